@@ -1,0 +1,31 @@
+"""What an experiment is: one pydantic description, its presets, its ids."""
+
+from grokcore.spec.experiment import ExperimentSpec, dataset_id
+from grokcore.spec.hardware import resolve, resolve_device
+from grokcore.spec.loading import load_spec, load_task, preset_names, split_overrides, validate
+from grokcore.spec.model import GPT2, RWKV, LLaMA, Mamba, ModelSpec
+from grokcore.spec.task import ComparisonTask, ModularTask, TaskSpec
+from grokcore.spec.training import EvaluationSpec, StopOnGrok, TrainingSpec
+
+__all__ = [
+    "GPT2",
+    "RWKV",
+    "ComparisonTask",
+    "EvaluationSpec",
+    "ExperimentSpec",
+    "LLaMA",
+    "Mamba",
+    "ModelSpec",
+    "ModularTask",
+    "StopOnGrok",
+    "TaskSpec",
+    "TrainingSpec",
+    "dataset_id",
+    "load_spec",
+    "load_task",
+    "preset_names",
+    "resolve",
+    "resolve_device",
+    "split_overrides",
+    "validate",
+]

@@ -1,0 +1,99 @@
+"""One experiment: everything a run depends on, in one frozen description."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from grokcore.spec.base import Spec, identity_of, outside_identity
+from grokcore.spec.model import GPT2, ModelSpec
+from grokcore.spec.task import ComparisonTask, TaskSpec
+from grokcore.spec.training import EvaluationSpec, TrainingSpec
+
+GENERATOR_VERSION = 1
+"""Raised when the same task would give other data."""
+SEMANTICS_VERSION = 1
+"""Raised when the same spec and data would give another curve."""
+EVALUATION_VERSION = 1
+"""Raised when the same curves would give other phases or times."""
+
+
+class ExperimentSpec(Spec):
+    """A run is a pure function of this."""
+
+    name: str = outside_identity("experiment", description="a name for people; no id depends on it")
+    description: str = outside_identity("", description="one line that says what the experiment shows")
+    seed: int = Field(0, ge=0, description="seed of initialisation and order; the task has a seed of its own")
+    task: TaskSpec = Field(default_factory=ComparisonTask, description="what is to be learnt")
+    model: ModelSpec = Field(default_factory=GPT2, description="what learns it")
+    training: TrainingSpec = Field(default_factory=TrainingSpec, description="how it is trained")
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec, description="how it is measured")
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_printable(cls, name: str) -> str:
+        if not name or len(name) > 100 or not name.isprintable():
+            raise ValueError("must be 1 to 100 printable characters")
+        return name
+
+    @model_validator(mode="after")
+    def _stops_on_a_held_out_split(self) -> ExperimentSpec:
+        stop = self.training.stop_on_grok
+        if stop is not None and stop.split not in self.task.held_out_splits:
+            raise ValueError(
+                f"training.stop_on_grok.split={stop.split} is no held-out split of {self.task.kind}; "
+                f"allowed are {', '.join(self.task.held_out_splits)}"
+            )
+        return self
+
+    @property
+    def init_seed(self) -> int:
+        """Seed of the initial weights: the same for every architecture."""
+        return derived_seed(self.seed, "init") if self.model.seed is None else self.model.seed
+
+    @property
+    def order_seed(self) -> int:
+        """Seed of the data order and of dropout: the same for every architecture."""
+        return derived_seed(self.seed, "order") if self.training.seed is None else self.training.seed
+
+    @property
+    def dataset_id(self) -> str:
+        return dataset_id(self.task)
+
+    @property
+    def run_id(self) -> str:
+        """Identity of the result.
+
+        Raises:
+            ValueError: the precision is still `auto`; `resolve` first.
+        """
+        if self.training.precision == "auto":
+            raise ValueError("a run's id needs the precision it is computed in: resolve the spec first")
+        model, training = identity_of(self.model), identity_of(self.training)
+        model["seed"], training["seed"] = self.init_seed, self.order_seed
+        return fingerprint(
+            {"dataset": self.dataset_id, "model": model, "training": training, "semantics": SEMANTICS_VERSION}
+        )
+
+    @property
+    def evaluation_id(self) -> str:
+        return fingerprint({"evaluation": identity_of(self.evaluation), "version": EVALUATION_VERSION})
+
+
+def dataset_id(task: Spec) -> str:
+    return fingerprint({"task": identity_of(task), "generator": GENERATOR_VERSION})
+
+
+def fingerprint(value: Any) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of `value` as canonical JSON."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A 63-bit seed for one purpose, independent of the seeds for others."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1

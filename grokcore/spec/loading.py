@@ -1,0 +1,257 @@
+"""From a preset's name, a file or an inline text, with overrides, to a validated spec."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+import types
+from collections.abc import Callable, Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from grokcore.errors import InputError
+from grokcore.spec.experiment import ExperimentSpec
+from grokcore.spec.model import ModelSpec
+from grokcore.spec.task import TaskSpec
+
+UNIONS: dict[str, tuple[str, Any]] = {"task": ("kind", TaskSpec), "model": ("architecture", ModelSpec)}
+"""Sections that are a choice between classes: the field that chooses, and the union."""
+
+T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which 1e-3 and 1e4 are numbers, as in JSON and in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def preset_names() -> list[str]:
+    return sorted(
+        file.name[:-5] for file in resources.files("grokcore.presets").iterdir() if file.name.endswith(".yaml")
+    )
+
+
+def load_spec(
+    source: str,
+    overrides: Iterable[str] = (),
+    *,
+    allow_files: bool = True,
+    notify: Callable[[str], None] = lambda line: None,
+) -> ExperimentSpec:
+    """A validated spec.
+
+    Args:
+        source: a preset's name, the path of a YAML or JSON file, or the spec itself as YAML or JSON.
+        overrides: `field.subfield=value`, applied in order.
+        allow_files: whether `source` may be a path; components forbid it, since they run on other people's requests.
+        notify: called with a line when switching architecture or kind drops fields that no longer apply.
+
+    Raises:
+        InputError: in one line, what is wrong and what is allowed.
+    """
+    document = _document(source, allow_files)
+    changes = [_parse_override(text) for text in overrides]
+    changes.sort(key=lambda change: 0 if _switched_section(change[0]) else 1)
+    for path, value in changes:
+        section = _switched_section(path)
+        if section:
+            _switch(document, section, value, notify)
+        else:
+            _assign(document, path, value)
+    return validate(ExperimentSpec, document)
+
+
+def validate(kind: type[T] | Any, document: Any) -> T:
+    """`document` as a `kind` (a spec class or a union of them).
+
+    Raises:
+        InputError: in one line, the first field that is wrong and what is allowed there.
+    """
+    try:
+        validated: T = TypeAdapter(kind).validate_python(document)
+        return validated
+    except ValidationError as error:
+        raise InputError(describe(error, kind)) from None
+
+
+def load_task(text: str) -> Any:
+    """A task from its JSON or YAML text."""
+    return validate(TaskSpec, _parse(text, "the task"))
+
+
+def split_overrides(text: str) -> list[str]:
+    """`a.b=1 c.d="two words"` as a list of overrides."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise InputError(f"overrides {text!r} cannot be read: {error}") from None
+
+
+def _document(source: str, allow_files: bool) -> dict[str, Any]:
+    names = preset_names()
+    if source in names:
+        text, origin = (resources.files("grokcore.presets") / f"{source}.yaml").read_text("utf-8"), f"preset {source}"
+    elif "\n" in source or (":" in source and not _looks_like_path(source)) or source.lstrip().startswith("{"):
+        text, origin = source, "the inline spec"
+    elif allow_files and (_looks_like_path(source) or Path(source).is_file()):
+        try:
+            text, origin = Path(source).read_text("utf-8"), source
+        except FileNotFoundError:
+            raise InputError(f"there is no file {source}; presets are: {', '.join(names)}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    else:
+        near = difflib.get_close_matches(source, names, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise InputError(f"there is no preset {source!r}: {hint}presets are: {', '.join(names)}")
+    document = _parse(text, origin)
+    if not isinstance(document, dict):
+        raise InputError(f"{origin} must be a mapping with name, seed, task, model, training, evaluation")
+    return document
+
+
+def _looks_like_path(source: str) -> bool:
+    return "{" not in source and (source.endswith((".yaml", ".yml", ".json")) or source.startswith((".", "/", "~")))
+
+
+def _parse(text: str, origin: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{origin} is not valid YAML or JSON{where}: {problem}") from None
+
+
+def _parse_override(text: str) -> tuple[list[str], Any]:
+    path, separator, value = text.partition("=")
+    parts = path.strip().split(".")
+    if not separator or not all(parts):
+        raise InputError(f"override {text!r} must read field=value, for example model.layers=4")
+    return parts, _parse(value, f"override {text!r}")
+
+
+def _switched_section(path: Sequence[str]) -> str | None:
+    return path[0] if len(path) == 2 and path[0] in UNIONS and path[1] == UNIONS[path[0]][0] else None
+
+
+def _switch(document: dict[str, Any], section: str, choice: Any, notify: Callable[[str], None]) -> None:
+    """Choose another class for a section and drop the fields that it does not have."""
+    current = document.setdefault(section, {})
+    if not isinstance(current, dict):
+        raise InputError(f"{section} must be a mapping, got {current!r}")
+    chooser, union = UNIONS[section]
+    current[chooser] = choice
+    chosen = _member(union, chooser, choice)
+    if chosen is None:
+        return
+    dropped = [name for name in current if name not in chosen.model_fields]
+    for name in dropped:
+        del current[name]
+    if dropped:
+        fields = ", ".join(f"{section}.{name}" for name in dropped)
+        notify(
+            f"{section}.{chooser}={choice}: dropped {fields}, which {'do' if len(dropped) > 1 else 'does'} not apply"
+        )
+
+
+def _member(union: Any, chooser: str, choice: Any) -> type[BaseModel] | None:
+    for member in _classes(union):
+        if choice in get_args(member.model_fields[chooser].annotation):
+            return member
+    return None
+
+
+def _assign(document: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    place = document
+    for depth, part in enumerate(path[:-1]):
+        child = place.get(part)
+        if child is None:
+            child = place[part] = {}
+        if not isinstance(child, dict):
+            raise InputError(f"{'.'.join(path)}: {'.'.join(path[: depth + 1])} has no fields of its own")
+        place = child
+    place[path[-1]] = value
+
+
+def describe(error: ValidationError, kind: Any) -> str:
+    """The first problem of a validation in one line, and how many more there are."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    location, owner = _locate(first["loc"], kind, first["input"])
+    message = first["msg"].removeprefix("Value error, ")
+    match first["type"]:
+        case "extra_forbidden":
+            allowed = sorted(owner.model_fields) if owner else []
+            near = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            message = f"there is no such field{hint}; allowed are {', '.join(allowed)}"
+        case "union_tag_invalid":
+            location = f"{location}.{first['ctx']['discriminator'].strip(chr(39))}".lstrip(".")
+            message = f"{first['ctx']['tag']!r} is not known; allowed are {first['ctx']['expected_tags']}"
+        case "union_tag_not_found":
+            message = f"needs {first['ctx']['discriminator']} to say which kind it is"
+        case "none_required":
+            message = f"is reserved and must be null, got {_shown(first['input'])}"
+        case "missing":
+            message = "is required"
+        case "value_error":
+            pass
+        case _:
+            message = f"{message[0].lower()}{message[1:]}, got {_shown(first['input'])}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{location}: {message}{more}" if location else f"{message}{more}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _locate(loc: tuple[Any, ...], kind: Any, value: Any) -> tuple[str, type[BaseModel] | None]:
+    """The dotted name of an error's place, without the tags pydantic adds for unions, and the class that owns it."""
+    parts: list[str] = []
+    owner: Any = kind
+    for part in loc:
+        members = _classes(owner)
+        tagged = [member for member in members if part in _tags(member)] if len(members) > 1 else []
+        if tagged:
+            owner = tagged[0]
+            continue
+        holder = members[0] if members else None
+        parts.append(str(part))
+        if holder is not None and part in holder.model_fields:
+            owner = holder.model_fields[part].annotation
+        elif part != loc[-1]:
+            owner = None
+    members = _classes(owner)
+    return ".".join(parts), members[0] if members else None
+
+
+def _tags(member: type[BaseModel]) -> set[str]:
+    tags: set[str] = set()
+    for chooser, _ in UNIONS.values():
+        if chooser in member.model_fields:
+            tags.update(get_args(member.model_fields[chooser].annotation))
+    return tags
+
+
+def _classes(annotation: Any) -> list[type[BaseModel]]:
+    """The spec classes that an annotation can stand for."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) is Literal:
+        return []
+    if get_origin(annotation) in (Union, types.UnionType) or get_args(annotation):
+        return [member for argument in get_args(annotation) for member in _classes(argument)]
+    return []

@@ -1,0 +1,101 @@
+"""How a model is trained, and how its generalisation is measured."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from grokcore.spec.base import Spec, added_later, outside_identity
+
+
+class StopOnGrok(Spec):
+    """Stop once a split has grokked, after training on for long enough to judge that it stays so."""
+
+    split: str = Field(description="the held-out split whose sustained grokking ends the run")
+    tail: float = Field(1.25, ge=1.1, description="train on to this multiple of the sustained time to grok")
+
+
+class TrainingSpec(Spec):
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or sgd with betas[0] as momentum")
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(0.1, ge=0, description="decoupled weight decay; 0 switches it off")
+    decay_groups: Literal["explicit", "published"] = Field(
+        "explicit",
+        description="what is decayed: explicit (matrices and embeddings; no bias, norm, decay rate or state matrix) or "
+        "published (all but names with bias, LayerNorm.weight or ln, as the public code of arXiv 2405.15071)",
+    )
+    betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of AdamW's moment estimates")
+    epsilon: float = Field(1e-8, gt=0, description="AdamW's term for numerical stability")
+    schedule: Literal["constant", "linear", "cosine", "step"] = Field(
+        "constant", description="learning rate after the warm-up: constant, linear, cosine or step"
+    )
+    schedule_steps: int | None = Field(
+        None, ge=1, description="steps until linear and cosine reach their floor, warm-up included"
+    )
+    schedule_floor: float = Field(0.0, ge=0, le=1, description="lowest learning rate, as a share of the peak")
+    drop_steps: tuple[int, ...] = Field((), description="steps at which the schedule 'step' lowers the learning rate")
+    drop_factor: float = Field(0.1, gt=0, lt=1, description="what each of drop_steps multiplies the learning rate by")
+    warmup_steps: int = Field(0, ge=0, description="steps of linear warm-up from 0")
+    batch_size: int = Field(512, ge=1, description="examples per optimiser step, over all devices")
+    gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimiser step; divides batch_size")
+    gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
+    projection: Literal["none", "row_norm_clip"] = Field(
+        "none", description="what is done to the weights after each optimiser step"
+    )
+    projection_bound: float = Field(1.5, gt=0, description="row_norm_clip: the largest norm of a row of a matrix")
+    loss: Literal["cross_entropy"] = Field("cross_entropy", description="the loss of one supervised token")
+    loss_on: Literal["answer", "answer_and_eos"] = Field(
+        "answer", description="supervised tokens: the answer alone, or the answer and the closing </a>"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all tokens")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="number format; auto takes bf16 where the device computes in it, else fp32"
+    )
+    engine: Literal["native"] = Field("native", description="what runs the loop: native (one device)")
+    seed: int | None = Field(
+        None, ge=0, description="seed of the data order and of dropout; null derives it from the experiment's seed"
+    )
+    device: Literal["auto", "cpu", "cuda"] = outside_identity(
+        "auto", description="where to train; auto takes a CUDA GPU if there is one"
+    )
+    max_steps: int = outside_identity(10_000, ge=1, description="budget in optimiser steps")
+    max_seconds: float | None = outside_identity(None, gt=0, description="budget in seconds; null has no limit")
+    stop_on_grok: StopOnGrok | None = outside_identity(None, description="stop after a split has grokked; null never")
+    checkpoint_interval: int | None = outside_identity(
+        1000, ge=1, description="steps between checkpoints; null saves at the end and on a signal only"
+    )
+    checkpoint_keep: int = outside_identity(2, ge=1, description="number of latest checkpoints kept")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainingSpec:
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas={list(self.betas)} must lie in [0, 1)")
+        if self.batch_size % self.gradient_accumulation:
+            raise ValueError(
+                f"gradient_accumulation={self.gradient_accumulation} must divide batch_size={self.batch_size}"
+            )
+        if self.schedule in ("linear", "cosine"):
+            if self.schedule_steps is None:
+                raise ValueError(f"schedule={self.schedule} needs schedule_steps, the step where it reaches its floor")
+            if self.schedule_steps <= self.warmup_steps:
+                raise ValueError(
+                    f"schedule_steps={self.schedule_steps} must be greater than warmup_steps={self.warmup_steps}"
+                )
+        if self.schedule == "step" and not self.drop_steps:
+            raise ValueError("schedule=step needs drop_steps, for example [20000, 40000]")
+        return self
+
+
+class EvaluationSpec(Spec):
+    interval: int = Field(1000, ge=1, description="an evaluation at every multiple of this many steps")
+    growth: float = Field(1.1, gt=1, description="and log-spaced ones, each this factor after the last")
+    threshold: float = Field(0.99, gt=0, le=1, description="accuracy that counts as having generalised")
+    sustain: int = Field(3, ge=1, description="evaluations in a row that must reach the threshold")
+    window: float = Field(1.1, ge=1, description="and all evaluations up to this multiple of the first of them")
+    stable_threshold: float = Field(0.95, gt=0, le=1, description="accuracy never left again by a stable run")
+    onset_rise: float = Field(0.05, gt=0, lt=1, description="rise above the value at memorisation that is the onset")
+    delay: float = Field(
+        2.0, ge=1, description="T_split / T_train from which a split has grokked rather than merely generalised"
+    )
+    batch_size: int = added_later(4096, ge=1, description="examples per forward pass of an evaluation")

@@ -1,0 +1,120 @@
+"""Files and directories that are either there and whole, or not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from grokcore.errors import InputError
+
+
+def local_path(uri: str | Path) -> Path:
+    """The path behind a path or a `file://` URI.
+
+    Raises:
+        InputError: the URI has another scheme or names another host.
+    """
+    text = str(uri)
+    if not text:
+        raise InputError("an empty URI names no place; give a path or file:///...")
+    if "://" not in text:
+        return Path(text).expanduser()
+    parts = urlsplit(text)
+    if parts.scheme != "file":
+        raise InputError(f"{text}: {parts.scheme}:// is not supported; use a path or file:///...")
+    if parts.netloc not in ("", "localhost"):
+        raise InputError(f"{text}: file:// names the host {parts.netloc!r}; write file:///absolute/path")
+    return Path(unquote(parts.path))
+
+
+@contextmanager
+def clear_errors(action: str, place: str | Path) -> Iterator[None]:
+    """Turn an operating system's error while doing `action` at `place` into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOSPC: "free some space or choose another place",
+            errno.EDQUOT: "free some space or choose another place",
+            errno.EACCES: "check its permissions or choose another place",
+            errno.EPERM: "check its permissions or choose another place",
+            errno.EROFS: "choose a place that can be written",
+            errno.ENOENT: "check the path",
+            errno.ENOTDIR: "a part of the path is a file; choose another place",
+            errno.EISDIR: "it is a directory; choose another place",
+        }.get(error.errno or 0, "check the place and try again")
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"cannot {action} {place}: {reason}; {advice}") from None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write under a temporary name in the same directory, then rename: a reader sees the old content or the new."""
+    with clear_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomically(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_bytes(path: Path) -> bytes:
+    with clear_errors("read", path):
+        return path.read_bytes()
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file.
+
+    Raises:
+        InputError: the file is absent, unreadable or no JSON.
+    """
+    try:
+        return json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}): it is damaged or was not written by grokcore") from None
+
+
+def sha256(path: Path) -> str:
+    with clear_errors("read", path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """A temporary directory that takes the name `path` when the block succeeds and vanishes when it fails.
+
+    Raises:
+        InputError: `path` exists already and is not an empty directory.
+    """
+    with clear_errors("write", path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} exists already; remove it or choose another place")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        try:
+            os.chmod(temporary, 0o755)  # noqa: S103 - as mkdir would, under the usual umask
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
