@@ -1,0 +1,54 @@
+"""Models: one file per architecture, a registry, and one face for all of them.
+
+`accounting` and `registry` import no torch. What does is imported when it is first asked for, so that
+`from grokcore.models import build_model` is the only spelling anyone needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from grokcore.models.accounting import (
+    ParameterCount,
+    execution_choices,
+    forward_flops,
+    parameter_count,
+    resolved_layers,
+    step_flops,
+)
+from grokcore.models.registry import ARCHITECTURES
+
+if TYPE_CHECKING:
+    from grokcore.models.building import build_model, load_model
+    from grokcore.models.decay import decay_groups
+    from grokcore.models.sequence_model import ResidualHook, SequenceModel
+
+_NEEDS_TORCH = {
+    "ResidualHook": "grokcore.models.sequence_model",
+    "SequenceModel": "grokcore.models.sequence_model",
+    "build_model": "grokcore.models.building",
+    "decay_groups": "grokcore.models.decay",
+    "load_model": "grokcore.models.building",
+}
+
+__all__ = [
+    "ARCHITECTURES",
+    "ParameterCount",
+    "ResidualHook",
+    "SequenceModel",
+    "build_model",
+    "decay_groups",
+    "execution_choices",
+    "forward_flops",
+    "load_model",
+    "parameter_count",
+    "resolved_layers",
+    "step_flops",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_TORCH:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)

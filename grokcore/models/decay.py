@@ -1,0 +1,50 @@
+"""Which parameters weight decay acts on: known by name, not guessed from shapes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from torch import nn
+
+from grokcore.models.sequence_model import SequenceModel
+
+NamedParameters = list[tuple[str, nn.Parameter]]
+
+
+def decay_groups(
+    model: SequenceModel, rule: Literal["explicit", "published"]
+) -> tuple[NamedParameters, NamedParameters]:
+    """The parameters of `model` that are decayed, and those that are not: each once, tied ones too.
+
+    Names are those of `model.named_parameters()`.
+
+    Args:
+        rule: `explicit` decays matrices, embeddings and convolution kernels, and no bias, norm, RWKV time parameter,
+            nor Mamba's `A_log`, `D` and step size bias: each architecture's file lists both sets. `published` spares
+            the names that contain bias, LayerNorm.weight or ln, as the public code of arXiv 2405.15071 does: norms
+            of LLaMA and Mamba, `A_log`, `D`, and RWKV's time parameters are decayed then.
+    """
+    is_decayed = RULES[rule]
+    groups: tuple[NamedParameters, NamedParameters] = ([], [])
+    for name, parameter in model.named_parameters():
+        own_name = name.removeprefix("network.")
+        groups[0 if is_decayed(model, own_name) else 1].append((name, parameter))
+    return groups
+
+
+def _explicit(model: SequenceModel, name: str) -> bool:
+    pattern = re.sub(r"\.\d+\.", ".*.", name)
+    decayed, not_decayed = pattern in model.layout.decayed, pattern in model.layout.not_decayed
+    if decayed == not_decayed:
+        raise LookupError(f"{pattern} must be listed once, as decayed or as not decayed")
+    return decayed
+
+
+def _published(model: SequenceModel, name: str) -> bool:
+    return not any(fragment in name for fragment in ("bias", "LayerNorm.weight", "ln"))
+
+
+RULES: dict[str, Callable[[SequenceModel, str], bool]] = {"explicit": _explicit, "published": _published}
+"""By the spec's `training.decay_groups`."""

@@ -1,0 +1,103 @@
+"""GPT-2 (Radford et al., 2019): pre-LayerNorm, learned positions, multi-head attention, GELU MLP."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
+from grokcore.spec.model import GPT2
+
+
+def mlp_width(spec: GPT2) -> int:
+    return spec.mlp_width or 4 * spec.width
+
+
+def block_parameters(spec: GPT2) -> int:
+    d, m = spec.width, mlp_width(spec)
+    attention = 4 * d * d + 4 * d
+    mlp = 2 * d * m + m + d
+    norms = 4 * d
+    return attention + mlp + norms
+
+
+def block_flops(spec: GPT2, tokens: int) -> float:
+    d, m = spec.width, mlp_width(spec)
+    projections = 2 * tokens * (4 * d * d + 2 * d * m)
+    scores_and_values = 4 * tokens * tokens * d
+    return projections + scores_and_values
+
+
+def config(spec: GPT2, layers: int, positions: int) -> dict[str, Any]:
+    return {
+        "n_layer": layers,
+        "n_embd": spec.width,
+        "n_head": spec.heads,
+        "n_inner": mlp_width(spec),
+        "n_positions": positions,
+        # The same function as GPT-2's `gelu_new`, from one kernel instead of eight.
+        "activation_function": "gelu_pytorch_tanh",
+        "resid_pdrop": spec.dropout,
+        "embd_pdrop": spec.dropout,
+        "attn_pdrop": spec.dropout,
+    }
+
+
+def initialise_original(network: Any) -> None:
+    """OpenAI's initialisation: positions with std .01, projections into the residual stream scaled by 1/sqrt(2 layers).
+
+    Sources: `model.py` of openai/gpt-2 (wpe .01, wte and weights .02, biases 0) and section 2.3 of the paper (the
+    scale). transformers draws the positions with .02; its other weights agree, but the scaled ones are drawn here
+    again so that they do not depend on its version.
+    """
+    from torch import nn
+
+    base = network.base_model
+    nn.init.normal_(base.wpe.weight, std=0.01)
+    residual_std = 0.02 / math.sqrt(2 * len(base.h))
+    for block in base.h:
+        nn.init.normal_(block.attn.c_proj.weight, std=residual_std)
+        nn.init.normal_(block.mlp.c_proj.weight, std=residual_std)
+
+
+ARCHITECTURE = Architecture[GPT2](
+    block_parameters=block_parameters,
+    outer_parameters=lambda spec: 2 * spec.width,
+    position_parameters=lambda spec, positions: positions * spec.width,
+    block_flops=block_flops,
+    transformers=TransformersModel(
+        model_class="GPT2LMHeadModel",
+        config_class="GPT2Config",
+        config=config,
+        blocks="h",
+        final_norm="ln_f",
+        decayed=frozenset(
+            {
+                "transformer.wte.weight",
+                "transformer.wpe.weight",
+                "transformer.h.*.attn.c_attn.weight",
+                "transformer.h.*.attn.c_proj.weight",
+                "transformer.h.*.mlp.c_fc.weight",
+                "transformer.h.*.mlp.c_proj.weight",
+                "lm_head.weight",
+            }
+        ),
+        not_decayed=frozenset(
+            {
+                "transformer.h.*.ln_1.weight",
+                "transformer.h.*.ln_1.bias",
+                "transformer.h.*.attn.c_attn.bias",
+                "transformer.h.*.attn.c_proj.bias",
+                "transformer.h.*.ln_2.weight",
+                "transformer.h.*.ln_2.bias",
+                "transformer.h.*.mlp.c_fc.bias",
+                "transformer.h.*.mlp.c_proj.bias",
+                "transformer.ln_f.weight",
+                "transformer.ln_f.bias",
+            }
+        ),
+        initialise_original=initialise_original,
+        choices=lambda: {"attention": ATTENTION},
+        needs_causal_mask=True,
+    ),
+)

@@ -1,0 +1,80 @@
+"""LLaMA (arXiv 2302.13971): pre-RMSNorm, rotary positions, multi-head attention, SwiGLU; no biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
+from grokcore.spec.model import LLaMA
+
+
+def mlp_width(spec: LLaMA) -> int:
+    """8/3 of the width, so that three matrices are as large as GPT-2's two, rounded up to a multiple of 32."""
+    return spec.mlp_width or -(-8 * spec.width // 96) * 32
+
+
+def block_parameters(spec: LLaMA) -> int:
+    d, m = spec.width, mlp_width(spec)
+    attention = 4 * d * d
+    mlp = 3 * d * m
+    norms = 2 * d
+    return attention + mlp + norms
+
+
+def block_flops(spec: LLaMA, tokens: int) -> float:
+    d, m = spec.width, mlp_width(spec)
+    projections = 2 * tokens * (4 * d * d + 3 * d * m)
+    scores_and_values = 4 * tokens * tokens * d
+    return projections + scores_and_values
+
+
+def config(spec: LLaMA, layers: int, positions: int) -> dict[str, Any]:
+    return {
+        "num_hidden_layers": layers,
+        "hidden_size": spec.width,
+        "num_attention_heads": spec.heads,
+        "intermediate_size": mlp_width(spec),
+        "max_position_embeddings": positions,
+        "attention_dropout": spec.dropout,
+    }
+
+
+def initialise_original(network: Any) -> None:
+    """Nothing: neither the paper nor Meta's code publishes an initialisation, so `original` is `published` here."""
+
+
+ARCHITECTURE = Architecture[LLaMA](
+    block_parameters=block_parameters,
+    outer_parameters=lambda spec: spec.width,
+    block_flops=block_flops,
+    transformers=TransformersModel(
+        model_class="LlamaForCausalLM",
+        config_class="LlamaConfig",
+        config=config,
+        blocks="layers",
+        final_norm="norm",
+        decayed=frozenset(
+            {
+                "model.embed_tokens.weight",
+                "model.layers.*.self_attn.q_proj.weight",
+                "model.layers.*.self_attn.k_proj.weight",
+                "model.layers.*.self_attn.v_proj.weight",
+                "model.layers.*.self_attn.o_proj.weight",
+                "model.layers.*.mlp.gate_proj.weight",
+                "model.layers.*.mlp.up_proj.weight",
+                "model.layers.*.mlp.down_proj.weight",
+                "lm_head.weight",
+            }
+        ),
+        not_decayed=frozenset(
+            {
+                "model.layers.*.input_layernorm.weight",
+                "model.layers.*.post_attention_layernorm.weight",
+                "model.norm.weight",
+            }
+        ),
+        initialise_original=initialise_original,
+        choices=lambda: {"attention": ATTENTION},
+        needs_causal_mask=True,
+    ),
+)
