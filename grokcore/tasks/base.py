@@ -1,0 +1,92 @@
+"""What a task hands over: a vocabulary, the training rows, and probes of every split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from grokcore.tasks.random import Indices
+
+Role = Literal["train", "held_out", "diagnostic"]
+EOS = "</a>"
+"""The token that closes an answer."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Questions of up to T tokens, each with its one answer token.
+
+    Attributes:
+        tokens: (N, T) int32, the questions, left-aligned and padded on the right with 0.
+        lengths: (N,) int32, tokens of each question, 1 .. T.
+        answers: (N,) int32.
+    """
+
+    tokens: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.int32]
+    answers: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __getitem__(self, chosen: Indices | slice) -> Rows:
+        return Rows(self.tokens[chosen], self.lengths[chosen], self.answers[chosen])
+
+    @classmethod
+    def of_columns(cls, columns: Sequence[Indices | int], answers: Indices) -> Rows:
+        """Questions of one length, given token by token: (N,) arrays, or one number for all rows."""
+        tokens = np.empty((len(answers), len(columns)), np.int32)
+        for position, column in enumerate(columns):
+            tokens[:, position] = column
+        return cls(tokens, np.full(len(answers), len(columns), np.int32), answers.astype(np.int32))
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of the data.
+
+    Attributes:
+        role: train (the model is trained on it), held_out (measures generalisation) or diagnostic (only observed).
+        rows: rows of the full split, of which the probes are a sample.
+        majority_baseline: accuracy, on the full split, of the best guess that knows the format of the question and
+            its attribute but not its entities: the most common answer of each.
+    """
+
+    role: Role
+    rows: int
+    majority_baseline: float
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """Everything a data set is written from.
+
+    Attributes:
+        vocabulary: the tokens; a token's id is its index.
+        eos: id of the token that closes an answer.
+        prefixes: the few fixed beginnings that many questions share, as token ids, so that a causal model can compute
+            them once; empty if the task has none.
+        train: the training rows of every split of role train.
+        probes: a sample of every split, to measure accuracy on.
+        splits: every split, the held-out ones in the order of the spec's `held_out_splits`.
+    """
+
+    vocabulary: tuple[str, ...]
+    eos: int
+    prefixes: tuple[tuple[int, ...], ...]
+    train: Mapping[str, Rows]
+    probes: Mapping[str, Rows]
+    splits: Mapping[str, Split]
+
+
+def majority_baseline(counts: npt.NDArray[np.int64]) -> float:
+    """Accuracy of always giving the most common answer of a group.
+
+    Args:
+        counts: (groups, answers), how often each answer is right in each group of questions.
+    """
+    return int(counts.max(axis=1).sum()) / int(counts.sum())
