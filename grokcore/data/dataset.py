@@ -1,0 +1,133 @@
+"""A data set on disk, verified before anything is computed from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grokcore.data.info import INFO_FILE, DatasetInfo, read_info
+from grokcore.data.layouts import GROKCORE, VOCABULARY_FILE, layout_of
+from grokcore.data.parquet import read_rows
+from grokcore.errors import InputError
+from grokcore.storage import clear_errors, local_path, read_json, sha256
+from grokcore.tasks import Rows
+from grokcore.tasks.base import EOS
+
+__all__ = ["Dataset", "Rows", "open_dataset", "verify"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A verified data set.
+
+    Attributes:
+        path: its directory.
+        info: its dataset.json.
+        vocabulary: the tokens; a token's id is its index.
+    """
+
+    path: Path
+    info: DatasetInfo
+    vocabulary: tuple[str, ...]
+
+    def train(self) -> Rows:
+        """All training rows: N is `info.splits[...].rows` summed over the splits of role train."""
+        by_split = self._read(
+            "train.parquet", {name: self.info.splits[name].rows for name in self.info.with_role("train")}
+        )
+        rows = list(by_split.values())
+        return Rows(
+            np.concatenate([part.tokens for part in rows]),
+            np.concatenate([part.lengths for part in rows]),
+            np.concatenate([part.answers for part in rows]),
+        )
+
+    def probes(self) -> dict[str, Rows]:
+        """The probes of every split, in the order of `info.splits`."""
+        return self._read("probes.parquet", {name: split.probes for name, split in self.info.splits.items()})
+
+    def _read(self, file: str, sizes: dict[str, int]) -> dict[str, Rows]:
+        path = self.path / file
+        splits = read_rows(path, self.info.sequence_length)
+        if {name: len(rows) for name, rows in splits.items()} != sizes:
+            raise InputError(f"{path} does not have the splits and sizes that {INFO_FILE} names: generate it again")
+        for rows in splits.values():
+            for ids in (rows.tokens, rows.answers):
+                if ids.min() < 0 or ids.max() >= len(self.vocabulary):
+                    raise InputError(
+                        f"{path} has a token outside the vocabulary of {len(self.vocabulary)}: generate it again"
+                    )
+        return {name: splits[name] for name in sizes}
+
+
+def open_dataset(uri: str | Path, expected_id: str | None = None) -> Dataset:
+    """The data set at `uri`, all its files verified against dataset.json.
+
+    Args:
+        uri: a path or `file://` URI of a data set's directory.
+        expected_id: refuse a data set with another id.
+
+    Raises:
+        InputError: there is none, a file is missing, truncated or changed, it is in another format, or it was made for
+            another task.
+    """
+    folder = local_path(uri)
+    with clear_errors("read", folder):
+        if not folder.exists():
+            raise InputError(f"there is no data set at {uri}: make one with `grokcore generate SPEC --out {uri}`")
+        if not (folder / INFO_FILE).is_file():
+            raise InputError(
+                f"{uri} is no data set: it has no {INFO_FILE}; name a directory that grokcore generate wrote"
+            )
+    info = read_info(folder)
+    if expected_id is not None and info.id != expected_id:
+        raise InputError(
+            f"the data set at {uri} has the id {info.id}, the spec needs {expected_id}: it was made for another task "
+            f"or by another version; generate one for this spec, or use the spec that it was made with"
+        )
+    layout = layout_of(info)
+    if layout is not GROKCORE:
+        raise InputError(
+            f"the data set at {uri} is in the format {layout.name}, which other programs read: "
+            f"generate one without --format"
+        )
+    verify(folder, info)
+    return Dataset(folder, info, _read_vocabulary(folder, info))
+
+
+def verify(folder: Path, info: DatasetInfo) -> None:
+    """Check every file's size and SHA-256.
+
+    Raises:
+        InputError: a file is missing, truncated or changed.
+    """
+    again = f"remove {folder} and generate it again"
+    for name, expected in info.files.items():
+        path = folder / name
+        with clear_errors("read", path):
+            if not path.is_file():
+                raise InputError(f"{path} is missing: {again}")
+            size = path.stat().st_size
+        if size != expected.bytes:
+            raise InputError(
+                f"{path} has {size} bytes instead of {expected.bytes}, it is truncated or changed: {again}"
+            )
+        if sha256(path) != expected.sha256:
+            raise InputError(f"{path} does not have the SHA-256 that {INFO_FILE} records, it was changed: {again}")
+
+
+def _read_vocabulary(folder: Path, info: DatasetInfo) -> tuple[str, ...]:
+    path = folder / VOCABULARY_FILE
+    tokens = read_json(path)
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise InputError(f"{path} is no list of tokens: generate the data set again")
+    if len(set(tokens)) != info.vocabulary_size or len(tokens) != info.vocabulary_size:
+        raise InputError(f"{path} does not hold {info.vocabulary_size} different tokens: generate the data set again")
+    named = [info.eos, *(token for prefix in info.prefixes for token in prefix)]
+    if not all(0 <= token < len(tokens) for token in named) or tokens[info.eos] != EOS:
+        raise InputError(
+            f"{folder / INFO_FILE} names tokens that {path.name} does not have: generate the data set again"
+        )
+    return tuple(tokens)

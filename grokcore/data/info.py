@@ -1,0 +1,81 @@
+"""dataset.json: what a data set says about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from grokcore.errors import InputError
+from grokcore.spec import TaskSpec, dataset_id, validate
+from grokcore.spec.base import Spec
+from grokcore.spec.experiment import GENERATOR_VERSION
+from grokcore.storage import read_json
+from grokcore.tasks import Role
+
+DATASET_FORMAT: Final = 1
+INFO_FILE = "dataset.json"
+
+
+class SplitInfo(Spec):
+    """One split of a data set."""
+
+    role: Role = Field(description="train, held_out (measures generalisation) or diagnostic (only observed)")
+    rows: int = Field(ge=1, description="rows of the full split")
+    probes: int = Field(ge=1, description="rows in probes.parquet, a random sample of the full split")
+    majority_baseline: float = Field(
+        ge=0, le=1, description="accuracy of always giving the most common answer of a question's format and attribute"
+    )
+
+
+class FileInfo(Spec):
+    """One file of a data set."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file, hexadecimal")
+    bytes: int = Field(ge=0, description="size of the file")
+
+
+class DatasetInfo(Spec):
+    """A generated data set: its task, its sizes and its files."""
+
+    format: Literal[1] = Field(DATASET_FORMAT, description="version of this layout")
+    id: str = Field(pattern="^[0-9a-f]{16}$", description="hash of the task and of the generator's version")
+    generator_version: int = Field(ge=1, description="version of the generator that made the data")
+    task: dict[str, Any] = Field(description="the task's specification, all fields")
+    vocabulary_size: int = Field(ge=1, description="number of tokens in vocab.json")
+    sequence_length: int = Field(ge=1, description="tokens of the longest question")
+    eos: int = Field(ge=0, description="id of the token that closes an answer")
+    prefixes: tuple[tuple[int, ...], ...] = Field(description="token ids of beginnings that many questions share")
+    splits: dict[str, SplitInfo] = Field(description="every split by name")
+    files: dict[str, FileInfo] = Field(description="every other file of the data set by name")
+
+    def with_role(self, role: Role) -> list[str]:
+        """Names of the splits of one role, in order."""
+        return [name for name, split in self.splits.items() if split.role == role]
+
+
+def read_info(folder: Path) -> DatasetInfo:
+    """The dataset.json of `folder`, consistent in itself.
+
+    Raises:
+        InputError: it is absent, damaged, of another format, or its id is not that of its task.
+    """
+    path = folder / INFO_FILE
+    document = read_json(path)
+    if isinstance(document, dict) and document.get("format") != DATASET_FORMAT:
+        raise InputError(
+            f"{path} has format {document.get('format')!r}, this grokcore reads {DATASET_FORMAT}: generate the data "
+            f"set again with this version"
+        )
+    try:
+        info: DatasetInfo = validate(DatasetInfo, document)
+        task: TaskSpec | None = validate(TaskSpec, info.task) if info.generator_version == GENERATOR_VERSION else None
+    except InputError as error:
+        raise InputError(f"{path} is damaged ({error}): remove {folder} and generate it again") from None
+    if task is not None and dataset_id(task) != info.id:
+        raise InputError(
+            f"{path} says id {info.id}, but its task has id {dataset_id(task)}: it was changed after it was "
+            f"generated; remove {folder} and generate it again"
+        )
+    return info
