@@ -1,0 +1,117 @@
+"""A stage of a pipeline that fails in one line, and leaves word of it for whoever comes next.
+
+Kubeflow Pipelines cannot tell a wrong spec from a lost node: its launcher exits with 1 either way, and retries both.
+So a stage that fails leaves `error.json` in its place; a retry reads it first and gives up at once where trying again
+cannot help.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from grokcore.errors import EXIT_BAD_INPUT, GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.storage import local_path, read_json, write_json
+
+ERROR_FILE = "error.json"
+ERROR_FILE_VARIABLE = "GROKCORE_ERROR_FILE"
+"""Names a further file for the record of a failure: how the local runner's parent learns what went wrong."""
+STOP_VARIABLE = "GROKCORE_STOP"
+"""Set by the local runner once it was told to stop, so that no further stage begins."""
+RETRY_VARIABLE = "KFP_RETRY_INDEX"
+"""Set by Kubeflow Pipelines to the number of attempts made before this one."""
+
+_KINDS: dict[type[GrokcoreError], str] = {
+    InputError: "bad input",
+    TransientError: "transient",
+    StoppedError: "stopped",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a stage failed: the content of `error.json`."""
+
+    stage: str
+    kind: str
+    message: str
+    exit_code: int
+
+    @classmethod
+    def of(cls, stage: str, error: BaseException) -> Failure:
+        if isinstance(error, GrokcoreError):
+            return cls(stage, _KINDS.get(type(error), "error"), _one_line(str(error)), error.exit_code)
+        return cls(stage, "bug", _one_line(f"{type(error).__name__}: {error}"), 1)
+
+    @classmethod
+    def read(cls, path: Path) -> Failure | None:
+        """The failure recorded in a file, or None where there is none that can be read."""
+        try:
+            record = read_json(path)
+            return cls(str(record["stage"]), str(record["kind"]), str(record["message"]), int(record["exit_code"]))
+        except (InputError, KeyError, TypeError, ValueError):
+            return None
+
+    def error(self) -> GrokcoreError:
+        """The error to raise for a failure that happened in another process."""
+        kind = {name: error for error, name in _KINDS.items()}.get(self.kind, GrokcoreError)
+        message = f"{self.stage} failed with a bug in grokcore: {self.message}" if self.kind == "bug" else self.message
+        return kind(message)
+
+
+@contextmanager
+def stage(name: str, place: str | Path | None = None) -> Iterator[None]:
+    """Run the block as stage `name`, which leaves `error.json` in the directory `place` when it fails.
+
+    A grokcore error is printed in one line and ends the process with the error's exit code. Any other exception is a
+    bug and keeps its traceback. The record is removed once the stage succeeds.
+
+    Args:
+        name: what people call the stage.
+        place: path or URI of a directory that a retry finds again; None leaves no record behind.
+
+    Raises:
+        SystemExit: a grokcore error was raised, here or, for bad input, at an earlier attempt.
+    """
+    record: Path | None = None
+    try:
+        if place is not None:
+            record = local_path(place) / ERROR_FILE
+            _refuse_to_repeat(record)
+        if os.environ.get(STOP_VARIABLE):
+            raise StoppedError("stopped before it began")
+        yield
+    except Exception as error:
+        failure = Failure.of(name, error)
+        for path in filter(None, (record, _error_file())):
+            with suppress(InputError):  # a full disk must not hide the error that it caused
+                write_json(path, asdict(failure))
+        if not isinstance(error, GrokcoreError):
+            raise
+        print(f"{name}: {failure.message}", file=sys.stderr, flush=True)
+        raise SystemExit(failure.exit_code) from None
+    if record is not None:
+        record.unlink(missing_ok=True)
+
+
+def _refuse_to_repeat(record: Path) -> None:
+    """Raise an earlier attempt's bad input again; a first attempt starts afresh, since the input may be mended."""
+    retry = os.environ.get(RETRY_VARIABLE, "0") not in ("", "0")
+    failure = Failure.read(record) if retry else None
+    if failure is not None and failure.exit_code == EXIT_BAD_INPUT:
+        raise failure.error()
+    with suppress(OSError):
+        record.unlink(missing_ok=True)
+
+
+def _error_file() -> Path | None:
+    path = os.environ.get(ERROR_FILE_VARIABLE)
+    return Path(path) if path else None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) or "no message"
