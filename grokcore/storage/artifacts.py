@@ -1,0 +1,54 @@
+"""Between a run in its store and the artifacts that Kubeflow passes from task to task."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from grokcore.errors import InputError
+from grokcore.storage.local import clear_errors, local_path, new_directory, read_bytes, write_atomically
+
+RUN_FILES = ("spec.yaml", "manifest.json", "metrics.jsonl")
+"""What the artifact of a run consists of: few small files, since each is uploaded on its own."""
+
+
+def collect_run(place: str, run: str, model: str) -> Path:
+    """Copy what becomes an artifact out of the run at `place`: its record to `run`, its model to `model`.
+
+    Where the run has no place but the artifact itself, everything else leaves it, checkpoints above all.
+
+    Returns:
+        The directory `run`.
+    """
+    source, target = local_path(place), Path(run)
+    with clear_errors("write", target), new_directory(Path(model)) as copy:
+        shutil.copytree(source / "model", copy, dirs_exist_ok=True)
+    with clear_errors("write", target):
+        if os.path.realpath(source) != os.path.realpath(target):
+            with new_directory(target) as copy:
+                for name in RUN_FILES:
+                    shutil.copy2(source / name, copy / name)
+            return target
+        for path in source.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in RUN_FILES:
+                path.unlink()
+    return target
+
+
+def join_run(run_uri: str | None, file: str, name: str) -> None:
+    """Copy an artifact's file into the run directory as `name`, if the run lies where it can be reached from here.
+
+    A run that cannot be reached keeps its evaluation and report as artifacts only, so this prints and goes on.
+    """
+    try:
+        directory = local_path(run_uri or "")
+        if directory.is_dir():
+            write_atomically(directory / name, read_bytes(Path(file)))
+            return
+    except InputError as error:
+        print(f"{name} stays an artifact: {error}")
+        return
+    print(f"{name} stays an artifact: the run at {run_uri} cannot be reached from here")

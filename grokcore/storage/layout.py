@@ -1,0 +1,60 @@
+"""Where things lie in a store, the root that retries and later runs find again."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from grokcore.errors import InputError
+
+STORE_VARIABLE = "GROKCORE_STORE"
+"""The store of a place where many runs happen; used where a run names none."""
+RUN_KEY_VARIABLE = "GROKCORE_RUN_KEY"
+"""The key of a run that names none; a pipeline on a cluster sets it to the id of its own run."""
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def run_uri(store: str, run_id: str, run_key: str) -> str:
+    """`{store}/runs/{run_id}/{run_key}`.
+
+    Raises:
+        InputError: the key could leave the store.
+    """
+    if not _KEY.fullmatch(run_key):
+        raise InputError(f"run_key {run_key!r} must be 1 to 128 letters, digits, '.', '_' or '-'")
+    return f"{store.rstrip('/')}/runs/{run_id}/{run_key}"
+
+
+def run_place(store: str, run_id: str, run_key: str) -> str | None:
+    """The URI of a run, with what is empty taken from the environment; None where no store is named at all.
+
+    Raises:
+        InputError: there is a store, but no key to tell this run from others of the same spec.
+    """
+    store = store or os.environ.get(STORE_VARIABLE, "")
+    if not store:
+        return None
+    run_key = run_key or os.environ.get(RUN_KEY_VARIABLE, "")
+    if not run_key:
+        raise InputError("run_key is empty: give the run a key, under which a later attempt finds its checkpoints")
+    return run_uri(store, run_id, run_key)
+
+
+def comparable_runs(uris: list[str], run: str) -> list[str]:
+    """`uris`, once it is sure that each is a run of the same store as `run`, or on object storage.
+
+    A list that came from a form must not make a pipeline read any directory of the machine that it runs on.
+
+    Raises:
+        InputError: a URI is a path outside the store.
+    """
+    store, separator, _ = run.rpartition("/runs/")
+    for uri in uris:
+        if uri.startswith("s3://"):
+            continue
+        inside = bool(separator) and uri.startswith(f"{store}/runs/") and ".." not in uri.split("/")
+        if not inside:
+            allowed = f"{store}/runs/RUN_ID/RUN_KEY" if separator else "s3://BUCKET/.../RUN_ID/RUN_KEY"
+            raise InputError(f"compare_run_uris: {uri} is no run of this run's store; give {allowed}")
+    return list(uris)
