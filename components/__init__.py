@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines components: one folder each, thin typed wrappers around grokcore."""

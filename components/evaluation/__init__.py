@@ -1,0 +1,1 @@
+"""Components that measure a run and show it."""

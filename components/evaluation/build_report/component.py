@@ -1,0 +1,32 @@
+from kfp import dsl
+
+from components.images import RUNTIME
+
+
+@dsl.component(base_image=RUNTIME, install_kfp_package=False)
+def build_report(
+    run: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+    compare_run_uris: list = [],  # noqa: B006 - Kubeflow wants a value, and never changes it
+):
+    """Draw the report of a run, beside other runs where some are named.
+
+    Args:
+        run: The artifact `run` of train_model.
+        evaluation: The artifact `evaluation` of evaluate_model.
+        report: One self-contained HTML file, which Kubeflow's UI shows. A copy joins the run in its store.
+        compare_run_uris: URIs of finished runs in the same store, or on S3, to show side by side with this one.
+    """
+    from pathlib import Path
+
+    import grokcore
+    from grokcore.stage import stage
+    from grokcore.storage.artifacts import join_run
+    from grokcore.storage.layout import comparable_runs
+
+    with stage("report", Path(report.path).parent):
+        others = comparable_runs(compare_run_uris, run.metadata.get("run_uri", ""))
+        evaluations = [evaluation.path, *(f"{uri}/evaluation.json" for uri in others)]
+        grokcore.build_report([run.path, *others], report.path, evaluations=evaluations)
+        join_run(run.metadata.get("run_uri"), report.path, "report.html")

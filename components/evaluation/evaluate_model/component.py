@@ -1,0 +1,35 @@
+from kfp import dsl
+
+from components.images import TRAINER
+
+
+@dsl.component(base_image=TRAINER, install_kfp_package=False)
+def evaluate_model(
+    run: dsl.Input[dsl.Artifact],
+    model: dsl.Input[dsl.Model],
+    dataset: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Measure a trained model on every split, and find when it memorised and when it grokked.
+
+    Args:
+        run: The artifact `run` of train_model.
+        model: The artifact `model` of train_model.
+        dataset: The data that it was trained on.
+        evaluation: evaluation.json: accuracy per split, phases and times to grok. A copy joins the run in its store.
+        metrics: Accuracy and majority baseline per split, and times to grok in steps where they were reached.
+    """
+    from pathlib import Path
+
+    import grokcore
+    from grokcore.stage import stage
+    from grokcore.storage import read_json
+    from grokcore.storage.artifacts import join_run
+    from grokcore.telemetry.scalars import evaluation_scalars
+
+    with stage("evaluate", Path(evaluation.path).parent):
+        grokcore.evaluate_model(run.path, data=dataset.path, model=model.path, out=evaluation.path)
+        join_run(run.metadata.get("run_uri"), evaluation.path, "evaluation.json")
+        for name, value in evaluation_scalars(read_json(Path(evaluation.path))).items():
+            metrics.log_metric(name, value)

@@ -1,0 +1,1 @@
+"""Components that describe and train an experiment."""

@@ -1,0 +1,34 @@
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components.images import RUNTIME
+
+
+@dsl.component(base_image=RUNTIME, install_kfp_package=False)
+def resolve_experiment(preset: str, overrides: str = "", seed: int = 0) -> NamedTuple(
+    "Experiment", [("spec", str), ("task", str), ("run_id", str), ("dataset_id", str)]
+):
+    """Validate an experiment before anything is spent on it, and name what it will make.
+
+    Never retried: what is wrong with a specification stays wrong.
+
+    Args:
+        preset: Name of a preset, or a whole specification as YAML or JSON. Never a path.
+        overrides: Changes to single fields, separated by blanks, for example "model.layers=4 task.entities=400".
+        seed: Seed of initialisation and order. 0 leaves the seed of the specification, which is 0 in every preset.
+
+    Returns:
+        spec: The whole specification as JSON, with nothing left to choose.
+        task: The part of it that makes the data, as JSON.
+        run_id: Identity of the result; the same for every run that must give the same curve.
+        dataset_id: Identity of the data.
+    """
+    from grokcore.spec import load_spec, resolve, split_overrides
+    from grokcore.stage import stage
+
+    with stage("resolve"):
+        changes = split_overrides(overrides) + ([f"seed={seed}"] if seed else [])
+        experiment = resolve(load_spec(preset, changes, allow_files=False, notify=print))
+    task = experiment.task
+    return (experiment.model_dump_json(), task.model_dump_json(), experiment.run_id, experiment.dataset_id)

@@ -1,0 +1,57 @@
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components.images import TRAINER
+
+
+@dsl.component(base_image=TRAINER, install_kfp_package=False)
+def train_model(
+    spec: str,
+    dataset: dsl.Input[dsl.Dataset],
+    run: dsl.Output[dsl.Artifact],
+    model: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    store: str = "",
+    run_key: str = "",
+    resume: str = "auto",
+) -> NamedTuple("Training", [("run_uri", str), ("exit_reason", str)]):
+    """Train a model far past overfitting, and record every evaluation on the way.
+
+    Checkpoints go to the store while it trains, where a retry finds them: Kubeflow drops the artifacts of a failed
+    task. They never become artifacts themselves.
+
+    Args:
+        spec: The experiment as JSON, the output `spec` of resolve_experiment.
+        dataset: The data, made for this experiment's task; any other data is refused.
+        run: Directory with spec.yaml, manifest.json and metrics.jsonl. Its metadata carry run_uri, run_id, dataset_id.
+        model: Directory that transformers.AutoModelForCausalLM loads.
+        metrics: Last accuracies, and the steps at which memorisation and grokking were reached.
+        store: URI under which runs are kept. Empty takes GROKCORE_STORE, else the run stays in its artifact only.
+        run_key: Tells this run from others of the same spec. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        resume: "auto" goes on from the run's last checkpoint if there is one; see grokcore.train_model.
+
+    Returns:
+        run_uri: Where the run lies: {store}/runs/{run_id}/{run_key}.
+        exit_reason: Why training ended, for example "budget_steps" or "grokked".
+    """
+    import grokcore
+    from grokcore.spec import load_spec
+    from grokcore.stage import stage
+    from grokcore.storage.artifacts import collect_run
+    from grokcore.storage.layout import run_place
+    from grokcore.telemetry import JOURNAL, read_journal
+    from grokcore.telemetry.scalars import run_scalars
+
+    with stage("train"):
+        experiment = load_spec(spec, allow_files=False)
+        place = run_place(store, experiment.run_id, run_key) or run.path
+    with stage("train", place):
+        result = grokcore.train_model(experiment, dataset.path, place, resume=resume)
+        directory = collect_run(place, run.path, model.path)
+        run_uri = run.uri if place == run.path else place
+        run.metadata.update(run_uri=run_uri, run_id=experiment.run_id, dataset_id=experiment.dataset_id)
+        model.metadata.update(framework="transformers", run_id=experiment.run_id)
+        for name, value in run_scalars(read_journal(directory / JOURNAL)[-1]).items():
+            metrics.log_metric(name, value)
+    return (run_uri, result.exit_reason)

@@ -1,0 +1,104 @@
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from kfp import dsl
+
+from components.conftest import SmallRun
+from components.training.train_model import train_model
+
+train = train_model.python_func
+
+
+class Outputs(NamedTuple):
+    run: dsl.Artifact
+    model: dsl.Model
+    metrics: dsl.Metrics
+
+
+def outputs(place: Path) -> Outputs:
+    return Outputs(
+        dsl.Artifact(uri=str(place / "run")),
+        dsl.Model(uri=str(place / "model")),
+        dsl.Metrics(uri=str(place / "metrics")),
+    )
+
+
+def call(small: SmallRun, made: Outputs, **arguments: Any) -> tuple[str, str]:
+    dataset = dsl.Dataset(uri=str(small.dataset))
+    return train(small.spec.model_dump_json(), dataset, made.run, made.model, made.metrics, **arguments)
+
+
+def names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def test_the_run_goes_to_the_store_and_its_record_and_model_become_artifacts(small_run: SmallRun, tmp_path: Path):
+    made = outputs(tmp_path)
+    run_uri, exit_reason = call(small_run, made, store=str(tmp_path / "store"), run_key="a")
+    assert run_uri == f"{tmp_path}/store/runs/{small_run.spec.run_id}/a"
+    assert exit_reason == "budget_steps"
+    assert names(tmp_path / "run") == {"spec.yaml", "manifest.json", "metrics.jsonl"}
+    assert {"config.json", "model.safetensors"} <= names(tmp_path / "model")
+    assert {"checkpoints", "model", "metrics.jsonl"} <= names(Path(run_uri))
+    assert "error.json" not in names(Path(run_uri))
+    assert made.run.metadata["run_uri"] == run_uri
+
+
+def test_metrics_are_numbers_that_kubeflow_can_store(small_run: SmallRun, tmp_path: Path):
+    made = outputs(tmp_path)
+    call(small_run, made)
+    assert made.metrics.metadata["step"] == 20
+    assert "test_inferred_ood_accuracy" in made.metrics.metadata
+    assert all(math.isfinite(value) for value in made.metrics.metadata.values())
+
+
+def test_without_a_store_checkpoints_still_never_become_artifacts(small_run: SmallRun, tmp_path: Path):
+    made = outputs(tmp_path)
+    run_uri, _ = call(small_run, made)
+    assert run_uri == made.run.uri
+    assert names(tmp_path / "run") == {"spec.yaml", "manifest.json", "metrics.jsonl"}
+    assert {"config.json", "model.safetensors"} <= names(tmp_path / "model")
+
+
+def test_store_and_key_come_from_the_environment_of_a_cluster(
+    small_run: SmallRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GROKCORE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("GROKCORE_RUN_KEY", "kubeflow-run")
+    run_uri, _ = call(small_run, outputs(tmp_path))
+    assert run_uri == f"{tmp_path}/store/runs/{small_run.spec.run_id}/kubeflow-run"
+
+
+@pytest.mark.parametrize("key", ["../../elsewhere", "", ".hidden"])
+def test_a_key_cannot_leave_the_store(
+    small_run: SmallRun, tmp_path: Path, key: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as exit_:
+        call(small_run, outputs(tmp_path), store=str(tmp_path / "store"), run_key=key)
+    assert exit_.value.code == 2
+    assert "run_key" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_retry_raises_bad_input_again_without_working(
+    small_run: SmallRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    store = {"store": str(tmp_path / "store"), "run_key": "a"}
+    place = tmp_path / "store" / "runs" / small_run.spec.run_id / "a"
+    with pytest.raises(SystemExit):
+        call(small_run, outputs(tmp_path), resume="require", **store)
+    error = json.loads((place / "error.json").read_text())
+
+    monkeypatch.setenv("KFP_RETRY_INDEX", "1")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as exit_:
+        call(small_run, outputs(tmp_path), **store)  # would succeed if it were tried
+    assert exit_.value.code == 2
+    assert error["message"] in capsys.readouterr().err
+
+    monkeypatch.delenv("KFP_RETRY_INDEX")
+    call(small_run, outputs(tmp_path), **store)  # submitted again, with the input mended
+    assert not (place / "error.json").exists()
