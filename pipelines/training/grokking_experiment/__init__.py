@@ -1,0 +1,3 @@
+from pipelines.training.grokking_experiment.pipeline import grokking_experiment
+
+__all__ = ["grokking_experiment"]

@@ -1,0 +1,75 @@
+from kfp import dsl
+
+from components.data_processing.generate_dataset import generate_dataset
+from components.evaluation.build_report import build_report
+from components.evaluation.evaluate_model import evaluate_model
+from components.training.resolve_experiment import resolve_experiment
+from components.training.train_model import train_model
+from pipelines.settings import DAY, LIGHT, WORKFLOW, Limits, keep_in_store, place_on_gpu, settle
+
+
+@dsl.pipeline(name="grokking-experiment", pipeline_config=WORKFLOW)
+def grokking_experiment(
+    preset: str = "thesis",
+    overrides: str = "",
+    seed: int = 0,
+    run_key: str = "",
+    store: str = "",
+    resume: str = "auto",
+    gpu_type: str = "nvidia.com/gpu",
+    gpu_count: str = "1",
+    cpu_limit: str = "4",
+    memory_limit: str = "16Gi",
+    node_selector: dict = {},  # noqa: B006 - the default of a form's field
+    tolerations: list = [],  # noqa: B006
+    compare_run_uris: list = [],  # noqa: B006
+):
+    """Train one small model far past overfitting and report whether, when and how surely it grokked.
+
+    Args:
+        preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
+        overrides: Changes to the preset, separated by blanks: model.architecture=llama training.max_steps=200000
+        seed: Seed of initialisation and order. 0 leaves the seed of the specification, which is 0 in every preset.
+        run_key: Name under which this run is kept. Submit again with the same one to go on where a run was lost. Empty
+            takes the id of the Kubeflow run.
+        store: URI under which runs are kept. Empty takes the ConfigMap grokcore of the namespace, else the artifact.
+        resume: auto goes on from the last checkpoint if there is one; never and require insist on none or one.
+        gpu_type: Resource name of the accelerator.
+        gpu_count: Number of accelerators, as text. 0 trains on the CPU.
+        cpu_limit: Processors of the training, as text.
+        memory_limit: Memory of the training, as text.
+        node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+        tolerations: Taints that the training tolerates, as a list of Kubernetes tolerations.
+        compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
+    """
+    experiment = resolve_experiment(preset=preset, overrides=overrides, seed=seed)
+    # Takes a second, so it is never cached: a preset may change with the image. Never retried: what is wrong in a
+    # specification stays wrong.
+    settle(experiment, Limits(cpu="1", memory="1Gi", timeout=600, retries=0), cache=False)
+
+    data = generate_dataset(task=experiment.outputs["task"])
+    settle(data, LIGHT, cache=True)  # a pure function of the task
+
+    training = train_model(
+        spec=experiment.outputs["spec"],
+        dataset=data.outputs["dataset"],
+        store=store,
+        run_key=run_key,
+        resume=resume,
+    )
+    # Not cached: a resumed run has the same inputs as the run it resumes, and the store already keeps what is done.
+    settle(training, Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3), cache=False)
+    place_on_gpu(training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
+    keep_in_store(training)
+
+    evaluation = evaluate_model(
+        run=training.outputs["run"], model=training.outputs["model"], dataset=data.outputs["dataset"]
+    )
+    settle(evaluation, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
+
+    report = build_report(
+        run=training.outputs["run"],
+        evaluation=evaluation.outputs["evaluation"],
+        compare_run_uris=compare_run_uris,
+    )
+    settle(report, LIGHT, cache=False)  # the runs it compares with may have changed
