@@ -1,0 +1,170 @@
+"""The pipeline in a child process, so that its caller can follow it, stop it, and say in one line why it failed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from grokcore.errors import EXIT_OK, EXIT_STOPPED, GrokcoreError, InputError, StoppedError
+from grokcore.local.compiled import compiled_pipeline
+from grokcore.spec import ExperimentSpec, resolve
+from grokcore.stage import ERROR_FILE_VARIABLE, RETRY_VARIABLE, STOP_VARIABLE, Failure
+from grokcore.storage import clear_errors, local_path
+from grokcore.storage.layout import run_uri
+
+RUN_KEY = "local"
+"""The run's key in its store: always the same, so that the same command again resumes the same run."""
+
+
+class LocalPipeline:
+    """`grokking_experiment` for one spec; everything it writes lies under `out`.
+
+    `out/runs/RUN_ID/local` is the run directory (its journal grows while the run trains), `out/pipeline.log` what the
+    stages print, `out/pipeline/` what Kubeflow keeps between stages, the dataset included.
+
+        pipeline = LocalPipeline(spec, "out")
+        pipeline.start()
+        pipeline.wait(on_tick=show_progress)
+    """
+
+    def __init__(
+        self,
+        spec: ExperimentSpec,
+        out: str | Path,
+        *,
+        resume: str = "auto",
+        compare_run_uris: Sequence[str] = (),
+        pipeline: str = "grokking_experiment",
+    ) -> None:
+        """
+        Raises:
+            InputError: Kubeflow Pipelines is not installed, or the compiled pipeline is missing.
+        """
+        if importlib.util.find_spec("kfp") is None:
+            raise InputError("running a pipeline needs Kubeflow Pipelines: pip install 'grokcore[pipelines]'")
+        self.spec = resolve(spec)
+        self.out = local_path(out).absolute()
+        self.run_directory = Path(run_uri(str(self.out), self.spec.run_id, RUN_KEY))
+        self.log = self.out / "pipeline.log"
+        self._error_file = self.out / "pipeline" / "error.json"
+        self._request: dict[str, Any] = {
+            "pipeline": str(compiled_pipeline(pipeline)),
+            "pipeline_root": str(self.out / "pipeline"),
+            "arguments": {
+                "preset": self.spec.model_dump_json(),
+                "store": str(self.out),
+                "run_key": RUN_KEY,
+                "resume": resume,
+                "compare_run_uris": list(compare_run_uris),
+            },
+        }
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the child.
+
+        Raises:
+            InputError: `out` cannot be written.
+        """
+        with clear_errors("write", self.out):
+            self._error_file.parent.mkdir(parents=True, exist_ok=True)
+            self._error_file.unlink(missing_ok=True)
+            with self.log.open("wb") as log:
+                self._child = subprocess.Popen(
+                    [sys.executable, "-m", "grokcore.local"],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment(),
+                    start_new_session=True,  # one signal to the group reaches the task; Ctrl-C here reaches only us
+                )
+        assert self._child.stdin is not None  # noqa: S101 - stdin=PIPE makes it
+        with self._child.stdin as pipe:
+            pipe.write(json.dumps(self._request).encode())
+
+    def poll(self) -> int | None:
+        """The child's exit code, or None while it runs."""
+        return None if self._child is None else self._child.poll()
+
+    def stop(self) -> None:
+        """Ask the running stage to save and leave; asked a second time, end it where it stands."""
+        self._signal_group(signal.SIGKILL if self._stopping else signal.SIGTERM)
+        self._stopping = True
+
+    def wait(self, on_tick: Callable[[], None] = lambda: None, interval: float = 0.2) -> Path:
+        """Wait for the end, calling `on_tick` every `interval` seconds; SIGINT and SIGTERM stop the pipeline.
+
+        Returns:
+            The run directory.
+
+        Raises:
+            GrokcoreError: the failed stage's own error, of its class and with its exit code.
+        """
+        try:
+            with self._forwarded_signals():
+                while self.poll() is None:
+                    on_tick()
+                    time.sleep(interval)
+        finally:
+            if self.poll() is None and not self._stopping:
+                self.stop()
+        on_tick()
+        code = self.poll()
+        if code != EXIT_OK:
+            raise self._reason(code)
+        return self.run_directory
+
+    def _environment(self) -> dict[str, str]:
+        environment = {name: value for name, value in os.environ.items() if name not in (RETRY_VARIABLE, STOP_VARIABLE)}
+        package = str(Path(__file__).parents[2])  # the stages run the code that started them
+        path = os.pathsep.join(filter(None, (package, environment.get("PYTHONPATH"))))
+        return {**environment, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", ERROR_FILE_VARIABLE: str(self._error_file)}
+
+    @contextmanager
+    def _forwarded_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+            yield
+            return
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _signal_group(self, number: int) -> None:
+        if self._child is not None and self._child.poll() is None:
+            os.killpg(self._child.pid, number)
+
+    def _reason(self, code: int | None) -> GrokcoreError:
+        failure = Failure.read(self._error_file)
+        if failure is None or failure.kind == "stopped":
+            if self._stopping or code == EXIT_STOPPED:
+                return StoppedError(failure.message if failure else "stopped; the same command goes on from here")
+            return GrokcoreError(f"the pipeline failed: {self._last_words()}; all of it is in {self.log}")
+        if failure.kind == "bug":
+            return GrokcoreError(f"{failure.error()}; its traceback is in {self.log}")
+        return failure.error()
+
+    def _last_words(self) -> str:
+        """The last line of the log that says something."""
+        text = self.log.read_text("utf-8", errors="replace")
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in text.splitlines()]
+        return next((line for line in reversed(lines) if re.search(r"\w", line)), "it said nothing")
