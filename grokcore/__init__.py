@@ -1,1 +1,50 @@
+"""A laboratory for grokking, the sudden generalisation of neural networks long after they have overfitted.
+
+The four stages, each also a command and a Kubeflow component of the same meaning:
+
+    generate_dataset(task, out)   a task becomes a dataset
+    train_model(spec, data, out)  a spec and a dataset become a run
+    evaluate_model(run)           a run gets accuracies, phases and times to grok
+    build_report(runs, out)       runs become one HTML page
+
+Importing grokcore imports none of what the stages need; each loads its own at first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grokcore.data import generate_dataset
+    from grokcore.evaluation import evaluate_model
+    from grokcore.reporting import build_report
+    from grokcore.spec import ExperimentSpec, load_spec
+    from grokcore.training import train_model
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "ExperimentSpec",
+    "__version__",
+    "build_report",
+    "evaluate_model",
+    "generate_dataset",
+    "load_spec",
+    "train_model",
+]
+
+_HOMES = {
+    "ExperimentSpec": "grokcore.spec",
+    "build_report": "grokcore.reporting",
+    "evaluate_model": "grokcore.evaluation",
+    "generate_dataset": "grokcore.data",
+    "load_spec": "grokcore.spec",
+    "train_model": "grokcore.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'grokcore' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

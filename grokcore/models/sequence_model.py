@@ -100,6 +100,7 @@ class SequenceModel(nn.Module):
             InputError: the directory cannot be written, or the disk is full.
         """
         with clear_errors("write", directory), _without_progress_bars():
+            directory.mkdir(parents=True, exist_ok=True)  # save_pretrained says nothing where a file is in the way
             try:
                 self.network.save_pretrained(directory)
             except SafetensorError as error:

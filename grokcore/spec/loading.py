@@ -70,6 +70,15 @@ def load_spec(
     return validate(ExperimentSpec, document)
 
 
+def read_spec(path: Path) -> ExperimentSpec:
+    """The spec in a file, whatever the file's name.
+
+    Raises:
+        InputError: in one line, what is wrong with it.
+    """
+    return validate(ExperimentSpec, _mapping(_parse(_text(path), str(path)), str(path)))
+
+
 def validate(kind: type[T] | Any, document: Any) -> T:
     """`document` as a `kind` (a spec class or a union of them).
 
@@ -103,17 +112,24 @@ def _document(source: str, allow_files: bool) -> dict[str, Any]:
     elif "\n" in source or (":" in source and not _looks_like_path(source)) or source.lstrip().startswith("{"):
         text, origin = source, "the inline spec"
     elif allow_files and (_looks_like_path(source) or Path(source).is_file()):
-        try:
-            text, origin = Path(source).read_text("utf-8"), source
-        except FileNotFoundError:
-            raise InputError(f"there is no file {source}; presets are: {', '.join(names)}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        text, origin = _text(Path(source).expanduser()), source
     else:
         near = difflib.get_close_matches(source, names, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InputError(f"there is no preset {source!r}: {hint}presets are: {', '.join(names)}")
-    document = _parse(text, origin)
+    return _mapping(_parse(text, origin), origin)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}; presets are: {', '.join(preset_names())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _mapping(document: Any, origin: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InputError(f"{origin} must be a mapping with name, seed, task, model, training, evaluation")
     return document

@@ -40,10 +40,10 @@ class TrainingSpec(Spec):
     batch_size: int = Field(512, ge=1, description="examples per optimiser step, over all devices")
     gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimiser step; divides batch_size")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
-    projection: Literal["none", "row_norm_clip"] = Field(
-        "none", description="what is done to the weights after each optimiser step"
+    projection: Literal["none", "norm_ball"] = Field(
+        "none", description="what is done to the weights after each optimiser step: none, or norm_ball"
     )
-    projection_bound: float = Field(1.5, gt=0, description="row_norm_clip: the largest norm of a row of a matrix")
+    projection_bound: float | None = Field(None, gt=0, description="norm_ball: the largest L2 norm of all weights")
     loss: Literal["cross_entropy"] = Field("cross_entropy", description="the loss of one supervised token")
     loss_on: Literal["answer", "answer_and_eos"] = Field(
         "answer", description="supervised tokens: the answer alone, or the answer and the closing </a>"
@@ -84,6 +84,8 @@ class TrainingSpec(Spec):
                 )
         if self.schedule == "step" and not self.drop_steps:
             raise ValueError("schedule=step needs drop_steps, for example [20000, 40000]")
+        if (self.projection == "none") != (self.projection_bound is None):
+            raise ValueError("projection and projection_bound go together: set both or neither")
         return self
 
 

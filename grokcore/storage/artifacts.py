@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from grokcore.errors import InputError
@@ -22,20 +23,25 @@ def collect_run(place: str, run: str, model: str) -> Path:
         The directory `run`.
     """
     source, target = local_path(place), Path(run)
-    with clear_errors("write", target), new_directory(Path(model)) as copy:
+    with new_directory(Path(model)) as copy, clear_errors("copy", source / "model"):
         shutil.copytree(source / "model", copy, dirs_exist_ok=True)
-    with clear_errors("write", target):
-        if os.path.realpath(source) != os.path.realpath(target):
-            with new_directory(target) as copy:
-                for name in RUN_FILES:
-                    shutil.copy2(source / name, copy / name)
-            return target
-        for path in source.iterdir():
+    if os.path.realpath(source) == os.path.realpath(target):
+        _keep(target, RUN_FILES)
+    else:
+        with new_directory(target) as copy:
+            for name in RUN_FILES:
+                (copy / name).write_bytes(read_bytes(source / name))
+    return target
+
+
+def _keep(directory: Path, names: Collection[str]) -> None:
+    """Remove everything but `names` from a directory."""
+    with clear_errors("empty", directory):
+        for path in directory.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name not in RUN_FILES:
+            elif path.name not in names:
                 path.unlink()
-    return target
 
 
 def join_run(run_uri: str | None, file: str, name: str) -> None:

@@ -100,20 +100,22 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
+def new_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """A temporary directory that takes the name `path` when the block succeeds and vanishes when it fails.
 
     Raises:
-        InputError: `path` exists already and is not an empty directory.
+        InputError: `path` exists already, is not an empty directory, and is not to be replaced.
     """
     with clear_errors("write", path):
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path} exists already; remove it or choose another place")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         try:
             os.chmod(temporary, 0o755)  # noqa: S103 - as mkdir would, under the usual umask
             yield temporary
+            if replace and path.is_dir():
+                shutil.rmtree(path)
             os.replace(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)

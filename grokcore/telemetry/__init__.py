@@ -1,5 +1,18 @@
-"""What a run tells while it runs: the metrics journal, and progress in the terminal."""
+"""What a run tells while it runs and leaves behind: journal, manifest, and progress in the terminal."""
 
 from grokcore.telemetry.journal import JOURNAL, Journal, cut_back, finite, read_journal
+from grokcore.telemetry.manifest import MANIFEST, Manifest, read_manifest
+from grokcore.telemetry.progress import Progress, follow
 
-__all__ = ["JOURNAL", "Journal", "cut_back", "finite", "read_journal"]
+__all__ = [
+    "JOURNAL",
+    "MANIFEST",
+    "Journal",
+    "Manifest",
+    "Progress",
+    "cut_back",
+    "finite",
+    "follow",
+    "read_journal",
+    "read_manifest",
+]

@@ -44,17 +44,25 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     """All evaluations so far, in order; a last line that is still being written is left out.
 
     Raises:
-        InputError: the file is absent, or a line before the last is no JSON object with a step.
+        InputError: the file is absent, or a line before the last is no evaluation.
     """
     text = read_bytes(path)
-    complete = text[: text.rfind(b"\n") + 1]
+    return decode(text[: text.rfind(b"\n") + 1], path)
+
+
+def decode(text: bytes, path: Path) -> list[dict[str, Any]]:
+    """The evaluations in whole lines of a journal.
+
+    Raises:
+        InputError: a line is no evaluation.
+    """
     lines: list[dict[str, Any]] = []
-    for number, raw in enumerate(complete.splitlines(), 1):
+    for number, raw in enumerate(text.splitlines(), 1):
         try:
             line = json.loads(raw)
-            if not isinstance(line["step"], int):
+            if type(line["step"]) is not int or not {"train", "splits", "phases", "clock"} <= line.keys():
                 raise TypeError
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(f"{path}, line {number}, is no evaluation: the journal is damaged") from None
         lines.append(line)
     return lines

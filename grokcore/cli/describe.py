@@ -1,0 +1,49 @@
+"""Commands that describe specs and files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import textwrap
+from importlib import import_module
+
+import yaml
+
+from grokcore.cli.specs import spec_of
+from grokcore.errors import InputError
+from grokcore.spec import load_spec, preset_names, resolve
+
+_SCHEMAS = {
+    "spec": "grokcore.spec:ExperimentSpec",
+    "dataset": "grokcore.data:DatasetInfo",
+    "manifest": "grokcore.telemetry:Manifest",
+    "evaluation": "grokcore.evaluation.result:Evaluation",
+}
+
+
+def presets(options: argparse.Namespace) -> None:
+    names = preset_names()
+    indent = max(len(name) for name in names) + 2
+    columns = max(40, shutil.get_terminal_size((120, 24)).columns)
+    for name in names:
+        text = textwrap.wrap(load_spec(name).description, columns - indent) or [""]
+        print(f"{name:<{indent}}{text[0]}")
+        for line in text[1:]:
+            print(f"{'':<{indent}}{line}")
+
+
+def spec(options: argparse.Namespace) -> None:
+    """The resolved spec as YAML, its ids as comments; or a JSON schema."""
+    if options.schema:
+        module, _, name = _SCHEMAS[options.schema].partition(":")
+        print(json.dumps(getattr(import_module(module), name).model_json_schema(), indent=2))
+        return
+    if options.spec is None:
+        raise InputError(f"give a SPEC or --schema; presets are: {', '.join(preset_names())}")
+    resolved = resolve(spec_of(options))
+    print(f"# run_id: {resolved.run_id}")
+    print(f"# dataset_id: {resolved.dataset_id}")
+    print(f"# evaluation_id: {resolved.evaluation_id}")
+    yaml.safe_dump(resolved.model_dump(mode="json"), sys.stdout, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,138 @@
+"""`grokcore`: the parser, and the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from grokcore import __version__
+from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, GrokcoreError
+
+_EXTRAS = {
+    "torch": "train",
+    "transformers": "train",
+    "safetensors": "train",
+    "numpy": "data",
+    "pyarrow": "data",
+    "bokeh": "report",
+    "jinja2": "report",
+    "kfp": "pipelines",
+}
+"""The extra that brings each package which not every user needs."""
+
+_SPEC = "a preset's name (see `grokcore presets`) or a YAML or JSON file"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving.
+    """
+    options = _parser().parse_args(arguments)
+    module, _, function = options.command.partition(":")
+    try:
+        getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
+    except GrokcoreError as error:
+        print(f"grokcore: {error}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        print(f"grokcore: this needs {package}: pip install 'grokcore[{_EXTRAS[package]}]'", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        return EXIT_STOPPED
+    except BrokenPipeError:
+        # The reader has gone (`grokcore presets | head`). Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="grokcore",
+        description="A laboratory for grokking: generate synthetic reasoning tasks, train models on them far past "
+        "overfitting, watch for the moment of generalisation, and report it.",
+        epilog="A first run: grokcore run demo",
+    )
+    parser.add_argument("--version", action="version", version=f"grokcore {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = _command(
+        commands, "run", "pipeline:run", "the whole pipeline on this machine: generate, train, evaluate, report"
+    )
+    _add_spec(run)
+    run.add_argument(
+        "--out", default="grokcore-store", metavar="DIR", help="where everything goes (default: %(default)s)"
+    )
+    run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
+
+    generate = _command(commands, "generate", "stages:generate", "make the dataset of a spec's task")
+    _add_spec(generate)
+    generate.add_argument("--out", required=True, metavar="URI", help="directory of the dataset")
+    generate.add_argument(
+        "--format",
+        choices=("grokcore", "grokked-transformer"),
+        default="grokcore",
+        help="grokcore (Parquet), or the JSON files of the public code of arXiv 2405.15071 (default: %(default)s)",
+    )
+
+    train = _command(commands, "train", "stages:train", "train a spec on its dataset, or go on where it stopped")
+    _add_spec(train)
+    train.add_argument("--data", required=True, metavar="URI", help="the dataset, from `grokcore generate`")
+    train.add_argument("--out", required=True, metavar="URI", help="directory of the run")
+    train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
+
+    evaluate = _command(
+        commands, "evaluate", "stages:evaluate", "measure a finished run: accuracies, phases, times to grok"
+    )
+    evaluate.add_argument("run", metavar="RUN_URI", help="directory of the run")
+    evaluate.add_argument("--data", metavar="URI", help="the dataset (default: where the run found it)")
+
+    report = _command(commands, "report", "stages:report", "one HTML page about one or more evaluated runs")
+    report.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of the runs")
+    report.add_argument("--out", required=True, metavar="FILE", help="the HTML file to write")
+
+    watch = _command(commands, "watch", "stages:watch", "follow a run's progress, live or finished")
+    watch.add_argument("run", metavar="RUN_URI", help="directory of the run")
+
+    _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
+
+    spec = _command(commands, "spec", "describe:spec", "the resolved spec and its ids, or a JSON schema")
+    _add_spec(spec, optional=True)
+    spec.add_argument(
+        "--schema",
+        nargs="?",
+        const="spec",
+        choices=("spec", "dataset", "manifest", "evaluation"),
+        help="print the JSON schema of the spec, or of a file that runs leave (default: %(const)s)",
+    )
+
+    _command(commands, "doctor", "doctor:doctor", "what works on this machine")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, summary: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_spec(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    parser.add_argument("spec", metavar="SPEC", nargs="?" if optional else None, help=_SPEC)
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        help="change a field, for example --set model.layers=4; can be repeated",
+    )
+    parser.add_argument("--seed", type=int, help="seed of initialisation and order (the same as --set seed=N)")

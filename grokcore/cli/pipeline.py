@@ -1,0 +1,46 @@
+"""`grokcore run`: the pipeline on Kubeflow Pipelines' local runner, watched through the run's journal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+
+from grokcore.cli.specs import say, spec_of
+from grokcore.cli.stages import has_ended
+from grokcore.cli.summary import print_evaluation
+from grokcore.spec import resolve, resolve_device
+from grokcore.storage import read_json
+from grokcore.telemetry import JOURNAL, Progress, follow
+
+
+def run(options: argparse.Namespace) -> None:
+    spec = resolve(spec_of(options))
+    if spec.training.precision == "fp16" and resolve_device(spec.training.device) == "cpu":
+        # Said before anything is generated, in the words of the stage that would refuse it later.
+        from grokcore.training.precision import check_precision
+
+        check_precision(spec.training.precision, "cpu")
+    from grokcore.local import LocalPipeline
+
+    pipeline = LocalPipeline(spec, options.out, resume=options.resume)
+    say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
+    journal, done = pipeline.run_directory / JOURNAL, threading.Event()
+    progress = Progress(sys.stderr, max_steps=spec.training.max_steps)
+
+    def show() -> None:
+        for line in follow(journal, lambda: done.is_set() or has_ended(pipeline.run_directory)):
+            progress.show(line)
+
+    pipeline.start()
+    follower = threading.Thread(target=show, daemon=True)
+    follower.start()
+    try:
+        pipeline.wait()
+    finally:
+        done.set()
+        follower.join()
+        progress.close()
+    print_evaluation(read_json(pipeline.run_directory / "evaluation.json"))
+    print(f"run     {pipeline.run_directory}")
+    print(f"report  {pipeline.run_directory / 'report.html'}")

@@ -1,0 +1,140 @@
+"""The stage `evaluate`: a finished run's final accuracy, measured anew, and its times to grok."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from grokcore.data import Dataset, open_dataset
+from grokcore.errors import InputError
+from grokcore.evaluation.curves import DEFINITIONS, Lines, phases_of, reached
+from grokcore.evaluation.probes import Probes
+from grokcore.evaluation.result import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
+from grokcore.models import load_model
+from grokcore.spec import EvaluationSpec, ExperimentSpec, read_spec, resolve_device
+from grokcore.storage import local_path, write_json
+from grokcore.telemetry import JOURNAL, read_journal, read_manifest
+
+EVALUATION = "evaluation.json"
+
+
+def evaluate_model(
+    run: str | Path, *, data: str | Path | None = None, model: str | Path | None = None, out: str | Path | None = None
+) -> Evaluation:
+    """Evaluate a run and write `evaluation.json`.
+
+    Args:
+        run: directory with spec.yaml, manifest.json and metrics.jsonl.
+        data: the dataset; by default the one that the manifest names.
+        model: the trained model; by default `model/` in the run.
+        out: file to write; by default `evaluation.json` in the run.
+
+    Raises:
+        InputError: a part is missing, damaged, or made for another spec.
+    """
+    place = local_path(run)
+    manifest = read_manifest(place)
+    spec = read_spec(place / "spec.yaml")
+    lines = read_journal(place / JOURNAL)
+    if not lines:
+        raise InputError(f"{place} has no evaluation in its journal yet: let it train first")
+    weights = place / "model" if model is None else local_path(model)
+    if not weights.exists():
+        raise InputError(f"{place} has no model yet: run the training to its end first")
+    dataset = open_dataset(data if data is not None else manifest.dataset.uri, expected_id=spec.dataset_id)
+    pooled, splits = _measure(spec, dataset, weights)
+    evaluation = assemble(spec, dataset, lines, pooled, splits, manifest.exit_reason)
+    write_json(place / EVALUATION if out is None else local_path(out), evaluation.model_dump(mode="json"))
+    return evaluation
+
+
+def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Accuracies of the saved model in full precision, independent of the loop that trained it."""
+    device = torch.device(resolve_device("auto"))
+    model = load_model(weights).to(device)
+    probes = Probes(dataset, loss_on=spec.training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
+    return probes.measure(model)
+
+
+def assemble(
+    spec: ExperimentSpec,
+    dataset: Dataset,
+    lines: Lines,
+    pooled: Mapping[str, Any],
+    splits: Mapping[str, Mapping[str, Any]],
+    exit_reason: str | None,
+) -> Evaluation:
+    """What a run's journal and its final measurement add up to."""
+    held_out = [name for name, split in dataset.info.splits.items() if split.role == "held_out"]
+    rules, last = spec.evaluation, lines[-1]
+    memorized = _times(lines, "train", rules)
+    phases = phases_of(lines, held_out, rules)
+    return Evaluation(
+        run_id=spec.run_id,
+        evaluation_id=spec.evaluation_id,
+        step=last["step"],
+        threshold=rules.threshold,
+        censored_at=last["step"],
+        train=Pooled(**pooled),
+        splits={
+            name: SplitResult(
+                role=split.role,
+                examples=split.probes,
+                majority_baseline=split.majority_baseline,
+                accuracy=splits[name]["accuracy"],
+                loss=splits[name]["loss"],
+            )
+            for name, split in dataset.info.splits.items()
+        },
+        memorized=memorized,
+        held_out={name: _held_out(lines, name, rules, memorized, phases[name]) for name in held_out},
+        diverged=exit_reason == "diverged",
+        exit_reason=exit_reason,
+    )
+
+
+def _held_out(
+    lines: Lines, split: str, rules: EvaluationSpec, memorized: Times, phases: Mapping[str, int | None]
+) -> HeldOut:
+    times = _times(lines, split, rules)
+    ratio = None
+    if times.sustained and memorized.sustained and memorized.sustained.steps > 0:
+        ratio = times.sustained.steps / memorized.sustained.steps
+    return HeldOut(
+        **dict(times),
+        verdict=_verdict(times, ratio, phases["collapsed"], rules.delay),
+        ratio=ratio,
+        onset=phases["onset"],
+        collapsed=phases["collapsed"],
+    )
+
+
+def _verdict(times: Times, ratio: float | None, collapsed: int | None, delay: float) -> Verdict:
+    if times.sustained is None:
+        return "censored"
+    if collapsed is not None:
+        return "collapsed"
+    # Without memorisation (ratio None) the split has generalised before the training set was learnt: no delay.
+    return "grokked" if ratio is not None and ratio >= delay else "generalised"
+
+
+def _times(lines: Lines, split: str, rules: EvaluationSpec) -> Times:
+    indices = reached(lines, split, rules)
+    return Times(**{definition: _time(lines, indices[definition]) for definition in DEFINITIONS})
+
+
+def _time(lines: Lines, index: int | None) -> Time | None:
+    if index is None:
+        return None
+    line = lines[index]
+    return Time(
+        steps=line["step"],
+        after=lines[index - 1]["step"] if index else 0,
+        epochs=line["epoch"],
+        examples=line["examples"],
+        flops=line["flops"],
+        seconds=line["clock"]["elapsed_seconds"],
+    )

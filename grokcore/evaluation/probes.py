@@ -1,0 +1,90 @@
+"""Accuracy and loss on every split, teacher-forced, in few large batches and one device synchronisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from grokcore.data import Dataset, Rows
+from grokcore.data.supervision import LossOn, supervise
+from grokcore.telemetry import finite
+
+
+class Probes:
+    """The probes of a dataset on a device.
+
+    An example counts as correct when every supervised token is the most likely one of the whole vocabulary. Teacher
+    forcing makes that equal to greedy generation of the same tokens: the first wrong token decides either way.
+    """
+
+    def __init__(self, dataset: Dataset, *, loss_on: LossOn, device: torch.device, batch_size: int = 4096) -> None:
+        probes = dataset.probes()
+        supervision = supervise(_stack(list(probes.values())), dataset.info.eos, loss_on)
+        self._inputs = torch.from_numpy(supervision.inputs).to(device)
+        self._positions = torch.from_numpy(supervision.positions).to(device)
+        self._targets = torch.from_numpy(supervision.targets).to(device)
+        self._sizes = {name: len(rows.answers) for name, rows in probes.items()}
+        self._rows = {name: split.rows for name, split in dataset.info.splits.items() if split.role == "train"}
+        self._batch_size = batch_size
+
+    @torch.no_grad()
+    def measure(
+        self, model: nn.Module, autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+    ) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]]]:
+        """Accuracy and mean loss of the pooled training splits, and of each split.
+
+        Synchronises the device once, at the end. Values that are not finite come back as None.
+        """
+        was_training = model.training
+        model.eval()
+        losses, hits = [], []
+        for begin in range(0, len(self._inputs), self._batch_size):
+            batch = slice(begin, begin + self._batch_size)
+            with autocast():
+                logits_bpv = model(self._inputs[batch], self._positions[batch])
+            targets_bp = self._targets[batch]
+            logits_bpv = logits_bpv.float()
+            loss_bp = functional.cross_entropy(logits_bpv.flatten(0, 1), targets_bp.flatten(), reduction="none")
+            losses.append(loss_bp.view_as(targets_bp).mean(1))
+            hits.append((logits_bpv.argmax(-1) == targets_bp).all(1))
+        model.train(was_training)
+        sizes = list(self._sizes.values())
+        loss_by_split = _means(torch.cat(losses), sizes)
+        accuracy_by_split = _means(torch.cat(hits).float(), sizes)
+        values = torch.stack([accuracy_by_split, loss_by_split]).tolist()  # the synchronisation
+        splits = {
+            name: {"accuracy": finite(accuracy) if finite(loss) is not None else None, "loss": finite(loss)}
+            for name, accuracy, loss in zip(self._sizes, *values, strict=True)
+        }
+        return self._pooled(splits), splits
+
+    def _pooled(self, splits: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
+        """The training splits together, each weighted by its share of the training set."""
+        total = sum(self._rows.values())
+        pooled: dict[str, float | None] = {}
+        for measure in ("accuracy", "loss"):
+            values = [(splits[name][measure], rows) for name, rows in self._rows.items()]
+            pooled[measure] = (
+                None
+                if any(value is None for value, _ in values)
+                else sum(value * rows for value, rows in values if value is not None) / total
+            )
+        return pooled
+
+
+def _stack(parts: list[Rows]) -> Rows:
+    return Rows(
+        tokens=np.concatenate([rows.tokens for rows in parts]),
+        lengths=np.concatenate([rows.lengths for rows in parts]),
+        answers=np.concatenate([rows.answers for rows in parts]),
+    )
+
+
+def _means(values: Tensor, sizes: list[int]) -> Tensor:
+    return torch.stack([part.double().mean() for part in values.split(sizes)])

@@ -1,0 +1,72 @@
+"""The outcome of a run: accuracy per split, and when each held-out split grokked, if it did."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["grokked", "generalised", "collapsed", "censored"]
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Time(_Result):
+    """When something happened, on every axis a reader may want to compare runs by."""
+
+    steps: int = Field(description="optimiser steps at the first evaluation that shows it")
+    after: int = Field(description="the evaluation before: the change lies in (after, steps]")
+    epochs: float
+    examples: int
+    flops: float = Field(description="algorithmic FLOPs of the plain model")
+    seconds: float = Field(description="wall clock of the training process, pauses left out")
+
+
+class Times(_Result):
+    """The same event by three definitions; null is right-censored, never 'did not happen'."""
+
+    first_crossing: Time | None = Field(description="first evaluation at the threshold")
+    sustained: Time | None = Field(description="first evaluation from which the threshold is held")
+    stable: Time | None = Field(description="first at the threshold and never below stable_threshold again")
+
+
+class HeldOut(Times):
+    verdict: Verdict = Field(
+        description="grokked: sustained, and late; generalised: sustained, but along with the training set; "
+        "collapsed: sustained, then lost; censored: not sustained by the end of the run"
+    )
+    ratio: float | None = Field(description="T_split / T_train, both sustained")
+    onset: int | None = Field(description="step from which accuracy stays above its value at memorisation")
+    collapsed: int | None = Field(description="step at which a grokked split had fallen below stable_threshold")
+
+
+class SplitResult(_Result):
+    role: Literal["train", "held_out", "diagnostic"]
+    accuracy: float | None = Field(description="share of examples whose supervised tokens are all most likely")
+    loss: float | None = Field(description="mean cross-entropy of the supervised tokens, in nats")
+    examples: int
+    majority_baseline: float = Field(description="accuracy of always giving the most common answer")
+
+
+class Pooled(_Result):
+    accuracy: float | None
+    loss: float | None
+
+
+class Evaluation(_Result):
+    """evaluation.json."""
+
+    format: Literal[1] = 1
+    run_id: str
+    evaluation_id: str
+    step: int = Field(description="optimiser steps of the evaluated model")
+    threshold: float
+    censored_at: int = Field(description="last evaluated step: what has not happened by then is censored")
+    train: Pooled = Field(description="the training splits, weighted by their rows")
+    splits: dict[str, SplitResult]
+    memorized: Times
+    held_out: dict[str, HeldOut]
+    diverged: bool
+    exit_reason: str | None

@@ -1,0 +1,101 @@
+"""What the charts of one report share: runs, curves, axes and sources of data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bokeh.models import ColumnDataSource, Range1d
+
+from grokcore.reporting.axis import StepAxis, step_axis
+from grokcore.reporting.figures import Measure, step_figure
+from grokcore.reporting.read import Line, RunView
+from grokcore.reporting.series import POINTS_OF_A_REPORT, Series, drawn_lines, series_of
+
+ACCURACY = Measure("accuracy", "a", "{0.00 %}")
+LOSS = Measure("loss", "l", "{%.3g}")
+DYNAMICS = (("learning rate", "learning_rate"), ("gradient norm", "gradient_norm"), ("weight norm", "weight_norm"))
+
+
+@dataclass
+class Chart:
+    """A figure and its place on the page; `toggles` maps a button's number to the models it shows and hides."""
+
+    element: str
+    title: str
+    description: str
+    figure: Any
+    toggles: dict[int, list[Any]] = field(default_factory=dict)
+
+    def toggle(self, button: int, *models: Any) -> None:
+        self.toggles.setdefault(button, []).extend(models)
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the figures of one report share; shared ranges link their axes."""
+
+    runs: Sequence[RunView]
+    series: list[Series]
+    axis: StepAxis
+    sources: list[Any]
+    x_range: Any
+    accuracy_range: Any
+    loss_range: Any
+    thinned: bool
+    """Whether fewer evaluations are drawn than there are."""
+
+    def figure(self, y_label: str, y_range: Any, *, height: int, y_axis_type: str = "linear") -> Any:
+        return step_figure(self.axis, self.x_range, y_range, y_label, height=height, y_axis_type=y_axis_type)
+
+
+def board_of(runs: Sequence[RunView]) -> Board:
+    series = series_of(runs)
+    most = max(50, POINTS_OF_A_REPORT // (len(runs) * (2 * len(series) + 6)))
+    drawn = [drawn_lines(run, series, most) for run in runs]
+    axis = step_axis(line.step for run in runs for line in run.journal)
+    return Board(
+        runs=runs,
+        series=series,
+        axis=axis,
+        sources=[_source(lines, series, axis) for lines in drawn],
+        x_range=Range1d(*axis.limits),
+        accuracy_range=Range1d(-0.03, 1.05),
+        loss_range=Range1d(*_loss_limits(drawn, series)),
+        thinned=any(len(lines) < len(run.journal) for lines, run in zip(drawn, runs, strict=True)),
+    )
+
+
+def baseline_of(run: RunView, one: Series) -> float | None:
+    """The majority baseline of a series' split."""
+    result = run.evaluation.splits.get(one.split or "")
+    return result.majority_baseline if result else None
+
+
+def _source(lines: Sequence[Line], series: Sequence[Series], axis: StepAxis) -> Any:
+    columns: dict[str, list[Any]] = {
+        "x": [_rounded(axis.position(line.step)) for line in lines],
+        "step": [line.step for line in lines],
+        "epoch": [_rounded(line.epoch) for line in lines],
+    }
+    for number, one in enumerate(series):
+        measures = [one.measure(line) for line in lines]
+        columns[f"a{number}"] = [_rounded(measure.accuracy) for measure in measures]
+        columns[f"l{number}"] = [_rounded(measure.loss, positive=True) for measure in measures]
+    for _, name in DYNAMICS:
+        columns[name] = [_rounded(getattr(line, name), positive=name == "gradient_norm") for line in lines]
+    return ColumnDataSource(columns)
+
+
+def _rounded(number: float | None, *, positive: bool = False) -> float:
+    """NaN, a gap in the curve, where there is no number or a logarithm has no place for it."""
+    return math.nan if number is None or (positive and number <= 0) else float(f"{number:.6g}")
+
+
+def _loss_limits(drawn: Sequence[Sequence[Line]], series: Sequence[Series]) -> tuple[float, float]:
+    losses = [
+        loss for lines in drawn for line in lines for one in series if (loss := one.measure(line).loss) and loss > 0
+    ]
+    return (min(losses) / 1.5, max(losses) * 1.5) if losses else (0.1, 10)

@@ -1,0 +1,183 @@
+"""What the charts are made of: a figure over steps, curves, levels and upright marks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh.models import (
+    BoxAnnotation,
+    BoxZoomTool,
+    FixedTicker,
+    HoverTool,
+    Label,
+    NoOverlap,
+    PanTool,
+    PlainText,
+    ResetTool,
+    Span,
+)
+from bokeh.models.glyphs import Line, Scatter
+from bokeh.plotting import figure
+from markupsafe import escape
+
+from grokcore.reporting.axis import StepAxis
+from grokcore.reporting.marks import Mark, Slot
+from grokcore.reporting.series import Style
+
+INK, FAINT, GRID = "#1b1b1b", "#6b6b6b", "#e4e4e4"
+_FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a chart shows of a series: its name, its columns' prefix, its format in a tooltip."""
+
+    name: str
+    prefix: str
+    shown: str
+
+
+def step_figure(
+    axis: StepAxis, x_range: Any, y_range: Any, y_label: str, *, height: int, y_axis_type: str = "linear"
+) -> Any:
+    """An empty figure over steps, as wide as its place on the page; step 0 stands on a shaded strip at the left."""
+    plot = figure(
+        height=height,
+        sizing_mode="stretch_width",
+        min_width=240,
+        x_axis_type="log",
+        y_axis_type=y_axis_type,
+        x_range=x_range,
+        y_range=y_range,
+        tools=[PanTool(dimensions="width"), BoxZoomTool(), ResetTool()],
+        toolbar_location="above",
+        active_drag=None,  # a finger that drags over a chart scrolls the page; the toolbar switches panning on
+        min_border_left=66,  # the frames of charts above each other line up
+        outline_line_color=None,
+        background_fill_color=None,
+        border_fill_color=None,
+    )
+    plot.toolbar.logo = None
+    plot.toolbar.autohide = True
+    plot.xaxis.ticker = FixedTicker(ticks=[place for place, _ in axis.ticks], minor_ticks=axis.minor_ticks)
+    plot.xaxis.major_label_overrides = dict(axis.ticks)
+    plot.xaxis.major_label_policy = NoOverlap(min_distance=6)
+    plot.xaxis.axis_label = "step (log scale; step 0 at the left edge)" if axis.has_zero else "step (log scale)"
+    plot.yaxis.axis_label = y_label
+    for part in (plot.xaxis, plot.yaxis):
+        part.axis_label_text_font_style = "normal"
+        part.axis_label_text_font = part.major_label_text_font = _FONT
+        part.axis_label_text_font_size = part.major_label_text_font_size = "12px"
+        part.axis_label_text_color = part.major_label_text_color = INK
+        part.axis_line_color = part.major_tick_line_color = part.minor_tick_line_color = FAINT
+    plot.grid.grid_line_color = GRID
+    if axis.has_zero:
+        left = axis.limits[0]
+        plot.add_layout(
+            BoxAnnotation(
+                left=left / 100, right=axis.divide, fill_color="#000000", fill_alpha=0.06, line_color=None,
+                level="underlay",
+            )
+        )  # fmt: skip
+    return plot
+
+
+def curve(plot: Any, source: Any, column: str, style: Style, hover: str, *, points: bool) -> list[Any]:
+    """A line, the evaluations on it, and its tooltip; the renderers made."""
+    glyph = Line(x="x", y=column, line_color=style.colour, line_dash=style.dash, line_width=style.width)
+    line = plot.add_glyph(source, glyph)
+    made = [line]
+    single = len(source.data["x"]) < 2
+    if points:
+        size = 9 if single else 4
+        dots = Scatter(x="x", y=column, size=size, fill_color=style.colour, line_color=None, marker="circle")
+        made.append(plot.add_glyph(source, dots))
+    plot.add_tools(
+        HoverTool(
+            renderers=[made[-1] if single else line],
+            tooltips=hover,
+            formatters={f"@{column}": "printf"} if "%." in hover else {},
+            line_policy="nearest",
+            attachment="horizontal",
+            visible=False,
+        )
+    )
+    return made
+
+
+def tooltip(run: str, split: str | None, measure: Measure, column: str) -> str:
+    """A tooltip's HTML. Names come from users: they are escaped, and no placeholder of Bokeh's can hide in them."""
+    lines = [f"<b>{_inert(run)}</b>"]
+    if split is not None:
+        lines.append(_inert(split))
+    lines += ["step @step{0,0} · epoch @epoch{0,0.[00]}", f"{measure.name} @{column}{measure.shown}"]
+    return f'<div style="font: 12px {_FONT.replace(chr(39), "")}; max-width: 260px">{"<br>".join(lines)}</div>'
+
+
+def _inert(text: str) -> str:
+    """Text that neither HTML nor Bokeh's templates take for more than text."""
+    return str(escape(text)).replace("@", "&#64;").replace("$", "&#36;").replace("{", "&#123;")
+
+
+def short(text: str, most: int = 26) -> str:
+    """A name that leaves room for the chart it labels."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def threshold_line(plot: Any, threshold: float) -> None:
+    """A dotted level."""
+    plot.add_layout(Span(location=threshold, dimension="width", line_color=FAINT, line_dash="dotted", line_width=1))
+
+
+def baseline_line(
+    plot: Any, baseline: float, colour: str, text: str | None, *, above: bool = True, order: int = 0
+) -> list[Any]:
+    """A dashed level, and its label at the left edge; what was made."""
+    span = Span(location=baseline, dimension="width", line_color=colour, line_dash="dashed", line_width=1.25)
+    plot.add_layout(span)
+    if text is None:
+        return [span]
+    label = Label(
+        x=4,
+        x_units="screen",
+        y=baseline,
+        y_offset=2 if above else -2 - 13 * max(0, order - 1),
+        text=PlainText(text=text),
+        text_color=INK,
+        text_font=_FONT,
+        text_font_size="11px",
+        text_baseline="bottom" if above else "top",
+    )
+    plot.add_layout(label)
+    return [span, label]
+
+
+def mark_line(
+    plot: Any, axis: StepAxis, mark: Mark, slot: Slot, colour: str, text: str | None, *, lift: int
+) -> list[Any]:
+    """A vertical line, and its label set upright beside it, the upper ones `lift` pixels higher; what was made."""
+    place = axis.position(mark.step)
+    dash = {"onset": "dotted", "collapsed": "dotdash"}.get(mark.kind, "dashed")
+    span = Span(location=place, dimension="height", line_color=colour, line_dash=dash, line_width=1.5, line_alpha=0.8)
+    plot.add_layout(span)
+    if text is None:
+        return [span]
+    label = Label(
+        x=place,
+        x_offset=2 if slot.side == "right" else -2,
+        y=6 + lift * slot.tier,
+        y_units="screen",
+        text=PlainText(text=text),
+        angle=math.pi / 2,
+        text_align="left",
+        text_baseline="top" if slot.side == "right" else "bottom",
+        text_color=INK,
+        text_font=_FONT,
+        text_font_size="11px",
+        background_fill_color="#ffffff",
+        background_fill_alpha=0.7,
+    )
+    plot.add_layout(label)
+    return [span, label]

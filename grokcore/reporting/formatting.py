@@ -1,0 +1,108 @@
+"""Numbers, amounts and moments the way people read them."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+NOTHING = "–"  # noqa: RUF001 - the dash of an empty cell
+_NARROW = "\u202f"
+"""A narrow space that does not break: between a number and its unit."""
+
+
+def count(number: float | None) -> str:
+    """1234567 as 1,234,567."""
+    return NOTHING if number is None else f"{number:,.0f}"
+
+
+def significant(number: float | None, digits: int = 3) -> str:
+    """Three significant digits: 1,230; 6.27; 0.00123; 4.5e-7; 1.2e+09 becomes 1.2e9."""
+    if number is None or not math.isfinite(number):
+        return NOTHING
+    if number == 0:
+        return "0"
+    number = float(f"{number:.{digits - 1}e}")
+    exponent = math.floor(math.log10(abs(number)))
+    if -4 <= exponent < 6:
+        return f"{number:,.{max(0, digits - 1 - exponent)}f}" if exponent < digits else f"{number:,.0f}"
+    mantissa = f"{number / 10**exponent:.{digits - 1}f}".rstrip("0").rstrip(".")
+    return f"{mantissa}e{exponent}"
+
+
+def percent(share: float | None) -> str:
+    """0.98765 as 98.8 %; a share just below 1 never reads as 100 %, one just above 0 never as 0 %."""
+    if share is None or not math.isfinite(share):
+        return NOTHING
+    for decimals in (1, 2, 3, 4):
+        text = f"{100 * share:.{decimals}f}"
+        if float(text) not in (0, 100) or share in (0, 1):
+            break
+    whole = text.rstrip("0").rstrip(".") if float(text) in (0, 100) else text
+    return f"{whole}{_NARROW}%"
+
+
+def threshold(share: float) -> str:
+    """A threshold as it was chosen: 0.99 as 99 %, 0.975 as 97.5 %."""
+    return f"{100 * share:.6g}{_NARROW}%"
+
+
+def flops(number: float | None) -> str:
+    """1.2e15 as 1.20 PFLOP."""
+    if number is None or not math.isfinite(number):
+        return NOTHING
+    number = float(f"{number:.2e}")
+    for scale, prefix in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= scale:
+            return f"{significant(number / scale)}{_NARROW}{prefix}FLOP"
+    return f"{significant(number)}{_NARROW}FLOP"
+
+
+def duration(seconds: float | None) -> str:
+    """72 as 1 min 12 s, in at most two units."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    if seconds < 59.5:
+        return f"{significant(seconds, 2) if seconds < 10 else round(seconds)}{_NARROW}s"
+    whole = round(seconds)
+    for large, large_unit, small, small_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= large:
+            rest = whole % large // small
+            return f"{whole // large}{_NARROW}{large_unit}" + (f" {rest}{_NARROW}{small_unit}" if rest else "")
+    return f"{whole}{_NARROW}s"
+
+
+def times(ratio: float | None) -> str:
+    """6.4 as 6.4 ×."""
+    return NOTHING if ratio is None else f"{significant(ratio, 2 if ratio < 100 else 3)}{_NARROW}×"  # noqa: RUF001
+
+
+def moment(text: str | None) -> str:
+    """An ISO 8601 moment as 2026-11-21 09:00 UTC; anything else as it stands."""
+    if text is None:
+        return NOTHING
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else f"{when:%Y-%m-%d %H:%M}"
+
+
+def setting(value: Any, key: str = "") -> str:
+    """A value of a manifest, exact: a reader may want to type it into a spec."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return str(value) if "seed" in key or abs(value) < 10_000 else f"{value:,}"
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 1e6 else f"{value!r}"
+        case str():
+            return value
+        case list() if all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in value):
+            return ", ".join(setting(item, key) for item in value)
+        case _:
+            return json.dumps(value, sort_keys=True)

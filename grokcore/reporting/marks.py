@@ -1,0 +1,75 @@
+"""The moments of a run that its charts mark: memorised, onset, grokked, collapsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grokcore.reporting.axis import StepAxis
+from grokcore.reporting.read import HeldOut, RunView
+
+_SLOTS = (("right", 0), ("left", 0), ("right", 1), ("left", 1))
+_GAP = 0.045
+"""Width of a label set upright, as a share of the narrowest chart: a phone's."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment of a run; `split` is None for the training set, `after` the evaluation before."""
+
+    kind: str
+    step: int
+    after: int | None
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a mark's label stands: beside its line, in the lower or the upper half of the chart."""
+
+    side: str
+    tier: int
+
+
+def marks_of(run: RunView) -> list[Mark]:
+    """In the order of their steps."""
+    memorized = run.evaluation.memorized.sustained
+    marks = [Mark("memorised", memorized.steps, memorized.after, None)] if memorized else []
+    for split, held_out in run.evaluation.held_out.items():
+        marks += marks_of_split(split, held_out)
+    return sorted(marks, key=lambda mark: mark.step)
+
+
+def marks_of_split(split: str, held_out: HeldOut) -> list[Mark]:
+    marks = []
+    if held_out.onset is not None:
+        marks.append(Mark("onset", held_out.onset, None, split))
+    if held_out.sustained is not None:
+        # A split that collapsed had grokked before; one that rose along with training never did.
+        kind = "generalised" if held_out.verdict == "generalised" else "grokked"
+        marks.append(Mark(kind, held_out.sustained.steps, held_out.sustained.after, split))
+    if held_out.collapsed is not None:
+        marks.append(Mark("collapsed", held_out.collapsed, None, split))
+    return marks
+
+
+def slots(marks: Sequence[Mark], axis: StepAxis) -> list[Slot]:
+    """A place for each mark's label where, as far as possible, it covers no other, even on a phone."""
+    taken: list[tuple[int, float]] = []
+    placed = []
+    for mark in marks:
+        share = axis.share(mark.step)
+        free = [
+            (side, tier)
+            for side, tier in _SLOTS
+            if 0 < (centre := _centre(share, side)) < 1
+            and all(other != tier or abs(centre - place) >= _GAP for other, place in taken)
+        ]
+        side, tier = free[0] if free else _SLOTS[0 if share < 0.5 else 1]
+        taken.append((tier, _centre(share, side)))
+        placed.append(Slot(side, tier))
+    return placed
+
+
+def _centre(share: float, side: str) -> float:
+    return share + (_GAP / 2 if side == "right" else -_GAP / 2)

@@ -1,0 +1,222 @@
+"""From run directories to what a report shows of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from grokcore.errors import InputError
+from grokcore.reporting.formatting import setting
+from grokcore.spec import validate
+from grokcore.storage import local_path, read_bytes, read_json
+from grokcore.telemetry import JOURNAL, read_journal
+
+T = TypeVar("T")
+
+Verdict = Literal["grokked", "generalised", "censored", "collapsed"]
+
+
+class _Part(BaseModel):
+    """A part of a file that another version of grokcore may have written: more fields are welcome."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+
+
+class Time(_Part):
+    """When something was reached: at the evaluation after `steps` steps, and not yet at the one after `after`."""
+
+    steps: int
+    after: int | None = None
+    epochs: float | None = None
+    examples: float | None = None
+    flops: float | None = None
+    seconds: float | None = None
+
+
+class Times(_Part):
+    """The three definitions of having reached the threshold; None while censored."""
+
+    first_crossing: Time | None = None
+    sustained: Time | None = None
+    stable: Time | None = None
+
+
+class HeldOut(Times):
+    verdict: Verdict
+    ratio: float | None = None
+    onset: int | None = None
+    collapsed: int | None = None
+
+
+class Measure(_Part):
+    accuracy: float | None = None
+    loss: float | None = None
+
+
+class SplitResult(Measure):
+    role: str
+    examples: int | None = None
+    majority_baseline: float | None = None
+
+
+class Evaluation(_Part):
+    """`evaluation.json`"""
+
+    format: Literal[1]
+    run_id: str
+    evaluation_id: str
+    step: int
+    threshold: float = Field(gt=0, le=1)
+    censored_at: int | None = None
+    train: Measure
+    splits: dict[str, SplitResult]
+    memorized: Times
+    held_out: dict[str, HeldOut]
+    diverged: bool = False
+    exit_reason: str | None = None
+
+
+class Manifest(_Part):
+    """`manifest.json`"""
+
+    format: Literal[1]
+    run_id: str
+    name: str
+    dataset: dict[str, Any]
+    versions: dict[str, Any]
+    hardware: dict[str, Any]
+    git: dict[str, Any] | None = None
+    choices: dict[str, Any]
+    model: dict[str, Any]
+    seeds: dict[str, Any]
+    exit_reason: str | None = None
+    started: str | None = None
+    finished: str | None = None
+
+
+class Line(_Part):
+    """One line of `metrics.jsonl`."""
+
+    step: int = Field(ge=0)
+    examples: float | None = None
+    epoch: float | None = None
+    flops: float | None = None
+    train: Measure | None = None
+    splits: dict[str, Measure]
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    weight_norm: float | None = None
+    clock: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as a report shows it; `label` tells it from the other runs of the same report."""
+
+    label: str
+    description: str
+    evaluation_settings: dict[str, Any]
+    manifest: Manifest
+    journal: tuple[Line, ...]
+    evaluation: Evaluation
+
+    @property
+    def train_splits(self) -> list[str]:
+        return [name for name, split in self.evaluation.splits.items() if split.role == "train"]
+
+    @property
+    def limit(self) -> int:
+        """The step after which nothing is known of this run, in its evaluation's eyes."""
+        return self.evaluation.step if self.evaluation.censored_at is None else self.evaluation.censored_at
+
+
+def read_runs(runs: Sequence[str | Path], evaluations: Sequence[str | Path] | None = None) -> list[RunView]:
+    """The runs in the order given, with labels that differ.
+
+    Raises:
+        InputError: a file is missing or damaged, or an evaluation is not of its run.
+    """
+    if isinstance(runs, str | Path) or isinstance(evaluations, str | Path):
+        raise InputError("runs and evaluations are lists of places, not a single one")
+    if not runs:
+        raise InputError("a report needs at least one run directory")
+    if evaluations is not None and len(evaluations) != len(runs):
+        raise InputError(
+            f"there are {len(runs)} runs and {len(evaluations)} evaluations; give one evaluation per run, in order"
+        )
+    files = [None] * len(runs) if evaluations is None else list(evaluations)
+    return _labelled([_read_run(run, file) for run, file in zip(runs, files, strict=True)])
+
+
+def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
+    directory = local_path(run)
+    if not (directory / "manifest.json").exists():
+        raise InputError(f"{run} is no run directory: it has no manifest.json; grokcore train makes one")
+    manifest = _checked(Manifest, read_json(directory / "manifest.json"), directory / "manifest.json")
+    spec = _read_spec(directory / "spec.yaml")
+    journal = _checked(list[Line], read_journal(directory / JOURNAL), directory / JOURNAL)
+    if not journal:
+        raise InputError(f"{directory / JOURNAL} holds no evaluation yet: let the run train up to its first one")
+    place = directory / "evaluation.json" if evaluation is None else local_path(evaluation)
+    if evaluation is None and not place.exists():
+        raise InputError(f"{run} has no evaluation yet; make one with: grokcore evaluate {run}")
+    result = _checked(Evaluation, read_json(place), place)
+    if result.run_id != manifest.run_id:
+        raise InputError(f"{place} is the evaluation of run {result.run_id}, but {run} is run {manifest.run_id}")
+    settings = spec.get("evaluation")
+    return RunView(
+        label=manifest.name,
+        description=str(spec.get("description") or ""),
+        evaluation_settings=settings if isinstance(settings, dict) else {},
+        manifest=manifest,
+        journal=tuple(sorted(journal, key=lambda line: line.step)),
+        evaluation=result,
+    )
+
+
+def _read_spec(path: Path) -> dict[str, Any]:
+    try:
+        spec = yaml.safe_load(read_bytes(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise InputError(f"{path} is not valid YAML ({problem}): it is damaged") from None
+    if not isinstance(spec, dict):
+        raise InputError(f"{path} is no mapping of a spec's fields: it is damaged")
+    return spec
+
+
+def _checked(kind: type[T], document: Any, place: Path) -> T:
+    try:
+        checked: T = validate(kind, document)
+    except InputError as error:
+        raise InputError(f"{place} is damaged or of another version: {error}") from None
+    return checked
+
+
+def _labelled(runs: list[RunView]) -> list[RunView]:
+    """Runs of one name are told apart by what differs between them, or else by their ids."""
+    names = Counter(run.label for run in runs)
+    labels = [run.label for run in runs]
+    for name in (name for name, number in names.items() if number > 1):
+        places = [place for place, run in enumerate(runs) if run.label == name]
+        for place, suffix in zip(places, _distinctions([runs[place] for place in places]), strict=True):
+            labels[place] = f"{name} · {suffix}"
+    return [replace(run, label=label) for run, label in zip(runs, labels, strict=True)]
+
+
+def _distinctions(runs: list[RunView]) -> list[str]:
+    keys = [key for key in runs[0].manifest.choices if len({repr(run.manifest.choices.get(key)) for run in runs}) > 1]
+    if 0 < len(keys) <= 3:
+        by_choice = [", ".join(f"{key} {setting(run.manifest.choices.get(key), key)}" for key in keys) for run in runs]
+        if len(set(by_choice)) == len(runs):
+            return by_choice
+    ids = [run.manifest.run_id[:8] for run in runs]
+    if len(set(ids)) == len(runs):
+        return ids
+    return [f"{identity} ({number})" for number, identity in enumerate(ids, 1)]

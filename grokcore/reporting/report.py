@@ -1,0 +1,97 @@
+"""The report of one or more runs: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from grokcore.reporting import embed, formatting
+from grokcore.reporting.charts import build_charts
+from grokcore.reporting.read import RunView, read_runs
+from grokcore.reporting.series import DASH_LENGTHS
+from grokcore.reporting.summary import definitions, facts, findings, outcomes
+from grokcore.reporting.tables import accuracy_table, differences, manifest_table, times_table
+from grokcore.reporting.timeline import ticks, timeline
+from grokcore.storage import local_path, write_atomically
+
+MANY = 4
+"""With more runs than this, the summary counts outcomes; the timeline has each run's own."""
+
+
+def build_report(
+    runs: Sequence[str | Path], out: str | Path, *, evaluations: Sequence[str | Path] | None = None
+) -> Path:
+    """Write the report of `runs` to the file `out` and return its path.
+
+    Args:
+        runs: run directories (paths or `file://` URIs), in the order of the report's columns.
+        out: the HTML file; it is written whole or not at all.
+        evaluations: the runs' evaluations in the same order, where they do not lie in the run directories.
+
+    Raises:
+        InputError: a run has no evaluation yet, a file is damaged, or `out` cannot be written.
+    """
+    path = local_path(out)
+    write_atomically(path, render(read_runs(runs, evaluations)).encode("utf-8", "replace"))
+    return path
+
+
+def render(runs: Sequence[RunView]) -> str:
+    """The HTML of a report."""
+    charts = build_charts(runs)
+    bokeh, own = embed.bokeh_script(), _template_file("report.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=_title(runs),
+            runs=runs,
+            alone=len(runs) == 1,
+            facts=facts(runs[0]),
+            findings=[(run, findings(run)) for run in runs] if len(runs) <= MANY else [],
+            outcomes=outcomes(runs) if len(runs) > 1 else [],
+            definitions=definitions(runs),
+            timeline=timeline(runs, charts.axis),
+            ticks=ticks(charts.axis),
+            charts=charts,
+            dashes=DASH_LENGTHS,
+            thresholds=sorted({run.evaluation.threshold for run in runs}),
+            accuracy=accuracy_table(runs),
+            times=times_table(runs),
+            manifest=manifest_table(runs),
+            differences=differences(runs),
+            format=formatting,
+            policy=embed.content_policy([bokeh, own]),
+            bokeh=Markup(bokeh),  # noqa: S704 - the library's own code
+            own=Markup(own),  # noqa: S704 - our own code
+            style=Markup(_template_file("report.css")),  # noqa: S704 - our own style sheet
+            data=Markup(embed.charts_json(charts.all)),  # noqa: S704 - JSON without < > &
+        )
+    )
+
+
+def _title(runs: Sequence[RunView]) -> str:
+    labels = [run.label for run in runs]
+    if len(labels) <= 3:
+        return ", ".join(labels)
+    return f"{labels[0]}, {labels[1]} and {len(labels) - 2} more runs"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_template_file),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _template_file(name: str) -> str:
+    return (resources.files("grokcore.reporting") / "templates" / name).read_text("utf-8")

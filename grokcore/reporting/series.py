@@ -1,0 +1,118 @@
+"""Which curves a report draws, in which colour and dash, and with which points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from grokcore.reporting.read import Line, Measure, RunView
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+)  # fmt: skip
+"""The palette of Okabe and Ito, told apart with every form of colour vision, without its yellow (faint on white)."""
+
+_COLOURS_OF_ROLE = {
+    "held_out": (BLUE, VERMILLION, GREEN, PURPLE),
+    "train": (SKY, ORANGE, GREEN, PURPLE),
+    "diagnostic": (PURPLE, GREEN, ORANGE, SKY),
+}
+_DASH_OF_ROLE = {"held_out": "solid", "train": "dashed", "diagnostic": "dotdash"}
+_RUN_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+_DASHES = ("solid", "dashed", "dotted", "dotdash")
+DASH_LENGTHS = {"solid": "none", "dashed": "6 3", "dotted": "2 3", "dotdash": "2 3 6 3"}
+"""The same dashes for SVG."""
+
+POINTS_OF_A_REPORT = 120_000
+"""Numbers drawn at most, so that a file of many long runs stays small enough to mail."""
+
+
+@dataclass(frozen=True)
+class Style:
+    colour: str
+    dash: str
+    width: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve of a run: a split, or the training splits pooled (`split` None)."""
+
+    title: str
+    role: str
+    split: str | None
+
+    def measure(self, line: Line) -> Measure:
+        found = line.train if self.split is None else line.splits.get(self.split)
+        return found or Measure()
+
+
+def series_of(runs: Sequence[RunView]) -> list[Series]:
+    """The curves of these runs: training pooled, held-out splits, diagnostic splits, single training splits."""
+    roles: dict[str, str] = {}
+    for run in runs:
+        roles.update({name: split.role for name, split in run.evaluation.splits.items()})
+        for name in run.journal[-1].splits:
+            roles.setdefault(name, "diagnostic")
+    # A training set of one split is its own pool: drawing both would draw one curve twice.
+    apart = {name for run in runs if len(run.train_splits) > 1 for name in run.train_splits}
+    single = {name for run in runs for name in run.train_splits} - apart
+    order = {"held_out": 0, "diagnostic": 1, "train": 2}
+    splits = [
+        Series(title=name, role=role, split=name)
+        for name, role in sorted(roles.items(), key=lambda item: order.get(item[1], 1))
+        if name not in single
+    ]
+    return [Series(title="training set", role="train", split=None), *splits]
+
+
+def split_styles(series: Sequence[Series]) -> list[Style]:
+    """One run: a colour per split, a dash per role."""
+    used: dict[str, int] = {}
+    styles = []
+    for one in series:
+        if one.split is None:
+            styles.append(Style(BLACK, "solid", 2))
+            continue
+        colours = _COLOURS_OF_ROLE.get(one.role, _COLOURS_OF_ROLE["diagnostic"])
+        number = used[one.role] = used.get(one.role, -1) + 1
+        dash = _DASH_OF_ROLE.get(one.role, "dotdash")
+        if number >= len(colours):
+            dash = _DASHES[(number // len(colours) + _DASHES.index(dash)) % len(_DASHES)]
+        styles.append(Style(colours[number % len(colours)], dash, 2.5 if one.role == "held_out" else 1.5))
+    return styles
+
+
+def run_styles(runs: Sequence[RunView]) -> list[Style]:
+    """Several runs: a colour per run, and another dash where the colours are used up."""
+    cycle = len(_RUN_COLOURS)
+    width = 2 if len(runs) <= cycle else 1.5
+    return [
+        Style(_RUN_COLOURS[number % cycle], _DASHES[number // cycle % len(_DASHES)], width)
+        for number in range(len(runs))
+    ]
+
+
+def drawn_lines(run: RunView, series: Sequence[Series], most: int) -> list[Line]:
+    """At most about `most` evaluations, spread over the logarithm of the steps.
+
+    Of each stretch the first evaluation is kept, and those where a held-out accuracy is lowest and highest: thinning
+    hides no peak and no collapse. The last evaluation always stays.
+    """
+    journal = run.journal
+    if len(journal) <= most:
+        return list(journal)
+    held_out = [one for one in series if one.role == "held_out"]
+    stretches = max(1, most // (1 + 2 * len(held_out)))
+    scale = stretches / math.log1p(max(1, journal[-1].step))
+    stretch: dict[int, list[int]] = {}
+    for place, line in enumerate(journal):
+        stretch.setdefault(min(stretches - 1, int(math.log1p(line.step) * scale)), []).append(place)
+    kept = {len(journal) - 1}
+    for places in stretch.values():
+        kept.add(places[0])
+        for one in held_out:
+            accuracy: Callable[[int], float] = lambda place, one=one: one.measure(journal[place]).accuracy or 0.0  # type: ignore[misc]  # noqa: E731
+            kept.update((min(places, key=accuracy), max(places, key=accuracy)))
+    return [journal[place] for place in sorted(kept)]

@@ -1,0 +1,68 @@
+"""The manifest of a run: everything that was true while it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grokcore.errors import InputError
+from grokcore.storage import read_json, write_json
+
+MANIFEST = "manifest.json"
+
+ExitReason = Literal["budget_steps", "budget_seconds", "grokked", "diverged", "stopped"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class DatasetReference(_Record):
+    id: str
+    uri: str
+
+
+class ModelFacts(_Record):
+    parameters: int = Field(description="all trained parameters, tied ones once")
+    parameters_without_embeddings: int = Field(description="those of the blocks and the final norm")
+    flops_per_step: float = Field(description="algorithmic FLOPs of an optimiser step of the plain model")
+    vocabulary_size: int
+    sequence_length: int = Field(description="tokens the model reads of an example")
+
+
+class Manifest(_Record):
+    format: Literal[1] = 1
+    run_id: str
+    name: str
+    dataset: DatasetReference
+    versions: dict[str, str] = Field(description="versions of everything that computes")
+    hardware: dict[str, str | int | None]
+    git: dict[str, str | bool] | None = Field(description="commit of the checkout the code came from, if any")
+    choices: dict[str, Any] = Field(description="every choice that could confound a comparison of two runs")
+    model: ModelFacts
+    seeds: dict[str, int] = Field(description="seeds of the data, of initialisation and of the order")
+    exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")
+    started: str = Field(description="UTC, ISO 8601")
+    finished: str | None = None
+
+    def write(self, run: Path) -> None:
+        write_json(run / MANIFEST, self.model_dump(mode="json"))
+
+
+def read_manifest(run: Path) -> Manifest:
+    """The manifest of a run directory.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = run / MANIFEST
+    if not path.exists():
+        raise InputError(f"{run} is not a run: it has no {MANIFEST}")
+    try:
+        return Manifest.model_validate(read_json(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        raise InputError(f"{path} is damaged: {field}: {problem['msg']}") from None

@@ -1,0 +1,15 @@
+"""Training at a bounded weight norm (Omnigrok, arXiv 2210.01117, section 2): grokking without its delay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def norm_ball(parameters: Sequence[Tensor], bound: float) -> None:
+    """Scale all weights together so that their L2 norm is at most `bound`: w *= min(1, bound / |w|)."""
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(parameters))))
+    torch._foreach_mul_(list(parameters), (bound / norm.clamp_min(1e-12)).clamp_max(1.0))

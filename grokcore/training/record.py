@@ -1,0 +1,115 @@
+"""The manifest of a run, made from what is true at its start."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import grokcore
+from grokcore.data import Dataset
+from grokcore.data.supervision import input_length, longest_row
+from grokcore.models import execution_choices, parameter_count, resolved_layers, step_flops
+from grokcore.spec import ExperimentSpec
+from grokcore.spec.base import identity_of
+from grokcore.telemetry.manifest import DatasetReference, Manifest, ModelFacts
+
+_PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "deepspeed")
+
+
+def flops_per_step(spec: ExperimentSpec, dataset: Dataset) -> float:
+    """Algorithmic FLOPs of one optimiser step of the plain model."""
+    training = spec.training
+    return step_flops(
+        spec.model,
+        vocabulary_size=dataset.info.vocabulary_size,
+        tokens=input_length(dataset.info.sequence_length, training.loss_on),
+        supervised=2 if training.loss_on == "answer_and_eos" else 1,
+        batch_size=training.batch_size,
+    )
+
+
+def manifest_of(spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: torch.device) -> Manifest:
+    """The manifest at the start of a run."""
+    size = parameter_count(
+        spec.model,
+        vocabulary_size=dataset.info.vocabulary_size,
+        sequence_length=longest_row(dataset.info.sequence_length),
+    )
+    return Manifest(
+        run_id=spec.run_id,
+        name=spec.name,
+        dataset=DatasetReference(id=spec.dataset_id, uri=data_uri),
+        versions=_versions(),
+        hardware={
+            "device": device.type,
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        },
+        git=_git(),
+        choices=_choices(spec),
+        model=ModelFacts(
+            parameters=size.total,
+            parameters_without_embeddings=size.without_embeddings,
+            flops_per_step=flops_per_step(spec, dataset),
+            vocabulary_size=dataset.info.vocabulary_size,
+            sequence_length=input_length(dataset.info.sequence_length, spec.training.loss_on),
+        ),
+        seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
+        started=utc_now(),
+    )
+
+
+def _choices(spec: ExperimentSpec) -> dict[str, Any]:
+    """Everything that could confound a comparison, under one flat name each."""
+    choices = {**identity_of(spec.model), **identity_of(spec.training), **execution_choices(spec.model)}
+    choices |= {"seed": spec.seed, "blocks": resolved_layers(spec.model)}
+    return choices | {f"task.{name}": value for name, value in identity_of(spec.task).items()}
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _versions() -> dict[str, str]:
+    versions = {"grokcore": grokcore.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _git() -> dict[str, str | bool] | None:
+    """Commit of the checkout that grokcore is imported from; None for an installed package or without git."""
+    root = Path(grokcore.__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit, status = (
+            subprocess.run(
+                ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": bool(status)}

@@ -1,0 +1,166 @@
+"""The stage `train`: a spec and a dataset become a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from grokcore.data import Dataset, open_dataset
+from grokcore.data.supervision import longest_row
+from grokcore.errors import InputError, StoppedError
+from grokcore.models import build_model
+from grokcore.spec import ExperimentSpec, read_spec, resolve, resolve_device
+from grokcore.storage import local_path, new_directory, write_atomically
+from grokcore.telemetry import JOURNAL, MANIFEST, Journal, Manifest, cut_back, read_manifest
+from grokcore.training.checkpoints import load_checkpoint
+from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.precision import check_device, check_precision
+from grokcore.training.record import flops_per_step, manifest_of, utc_now
+from grokcore.training.signals import stop_on_signal
+
+Resume = Literal["auto", "never", "require"]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a run lies, why it ended, and after how many optimiser steps."""
+
+    run_uri: str
+    exit_reason: str
+    step: int
+
+
+def train_model(
+    spec: ExperimentSpec,
+    data: str | Path,
+    out: str | Path,
+    *,
+    resume: Resume = "auto",
+    on_evaluation: Callable[[dict[str, Any]], None] | None = None,
+    notify: Callable[[str], None] = lambda line: None,
+) -> TrainResult:
+    """Train a run, or go on with it where its last checkpoint stands.
+
+    Args:
+        spec: what to train; `precision: auto` is resolved for this machine.
+        data: directory of the dataset; its id must be the spec's.
+        out: the run's directory: new, empty, or this run's own.
+        resume: `auto` resumes if there is something to resume; `never` refuses that, `require` refuses the contrary.
+        on_evaluation: called with each new line of the journal.
+        notify: called with a line when resuming, and for each checkpoint that had to be skipped.
+
+    Raises:
+        InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run.
+        StoppedError: SIGINT or SIGTERM; the state is saved, and the same call goes on from there.
+    """
+    spec = resolve(spec)
+    device = torch.device(resolve_device(spec.training.device))
+    check_device(device.type)
+    check_precision(spec.training.precision, device.type)
+    run = local_path(out).absolute()
+    resuming = _check_place(run, spec, resume)
+    data_path = local_path(data).absolute()
+    dataset = open_dataset(data_path, expected_id=spec.dataset_id)
+    with stop_on_signal() as stop, reproducible(spec.order_seed, device):
+        trainer = _trainer(spec, dataset, device, run)
+        lines = _resume(run, trainer, notify) if resuming else []
+        manifest = manifest_of(spec, dataset, str(data_path), device)
+        if resuming:
+            manifest.started = read_manifest(run).started
+        _write_spec(run, spec)
+        manifest.write(run)
+        journal = Journal(run / JOURNAL)
+        try:
+            reason = trainer.run(lines, journal, stop, on_evaluation or (lambda line: None))
+        finally:
+            journal.close()
+    if reason == "stopped":
+        _finish(manifest, run, reason)
+        raise StoppedError(f"stopped at step {trainer.state.step}; the same command goes on from there")
+    with new_directory(run / "model", replace=True) as directory:
+        trainer.model.save(directory)
+        write_atomically(directory / "vocab.json", (data_path / "vocab.json").read_bytes())
+    _finish(manifest, run, reason)
+    return TrainResult(str(run), reason, trainer.state.step)
+
+
+def _trainer(spec: ExperimentSpec, dataset: Dataset, device: torch.device, run: Path) -> Trainer:
+    model = build_model(
+        spec.model,
+        vocabulary_size=dataset.info.vocabulary_size,
+        sequence_length=longest_row(dataset.info.sequence_length),
+        seed=spec.init_seed,
+        eos=dataset.info.eos,
+    )
+    return Trainer(
+        spec,
+        dataset,
+        model,
+        device=device,
+        flops_per_step=flops_per_step(spec, dataset),
+        checkpoints=run / "checkpoints",
+    )
+
+
+def _resume(run: Path, trainer: Trainer, notify: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Restore the last good checkpoint and cut the journal back to it."""
+    checkpoint, skipped = load_checkpoint(run / "checkpoints", trainer.spec.run_id)
+    for line in skipped:
+        notify(line)
+    if checkpoint is None:
+        return cut_back(run / JOURNAL, -1)
+    trainer.state.restore(checkpoint)
+    notify(f"resuming at step {checkpoint.step}")
+    return cut_back(run / JOURNAL, checkpoint.step)
+
+
+def _check_place(run: Path, spec: ExperimentSpec, resume: Resume) -> bool:
+    """Whether there is a run to resume at `run`.
+
+    Raises:
+        InputError: what is there, or is not, does not go with the spec or with `resume`.
+    """
+    if not (run / MANIFEST).exists():
+        if run.exists() and (not run.is_dir() or any(file.name != "error.json" for file in run.iterdir())):
+            raise InputError(f"{run} exists and is no run: remove it or choose another place")
+        if resume == "require":
+            raise InputError(f"there is no run to resume at {run}")
+        return False
+    if resume == "never":
+        raise InputError(f"there is a run at {run} already: remove it, choose another place, or allow resuming")
+    if read_manifest(run).run_id != spec.run_id:
+        changed = _changed(read_spec(run / "spec.yaml"), spec)
+        raise InputError(f"{run} holds another run ({changed}): choose another place, or change the spec back")
+    return True
+
+
+def _changed(there: ExperimentSpec, here: ExperimentSpec) -> str:
+    before, after = _flat(there.model_dump(mode="json")), _flat(here.model_dump(mode="json"))
+    names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
+    ours = [name for name in names if name not in ("name", "description")] or ["made by another version of grokcore"]
+    return ", ".join(
+        f"{name}: {before.get(name)} there, {after.get(name)} now" if name in before | after else name
+        for name in ours[:3]
+    )
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        flat |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}": item}
+    return flat
+
+
+def _write_spec(run: Path, spec: ExperimentSpec) -> None:
+    text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_atomically(run / "spec.yaml", text.encode())
+
+
+def _finish(manifest: Manifest, run: Path, reason: Any) -> None:
+    manifest.exit_reason, manifest.finished = reason, utc_now()
+    manifest.write(run)
