@@ -43,11 +43,11 @@ def train_model(
     from grokcore.telemetry import JOURNAL, read_journal
     from grokcore.telemetry.scalars import run_scalars
 
-    with stage("train"):
+    with stage("train"):  # until it is known where the run lies
         experiment = load_spec(spec, allow_files=False)
         place = run_place(store, experiment.run_id, run_key) or run.path
     with stage("train", place):
-        result = grokcore.train_model(experiment, dataset.path, place, resume=resume)
+        result = grokcore.train_model(experiment, dataset.path, place, resume=resume, notify=print)
         directory = collect_run(place, run.path, model.path)
         run_uri = run.uri if place == run.path else place
         run.metadata.update(run_uri=run_uri, run_id=experiment.run_id, dataset_id=experiment.dataset_id)
