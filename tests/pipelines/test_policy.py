@@ -1,0 +1,143 @@
+"""What every task of every compiled pipeline must decide, checked on the compiled packages themselves."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from ci.packages import targets
+from components import images
+
+IMAGES = (images.RUNTIME, images.TRAINER)
+CACHED = {"generate-dataset"}
+"""Tasks that are pure functions of their inputs."""
+UNRETRIED = {"resolve-experiment"}
+SECRET = re.compile(r"password|passwd|secret|token|api_?key|access_?key|credential|webhook", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    spec: dict[str, Any]
+    container: dict[str, Any]
+    kubernetes: dict[str, Any]
+    parameters: dict[str, Any]
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        return self.container.get("resources", {})
+
+    @property
+    def gpu(self) -> dict[str, Any]:
+        return self.resources.get("accelerator", {})
+
+
+def compiled_tasks() -> Iterator[Task]:
+    for target in targets():
+        if target.module != "pipeline":
+            continue
+        package, platform = yaml.safe_load_all(target.compiled.read_text())
+        executors = package["deploymentSpec"]["executors"]
+        kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for name, spec in package["root"]["dag"]["tasks"].items():
+            label = package["components"][spec["componentRef"]["name"]]["executorLabel"]
+            parameters = package["root"]["inputDefinitions"]["parameters"]
+            yield Task(name, spec, executors[label]["container"], kubernetes.get(label, {}), parameters)
+
+
+TASKS = list(compiled_tasks())
+each_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+
+
+def test_there_are_tasks_to_judge():
+    assert len(TASKS) >= 5
+    assert any(task.gpu for task in TASKS)
+
+
+@each_task
+def test_the_image_comes_from_the_one_module_and_never_moves(task: Task):
+    image = task.container["image"]
+    assert image in IMAGES
+    assert re.search(r"@sha256:[0-9a-f]{64}$|:\d+\.\d+\.\d+[\w.-]*$", image)
+
+
+@each_task
+def test_cpu_and_memory_have_request_and_limit(task: Task):
+    for resource in ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit"):
+        assert task.resources.get(resource), resource
+
+
+@each_task
+def test_resources_settable_at_run_time_are_strings(task: Task):
+    """Over an integer the driver silently requests nothing."""
+    for value in (task.resources, task.gpu):
+        for placeholder in re.findall(r"pipelinechannel--(\w+)", str(value)):
+            assert task.parameters[placeholder]["parameterType"] == "STRING"
+
+
+def test_the_gpu_is_settable_at_run_time():
+    (task,) = [task for task in TASKS if task.gpu]
+    assert "pipelinechannel--gpu_type" in task.gpu["resourceType"]
+    assert "pipelinechannel--gpu_count" in task.gpu["resourceCount"]
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task.gpu], ids=lambda task: task.name)
+def test_a_gpu_task_has_shared_memory_and_a_place_to_run(task: Task):
+    mounts = {mount["mountPath"]: mount for mount in task.kubernetes["emptyDirMounts"]}
+    assert mounts["/dev/shm"]["medium"] == "Memory"
+    assert mounts["/dev/shm"]["sizeLimit"]
+    assert task.kubernetes["nodeSelector"]
+    assert task.kubernetes["tolerations"]
+
+
+@each_task
+def test_caching_is_decided_for_each_task(task: Task):
+    assert bool(task.spec["cachingOptions"].get("enableCache")) == (task.name in CACHED)
+
+
+@each_task
+def test_a_timeout_is_set(task: Task):
+    assert int(task.kubernetes["activeDeadlineSeconds"]) > 0
+
+
+@each_task
+def test_a_retry_has_a_window_for_all_its_attempts(task: Task):
+    retry = task.spec.get("retryPolicy")
+    assert (retry is None) == (task.name in UNRETRIED)
+    if retry:
+        window = int(retry["backoffMaxDuration"].removesuffix("s"))
+        assert window >= int(task.kubernetes["activeDeadlineSeconds"]) * (retry["maxRetryCount"] + 1)
+        assert retry["backoffFactor"] == int(retry["backoffFactor"])
+
+
+@each_task
+def test_a_task_does_not_run_as_root(task: Task):
+    assert task.kubernetes["securityContext"]["runAsNonRoot"] is True
+
+
+@each_task
+def test_no_secret_is_passed_as_an_argument(task: Task):
+    names = [*task.parameters, *task.spec.get("inputs", {}).get("parameters", {})]
+    names += [variable["name"] for variable in task.container.get("env", [])]
+    assert [name for name in names if SECRET.search(name)] == []
+
+
+def test_every_field_of_the_form_has_a_default_that_is_a_value():
+    for name, parameter in TASKS[0].parameters.items():
+        assert parameter.get("defaultValue") is not None, name
+        assert parameter["isOptional"], name
+
+
+def test_a_training_may_take_a_week():
+    (task,) = [task for task in TASKS if task.name == "train-model"]
+    assert int(task.kubernetes["activeDeadlineSeconds"]) == 8 * 24 * 3600
+
+
+def test_the_run_key_of_a_run_without_one_is_the_id_that_its_pods_are_labelled_with():
+    (task,) = [task for task in TASKS if task.name == "train-model"]
+    assert {"name": "GROKCORE_RUN_KEY", "fieldPath": "metadata.labels['pipeline/runid']"} in task.kubernetes[
+        "fieldPathAsEnv"
+    ]
