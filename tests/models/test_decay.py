@@ -1,0 +1,101 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from grokcore.models import decay_groups
+from tests.models.tiny_models import ARCHITECTURES, tiny_model
+
+NOT_DECAYED = {
+    "gpt2": {
+        "ln_1.weight",
+        "ln_1.bias",
+        "attn.c_attn.bias",
+        "attn.c_proj.bias",
+        "ln_2.weight",
+        "ln_2.bias",
+        "mlp.c_fc.bias",
+        "mlp.c_proj.bias",
+        "ln_f.weight",
+        "ln_f.bias",
+    },
+    "llama": {"input_layernorm.weight", "post_attention_layernorm.weight", "norm.weight"},
+    "rwkv": {
+        *(f"{norm}.{kind}" for norm in ("pre_ln", "ln1", "ln2", "ln_out") for kind in ("weight", "bias")),
+        "attention.time_decay",
+        "attention.time_first",
+        "attention.time_mix_key",
+        "attention.time_mix_value",
+        "attention.time_mix_receptance",
+        "feed_forward.time_mix_key",
+        "feed_forward.time_mix_receptance",
+    },
+    "mamba": {"norm.weight", "mixer.A_log", "mixer.D", "mixer.conv1d.bias", "mixer.dt_proj.bias", "norm_f.weight"},
+}
+DECAYED = {
+    "gpt2": {"wte.weight", "wpe.weight", "attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight"}
+    | {"mlp.c_proj.weight"},
+    "llama": {"embed_tokens.weight", *(f"self_attn.{name}_proj.weight" for name in "qkvo")}
+    | {f"mlp.{name}_proj.weight" for name in ("gate", "up", "down")},
+    "rwkv": {"embeddings.weight", *(f"attention.{name}.weight" for name in ("key", "value", "receptance", "output"))}
+    | {f"feed_forward.{name}.weight" for name in ("key", "value", "receptance")},
+    "mamba": {"embeddings.weight", "mixer.conv1d.weight"}
+    | {f"mixer.{name}_proj.weight" for name in ("in", "x", "dt", "out")},
+}
+DECAYED_BY_THE_PUBLISHED_RULE_TOO = {
+    "gpt2": set(),
+    "llama": NOT_DECAYED["llama"],
+    "rwkv": {name for name in NOT_DECAYED["rwkv"] if "time_" in name},
+    "mamba": {"norm.weight", "norm_f.weight", "mixer.A_log", "mixer.D"},
+}
+HEADS = {"gpt2": "lm_head.weight", "llama": "lm_head.weight", "rwkv": "head.weight", "mamba": "lm_head.weight"}
+
+
+def short_names(group):
+    """Names without the path to their block or base model."""
+    return {re.sub(r"^network\.((transformer|model|rwkv|backbone)\.)?(\w+\.\d+\.)?", "", name) for name, _ in group}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_explicit_decays_matrices_and_nothing_else(architecture, tied):
+    kind = architecture().architecture
+    head = set() if tied else {HEADS[kind]}
+
+    decayed, not_decayed = decay_groups(tiny_model(architecture, tie_embeddings=tied), "explicit")
+
+    assert short_names(decayed) == DECAYED[kind] | head
+    assert short_names(not_decayed) == NOT_DECAYED[kind]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_published_spares_by_substring_and_so_decays_more(architecture):
+    kind = architecture().architecture
+
+    decayed, not_decayed = decay_groups(tiny_model(architecture, tie_embeddings=True), "published")
+
+    more = DECAYED_BY_THE_PUBLISHED_RULE_TOO[kind]
+    assert short_names(decayed) == DECAYED[kind] | more
+    assert short_names(not_decayed) == NOT_DECAYED[kind] - more
+
+
+@pytest.mark.parametrize("rule", ["explicit", "published"])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_parameter_is_in_one_group_once(architecture, tied, rule):
+    model = tiny_model(architecture, tie_embeddings=tied)
+
+    decayed, not_decayed = decay_groups(model, rule)
+
+    grouped = [parameter for _, parameter in decayed + not_decayed]
+    assert len(grouped) == len({id(parameter) for parameter in grouped})
+    assert {id(parameter) for parameter in grouped} == {id(parameter) for parameter in model.parameters()}
+    assert dict(decayed + not_decayed).keys() == dict(model.named_parameters()).keys()
+
+
+def test_a_parameter_that_nobody_marked_is_an_error_and_never_guessed():
+    model = tiny_model(ARCHITECTURES[0])
+    model.layout = replace(model.layout, decayed=model.layout.decayed - {"transformer.wpe.weight"})
+
+    with pytest.raises(LookupError, match=r"transformer\.wpe\.weight must be listed once"):
+        decay_groups(model, "explicit")
