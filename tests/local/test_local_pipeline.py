@@ -1,0 +1,188 @@
+"""The compiled pipeline, for real, on Kubeflow's local runner."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from grokcore.errors import GrokcoreError, InputError, StoppedError
+from grokcore.local import LocalPipeline, compiled_pipeline
+from grokcore.local.__main__ import without_retries
+from grokcore.spec import ExperimentSpec, load_spec
+
+ROOT = Path(__file__).parents[2]
+LONG = ["training.max_steps=1000000", "training.checkpoint_interval=null", "evaluation.growth=1000"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def smoke(*overrides: str) -> ExperimentSpec:
+    return load_spec("smoke", ["model.width=16", *overrides])
+
+
+def last_step(pipeline: LocalPipeline) -> int:
+    journal = pipeline.run_directory / "metrics.jsonl"
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    return int(json.loads(lines[-1])["step"]) if lines else -1
+
+
+def test_the_whole_pipeline_leaves_a_complete_run(tmp_path: Path):
+    pipeline = LocalPipeline(smoke(), tmp_path / "out")
+    ticks = []
+    pipeline.start()
+    run = pipeline.wait(lambda: ticks.append(last_step(pipeline)))
+    assert run == tmp_path / "out" / "runs" / smoke().run_id / "local"
+    expected = {"spec.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "model", "evaluation.json", "report.html"}
+    assert {path.name for path in run.iterdir()} == expected
+    assert last_step(pipeline) == 60
+    assert ticks[0] == -1
+    assert ticks[-1] == 60
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert Path(manifest["dataset"]["uri"]).is_relative_to(tmp_path / "out" / "pipeline")
+    assert "train-model" in pipeline.log.read_text()
+
+
+def test_a_failed_task_raises_its_own_error(tmp_path: Path):
+    pipeline = LocalPipeline(smoke(), tmp_path, resume="require")
+    pipeline.start()
+    with pytest.raises(InputError) as error:
+        pipeline.wait()
+    assert error.value.exit_code == 2
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_task_that_dies_without_a_word_is_explained_by_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package = compiled_pipeline("grokking_experiment").read_text()
+    (tmp_path / "broken.yaml").write_text(package.replace("    import grokcore\\n", "    import os; os._exit(9)\\n"))
+    monkeypatch.setattr("grokcore.local.process.compiled_pipeline", lambda name: tmp_path / "broken.yaml")
+    pipeline = LocalPipeline(smoke(), tmp_path / "out")
+    pipeline.start()
+    with pytest.raises(GrokcoreError) as error:
+        pipeline.wait()
+    assert error.value.exit_code == 1
+    assert "generate-dataset" in str(error.value)
+    assert str(pipeline.log) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
+    pipeline = LocalPipeline(smoke(*LONG), tmp_path / "out")
+    caller = call_from_another_process(pipeline, tmp_path)
+    wait_until(lambda: last_step(pipeline) >= 20, caller)
+    caller.send_signal(signal.SIGTERM)
+    _, error = caller.communicate(timeout=60)
+    assert caller.returncode == 143
+    saved = re.fullmatch(r"stopped at step (\d+); .*\n", error.decode())
+    assert saved, error
+    assert list((pipeline.run_directory / "checkpoints").iterdir())
+
+    budget = int(saved[1]) + 20
+    again = LocalPipeline(smoke(f"training.max_steps={budget}", *LONG[1:]), tmp_path / "out")
+    assert again.run_directory == pipeline.run_directory
+    again.start()
+    again.wait()
+    steps = [json.loads(line)["step"] for line in (again.run_directory / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == budget
+    assert re.search(rf"resum.* {saved[1]}\b", again.log.read_text())
+
+
+def test_stages_do_not_outlive_a_caller_that_was_killed(tmp_path: Path):
+    pipeline = LocalPipeline(smoke(*LONG), tmp_path / "out")
+    caller = call_from_another_process(pipeline, tmp_path)
+    wait_until(lambda: last_step(pipeline) >= 0, caller)
+    caller.kill()
+    caller.communicate()
+    checkpoints = pipeline.run_directory / "checkpoints"
+    wait_until(lambda: checkpoints.exists() and any(checkpoints.iterdir()))
+
+
+def call_from_another_process(pipeline: LocalPipeline, place: Path) -> subprocess.Popen[bytes]:
+    """What `grokcore run` does: start, wait, and print an error in one line."""
+    script = (
+        "import sys\n"
+        "from grokcore.errors import GrokcoreError\n"
+        "from grokcore.local import LocalPipeline\n"
+        "from grokcore.spec import load_spec\n"
+        "pipeline = LocalPipeline(load_spec(sys.argv[1]), sys.argv[2])\n"
+        "pipeline.start()\n"
+        "try:\n"
+        "    pipeline.wait()\n"
+        "except GrokcoreError as error:\n"
+        "    print(error, file=sys.stderr)\n"
+        "    sys.exit(error.exit_code)\n"
+    )
+    spec = place / "spec.json"
+    spec.write_text(pipeline.spec.model_dump_json())
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(spec), str(pipeline.out)], cwd=ROOT, stderr=subprocess.PIPE
+    )
+
+
+def wait_until(condition, process: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None
+        time.sleep(0.1)
+
+
+def test_a_pipeline_can_be_followed_outside_the_main_thread(tmp_path: Path):
+    pipeline = LocalPipeline(smoke(), tmp_path)
+    pipeline.start()
+    errors: list[GrokcoreError] = []
+
+    def follow() -> None:
+        try:
+            pipeline.wait()
+        except GrokcoreError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    pipeline.stop()
+    thread.join(60)
+    assert isinstance(errors[0], StoppedError)
+
+
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file"):
+        LocalPipeline(smoke(), tmp_path / "file" / "out").start()
+
+
+def test_without_kubeflow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'grokcore\[pipelines\]'"):
+        LocalPipeline(smoke(), tmp_path)
+
+
+def test_an_unknown_pipeline_is_one_line():
+    with pytest.raises(InputError, match="no_such"):
+        compiled_pipeline("no_such")
+
+
+def test_tasks_are_tried_once_here():
+    text = compiled_pipeline("grokking_experiment").read_text()
+    assert "retryPolicy" in text
+    package, platform = yaml.safe_load_all(without_retries(text))
+    assert "retryPolicy" not in str(package["root"])
+    assert platform == list(yaml.safe_load_all(text))[1]
+
+
+def test_importing_the_local_runner_imports_no_kubeflow():
+    code = "import sys, grokcore.local; sys.exit('kfp' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ}, check=False).returncode == 0
