@@ -50,6 +50,8 @@ def clear_errors(action: str, place: str | Path) -> Iterator[None]:
             errno.EROFS: "choose a place that can be written",
             errno.ENOENT: "check the path",
             errno.ENOTDIR: "a part of the path is a file; choose another place",
+            errno.EEXIST: "a part of the path is a file; choose another place",
+            errno.EEXIST: "a part of the path is a file; choose another place",
             errno.EISDIR: "it is a directory; choose another place",
         }.get(error.errno or 0, "check the place and try again")
         reason = error.strerror or type(error).__name__
@@ -88,8 +90,9 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: the file is absent, unreadable or no JSON.
     """
+    content = read_bytes(path)
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): it is damaged or was not written by grokcore") from None
 

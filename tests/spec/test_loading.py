@@ -82,7 +82,7 @@ def test_an_explicit_override_that_does_not_apply_is_an_error_wherever_it_stands
         ("demo", ["training.learning_rate=.nan"], r"training\.learning_rate: .*finite"),
         ("demo", ["training.projection=norm_ball"], "go together"),
         ("demo", ["training"], "must read field=value"),
-        ("demo", ["seed.x=1"], "seed has no fields of its own"),
+        ("demo", ["name.x=1"], "name has no fields of its own"),
         ("demo", ["name=[1"], "not valid YAML"),
         ("{name: [}", [], "the inline spec is not valid YAML or JSON at line 1"),
         ("- a\n- b", [], "must be a mapping"),

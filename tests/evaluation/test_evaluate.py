@@ -1,0 +1,159 @@
+"""A finished run is measured anew, and its curves become times to grok."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import grokcore
+from grokcore.data import open_dataset
+from grokcore.errors import InputError
+from grokcore.evaluation import Evaluation, Probes
+from grokcore.evaluation.evaluate import assemble
+from grokcore.models import load_model
+from grokcore.spec import ExperimentSpec, load_spec
+from grokcore.storage import read_json
+from grokcore.telemetry import read_journal
+
+
+def test_the_evaluation_agrees_with_the_journals_last_line(smoke_run: Path) -> None:
+    evaluation = Evaluation.model_validate(read_json(smoke_run / "evaluation.json"))
+    last = read_journal(smoke_run / "metrics.jsonl")[-1]
+    assert evaluation.step == last["step"]
+    for name, split in last["splits"].items():
+        assert evaluation.splits[name].accuracy == pytest.approx(split["accuracy"])
+        assert evaluation.splits[name].loss == pytest.approx(split["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("loss_on", ["answer", "answer_and_eos"])
+def test_teacher_forced_accuracy_equals_greedy_generation(
+    loss_on: str, smoke_spec: ExperimentSpec, smoke_data: Path, tmp_path: Path
+) -> None:
+    """The reference measures by `generate`; here one forward pass must give the same verdict on every example."""
+    spec = load_spec("smoke", [f"training.loss_on={loss_on}", "training.max_steps=25"])
+    grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    model, dataset = load_model(tmp_path / "run" / "model"), open_dataset(smoke_data)
+    _, splits = Probes(dataset, loss_on=spec.training.loss_on, device=torch.device("cpu")).measure(model)
+    new_tokens = 2 if loss_on == "answer_and_eos" else 1
+    accuracies = set()
+    for name, rows in dataset.probes().items():
+        hits = 0
+        for tokens, length, answer in zip(rows.tokens, rows.lengths, rows.answers, strict=True):
+            question = torch.from_numpy(tokens[:length].astype("int64"))[None]
+            generated = model.network.generate(
+                question,
+                attention_mask=torch.ones_like(question),
+                max_new_tokens=new_tokens,
+                min_new_tokens=new_tokens,
+                do_sample=False,
+                eos_token_id=None,
+                pad_token_id=0,
+            )
+            expected = [int(answer), dataset.info.eos][:new_tokens]
+            hits += generated[0, length:].tolist() == expected
+        assert splits[name]["accuracy"] == pytest.approx(hits / len(rows.answers))
+        accuracies.add(splits[name]["accuracy"])
+    assert len(accuracies) > 1, "a model that is always right or always wrong shows nothing"
+
+
+def test_batching_does_not_change_the_measurement(smoke_run: Path, smoke_data: Path) -> None:
+    model, dataset = load_model(smoke_run / "model"), open_dataset(smoke_data)
+    whole, parts = (
+        Probes(dataset, loss_on="answer", device=torch.device("cpu"), batch_size=size).measure(model)[1]
+        for size in (4096, 7)
+    )
+    for name in whole:
+        assert whole[name]["accuracy"] == parts[name]["accuracy"]
+        assert whole[name]["loss"] == pytest.approx(parts[name]["loss"], rel=1e-5)
+
+
+def test_training_splits_are_pooled_by_their_rows(smoke_run: Path, smoke_data: Path) -> None:
+    model, dataset = load_model(smoke_run / "model"), open_dataset(smoke_data)
+    pooled, splits = Probes(dataset, loss_on="answer", device=torch.device("cpu")).measure(model)
+    rows = {name: split.rows for name, split in dataset.info.splits.items() if split.role == "train"}
+    assert sum(rows.values()) == len(dataset.train())
+    expected = sum(splits[name]["accuracy"] * count for name, count in rows.items()) / sum(rows.values())
+    assert pooled["accuracy"] == pytest.approx(expected)
+
+
+def journal(curve: list[tuple[int, float, float]]) -> list[dict[str, object]]:
+    return [
+        {
+            "step": step,
+            "examples": step * 64,
+            "epoch": step / 10,
+            "flops": step * 1e6,
+            "train": {"accuracy": train, "loss": 0.1},
+            "splits": {
+                "test_inferred_ood": {"accuracy": ood, "loss": 0.1},
+                "test_inferred_iid": {"accuracy": train, "loss": 0.1},
+            },
+            "clock": {"elapsed_seconds": step / 100},
+        }
+        for step, train, ood in curve
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ood", "verdict", "ratio"),
+    [
+        ([0.3, 0.3, 0.3, 0.4, 1, 1, 1, 1], "grokked", 5.0),
+        ([0.3, 1, 1, 1, 1, 1, 1, 1], "generalised", 2.0),
+        ([0.3, 0.3, 0.3, 0.4, 0.5, 0.5, 1, 1], "censored", None),
+        ([0.3, 0.3, 1, 1, 1, 0.5, 0.5, 0.5], "collapsed", 3.0),
+    ],
+)
+def test_verdicts(
+    ood: list[float], verdict: str, ratio: float | None, smoke_data: Path, smoke_spec: ExperimentSpec
+) -> None:
+    dataset = open_dataset(smoke_data)
+    spec = load_spec("smoke", ["evaluation.delay=2.5"])
+    lines = journal([(100 * (index + 1), 1.0, accuracy) for index, accuracy in enumerate(ood)])
+    splits = {name: {"accuracy": 1.0, "loss": 0.0} for name in dataset.info.splits}
+    result = assemble(spec, dataset, lines, {"accuracy": 1.0, "loss": 0.0}, splits, "budget_steps")
+    held_out = result.held_out["test_inferred_ood"]
+    assert (held_out.verdict, held_out.ratio) == (verdict, ratio)
+    assert result.memorized.sustained is not None
+    assert result.memorized.sustained.steps == 100
+    assert result.censored_at == 800
+
+
+def test_a_time_is_an_interval_on_every_axis(smoke_data: Path, smoke_spec: ExperimentSpec) -> None:
+    dataset = open_dataset(smoke_data)
+    lines = journal([(step, 1.0, float(step >= 500)) for step in range(100, 900, 100)])
+    splits = {name: {"accuracy": 1.0, "loss": 0.0} for name in dataset.info.splits}
+    result = assemble(smoke_spec, dataset, lines, {"accuracy": 1.0, "loss": 0.0}, splits, "budget_steps")
+    time = result.held_out["test_inferred_ood"].sustained
+    assert time is not None
+    assert time.model_dump() == {
+        "steps": 500,
+        "after": 400,
+        "epochs": 50.0,
+        "examples": 32_000,
+        "flops": 5e8,
+        "seconds": 5.0,
+    }
+
+
+def test_what_is_missing_is_named(smoke_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a run"):
+        grokcore.evaluate_model(tmp_path)
+    without_model = tmp_path / "run"
+    shutil.copytree(smoke_run, without_model)
+    shutil.rmtree(without_model / "model")
+    with pytest.raises(InputError, match="has no model yet"):
+        grokcore.evaluate_model(without_model)
+    (without_model / "metrics.jsonl").write_text("")
+    with pytest.raises(InputError, match="no evaluation in its journal"):
+        grokcore.evaluate_model(without_model)
+
+
+def test_another_dataset_is_refused(smoke_run: Path, tmp_path: Path) -> None:
+    spec = load_spec("smoke", ["task.seed=1"])
+    grokcore.generate_dataset(spec.task, tmp_path / "other")
+    with pytest.raises(InputError, match=spec.dataset_id):
+        grokcore.evaluate_model(smoke_run, data=tmp_path / "other", out=tmp_path / "evaluation.json")
+    assert not (tmp_path / "evaluation.json").exists()

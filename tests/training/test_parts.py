@@ -1,0 +1,94 @@
+"""Sampler, schedule, optimisers, losses and projections, each against its definition."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from grokcore.data import Rows
+from grokcore.data.supervision import supervise
+from grokcore.spec import TrainingSpec
+from grokcore.training.losses import LOSSES
+from grokcore.training.optimizers import OPTIMIZERS
+from grokcore.training.projections import PROJECTIONS
+from grokcore.training.sampler import EpochSampler
+from grokcore.training.schedule import learning_rate_at
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(100, 7), (100, 100), (10, 64), (64, 16)])
+def test_each_epoch_sees_every_row_once_in_full_batches(rows: int, batch_size: int) -> None:
+    sampler = EpochSampler(rows, batch_size, seed=1, device=CPU)
+    batches = [sampler(step) for step in range(math.ceil(3 * rows / batch_size))]
+    assert all(len(batch) == batch_size for batch in batches)
+    stream = torch.cat(batches)[: 3 * rows].view(3, rows)
+    assert all(epoch.sort().values.tolist() == list(range(rows)) for epoch in stream)
+    assert not torch.equal(stream[0], stream[1])
+
+
+def test_the_order_depends_on_seed_and_step_alone() -> None:
+    sampler = EpochSampler(100, 32, seed=1, device=CPU)
+    late = EpochSampler(100, 32, seed=1, device=CPU)(17)
+    assert torch.equal([sampler(step) for step in range(18)][17], late)
+    assert not torch.equal(EpochSampler(100, 32, seed=2, device=CPU)(17), late)
+
+
+def test_warm_up_and_schedules() -> None:
+    base = {"learning_rate": 1.0, "warmup_steps": 10}
+    constant = TrainingSpec(**base)
+    assert [learning_rate_at(step, constant) for step in (0, 4, 9, 10, 10**6)] == [0.1, 0.5, 1.0, 1.0, 1.0]
+    linear = TrainingSpec(**base, schedule="linear", schedule_steps=110, schedule_floor=0.2)
+    assert [learning_rate_at(step, linear) for step in (10, 60, 110, 999)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
+    cosine = TrainingSpec(**base, schedule="cosine", schedule_steps=110)
+    expected = [1.0, (1 + math.cos(math.pi / 4)) / 2, 0.5, 0.0, 0.0]
+    assert [learning_rate_at(step, cosine) for step in (10, 35, 60, 110, 999)] == pytest.approx(expected)
+    drops = TrainingSpec(**base, schedule="step", drop_steps=(100, 200), drop_factor=0.1)
+    assert [learning_rate_at(step, drops) for step in (99, 100, 200)] == pytest.approx([1.0, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_weight_decay_is_decoupled_from_the_gradient(name: str) -> None:
+    """Without a gradient the decayed weight shrinks by lr * decay a step, and the exempt one stays."""
+    decayed, exempt = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+    groups = [{"params": [decayed], "weight_decay": 0.5}, {"params": [exempt], "weight_decay": 0.0}]
+    optimizer = OPTIMIZERS[name](groups, TrainingSpec(learning_rate=0.1))
+    for _ in range(3):
+        decayed.grad, exempt.grad = torch.zeros(3), torch.zeros(3)
+        optimizer.step()
+    assert decayed.tolist() == pytest.approx([0.95**3] * 3)
+    assert exempt.tolist() == [1.0] * 3
+
+
+def test_cross_entropy_is_the_mean_negative_log_likelihood() -> None:
+    logits, targets = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]), torch.tensor([2, 0])
+    expected = (math.log(1 + math.exp(-1) + math.exp(-2)) + math.log(3)) / 2
+    assert LOSSES["cross_entropy"](logits, targets, 0.0).item() == pytest.approx(expected)
+    assert LOSSES["cross_entropy"](logits.bfloat16(), targets, 0.0).dtype == torch.float32
+
+
+def test_the_norm_ball_scales_all_weights_together_and_only_when_outside() -> None:
+    weights = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
+    PROJECTIONS["norm_ball"](weights, 10.0)
+    assert weights[0].tolist() == [3.0, 0.0]
+    PROJECTIONS["norm_ball"](weights, 1.0)
+    assert weights[0].tolist() == pytest.approx([0.6, 0.0])
+    assert weights[1].item() == pytest.approx(0.8)
+
+
+def test_supervision_asks_for_the_answer_and_if_wanted_for_the_closing_token() -> None:
+    rows = Rows(
+        tokens=torch.tensor([[5, 6, 7], [8, 9, 0]], dtype=torch.int32).numpy(),
+        lengths=torch.tensor([3, 2], dtype=torch.int32).numpy(),
+        answers=torch.tensor([10, 11], dtype=torch.int32).numpy(),
+    )
+    answer = supervise(rows, 99, "answer")
+    assert answer.inputs.tolist() == [[5, 6, 7], [8, 9, 0]]
+    assert answer.positions.tolist() == [[2], [1]]
+    assert answer.targets.tolist() == [[10], [11]]
+    both = supervise(rows, 99, "answer_and_eos")
+    assert both.inputs.tolist() == [[5, 6, 7, 10], [8, 9, 11, 0]]
+    assert both.positions.tolist() == [[2, 3], [1, 2]]
+    assert both.targets.tolist() == [[10, 99], [11, 99]]

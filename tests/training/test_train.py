@@ -1,0 +1,257 @@
+"""Runs: reproducible, resumable bit for bit, refusing what is not theirs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+import grokcore
+from grokcore.errors import InputError, StoppedError
+from grokcore.spec import ExperimentSpec, load_spec
+from grokcore.telemetry import read_journal, read_manifest
+
+
+def without_clock(run: Path) -> list[dict[str, Any]]:
+    return [{name: value for name, value in line.items() if name != "clock"} for line in journal(run)]
+
+
+def journal(run: Path) -> list[dict[str, Any]]:
+    return read_journal(run / "metrics.jsonl")
+
+
+def text_without_clock(run: Path) -> str:
+    lines = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
+    return "\n".join(json.dumps({k: v for k, v in line.items() if k != "clock"}) for line in lines)
+
+
+def test_a_run_directory_is_complete(smoke_run: Path, smoke_spec: ExperimentSpec) -> None:
+    names = {path.name for path in smoke_run.iterdir()}
+    assert names == {"spec.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "model", "evaluation.json"}
+    manifest = read_manifest(smoke_run)
+    assert manifest.run_id == smoke_spec.run_id
+    assert manifest.exit_reason == "budget_steps"
+    assert manifest.finished is not None
+    assert manifest.dataset.id == smoke_spec.dataset_id
+    assert {"init", "tie_embeddings", "decay_groups", "loss_on", "match", "blocks", "attention", "precision"} <= set(
+        manifest.choices
+    )
+    model = AutoModelForCausalLM.from_pretrained(smoke_run / "model")
+    assert manifest.model.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert journal(smoke_run)[-1]["flops"] == 60 * manifest.model.flops_per_step
+
+
+def test_training_learns(smoke_run: Path) -> None:
+    lines = journal(smoke_run)
+    assert lines[0]["step"] == 0
+    assert lines[-1]["train"]["loss"] < 0.6 * lines[0]["train"]["loss"]
+    assert lines[-1]["train"]["accuracy"] > lines[0]["train"]["accuracy"] + 0.2
+
+
+def test_the_same_spec_gives_the_same_journal_byte_for_byte(
+    smoke_run: Path, smoke_spec: ExperimentSpec, smoke_data: Path, tmp_path: Path
+) -> None:
+    torch.rand(3)  # whatever the caller drew before
+    grokcore.train_model(smoke_spec, smoke_data, tmp_path / "again")
+    assert text_without_clock(tmp_path / "again") == text_without_clock(smoke_run)
+
+
+def test_init_and_order_are_seeds_of_their_own(smoke_data: Path, tmp_path: Path) -> None:
+    def losses(name: str, *overrides: str) -> list[float]:
+        spec = load_spec("smoke", ["training.max_steps=3", *overrides])
+        grokcore.train_model(spec, smoke_data, tmp_path / name)
+        return [line["train"]["loss"] for line in journal(tmp_path / name)]
+
+    plain = losses("plain")
+    order, initial = losses("order", "training.seed=1"), losses("init", "model.seed=1")
+    assert order[0] == plain[0]
+    assert order[-1] != plain[-1]
+    assert initial[0] != plain[0]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["model.dropout=0.2", "training.gradient_accumulation=4", "training.label_smoothing=.1"],
+        ["training.projection=norm_ball", "training.projection_bound=9"],
+        ["training.optimizer=sgd", "training.learning_rate=.05"],
+        ["model.architecture=mamba", "model.state_size=4"],
+    ],
+)
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
+    overrides: list[str], smoke_data: Path, tmp_path: Path
+) -> None:
+    def spec(steps: int) -> ExperimentSpec:
+        return load_spec("smoke", [*overrides, f"training.max_steps={steps}", "training.checkpoint_interval=10"])
+
+    grokcore.train_model(spec(40), smoke_data, tmp_path / "whole")
+    grokcore.train_model(spec(20), smoke_data, tmp_path / "parts")
+    result = grokcore.train_model(spec(40), smoke_data, tmp_path / "parts", resume="require")
+    assert result.step == 40
+    assert without_clock(tmp_path / "parts") == without_clock(tmp_path / "whole")
+    whole, parts = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    states = [
+        load_file(tmp_path / name / "checkpoints" / "step-00000040" / "state.safetensors")
+        for name in ("whole", "parts")
+    ]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_damaged_checkpoint_is_walked_back_over(smoke_data: Path, tmp_path: Path, smoke_run: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run, run)
+    newest = run / "checkpoints" / "step-00000060" / "state.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    said: list[str] = []
+    grokcore.train_model(load_spec("smoke"), smoke_data, run, notify=said.append)
+    assert "step-00000060 was skipped: state.safetensors does not have the hash" in said[0]
+    assert said[1] == "resuming at step 50"
+    assert without_clock(run) == without_clock(smoke_run)
+
+
+def test_a_finished_run_is_left_as_it_is(smoke_data: Path, tmp_path: Path, smoke_run: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run, run)
+    result = grokcore.train_model(load_spec("smoke"), smoke_data, run)
+    assert (result.exit_reason, result.step) == ("budget_steps", 60)
+    assert journal(run) == journal(smoke_run)
+
+
+def test_what_is_not_this_run_is_refused(smoke_data: Path, tmp_path: Path, smoke_run: Path) -> None:
+    with pytest.raises(InputError, match=r"training\.learning_rate: 0\.001 there, 0\.5 now"):
+        grokcore.train_model(load_spec("smoke", ["training.learning_rate=.5"]), smoke_data, smoke_run)
+    with pytest.raises(InputError, match="there is a run at"):
+        grokcore.train_model(load_spec("smoke"), smoke_data, smoke_run, resume="never")
+    with pytest.raises(InputError, match="no run to resume"):
+        grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path / "new", resume="require")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match="is no run"):
+        grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path / "mine")
+    with pytest.raises(InputError, match="91e1ffeb5371102a"):
+        grokcore.train_model(load_spec("smoke", ["task.seed=1"]), smoke_data, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_fp16_on_a_cpu_is_refused_with_the_override_that_works(smoke_data: Path, tmp_path: Path) -> None:
+    spec = load_spec("smoke", ["training.precision=fp16", "training.device=cpu"])
+    with pytest.raises(InputError, match=r"use --set training\.precision=bf16"):
+        grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_precisions_learn_alike(precision: str, smoke_data: Path, tmp_path: Path, smoke_run: Path) -> None:
+    spec = load_spec("smoke", [f"training.precision={precision}", "training.max_steps=40"])
+    grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    reference = next(line for line in journal(smoke_run) if line["step"] == 40)
+    assert journal(tmp_path / "run")[-1]["train"]["loss"] == pytest.approx(reference["train"]["loss"], rel=0.05)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "rwkv", "mamba"])
+def test_all_architectures_learn_a_small_comparison(architecture: str, smoke_data: Path, tmp_path: Path) -> None:
+    spec = load_spec("smoke", [f"model.architecture={architecture}", "model.layers=2", "training.learning_rate=4e-3"])
+    grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    lines = journal(tmp_path / "run")
+    assert lines[-1]["train"]["accuracy"] > lines[0]["train"]["accuracy"] + 0.2
+    assert grokcore.evaluate_model(tmp_path / "run").splits["train_inferred"].accuracy is not None
+
+
+def test_divergence_ends_a_run_and_is_recorded(smoke_data: Path, tmp_path: Path) -> None:
+    wild = ["training.optimizer=sgd", "training.learning_rate=1e30", "training.gradient_clip=null"]
+    spec = load_spec("smoke", [*wild, "training.warmup_steps=0"])
+    result = grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    assert result.exit_reason == "diverged"
+    assert result.step < 60
+    assert journal(tmp_path / "run")[-1]["train"]["loss"] is None
+    assert grokcore.evaluate_model(tmp_path / "run").diverged
+
+
+def test_stopping_on_grok_trains_on_for_the_tail(smoke_data: Path, tmp_path: Path) -> None:
+    stop = ["training.stop_on_grok.split=test_inferred_ood", "training.stop_on_grok.tail=1.5"]
+    spec = load_spec("smoke", [*stop, "evaluation.threshold=.1", "evaluation.growth=1.05"])
+    result = grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    grokked = journal(tmp_path / "run")[-1]["phases"]["test_inferred_ood"]["grokked"]
+    assert result.exit_reason == "grokked"
+    assert grokked * 1.5 <= result.step < 60
+
+
+def test_a_time_budget_ends_with_an_evaluation(smoke_data: Path, tmp_path: Path) -> None:
+    spec = load_spec("smoke", ["training.max_seconds=.3", "training.max_steps=100000"])
+    result = grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    assert result.exit_reason == "budget_seconds"
+    assert journal(tmp_path / "run")[-1]["step"] == result.step
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_same_command_goes_on(number: int, smoke_data: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "grokcore",
+        "train",
+        "smoke",
+        "--data",
+        str(smoke_data),
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    command += ["--set", "training.checkpoint_interval=null"]
+    process = subprocess.Popen([*command, "--set", "training.max_steps=1000000"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "r" / "metrics.jsonl").exists() or len(journal(tmp_path / "r")) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "the same command goes on from there" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
+    stopped = read_manifest(tmp_path / "r")
+    assert stopped.exit_reason == "stopped"
+    step = max(int(path.name[5:]) for path in (tmp_path / "r" / "checkpoints").glob("step-*"))
+    more = subprocess.run(
+        [*command, "--set", f"training.max_steps={step + 5}"], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert f"resuming at step {step}" in more.stderr
+    assert read_manifest(tmp_path / "r").exit_reason == "budget_steps"
+
+
+def test_signals_belong_to_the_caller_again_afterwards(smoke_data: Path, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    grokcore.train_model(load_spec("smoke", ["training.max_steps=1"]), smoke_data, tmp_path / "run")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_stop_is_an_error_of_its_own(smoke_data: Path, tmp_path: Path) -> None:
+    def stop(line: dict[str, Any]) -> None:
+        if line["step"] == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match="stopped at step 20"):
+        grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path / "run", on_evaluation=stop)
+
+
+def test_the_callers_random_numbers_are_left_alone(smoke_data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    grokcore.train_model(load_spec("smoke", ["training.max_steps=1"]), smoke_data, tmp_path / "run")
+    assert torch.equal(torch.rand(3), expected)
