@@ -44,7 +44,9 @@ def render(definition: Any, folder: Path, compiled: str) -> str:
             ((f"`{i.name}`", _type(i.annotation), _default(i), described.get(i.name, "")) for i in inputs),
         ),
     ]
-    rows = [(f"`{item.name}`", _type(item.annotation), described.get(item.name, "")) for item in outputs]
+    rows: list[tuple[str, ...]] = [
+        (f"`{item.name}`", _type(item.annotation), described.get(item.name, "")) for item in outputs
+    ]
     rows += _returned(signature.return_annotation, inspect.getdoc(function) or "")
     if rows:
         sections += ["## Outputs", _table(("Name", "Type", "Meaning"), rows)]
@@ -93,7 +95,7 @@ def _default(item: inspect.Parameter) -> str:
 
 
 def _is_output(annotation: Any) -> bool:
-    return type_annotations.is_artifact_wrapped_in_Output(annotation)
+    return bool(type_annotations.is_artifact_wrapped_in_Output(annotation))
 
 
 def _type(annotation: Any) -> str:

@@ -11,17 +11,8 @@ from collections.abc import Sequence
 from grokcore import __version__
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, GrokcoreError
 
-_EXTRAS = {
-    "torch": "train",
-    "transformers": "train",
-    "safetensors": "train",
-    "numpy": "data",
-    "pyarrow": "data",
-    "bokeh": "report",
-    "jinja2": "report",
-    "kfp": "pipelines",
-}
-"""The extra that brings each package which not every user needs."""
+_EXTRAS = {"run": "all", "generate": "data", "train": "train", "evaluate": "train", "report": "report", "spec": "all"}
+"""The extra that brings what a command needs beyond the base installation."""
 
 _SPEC = "a preset's name (see `grokcore presets`) or a YAML or JSON file"
 
@@ -40,10 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"grokcore: {error}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        package = (error.name or "grokcore").partition(".")[0]
+        if package == "grokcore" or options.name not in _EXTRAS:
             raise
-        print(f"grokcore: this needs {package}: pip install 'grokcore[{_EXTRAS[package]}]'", file=sys.stderr)
+        print(
+            f"grokcore: {options.name} needs {package}: pip install 'grokcore[{_EXTRAS[options.name]}]'",
+            file=sys.stderr,
+        )
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_STOPPED
@@ -121,7 +115,7 @@ def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, summary: str
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    parser.set_defaults(command=function)
+    parser.set_defaults(name=name, command=function)
     return parser
 
 

@@ -53,7 +53,7 @@ class LocalPipeline:
             InputError: Kubeflow Pipelines is not installed, or the compiled pipeline is missing.
         """
         if importlib.util.find_spec("kfp") is None:
-            raise InputError("running a pipeline needs Kubeflow Pipelines: pip install 'grokcore[pipelines]'")
+            raise InputError("running a pipeline needs Kubeflow Pipelines: pip install 'grokcore[all]'")
         self.spec = resolve(spec)
         self.out = local_path(out).absolute()
         self.run_directory = Path(run_uri(str(self.out), self.spec.run_id, RUN_KEY))

@@ -1,0 +1,121 @@
+"""Dependencies point one way, and what is light stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LAYERS = [
+    {"errors", "__init__"},
+    {"storage"},
+    {"spec", "telemetry"},
+    {"tasks", "models"},
+    {"data"},
+    {"evaluation"},
+    {"training", "reporting"},
+    {"stage"},
+    {"local"},
+    {"cli"},
+    {"__main__"},
+]
+"""Rooms of grokcore from the ground up: each may use those below it and its neighbours in the same room only."""
+
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+
+
+def python_files(folder: str) -> list[Path]:
+    files = sorted(path for path in (ROOT / folder).rglob("*.py") if "tests" not in path.relative_to(ROOT).parts)
+    assert files, f"no Python file in {folder}: nothing was checked"
+    return files
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where things come from"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT / "grokcore").parts[0].removesuffix(".py")
+
+
+def test_rooms_use_only_those_below_them() -> None:
+    wrong = []
+    for path in python_files("grokcore"):
+        if path.parent == ROOT / "grokcore" and path.name == "__init__.py":
+            continue  # it names the stages' homes for those who type-check against it
+        for module in imported(path):
+            parts = module.split(".")
+            if parts[0] != "grokcore" or len(parts) < 2 or parts[1] not in RANK:
+                continue
+            here, there = room(path), parts[1]
+            if here != there and RANK[there] >= RANK[here]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_has_a_place_in_the_order() -> None:
+    rooms = {room(path) for path in python_files("grokcore")}
+    assert rooms - {"presets"} <= set(RANK)
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [("grokcore", {"components", "pipelines", "ci"}), ("components", {"pipelines", "ci"}), ("pipelines", {"ci"})],
+)
+def test_the_house_points_one_way(folder: str, forbidden: set[str]) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in python_files(folder)
+        for module in imported(path)
+        if module.split(".")[0] in forbidden
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
+    """The local runner alone does, in a process of its own."""
+    allowed = ROOT / "grokcore" / "local" / "__main__.py"
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in python_files("grokcore")
+        for module in imported(path)
+        if module.split(".")[0] in ("kfp", "kubernetes") and path != allowed
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import grokcore", {"torch", "transformers", "kfp", "numpy", "pydantic"}),
+        ("from grokcore.cli import main; main(['presets'])", {"torch", "transformers", "kfp", "numpy"}),
+        ("from grokcore.cli import main; main(['spec', 'demo'])", {"torch", "transformers", "kfp", "numpy"}),
+        ("import grokcore.spec, grokcore.telemetry, grokcore.local", {"torch", "transformers", "kfp", "numpy"}),
+        ("import grokcore.models; import grokcore.models.accounting", {"torch", "transformers", "kfp"}),
+    ],
+)
+def test_what_is_light_imports_nothing_heavy(statement: str, heavy: set[str]) -> None:
+    program = f"{statement}\nimport sys\nprint('LOADED', *sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.rpartition("LOADED")[2].split())
+    assert "grokcore" in loaded
+    assert not loaded & heavy
+
+
+def test_help_answers_without_importing_torch() -> None:
+    program = "import sys; from grokcore.cli import main\ntry: main(['--help'])\nfinally: print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout.startswith("usage: grokcore")
+    assert done.stdout.rstrip().endswith("False")
