@@ -54,7 +54,7 @@ def step_figure(
         tools=[PanTool(dimensions="width"), BoxZoomTool(), ResetTool()],
         toolbar_location="above",
         active_drag=None,  # a finger that drags over a chart scrolls the page; the toolbar switches panning on
-        min_border_left=66,  # the frames of charts above each other line up
+        min_border_left=78,  # the frames of charts above each other line up
         outline_line_color=None,
         background_fill_color=None,
         border_fill_color=None,
@@ -85,18 +85,20 @@ def step_figure(
 
 
 def curve(plot: Any, source: Any, column: str, style: Style, hover: str, *, points: bool) -> list[Any]:
-    """A line, the evaluations on it, and its tooltip; the renderers made."""
+    """A line, the evaluations on it where `points` asks for them, and its tooltip; the renderers made."""
     glyph = Line(x="x", y=column, line_color=style.colour, line_dash=style.dash, line_width=style.width)
-    line = plot.add_glyph(source, glyph)
-    made = [line]
+    made = [plot.add_glyph(source, glyph)]
     single = len(source.data["x"]) < 2
     if points:
         size = 9 if single else 4
         dots = Scatter(x="x", y=column, size=size, fill_color=style.colour, line_color=None, marker="circle")
         made.append(plot.add_glyph(source, dots))
+    if not single:
+        # Bokeh answers within half a line's width: a broad line that cannot be seen spares readers the aiming.
+        made.append(plot.add_glyph(source, Line(x="x", y=column, line_width=14, line_alpha=0)))
     plot.add_tools(
         HoverTool(
-            renderers=[made[-1] if single else line],
+            renderers=made[-1:],
             tooltips=hover,
             formatters={f"@{column}": "printf"} if "%." in hover else {},
             line_policy="nearest",
@@ -121,7 +123,7 @@ def _inert(text: str) -> str:
     return str(escape(text)).replace("@", "&#64;").replace("$", "&#36;").replace("{", "&#123;")
 
 
-def short(text: str, most: int = 26) -> str:
+def short(text: str, most: int = 22) -> str:
     """A name that leaves room for the chart it labels."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from grokcore.reporting.formatting import NOTHING, count, duration, flops, moment, percent, setting, significant, times
@@ -44,8 +44,6 @@ class Table:
     columns: list[str]
     sections: list[Section]
     numeric: bool = True
-    classes: str = ""
-    foot: str = field(default="")
 
 
 def accuracy_table(runs: Sequence[RunView]) -> Table:
@@ -88,7 +86,7 @@ def _accuracy_cells(run: RunView, split: str | None) -> list[Cell]:
 def _accuracy_cell(run: RunView, split: str | None) -> Cell:
     accuracy, baseline, loss, examples = (cell.text for cell in _accuracy_cells(run, split))
     parts = [(baseline, "baseline {}"), (loss, "loss {}"), (examples, "{} examples")]
-    return Cell(accuracy, " · ".join(form.format(text) for text, form in parts if text != NOTHING), accuracy == NOTHING)
+    return Cell(accuracy, _note(form.format(text) for text, form in parts if text != NOTHING), accuracy == NOTHING)
 
 
 def times_table(runs: Sequence[RunView]) -> Table:
@@ -152,7 +150,12 @@ def _time_cell(run: RunView, found: Times | None, name: str) -> Cell:
         flops(time.flops),
         duration(time.seconds),
     ]
-    return Cell(count(time.steps), " · ".join(part for part in parts if not part.startswith(NOTHING)))
+    return Cell(count(time.steps), _note(part for part in parts if not part.startswith(NOTHING)))
+
+
+def _note(parts: Iterable[str]) -> str:
+    """Parts side by side; a line may end between them, not inside one."""
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
 
 
 def _interval(time: Time) -> str:

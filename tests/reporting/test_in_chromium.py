@@ -1,0 +1,230 @@
+"""Reports in a real browser: what a reader sees, points at and clicks."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from grokcore.reporting import build_report
+from tests.reporting.synthetic_runs import COMPARISON, modular
+
+pytestmark = pytest.mark.chromium
+Write = Callable[..., Path]
+ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+class Visit:
+    """A page in the browser, and everything that it must not do."""
+
+    def __init__(self, browser: Any, html: str, *, width: int = 1280, embedded: bool = False) -> None:
+        self.problems: list[str] = []
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.on("console", lambda message: self._note_if(message.type in ("error", "warning"), message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        self.page.on("dialog", self._dialog)
+        self.page.route("**/*", self._route)
+        self.content = html
+        if embedded:
+            self.content = '<iframe sandbox="allow-scripts" style="width:100%;height:860px"></iframe>'
+            self.page.goto("http://report.test/")
+            self.page.evaluate("html => { document.querySelector('iframe').srcdoc = html }", html)
+            self.page.wait_for_timeout(50)
+            self.frame = next(frame for frame in self.page.frames if frame != self.page.main_frame)
+        else:
+            self.page.goto("http://report.test/")
+            self.frame = self.page.main_frame
+        self.frame.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+        self.page.wait_for_timeout(200)
+
+    def _note_if(self, bad: bool, text: str) -> None:
+        if bad:
+            self.problems.append(f"console: {text}")
+
+    def _dialog(self, dialog: Any) -> None:
+        self.problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _route(self, route: Any) -> None:
+        if route.request.url == "http://report.test/":
+            route.fulfill(content_type="text/html; charset=utf-8", body=self.content)
+        else:
+            self.problems.append(f"request: {route.request.url}")
+            route.abort()
+
+    def picture(self, selector: str) -> Image.Image:
+        return Image.open(io.BytesIO(self.frame.locator(selector).screenshot())).convert("RGB")
+
+    def hover_texts(self, selector: str) -> list[str]:
+        """The tooltips on a walk down a chart, across its curves while they are still flat."""
+        self.frame.locator(selector).scroll_into_view_if_needed()
+        box = self.frame.locator(selector).bounding_box()
+        found = []
+        for part in range(20, 85):
+            self.page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] * part / 100)
+            self.frame.evaluate("new Promise(requestAnimationFrame)")  # Bokeh answers once a frame
+            text = self.frame.evaluate(TOOLTIPS)
+            if text:
+                found.append(text)
+        return found
+
+
+TOOLTIPS = """() => {
+  const texts = [];
+  const walk = (node) => {
+    if (node.classList?.contains("bk-Tooltip") && getComputedStyle(node).display !== "none") {
+      const parts = [...node.shadowRoot.children].filter((part) => !["style", "link"].includes(part.localName));
+      texts.push(parts.map((part) => part.innerText).join(" "));
+    }
+    for (const child of [...(node.shadowRoot?.children ?? []), ...node.children]) walk(child);
+  };
+  walk(document.body);
+  return texts.join("\\n");
+}"""
+DEEP_COUNT = """tag => {
+  let count = 0;
+  const walk = (node) => {
+    if (node.localName === tag) count += 1;
+    for (const child of [...(node.shadowRoot?.children ?? []), ...node.children]) walk(child);
+  };
+  walk(document.documentElement);
+  return count;
+}"""
+
+
+@pytest.fixture
+def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
+    """Opens the report of some runs; at the end, nothing may have gone wrong on any page."""
+    visits: list[Visit] = []
+
+    def open_report(*runs: Path, **options: Any) -> Visit:
+        html = build_report(list(runs), tmp_path / "report.html").read_text("utf-8")
+        visits.append(Visit(browser, html, **options))
+        return visits[-1]
+
+    yield open_report
+    for one in visits:
+        one.page.close()
+    assert [problem for one in visits for problem in one.problems] == []
+
+
+def share_of(picture: Image.Image, colour: str, *, near: int = 40) -> float:
+    """The share of pixels near a colour."""
+    wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return float((np.abs(np.asarray(picture, dtype=int) - wanted) <= near).all(axis=-1).mean())
+
+
+BLUE, VERMILLION = "#0072B2", "#D55E00"
+
+
+def test_charts_are_drawn_in_the_colours_of_their_splits(run: Write, visit: Callable[..., Visit]) -> None:
+    page = visit(run())
+    accuracy = page.picture("#accuracy")
+    assert share_of(accuracy, BLUE) > 0.001
+    assert share_of(accuracy, VERMILLION) > 0.001
+    for chart in ("#loss", "#learning-rate", "#gradient-norm", "#weight-norm"):
+        assert share_of(page.picture(chart), BLUE) > 0.001, chart
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.page.screenshot(path=ARTIFACTS / "report-1280.png", full_page=True)
+
+
+def test_a_legend_button_hides_its_split_with_its_marks_and_shows_it_again(
+    run: Write, visit: Callable[..., Visit]
+) -> None:
+    page = visit(run())
+    button = page.frame.get_by_role("button", name="test_inferred_ood")
+    shown = share_of(page.picture("#accuracy"), VERMILLION)
+    button.click()
+    page.page.wait_for_timeout(200)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert share_of(page.picture("#accuracy"), VERMILLION) < shown / 20
+    assert share_of(page.picture("#accuracy"), BLUE) > 0.001
+    assert share_of(page.picture("#loss"), VERMILLION) < shown / 20
+    button.click()
+    page.page.wait_for_timeout(200)
+    assert share_of(page.picture("#accuracy"), VERMILLION) == pytest.approx(shown, rel=0.05)
+
+
+def test_none_and_all_work_on_every_curve(run: Write, visit: Callable[..., Visit]) -> None:
+    page = visit(run("a"), run("b", seed=1, midpoints=(("test_inferred_iid", 700), ("test_inferred_ood", 2000))))
+    page.frame.get_by_role("button", name="none").click()
+    page.page.wait_for_timeout(200)
+    assert share_of(page.picture("#accuracy-1"), BLUE) == share_of(page.picture("#accuracy-1"), VERMILLION) == 0
+    page.frame.get_by_role("button", name="all").click()
+    page.page.wait_for_timeout(200)
+    assert share_of(page.picture("#accuracy-1"), VERMILLION) > 0.001
+
+
+@pytest.mark.parametrize("embedded", [False, True], ids=["page", "sandboxed iframe"])
+def test_pointing_at_a_curve_tells_run_split_step_epoch_and_accuracy(
+    run: Write, visit: Callable[..., Visit], embedded: bool
+) -> None:
+    directory = run()
+    page = visit(directory, embedded=embedded)
+    texts = page.hover_texts("#accuracy")
+    assert texts, "no tooltip on the whole walk over the chart"
+    told = re.search(
+        r"^demo\n(\w+)\nstep ([\d,]+) · epoch ([\d.]+)\naccuracy ([\d.]+) %", "\n".join(texts), re.MULTILINE
+    )
+    assert told, texts[0]
+    split, step, epoch, accuracy = told.groups()
+    lines = map(json.loads, (directory / "metrics.jsonl").read_text().splitlines())
+    (line,) = [line for line in lines if line["step"] == int(step.replace(",", ""))]
+    assert line["splits"][split]["accuracy"] == pytest.approx(float(accuracy) / 100, abs=6e-5)
+    assert line["epoch"] == pytest.approx(float(epoch), abs=6e-3)
+
+
+def test_a_sandboxed_frame_shows_the_charts_and_reacts(run: Write, visit: Callable[..., Visit]) -> None:
+    page = visit(run(recipe=modular()), embedded=True)
+    assert share_of(page.picture("#accuracy"), BLUE) > 0.001
+    page.frame.get_by_role("button", name="test", exact=True).click()
+    page.page.wait_for_timeout(200)
+    assert share_of(page.picture("#accuracy"), BLUE) < 0.0005
+
+
+def test_hostile_names_stay_text_on_the_page_and_in_tooltips(run: Write, visit: Callable[..., Visit]) -> None:
+    name = f"{HOSTILE}$$x$$@step{{safe}}"
+    splits = tuple((f"{HOSTILE}{split}" if "test" in split else split, facts) for split, facts in COMPARISON.items())
+    midpoints = ((f"{HOSTILE}test_inferred_iid", 340), (f"{HOSTILE}test_inferred_ood", 1000))
+    one = run(name=name, description=HOSTILE, splits=splits, midpoints=midpoints)
+    for runs in ([one], [one, run("other", architecture=HOSTILE)]):
+        page = visit(*runs)
+        chart = "#accuracy" if len(runs) == 1 else "#accuracy-1"
+        texts = page.hover_texts(chart)
+        assert any(name in text for text in texts), texts[:1]
+        assert page.frame.evaluate(DEEP_COUNT, "img") == 0
+        assert page.frame.evaluate(DEEP_COUNT, "script") == 3
+
+
+@pytest.mark.parametrize("width", [360, 400, 1600])
+def test_nothing_sticks_out_at_the_side(run: Write, visit: Callable[..., Visit], width: int) -> None:
+    page = visit(run(), run("a run of a rather long name, as people give them to their runs", seed=1), width=width)
+    assert page.frame.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    chart = page.frame.locator("#accuracy-1").bounding_box()
+    assert chart["x"] >= 0
+    assert chart["x"] + chart["width"] <= width
+    if width == 400:
+        ARTIFACTS.mkdir(exist_ok=True)
+        page.page.screenshot(path=ARTIFACTS / "report-of-two-400.png", full_page=True)
+
+
+def test_twenty_runs_are_drawn(run: Write, visit: Callable[..., Visit]) -> None:
+    midpoints = [
+        (("test_inferred_iid", 340 + 20 * seed), ("test_inferred_ood", 700 + 150 * seed)) for seed in range(20)
+    ]
+    page = visit(*[run("sweep", seed=seed, midpoints=midpoints[seed], interval=400) for seed in range(20)])
+    assert share_of(page.picture("#accuracy-2"), BLUE) > 0.0005
+    assert page.frame.locator("button[data-toggle]").count() == 20
+
+
+def test_runs_without_a_curve_break_nothing(run: Write, visit: Callable[..., Visit]) -> None:
+    visit(run(single_evaluation=True), run("b", diverged_at=900), run(recipe=modular(collapse_at=3600)))
+    visit(run(single_evaluation=True))
