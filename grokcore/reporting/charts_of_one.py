@@ -16,7 +16,7 @@ from grokcore.reporting.series import Series, split_styles
 
 def accuracy_of_one(board: Board) -> Chart:
     (run,) = board.runs
-    plot = board.figure("accuracy", board.accuracy_range, height=430)
+    plot = board.figure("accuracy", board.accuracy_range, height=470)
     plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     chart = Chart(
         "accuracy",
@@ -60,7 +60,7 @@ def _marks(chart: Chart, board: Board, *, labelled: bool) -> None:
         number = number_of.get(mark.split, 0)
         text = f"{short(mark.split)} {mark.kind}" if mark.split else mark.kind
         label = f"{text} · {count(mark.step)}" if labelled else None
-        models = mark_line(chart.figure, board.axis, mark, slot, styles[number].colour, label, lift=180)
+        models = mark_line(chart.figure, board.axis, mark, slot, styles[number].colour, label, lift=195)
         chart.toggle(number, *models)
 
 

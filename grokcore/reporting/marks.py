@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grokcore.reporting.axis import StepAxis
-from grokcore.reporting.read import HeldOut, RunView
+from grokcore.reporting.read import RunView
 
 _SLOTS = (("right", 0), ("left", 0), ("right", 1), ("left", 1))
 _GAP = 0.045
@@ -35,18 +35,18 @@ def marks_of(run: RunView) -> list[Mark]:
     """In the order of their steps."""
     memorized = run.evaluation.memorized.sustained
     marks = [Mark("memorised", memorized.steps, memorized.after, None)] if memorized else []
-    for split, held_out in run.evaluation.held_out.items():
-        marks += marks_of_split(split, held_out)
+    for split in run.evaluation.held_out:
+        marks += marks_of_split(run, split)
     return sorted(marks, key=lambda mark: mark.step)
 
 
-def marks_of_split(split: str, held_out: HeldOut) -> list[Mark]:
+def marks_of_split(run: RunView, split: str) -> list[Mark]:
+    held_out = run.evaluation.held_out[split]
     marks = []
     if held_out.onset is not None:
         marks.append(Mark("onset", held_out.onset, None, split))
     if held_out.sustained is not None:
-        # A split that collapsed had grokked before; one that rose along with training never did.
-        kind = "generalised" if held_out.verdict == "generalised" else "grokked"
+        kind = "grokked" if run.delayed(held_out) else "generalised"
         marks.append(Mark(kind, held_out.sustained.steps, held_out.sustained.after, split))
     if held_out.collapsed is not None:
         marks.append(Mark("collapsed", held_out.collapsed, None, split))

@@ -130,6 +130,13 @@ class RunView:
     def train_splits(self) -> list[str]:
         return [name for name, split in self.evaluation.splits.items() if split.role == "train"]
 
+    def delayed(self, held_out: HeldOut) -> bool:
+        """Whether a split was sustained late enough to have grokked, even where it collapsed afterwards."""
+        if held_out.verdict == "collapsed":
+            delay = self.evaluation_settings.get("delay")
+            return (held_out.ratio or 0) >= (delay if isinstance(delay, int | float) else 2)
+        return held_out.verdict == "grokked"
+
     @property
     def limit(self) -> int:
         """The step after which nothing is known of this run, in its evaluation's eyes."""

@@ -63,7 +63,7 @@ def outcomes(runs: Sequence[RunView]) -> list[tuple[str, str]]:
     words: dict[Verdict, str] = {
         "grokked": "grokked it",
         "generalised": "generalised along with training",
-        "collapsed": "grokked it and lost it again",
+        "collapsed": "reached it and lost it again",
         "censored": "did not hold the threshold within their budget",
     }
     lines = []
@@ -85,7 +85,8 @@ def verdict_words(run: RunView, held_out: HeldOut) -> str:
         case "generalised", Time() as time:
             return f"generalised at step {count(time.steps)}{late}"
         case "collapsed", Time() as time:
-            return f"grokked at step {count(time.steps)}{late}; collapsed at step {count(held_out.collapsed)}"
+            reached = "grokked" if run.delayed(held_out) else "generalised"
+            return f"{reached} at step {count(time.steps)}{late}; collapsed at step {count(held_out.collapsed)}"
         case _:
             return f"{_not_held(held_out)} {limit} within {count(run.limit)} steps"
 
@@ -157,6 +158,8 @@ def _not_held(reached: Times) -> str:
 
 def _late(ratio: float) -> str:
     """A ratio of times to the training set's."""
+    if ratio < 1:
+        return f"after {significant(ratio, 2)} of the training set's steps"
     return f"{significant(ratio, 2 if ratio < 100 else 3)} times as late as training"
 
 

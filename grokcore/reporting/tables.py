@@ -174,6 +174,7 @@ def manifest_table(runs: Sequence[RunView]) -> Table:
     """Every choice that could confound a comparison; where runs differ, the row says so."""
     sections = [
         _settings("Choices", [run.manifest.choices for run in runs]),
+        _settings("Data", [_data(run) for run in runs]),
         _settings("Seeds", [run.manifest.seeds for run in runs]),
         _settings("Model", [run.manifest.model for run in runs], compute=("flops_per_step",)),
         _settings("Hardware", [run.manifest.hardware for run in runs]),
@@ -189,8 +190,9 @@ def manifest_table(runs: Sequence[RunView]) -> Table:
 
 
 def differences(runs: Sequence[RunView]) -> list[str]:
-    """The choices in which these runs differ."""
-    return [row.head for row in _settings("", [run.manifest.choices for run in runs]).rows if row.differs]
+    """The choices, and the data, in which these runs differ."""
+    made = [{**_data(run), **run.manifest.choices} for run in runs]
+    return [row.head for row in _settings("", made).rows if row.differs]
 
 
 def _settings(
@@ -213,6 +215,10 @@ def _settings(
     return Section(title, sorted(rows, key=lambda row: not row.differs))
 
 
+def _data(run: RunView) -> dict[str, Any]:
+    return {"dataset": run.manifest.dataset.get("id")}
+
+
 def _identity(run: RunView) -> dict[str, Any]:
     manifest = run.manifest
     git = manifest.git or {}
@@ -221,7 +227,7 @@ def _identity(run: RunView) -> dict[str, Any]:
         "name": manifest.name,
         "run": manifest.run_id,
         "evaluation": run.evaluation.evaluation_id,
-        **{f"dataset {key}": value for key, value in manifest.dataset.items()},
+        "dataset at": manifest.dataset.get("uri"),
         "source": f"{commit[:12]}{' with uncommitted changes' if git.get('dirty') else ''}",
         "started": moment(manifest.started),
         "finished": moment(manifest.finished),

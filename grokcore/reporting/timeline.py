@@ -71,7 +71,7 @@ def _row(run: RunView, split: str, title: str, style: Style, axis: StepAxis) -> 
     held_out = run.evaluation.held_out[split]
     memorized = run.evaluation.memorized.sustained
     marks = [Mark("memorised", memorized.steps, memorized.after, None)] if memorized else []
-    marks += marks_of_split(split, held_out)
+    marks += marks_of_split(run, split)
     return Row(
         title=title,
         colour=style.colour,

@@ -133,11 +133,12 @@ def _journal(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _manifest(recipe: Recipe, lines: list[dict[str, Any]]) -> dict[str, Any]:
+    dataset = f"{hash_of(recipe.splits):016x}"
     return {
         "format": 1,
         "run_id": recipe.run_id,
         "name": recipe.name,
-        "dataset": {"id": "5c1d0e8a7f3b2946", "uri": "datasets/5c1d0e8a7f3b2946"},
+        "dataset": {"id": dataset, "uri": f"datasets/{dataset}"},
         "versions": {"grokcore": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "transformers": "5.23.0"},
         "hardware": {"device": "cpu", "processor": "x86_64", "cores": 2, "threads": 1, "gpu": None},
         "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": True},

@@ -54,17 +54,19 @@ def test_labels_of_marks_at_one_step_take_different_places() -> None:
 
 
 def test_marks_tell_grokked_from_generalised_and_keep_collapses(run: Write) -> None:
-    grokked, generalised, collapsed = read_runs(
+    grokked, generalised, collapsed, never = read_runs(
         [
             run(recipe=modular(name="late")),
             run(recipe=modular(name="along", midpoints=(("test", 130),))),
             run(recipe=modular(name="lost", collapse_at=3600)),
+            run(recipe=modular(name="along and lost", midpoints=(("test", 130),), collapse_at=3600)),
         ]
     )
     assert [mark.kind for mark in marks_of(grokked)] == ["memorised", "onset", "grokked"]
     assert "generalised" in [mark.kind for mark in marks_of(generalised)]
     assert "grokked" not in [mark.kind for mark in marks_of(generalised)]
     assert [mark.kind for mark in marks_of(collapsed)][-2:] == ["grokked", "collapsed"]
+    assert [mark.kind for mark in marks_of(never)][-2:] == ["generalised", "collapsed"]
 
 
 def test_a_training_set_of_one_split_is_drawn_once(run: Write) -> None:

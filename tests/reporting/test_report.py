@@ -99,7 +99,7 @@ def test_twenty_runs_stay_below_three_megabytes(run: Write, tmp_path: Path) -> N
 
 
 def test_a_long_run_is_thinned_and_the_report_says_so(run: Write, tmp_path: Path) -> None:
-    page = report(tmp_path, run(steps=300_000, interval=20))
+    page = report(tmp_path, run(steps=300_000, interval=40))
     assert (tmp_path / "report.html").stat().st_size < THREE_MEGABYTES
     assert "Not every evaluation is drawn" in page.text
     assert "Not every evaluation is drawn" not in report(tmp_path, run()).text
@@ -174,6 +174,10 @@ def test_the_tables_hold_the_numbers_of_one_run(run: Write, tmp_path: Path) -> N
 def test_a_censored_time_keeps_its_row(run: Write, tmp_path: Path) -> None:
     text = report(tmp_path, run(recipe=modular(midpoints=(("test", 9000),)))).text
     assert text.count("not within 4,000") == 3
+
+
+def test_another_dataset_is_a_difference(run: Write, tmp_path: Path) -> None:
+    assert "The runs differ in dataset ." in report(tmp_path, run(), run(recipe=modular())).text
 
 
 def test_rows_in_which_runs_differ_come_first_and_are_marked(run: Write, tmp_path: Path) -> None:

@@ -43,6 +43,13 @@ def test_a_split_that_rose_with_training_is_no_grokking(run: Write) -> None:
     assert "no grokking" in said(view)["generalised test"]
 
 
+def test_a_split_ahead_of_training_is_not_called_late(run: Write) -> None:
+    (view,) = read_runs([run(recipe=modular(midpoints=(("test", 60),)))])
+    sentence = said(view)["generalised test"]
+    assert "of the training set's steps" in sentence
+    assert "late" not in sentence
+
+
 def test_a_collapse_and_a_divergence_are_said(run: Write) -> None:
     lost, diverged = read_runs(
         [run(recipe=modular(name="a", collapse_at=3600)), run(recipe=modular(name="b", diverged_at=900))]
