@@ -59,6 +59,9 @@ class TrainingSpec(Spec):
     device: Literal["auto", "cpu", "cuda"] = outside_identity(
         "auto", description="where to train; auto takes a CUDA GPU if there is one"
     )
+    threads: int | None = outside_identity(
+        None, ge=1, description="threads of a training on the CPU; null takes one per core"
+    )
     max_steps: int = outside_identity(10_000, ge=1, description="budget in optimiser steps")
     max_seconds: float | None = outside_identity(None, gt=0, description="budget in seconds; null has no limit")
     stop_on_grok: StopOnGrok | None = outside_identity(None, description="stop after a split has grokked; null never")

@@ -205,10 +205,12 @@ def _norm(norms: tuple[Tensor, ...]) -> float:
 
 
 @contextmanager
-def reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    """Dropout from `seed`, and deterministic kernels on a GPU; the caller's settings come back afterwards."""
+def reproducible(seed: int, device: torch.device, threads: int | None) -> Iterator[None]:
+    """Dropout from `seed`, `threads`, deterministic kernels on a GPU; the caller's settings come back afterwards."""
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads or threads_before)
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed % 2**63)
         torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
@@ -216,3 +218,4 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.set_num_threads(threads_before)

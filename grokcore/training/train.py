@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import yaml
@@ -58,6 +58,8 @@ def train_model(
         InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run.
         StoppedError: SIGINT or SIGTERM; the state is saved, and the same call goes on from there.
     """
+    if resume not in get_args(Resume):
+        raise InputError(f"resume={resume!r} is not known; allowed are {', '.join(get_args(Resume))}")
     spec = resolve(spec)
     device = torch.device(resolve_device(spec.training.device))
     check_device(device.type)
@@ -66,7 +68,7 @@ def train_model(
     resuming = _check_place(run, spec, resume)
     data_path = local_path(data).absolute()
     dataset = open_dataset(data_path, expected_id=spec.dataset_id)
-    with stop_on_signal() as stop, reproducible(spec.order_seed, device):
+    with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
         trainer = _trainer(spec, dataset, device, run)
         lines = _resume(run, trainer, notify) if resuming else []
         manifest = manifest_of(spec, dataset, str(data_path), device)
