@@ -2,8 +2,8 @@
 
 import os
 
-# OpenMP's threads spin while they wait for each other, which starves them where other work shares the cores: a tiny
-# model then trains at a tenth of its speed. OpenMP reads this when torch is first loaded, so it stands before that.
+# OpenMP's threads spin while they wait for each other, which starves them where other work shares the cores, small
+# models above all. OpenMP reads this when torch is first loaded, so it stands before that.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from grokcore.training.train import TrainResult, train_model

@@ -234,6 +234,23 @@ def test_a_signal_saves_and_the_same_command_goes_on(number: int, smoke_data: Pa
     assert read_manifest(tmp_path / "r").exit_reason == "budget_steps"
 
 
+def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(smoke_data: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: the weights no longer fit, the journal does."""
+    run = tmp_path / "run"
+    grokcore.train_model(load_spec("smoke", ["training.max_steps=20"]), smoke_data, run)
+    command = f"ulimit -f 40; exec {sys.executable} -m grokcore train smoke --data {smoke_data} --out {run}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("grokcore: cannot write")
+    assert "choose another place" in last
+    assert "Traceback" not in done.stderr
+    assert not [path for path in run.rglob("*") if ".tmp" in path.name]
+    said: list[str] = []
+    grokcore.train_model(load_spec("smoke"), smoke_data, run, notify=said.append)
+    assert said == ["resuming at step 20"]
+
+
 def test_signals_belong_to_the_caller_again_afterwards(smoke_data: Path, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     grokcore.train_model(load_spec("smoke", ["training.max_steps=1"]), smoke_data, tmp_path / "run")

@@ -5,7 +5,7 @@ from components.images import RUNTIME
 
 @dsl.component(base_image=RUNTIME, install_kfp_package=False)
 def generate_dataset(task: str, dataset: dsl.Output[dsl.Dataset]):
-    """Make the data of a task: the same task gives the same files, byte for byte, on every machine.
+    """Make the data of a task: the same task gives the same rows on every machine.
 
     Takes the task alone, so that a change of model or learning rate finds the data in the cache.
 
