@@ -92,7 +92,7 @@ def moment(text: str | None) -> str:
 def setting(value: Any, key: str = "") -> str:
     """A value of a manifest, exact: a reader may want to type it into a spec."""
     match value:
-        case None:
+        case None | [] | "":
             return "none"
         case bool():
             return "yes" if value else "no"

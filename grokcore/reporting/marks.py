@@ -54,18 +54,18 @@ def marks_of_split(run: RunView, split: str) -> list[Mark]:
 
 
 def slots(marks: Sequence[Mark], axis: StepAxis) -> list[Slot]:
-    """A place for each mark's label where, as far as possible, it covers no other, even on a phone."""
+    """A place for each mark's label where, as far as possible, it covers no other label or line, even on a phone."""
+    lines = [axis.share(mark.step) for mark in marks]
     taken: list[tuple[int, float]] = []
     placed = []
-    for mark in marks:
-        share = axis.share(mark.step)
+    for share in lines:
         free = [
             (side, tier)
             for side, tier in _SLOTS
             if 0 < (centre := _centre(share, side)) < 1
             and all(other != tier or abs(centre - place) >= _GAP for other, place in taken)
-        ]
-        side, tier = free[0] if free else _SLOTS[0 if share < 0.5 else 1]
+        ] or [_SLOTS[0 if share < 0.5 else 1]]
+        side, tier = min(free, key=lambda slot: _crossed(share, slot[0], lines))  # the first where there is a choice
         taken.append((tier, _centre(share, side)))
         placed.append(Slot(side, tier))
     return placed
@@ -73,3 +73,8 @@ def slots(marks: Sequence[Mark], axis: StepAxis) -> list[Slot]:
 
 def _centre(share: float, side: str) -> float:
     return share + (_GAP / 2 if side == "right" else -_GAP / 2)
+
+
+def _crossed(share: float, side: str, lines: Sequence[float]) -> bool:
+    """Whether another mark's line runs through a label on this side."""
+    return any(0 < (line - share if side == "right" else share - line) < _GAP for line in lines)

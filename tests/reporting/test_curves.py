@@ -53,6 +53,11 @@ def test_labels_of_marks_at_one_step_take_different_places() -> None:
     assert len({(slot.side, slot.tier) for slot in slots(marks, axis)}) == 3
 
 
+def test_a_label_stands_on_the_side_where_no_other_line_runs() -> None:
+    marks = [Mark("memorised", 229, 208, None), Mark("onset", 252, None, "test")]
+    assert [(slot.side, slot.tier) for slot in slots(marks, step_axis([0, 1, 1315]))] == [("left", 0), ("right", 0)]
+
+
 def test_marks_tell_grokked_from_generalised_and_keep_collapses(run: Write) -> None:
     grokked, generalised, collapsed, never = read_runs(
         [

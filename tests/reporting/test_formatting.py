@@ -75,7 +75,7 @@ def test_a_moment_is_shown_in_utc() -> None:
 
 def test_settings_are_exact_and_seeds_have_no_separators() -> None:
     assert formatting.setting(True) == "yes"
-    assert formatting.setting(None) == "none"
+    assert formatting.setting(None) == formatting.setting([]) == "none"
     assert formatting.setting(0.0003) == "0.0003"
     assert formatting.setting(431872) == "431,872"
     assert formatting.setting(431872, "seeds init") == "431872"
