@@ -104,6 +104,8 @@ def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
         ("from grokcore.cli import main; main(['spec', 'demo'])", {"torch", "transformers", "kfp", "numpy"}),
         ("import grokcore.spec, grokcore.telemetry, grokcore.local", {"torch", "transformers", "kfp", "numpy"}),
         ("import grokcore.models; import grokcore.models.accounting", {"torch", "transformers", "kfp"}),
+        ("import grokcore.data, grokcore.evaluation, grokcore.evaluation.phases", {"torch", "transformers", "kfp"}),
+        ("import grokcore.reporting; from grokcore import build_report", {"torch", "transformers", "kfp"}),
     ],
 )
 def test_what_is_light_imports_nothing_heavy(statement: str, heavy: set[str]) -> None:

@@ -1,9 +1,22 @@
-"""Accuracy per split, the phases of grokking, and the time to it."""
+"""Accuracy per split, the phases of grokking, and the time to it.
+
+Curves, phases and results import no torch, so that an analysis can do without it; what measures a model is imported
+when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from grokcore.evaluation.curves import DEFINITIONS, next_evaluation, phases_of
-from grokcore.evaluation.evaluate import EVALUATION, evaluate_model
-from grokcore.evaluation.probes import Probes
-from grokcore.evaluation.result import Evaluation
+from grokcore.evaluation.result import EVALUATION, Evaluation
+
+if TYPE_CHECKING:
+    from grokcore.evaluation.evaluate import evaluate_model
+    from grokcore.evaluation.probes import Probes
+
+_NEEDS_TORCH = {"Probes": "grokcore.evaluation.probes", "evaluate_model": "grokcore.evaluation.evaluate"}
 
 __all__ = [
     "DEFINITIONS",
@@ -14,3 +27,9 @@ __all__ = [
     "next_evaluation",
     "phases_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_TORCH:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)

@@ -12,13 +12,11 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.errors import InputError
 from grokcore.evaluation.curves import DEFINITIONS, Lines, phases_of, reached
 from grokcore.evaluation.probes import Probes
-from grokcore.evaluation.result import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
+from grokcore.evaluation.result import EVALUATION, Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
 from grokcore.models import load_model
 from grokcore.spec import EvaluationSpec, ExperimentSpec, read_spec, resolve_device
 from grokcore.storage import local_path, write_json
 from grokcore.telemetry import JOURNAL, read_journal, read_manifest
-
-EVALUATION = "evaluation.json"
 
 
 def evaluate_model(

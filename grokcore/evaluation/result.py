@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+EVALUATION = "evaluation.json"
+"""Name of the file in a run's directory."""
+
 Verdict = Literal["grokked", "generalised", "collapsed", "censored"]
 
 
