@@ -64,8 +64,12 @@ def test_a_failed_task_raises_its_own_error(tmp_path: Path):
 
 
 def test_a_task_that_dies_without_a_word_is_explained_by_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    package = compiled_pipeline("grokking_experiment").read_text()
-    (tmp_path / "broken.yaml").write_text(package.replace("    import grokcore\\n", "    import os; os._exit(9)\\n"))
+    documents = list(yaml.safe_load_all(compiled_pipeline("grokking_experiment").read_text()))
+    container = documents[0]["deploymentSpec"]["executors"]["exec-generate-dataset"]["container"]
+    container["command"] = [
+        part.replace("import grokcore\n", "import os; os._exit(9)\n") for part in container["command"]
+    ]
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump_all(documents))
     monkeypatch.setattr("grokcore.local.process.compiled_pipeline", lambda name: tmp_path / "broken.yaml")
     pipeline = LocalPipeline(smoke(), tmp_path / "out")
     pipeline.start()
@@ -166,7 +170,7 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path):
 
 def test_without_kubeflow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'grokcore\[pipelines\]'"):
+    with pytest.raises(InputError, match=r"pip install 'grokcore\[all\]'"):
         LocalPipeline(smoke(), tmp_path)
 
 
