@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+import time
 
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.stages import has_ended
 from grokcore.cli.summary import print_evaluation
 from grokcore.spec import resolve, resolve_device
 from grokcore.storage import read_json
-from grokcore.telemetry import JOURNAL, Progress, follow
+from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow
 
 
 def run(options: argparse.Namespace) -> None:
@@ -28,10 +29,20 @@ def run(options: argparse.Namespace) -> None:
     journal, done = pipeline.run_directory / JOURNAL, threading.Event()
     progress = Progress(sys.stderr, max_steps=spec.training.max_steps)
 
-    def show() -> None:
-        for line in follow(journal, lambda: done.is_set() or has_ended(pipeline.run_directory)):
-            progress.show(line)
+    def trained() -> bool:
+        """Whether this call's training has ended; a run that is resumed has the end of an earlier one on record."""
+        manifest = pipeline.run_directory / MANIFEST
+        return has_ended(pipeline.run_directory) and manifest.stat().st_mtime >= started
 
+    def show() -> None:
+        for line in follow(journal, lambda: done.is_set() or trained()):
+            progress.show(line)
+        progress.close()
+        if not done.is_set():
+            say("trained; evaluating and reporting")
+
+    say("generating, then training; the first evaluation comes in some seconds")
+    started = time.time()
     pipeline.start()
     follower = threading.Thread(target=show, daemon=True)
     follower.start()
@@ -40,7 +51,6 @@ def run(options: argparse.Namespace) -> None:
     finally:
         done.set()
         follower.join()
-        progress.close()
     print_evaluation(read_json(pipeline.run_directory / "evaluation.json"))
     print(f"run     {pipeline.run_directory}")
     print(f"report  {pipeline.run_directory / 'report.html'}")

@@ -18,12 +18,14 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
     print(f"time to reach {evaluation['threshold']:g}, in steps (and seconds)")
     rows = {"training set": evaluation["memorized"], **evaluation["held_out"]}
     width = max(len(name) for name in rows)
-    print(f"  {'':<{width}}  {'first crossing':>18}  {'sustained':>18}  {'stable':>18}")
+    print(f"  {'':<{width}}  {'first crossing':>14}  {'sustained':>14}  {'stable':>14}")
     for name, times in rows.items():
         cells = [_time(times[definition]) for definition in ("first_crossing", "sustained", "stable")]
-        print(f"  {name:<{width}}  " + "  ".join(f"{cell:>18}" for cell in cells) + f"  {_verdict(times)}".rstrip())
-    if any(times["sustained"] is None for times in rows.values()):
-        print(f"  censored: not reached by step {evaluation['censored_at']:,}, where the run ended")
+        print(f"  {name:<{width}}  " + "  ".join(f"{cell:>14}" for cell in cells))
+    print(f"verdict (what is censored was not reached by step {evaluation['censored_at']:,}, where the run ended)")
+    for name, held_out in evaluation["held_out"].items():
+        late = f", {held_out['ratio']:.1f} x the time of the training set" if held_out["ratio"] else ""
+        print(f"  {name:<{width}}  {held_out['verdict']}{late}")
 
 
 def _accuracy(value: float | None) -> str:
@@ -32,10 +34,3 @@ def _accuracy(value: float | None) -> str:
 
 def _time(time: Mapping[str, Any] | None) -> str:
     return "censored" if time is None else f"{time['steps']:,} ({time['seconds']:.0f} s)"
-
-
-def _verdict(times: Mapping[str, Any]) -> str:
-    if "verdict" not in times:
-        return ""
-    late = f", {times['ratio']:.1f} x T_train" if times["ratio"] else ""
-    return f"{times['verdict']}{late}"
