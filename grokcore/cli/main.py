@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving.
     """
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     module, _, function = options.command.partition(":")
     try:
         getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; parsing leaves in `command` the function that a command calls, as `module:function`."""
     parser = argparse.ArgumentParser(
         prog="grokcore",
         description="A laboratory for grokking: generate synthetic reasoning tasks, train models on them far past "

@@ -128,7 +128,9 @@ def _check_place(run: Path, spec: ExperimentSpec, resume: Resume) -> bool:
         InputError: what is there, or is not, does not go with the spec or with `resume`.
     """
     if not (run / MANIFEST).exists():
-        if run.exists() and (not run.is_dir() or any(file.name != "error.json" for file in run.iterdir())):
+        # A process that was killed at its very start may have left these.
+        leftovers = {"spec.yaml", "error.json"}
+        if run.exists() and (not run.is_dir() or any(file.name not in leftovers for file in run.iterdir())):
             raise InputError(f"{run} exists and is no run: remove it or choose another place")
         if resume == "require":
             raise InputError(f"there is no run to resume at {run}")

@@ -126,6 +126,13 @@ def test_a_damaged_checkpoint_is_walked_back_over(smoke_data: Path, tmp_path: Pa
     assert without_clock(run) == without_clock(smoke_run)
 
 
+def test_a_run_killed_at_its_very_start_starts_again(smoke_data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "spec.yaml").write_text("half")
+    assert grokcore.train_model(load_spec("smoke", ["training.max_steps=1"]), smoke_data, run).step == 1
+
+
 def test_a_finished_run_is_left_as_it_is(smoke_data: Path, tmp_path: Path, smoke_run: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(smoke_run, run)
