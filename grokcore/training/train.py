@@ -128,9 +128,7 @@ def _check_place(run: Path, spec: ExperimentSpec, resume: Resume) -> bool:
         InputError: what is there, or is not, does not go with the spec or with `resume`.
     """
     if not (run / MANIFEST).exists():
-        # A process that was killed at its very start may have left these.
-        leftovers = {"spec.yaml", "error.json"}
-        if run.exists() and (not run.is_dir() or any(file.name not in leftovers for file in run.iterdir())):
+        if run.exists() and (not run.is_dir() or not all(_left_over(file.name) for file in run.iterdir())):
             raise InputError(f"{run} exists and is no run: remove it or choose another place")
         if resume == "require":
             raise InputError(f"there is no run to resume at {run}")
@@ -141,6 +139,11 @@ def _check_place(run: Path, spec: ExperimentSpec, resume: Resume) -> bool:
         changed = _changed(read_spec(run / "spec.yaml"), spec)
         raise InputError(f"{run} holds another run ({changed}): choose another place, or change the spec back")
     return True
+
+
+def _left_over(name: str) -> bool:
+    """Whether a process that was killed at its very start may have left a file of this name."""
+    return name in ("spec.yaml", "error.json") or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _changed(there: ExperimentSpec, here: ExperimentSpec) -> str:

@@ -130,6 +130,7 @@ def test_a_run_killed_at_its_very_start_starts_again(smoke_data: Path, tmp_path:
     run = tmp_path / "run"
     run.mkdir()
     (run / "spec.yaml").write_text("half")
+    (run / ".manifest.json.x.tmp").write_text("")
     assert grokcore.train_model(load_spec("smoke", ["training.max_steps=1"]), smoke_data, run).step == 1
 
 
