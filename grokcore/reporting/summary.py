@@ -52,7 +52,7 @@ def facts(run: RunView) -> list[tuple[str, str]]:
         "Epochs": None if last.epoch is None else significant(last.epoch),
         "Compute": None if last.flops is None else flops(last.flops),
         "Training time": duration(seconds) if isinstance(seconds, int | float) else None,
-        "Ended by": manifest.exit_reason or run.evaluation.exit_reason,
+        "Ended by": _ending(manifest.exit_reason or run.evaluation.exit_reason),
     }
     return [(name, str(value)) for name, value in known.items() if value is not None]
 
@@ -181,3 +181,11 @@ def _runs(number: int) -> str:
 
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _ending(exit_reason: str | None) -> str | None:
+    """Why a run ended, in the words of a heading: `budget_steps` is the step budget."""
+    return None if exit_reason is None else _ENDINGS.get(exit_reason, exit_reason)
+
+
+_ENDINGS = {"budget_steps": "step budget", "budget_seconds": "time budget", "grokked": "grokking"}
