@@ -12,7 +12,7 @@ from grokcore.cli.stages import has_ended
 from grokcore.cli.summary import print_evaluation
 from grokcore.spec import resolve, resolve_device
 from grokcore.storage import read_json
-from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow
+from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow, read_manifest
 
 
 def run(options: argparse.Namespace) -> None:
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
         for line in follow(journal, lambda: done.is_set() or trained()):
             progress.show(line)
         progress.close()
-        if not done.is_set():
+        if not done.is_set() and read_manifest(pipeline.run_directory).exit_reason != "stopped":
             say("trained; evaluating and reporting")
 
     say("generating, then training; the first evaluation comes in some seconds")
