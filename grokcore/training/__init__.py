@@ -7,6 +7,8 @@ import os
 # reads this when torch is first loaded, so it stands before that.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# cuBLAS gives the same sums in every run only with a workspace of fixed size, named before it is loaded.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from grokcore.training.train import TrainResult, train_model
 

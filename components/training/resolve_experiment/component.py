@@ -11,8 +11,8 @@ def resolve_experiment(preset: str, overrides: str = "", seed: int = 0) -> Named
 ):
     """Validate an experiment before anything is spent on it, and name what it will make.
 
-    Never retried: what is wrong with a specification stays wrong. A precision of "auto" is decided here, on a node without
-    a GPU: name the precision where the training is to run on one.
+    Never retried: what is wrong with a specification stays wrong. A precision of "auto" is decided here, on a node
+    without a GPU: name the precision where the training is to run on one.
 
     Args:
         preset: Name of a preset, or a whole specification as YAML or JSON. Never a path.
