@@ -10,18 +10,14 @@ import time
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.stages import has_ended
 from grokcore.cli.summary import print_evaluation
-from grokcore.spec import resolve, resolve_device
+from grokcore.spec import check_hardware, resolve
 from grokcore.storage import read_json
 from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow, read_manifest
 
 
 def run(options: argparse.Namespace) -> None:
     spec = resolve(spec_of(options))
-    if spec.training.precision == "fp16" and resolve_device(spec.training.device) == "cpu":
-        # Said before anything is generated, in the words of the stage that would refuse it later.
-        from grokcore.training.precision import check_precision
-
-        check_precision(spec.training.precision, "cpu")
+    check_hardware(spec)  # before anything is generated; the training would refuse it too
     from grokcore.local import LocalPipeline
 
     pipeline = LocalPipeline(spec, options.out, resume=options.resume)

@@ -1,7 +1,7 @@
 """What an experiment is: one pydantic description, its presets, its ids."""
 
 from grokcore.spec.experiment import ExperimentSpec, dataset_id
-from grokcore.spec.hardware import resolve, resolve_device
+from grokcore.spec.hardware import check_hardware, resolve, resolve_device
 from grokcore.spec.loading import load_spec, load_task, preset_names, read_spec, split_overrides, validate
 from grokcore.spec.model import GPT2, RWKV, LLaMA, Mamba, ModelSpec
 from grokcore.spec.task import ComparisonTask, ModularTask, TaskSpec
@@ -20,6 +20,7 @@ __all__ = [
     "StopOnGrok",
     "TaskSpec",
     "TrainingSpec",
+    "check_hardware",
     "dataset_id",
     "load_spec",
     "load_task",

@@ -6,9 +6,11 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
+from grokcore.errors import InputError
 from grokcore.spec.experiment import ExperimentSpec
 
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvidia-caps")
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia-caps", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
+"""One of these is there wherever torch may find a GPU: NVIDIA's driver, WSL, Jetson, AMD's driver."""
 
 
 @cache
@@ -35,6 +37,21 @@ def resolve_device(device: str) -> str:
     if device == "auto":
         return "cuda" if has_cuda() else "cpu"
     return device
+
+
+def check_hardware(spec: ExperimentSpec) -> None:
+    """Refuse what this machine cannot train.
+
+    Raises:
+        InputError: in one line, with the override that works here.
+    """
+    if spec.training.device == "cuda" and not has_cuda():
+        raise InputError("training.device=cuda, but torch sees no CUDA GPU here: use --set training.device=auto")
+    if spec.training.precision == "fp16" and resolve_device(spec.training.device) == "cpu":
+        raise InputError(
+            "training.precision=fp16 needs a CUDA GPU and this run is on the CPU: "
+            "use --set training.precision=bf16 (or fp32), or train on a GPU"
+        )
 
 
 def resolve(spec: ExperimentSpec) -> ExperimentSpec:

@@ -14,12 +14,11 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.data.supervision import longest_row
 from grokcore.errors import InputError, StoppedError
 from grokcore.models import build_model
-from grokcore.spec import ExperimentSpec, read_spec, resolve, resolve_device
+from grokcore.spec import ExperimentSpec, check_hardware, read_spec, resolve, resolve_device
 from grokcore.storage import local_path, new_directory, write_atomically
 from grokcore.telemetry import JOURNAL, MANIFEST, Journal, Manifest, cut_back, read_manifest
 from grokcore.training.checkpoints import load_checkpoint
 from grokcore.training.loop import Trainer, reproducible
-from grokcore.training.precision import check_device, check_precision
 from grokcore.training.record import flops_per_step, manifest_of, utc_now
 from grokcore.training.signals import stop_on_signal
 
@@ -61,9 +60,8 @@ def train_model(
     if resume not in get_args(Resume):
         raise InputError(f"resume={resume!r} is not known; allowed are {', '.join(get_args(Resume))}")
     spec = resolve(spec)
+    check_hardware(spec)
     device = torch.device(resolve_device(spec.training.device))
-    check_device(device.type)
-    check_precision(spec.training.precision, device.type)
     run = local_path(out).absolute()
     resuming = _check_place(run, spec, resume)
     data_path = local_path(data).absolute()

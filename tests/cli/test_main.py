@@ -67,6 +67,7 @@ def test_doctor_says_what_works(capsys: pytest.CaptureFixture[str]) -> None:
             ["run", "thesis", "--set", "model.architecture=llama", "--set", "training.device=cpu"],
             "fp16 needs a CUDA GPU",
         ),
+        (["run", "smoke", "--set", "training.device=cuda"], "torch sees no CUDA GPU here"),
         (["generate", "smoke", "--out", "/proc/nowhere/data"], "cannot write"),
         (["train", "smoke", "--data", "absent", "--out", "run"], "absent"),
         (["evaluate", "absent"], "is not a run"),
@@ -80,6 +81,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("grokcore.spec.hardware.has_cuda", lambda: False)
     assert main(arguments) == 2
     output = capsys.readouterr()
     assert said in output.err
