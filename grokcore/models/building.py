@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 
 from grokcore.errors import InputError
 from grokcore.models.accounting import resolved_layers
 from grokcore.models.architecture import ATTENTION, TransformersModel
+from grokcore.models.fast import FAST_ARCHITECTURES, FastModel
+from grokcore.models.files import CONFIG, load_weights, one_line
+from grokcore.models.hugging_face import HuggingFaceModel
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
 from grokcore.spec.model import ModelSpec
@@ -22,7 +24,7 @@ from grokcore.storage import read_json
 def build_model(
     spec: ModelSpec, *, vocabulary_size: int, sequence_length: int, seed: int, eos: int | None = None
 ) -> SequenceModel:
-    """A new model on the CPU, in fp32; the same weights for the same arguments.
+    """A new model on the CPU, in fp32; the same weights for the same arguments, whatever implements it.
 
     The caller's random numbers are neither read nor advanced, and nothing is fetched from the network.
 
@@ -32,41 +34,6 @@ def build_model(
         seed: of the weights; seeds the same generator in the same way for every architecture.
         eos: the token that ends an answer, recorded for those who generate with the saved model.
     """
-    return IMPLEMENTATIONS[spec.implementation](spec, vocabulary_size, sequence_length, seed, eos)
-
-
-def load_model(directory: Path) -> SequenceModel:
-    """The model that `SequenceModel.save` wrote to `directory`, on the CPU.
-
-    Reads config.json and model.safetensors alone: no pickle, no remote code, no network.
-
-    Raises:
-        InputError: a file is absent, damaged, or not of an architecture known here.
-    """
-    config_file, weights_file = directory / "config.json", directory / "model.safetensors"
-    document = read_json(config_file)
-    kind = document.get("model_type") if isinstance(document, dict) else None
-    if kind not in ARCHITECTURES:
-        raise InputError(f"{config_file}: model_type is {kind!r}; allowed are {', '.join(ARCHITECTURES)}")
-    layout = ARCHITECTURES[kind].transformers
-    try:
-        weights = safetensors.torch.load_file(weights_file)
-    except FileNotFoundError:
-        raise InputError(f"{weights_file} is absent: save the model again") from None
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{weights_file} is damaged ({_one_line(error)}): save the model again") from None
-    try:
-        with _isolated_random_numbers(seed=0):
-            network = _construct(layout, document)
-        _assign(network, weights)
-    except Exception as error:  # whatever transformers makes of a wrong configuration
-        raise InputError(f"{directory} holds no whole {kind} model ({_one_line(error)}): save it again") from None
-    return SequenceModel(network, layout)
-
-
-def _build_transformers(
-    spec: ModelSpec, vocabulary_size: int, sequence_length: int, seed: int, eos: int | None
-) -> SequenceModel:
     layout = ARCHITECTURES[spec.architecture].transformers
     configuration = {
         **layout.config(spec, resolved_layers(spec), sequence_length),
@@ -83,21 +50,55 @@ def _build_transformers(
         network = _construct(layout, configuration)
         if spec.init == "original":
             layout.initialise_original(network)
-    return SequenceModel(network, layout)
+    return IMPLEMENTATIONS[spec.implementation](network)
 
 
-IMPLEMENTATIONS: dict[str, Callable[[ModelSpec, int, int, int, int | None], SequenceModel]] = {
-    "transformers": _build_transformers,
-}
-"""By the spec's `implementation`."""
+def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
+    """The model that `SequenceModel.save` wrote to `directory`, on the CPU.
+
+    Reads config.json and model.safetensors alone: no pickle, no remote code, no network.
+
+    Raises:
+        InputError: a file is absent, damaged, or not of an architecture known here.
+    """
+    config_file = directory / CONFIG
+    document = read_json(config_file)
+    kind = document.get("model_type") if isinstance(document, dict) else None
+    if kind not in ARCHITECTURES:
+        raise InputError(f"{config_file}: model_type is {kind!r}; allowed are {', '.join(ARCHITECTURES)}")
+    weights = load_weights(directory)
+    try:
+        with _isolated_random_numbers(seed=0):
+            network = _construct(ARCHITECTURES[kind].transformers, document)
+        _assign(network, weights)
+    except Exception as error:  # whatever transformers makes of a wrong configuration
+        raise InputError(f"{directory} holds no whole {kind} model ({one_line(error)}): save it again") from None
+    return IMPLEMENTATIONS[implementation](network)
+
+
+def _fast(network: Any) -> SequenceModel:
+    """The same model, computed by us: drawn or loaded by transformers, so that a seed gives both the same weights."""
+    model = FastModel(FAST_ARCHITECTURES[network.config.model_type], network.config)
+    model.load_transformers(dict(network.named_parameters()))
+    return model
+
+
+def _hugging_face(network: Any) -> SequenceModel:
+    return HuggingFaceModel(network, ARCHITECTURES[network.config.model_type].transformers)
+
+
+IMPLEMENTATIONS: dict[str, Callable[[Any], SequenceModel]] = {"fast": _fast, "transformers": _hugging_face}
+"""By the spec's `implementation`: from a network of transformers to a model."""
 
 
 def _construct(layout: TransformersModel[Any], configuration: dict[str, Any]) -> Any:
     import transformers
 
     config_class, model_class = getattr(transformers, layout.config_class), getattr(transformers, layout.model_class)
+    config = config_class.from_dict(configuration, attn_implementation=ATTENTION)
+    config.architectures = [layout.model_class]
     with layout.construction(), torch.device("cpu"):
-        return model_class(config_class.from_dict(configuration, attn_implementation=ATTENTION))
+        return model_class(config)
 
 
 def _assign(network: Any, weights: dict[str, torch.Tensor]) -> None:
@@ -119,7 +120,3 @@ def _isolated_random_numbers(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import nn
 
+from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
 
 NamedParameters = list[tuple[str, nn.Parameter]]
@@ -18,7 +19,8 @@ def decay_groups(
 ) -> tuple[NamedParameters, NamedParameters]:
     """The parameters of `model` that are decayed, and those that are not: each once, tied ones too.
 
-    Names are those of `model.named_parameters()`.
+    Names are those of `model.named_parameters()`; rules read the names that transformers has for the same weights, so
+    that implementations agree.
 
     Args:
         rule: `explicit` decays matrices, embeddings and convolution kernels, and no bias, norm, RWKV time parameter,
@@ -27,16 +29,18 @@ def decay_groups(
             of LLaMA and Mamba, `A_log`, `D`, and RWKV's time parameters are decayed then.
     """
     is_decayed = RULES[rule]
+    names = model.transformers_names()
     groups: tuple[NamedParameters, NamedParameters] = ([], [])
     for name, parameter in model.named_parameters():
-        own_name = name.removeprefix("network.")
-        groups[0 if is_decayed(model, own_name) else 1].append((name, parameter))
+        (decayed,) = {is_decayed(model, theirs) for theirs in names[name]}
+        groups[0 if decayed else 1].append((name, parameter))
     return groups
 
 
 def _explicit(model: SequenceModel, name: str) -> bool:
     pattern = re.sub(r"\.\d+\.", ".*.", name)
-    decayed, not_decayed = pattern in model.layout.decayed, pattern in model.layout.not_decayed
+    layout = ARCHITECTURES[model.architecture].transformers
+    decayed, not_decayed = pattern in layout.decayed, pattern in layout.not_decayed
     if decayed == not_decayed:
         raise LookupError(f"{pattern} must be listed once, as decayed or as not decayed")
     return decayed

@@ -10,8 +10,10 @@ from grokcore.spec.base import Spec, added_later
 
 
 class _Model(Spec):
-    implementation: Literal["transformers"] = Field(
-        "transformers", description="whose code computes the model: transformers (the Hugging Face classes)"
+    implementation: Literal["fast", "transformers"] = Field(
+        "fast",
+        description="whose code computes the model: fast (made for short sequences) or transformers (the Hugging Face "
+        "classes); both begin with the same weights and read each other's files",
     )
     layers: int = Field(2, ge=1, le=256, description="number of blocks")
     width: int = Field(128, ge=8, le=65536, description="width of the residual stream")

@@ -1,0 +1,112 @@
+"""Multi-head causal attention over few tokens, some of them shared prefixes (arXiv 1706.03762, section 3.2)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from grokcore.models.fast.kernels import Kernels, kernels_for
+from grokcore.models.fast.layout import Chosen, Layout
+
+
+def attention(
+    query: Tensor | None, key_value: Tensor, heads: int, layout: Layout, chosen: Chosen | None, dropout: float = 0.0
+) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v for every token, or for the chosen ones only.
+
+    Args:
+        query: (Q, D), the queries of the chosen tokens; None where `key_value` has all tokens' queries too.
+        key_value: (N, 2 D), keys and values of all tokens, or (N, 3 D), with their queries first.
+        heads: number of heads; each has d = D / heads channels.
+        dropout: of the attention weights.
+
+    Returns:
+        (N, D) or, for chosen tokens, (Q, D).
+    """
+    kernels = kernels_for(key_value)
+    if kernels is not None and not dropout:
+        visible = layout.visible_rows if chosen is None else chosen.visible_rows
+        result: Tensor = _KernelAttention.apply(query, key_value, visible, heads, kernels)
+        return result
+    return plain_attention(query, key_value, heads, layout, chosen, dropout)
+
+
+def plain_attention(
+    query: Tensor | None, key_value: Tensor, heads: int, layout: Layout, chosen: Chosen | None, dropout: float = 0.0
+) -> Tensor:
+    """The same in torch's own operators: on GPUs, inside transforms, and to test the kernel."""
+    if query is None:
+        query, key_value = key_value.tensor_split([key_value.shape[1] // 3], dim=1)
+    key_value_btc = layout.of_examples(key_value)
+    if layout.prefixes:
+        shared = layout.of_prefixes(key_value)
+        shared_btc = layout.per_example(shared.flatten(1)).unflatten(1, shared.shape[1:])
+        key_value_btc = torch.cat((shared_btc, key_value_btc), dim=1)
+    if chosen is not None:
+        query_bqd, invisible = query.unflatten(0, chosen.shape), chosen.invisible
+        return _attend(query_bqd, key_value_btc, heads, invisible, dropout).flatten(0, 1)
+    examples = _attend(layout.of_examples(query), key_value_btc, heads, layout.invisible, dropout)
+    if not layout.prefixes:
+        return examples.flatten(0, 1)
+    inside = _attend(layout.of_prefixes(query), shared, heads, layout.prefix_layout.invisible, dropout)
+    return layout.flatten(inside, examples)
+
+
+def _attend(query_bqd: Tensor, key_value_btc: Tensor, heads: int, invisible_bqt: Tensor, dropout: float) -> Tensor:
+    q = query_bqd.unflatten(2, (heads, -1)).transpose(1, 2)
+    k, v = key_value_btc.unflatten(2, (2, heads, -1)).permute(2, 0, 3, 1, 4)
+    scores_bhqt = (q / math.sqrt(q.shape[-1])) @ k.transpose(2, 3)
+    scores_bhqt = scores_bhqt.masked_fill(invisible_bqt[:, None], -torch.inf)
+    weights_bhqt = functional.dropout(scores_bhqt.softmax(-1), dropout)
+    return (weights_bhqt.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+
+
+class _KernelAttention(torch.autograd.Function):
+    """`attention` by kernels/attention.c."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor | None, key_value: Tensor, visible: Tensor, heads: int, kernels: Kernels
+    ) -> Tensor:
+        packed = query is None
+        key_value = key_value.contiguous()
+        width = key_value.shape[1] // (3 if packed else 2)
+        q, key, value = _parts(query, key_value, width)
+        queries, seen, size = len(visible), visible.shape[1], width // heads
+        weights, out = q.new_empty(queries, heads, seen), q.new_empty(queries, width)
+        numbers = (queries, seen, heads, size, 1 / math.sqrt(size))
+        kernels.call(
+            "attention_forward", q.dtype, q, q.stride(0), key, value, key.stride(0), visible, *numbers, weights, out
+        )
+        ctx.save_for_backward(query, key_value, visible, weights, out)
+        ctx.numbers, ctx.kernels = numbers, kernels
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        query, key_value, visible, weights, out = ctx.saved_tensors
+        width = out.shape[1]
+        grad_query = None if query is None else torch.empty_like(query, memory_format=torch.contiguous_format)
+        grad_key_value = torch.zeros_like(key_value)
+        q, key, value = _parts(query, key_value, width)
+        grads = _parts(grad_query, grad_key_value, width)
+        ctx.kernels.call(
+            "attention_backward",
+            out.dtype,
+            *(q, q.stride(0), key, value, key.stride(0), visible, *ctx.numbers),
+            *(weights, out, grad_out.contiguous(), *grads),
+        )
+        return grad_query, grad_key_value, None, None, None
+
+
+def _parts(query: Tensor | None, key_value: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values as views."""
+    if query is None:
+        q, k, v = key_value.split(width, dim=1)
+        return q, k, v
+    k, v = key_value.split(width, dim=1)
+    return query, k, v

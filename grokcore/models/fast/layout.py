@@ -1,0 +1,144 @@
+"""Where the tokens of a batch lie: prefixes that many examples share first, each once, then every example's own tokens.
+
+A causal model without dropout computes the same hidden states for the same beginning of a sequence. A task whose
+questions begin in few ways (`<attr> <q>`) declares them; they are computed once per step, and examples attend to, or
+go on from, the one they begin with. All of it is one flat list of token rows, so that whatever acts on single tokens
+(norms, projections, MLPs) runs once over prefixes and examples alike; only token mixers look at the layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A rows of L prefix tokens, then B rows of S tokens, laid flat: N = A * L + B * S token rows.
+
+    Attributes:
+        examples: B.
+        tokens: S, the tokens of an example that are its own.
+        prefixes: A, 0 where nothing is shared.
+        prefix_tokens: L.
+        prefix_of: (B,) int64, A for an example without a prefix; None where nothing is shared.
+        device: of all tensors.
+    """
+
+    examples: int
+    tokens: int
+    device: torch.device
+    prefixes: int = 0
+    prefix_tokens: int = 0
+    prefix_of: Tensor | None = None
+
+    @property
+    def shared_rows(self) -> int:
+        """A * L: flat rows that belong to prefixes."""
+        return self.prefixes * self.prefix_tokens
+
+    def of_prefixes(self, flat: Tensor) -> Tensor:
+        """The prefixes' part (A, L, C) of flat rows (N, C)."""
+        return flat[: self.shared_rows].unflatten(0, (self.prefixes, self.prefix_tokens))
+
+    def of_examples(self, flat: Tensor) -> Tensor:
+        """The examples' own part (B, S, C) of flat rows (N, C)."""
+        return flat[self.shared_rows :].unflatten(0, (self.examples, self.tokens))
+
+    def flatten(self, prefixes_alc: Tensor, examples_bsc: Tensor) -> Tensor:
+        """Flat rows (N, C) of the two parts: the inverse of taking them apart."""
+        return torch.cat((prefixes_alc.flatten(0, 1), examples_bsc.flatten(0, 1)))
+
+    def per_example(self, prefixes_ac: Tensor) -> Tensor:
+        """For every example the row (C,) of its prefix, zeros for those without one: (A, C) -> (B, C)."""
+        assert self.prefix_of is not None
+        # An embedding's backward pass adds rows up faster, and in a fixed order, than an index's.
+        return functional.embedding(self.prefix_of, functional.pad(prefixes_ac, (0, 0, 0, 1)))
+
+    @cached_property
+    def position_ids(self) -> Tensor:
+        """(N,) int64: where in its whole sequence each token stands."""
+        own = torch.arange(self.tokens, device=self.device).expand(self.examples, -1)
+        if self.prefix_of is None:
+            return own.flatten()
+        own = own + self.prefix_tokens * (self.prefix_of < self.prefixes)[:, None]
+        shared = torch.arange(self.prefix_tokens, device=self.device).expand(self.prefixes, -1)
+        return torch.cat((shared.flatten(), own.flatten()))
+
+    @cached_property
+    def invisible(self) -> Tensor:
+        """(1 or B, S, L + S) bool: which of its prefix's and its own tokens each token of an example cannot see."""
+        causal = torch.ones(self.tokens, self.tokens, dtype=torch.bool, device=self.device).triu(1)[None]
+        if self.prefix_of is None:
+            return causal
+        without_prefix = (self.prefix_of == self.prefixes)[:, None, None]
+        return torch.cat(
+            (
+                without_prefix.expand(-1, self.tokens, self.prefix_tokens),
+                causal.expand(self.examples, -1, -1),
+            ),
+            dim=2,
+        )
+
+    @cached_property
+    def visible_rows(self) -> Tensor:
+        """(N, L + S) int32: the flat rows that each token sees, its own included, in order; -1 for none."""
+        own = torch.arange(self.examples * self.tokens, dtype=torch.int32, device=self.device)
+        own = own.view(self.examples, 1, self.tokens) + self.shared_rows
+        rows = own.expand(-1, self.tokens, -1)
+        if self.prefix_of is None:
+            return rows.masked_fill(self.invisible, -1).flatten(0, 1)
+        begins = torch.arange(self.prefix_tokens, dtype=torch.int32, device=self.device)
+        begins = self.prefix_of.to(torch.int32)[:, None, None] * self.prefix_tokens + begins
+        rows = torch.cat((begins.expand(-1, self.tokens, -1), rows), dim=2).masked_fill(self.invisible, -1)
+        inner = functional.pad(self.prefix_layout.visible_rows, (0, self.tokens), value=-1)
+        return torch.cat((inner, rows.flatten(0, 1)))
+
+    @cached_property
+    def prefix_layout(self) -> Layout:
+        """The layout of the prefixes alone."""
+        return Layout(self.prefixes, self.prefix_tokens, self.device)
+
+    def choose(self, positions: Tensor) -> Chosen:
+        """The tokens at `positions` (B, P) of each example, counted from its first own token."""
+        first = torch.arange(self.shared_rows, self.shared_rows + self.examples * self.tokens, self.tokens)
+        return Chosen(self, positions, (first.to(self.device)[:, None] + positions).flatten())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some tokens of every example: those at which the model is asked for a prediction.
+
+    Attributes:
+        layout: of all tokens.
+        positions: (B, P) int64, each in [0, S).
+        rows: (B * P,) int64, their flat rows.
+    """
+
+    layout: Layout
+    positions: Tensor
+    rows: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """(B, P)."""
+        return self.positions.shape
+
+    def of(self, flat: Tensor) -> Tensor:
+        """The chosen rows of flat rows: (N, C) -> (B * P, C)."""
+        return functional.embedding(self.rows, flat)
+
+    @cached_property
+    def invisible(self) -> Tensor:
+        """(B, P, L + S) bool, as `Layout.invisible`."""
+        of_all = self.layout.invisible.expand(self.layout.examples, -1, -1)
+        return of_all.gather(1, self.positions[..., None].expand(-1, -1, of_all.shape[2]))
+
+    @cached_property
+    def visible_rows(self) -> Tensor:
+        """(B * P, L + S) int32, as `Layout.visible_rows`."""
+        return self.layout.visible_rows.index_select(0, self.rows)

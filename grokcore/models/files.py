@@ -1,0 +1,58 @@
+"""A model's files: config.json and model.safetensors, in the format of transformers. No pickle, no remote code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from grokcore.errors import InputError
+from grokcore.storage import clear_errors
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def save_model(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> None:
+    """Write a model that `AutoModelForCausalLM.from_pretrained` reads.
+
+    Args:
+        config: transformers' configuration; its `architectures` names the class.
+        weights: by the names of transformers, tied ones once.
+
+    Raises:
+        InputError: the directory cannot be written, or the disk is full.
+    """
+    from transformers import GenerationConfig
+
+    with clear_errors("write", directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            stored = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+            safetensors.torch.save_file(stored, directory / WEIGHTS, metadata={"format": "pt"})
+            config.save_pretrained(directory)
+            GenerationConfig.from_model_config(config).save_pretrained(directory)
+        except SafetensorError as error:
+            raise InputError(f"cannot write {directory}: {error}; free some space or choose another place") from None
+
+
+def load_weights(directory: Path) -> dict[str, Tensor]:
+    """The weights of `directory`, on the CPU, by the names of transformers.
+
+    Raises:
+        InputError: the file is absent or damaged.
+    """
+    file = directory / WEIGHTS
+    try:
+        return safetensors.torch.load_file(file)
+    except FileNotFoundError:
+        raise InputError(f"{file} is absent: save the model again") from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file} is damaged ({one_line(error)}): save the model again") from None
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
