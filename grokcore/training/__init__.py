@@ -1,6 +1,13 @@
-"""Training: the loop, its schedule, sampler, optimisers, losses and checkpoints."""
+"""Training: the loop, its schedule, sampler, optimisers, losses and checkpoints; one run, or several seeds at once.
 
+What trains imports torch when it is first asked for: a process that only starts others, and watches them, does without.
+"""
+
+from __future__ import annotations
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
 
 # OpenMP's threads spin while they wait for each other. Long spinning starves them where other work shares the cores,
 # and going to sleep at once costs a small model the gain of its second thread; a short spin has neither fault. OpenMP
@@ -10,6 +17,15 @@ if "OMP_WAIT_POLICY" not in os.environ:
 # cuBLAS gives the same sums in every run only with a workspace of fixed size, named before it is loaded.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from grokcore.training.train import TrainResult, train_model
+from grokcore.training.place import TrainResult
+
+if TYPE_CHECKING:
+    from grokcore.training.train import train_model
 
 __all__ = ["TrainResult", "train_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "train_model":
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return importlib.import_module("grokcore.training.train").train_model

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 import yaml
 
 from grokcore.data import Dataset, open_dataset
 from grokcore.data.supervision import longest_row
-from grokcore.errors import InputError, StoppedError
+from grokcore.errors import StoppedError
 from grokcore.models import build_model
-from grokcore.spec import ExperimentSpec, check_hardware, read_spec, resolve, resolve_device
+from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.storage import local_path, new_directory, write_atomically
-from grokcore.telemetry import JOURNAL, MANIFEST, Journal, Manifest, cut_back, read_manifest
+from grokcore.telemetry import JOURNAL, Journal, Manifest, cut_back, read_manifest
 from grokcore.training.checkpoints import load_checkpoint
 from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.place import Resume, TrainResult, check_place
 from grokcore.training.record import flops_per_step, manifest_of, utc_now
 from grokcore.training.signals import stop_on_signal
-
-Resume = Literal["auto", "never", "require"]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """Where a run lies, why it ended, and after how many optimiser steps."""
-
-    run_uri: str
-    exit_reason: str
-    step: int
 
 
 def train_model(
@@ -57,13 +46,11 @@ def train_model(
         InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run.
         StoppedError: SIGINT or SIGTERM; the state is saved, and the same call goes on from there.
     """
-    if resume not in get_args(Resume):
-        raise InputError(f"resume={resume!r} is not known; allowed are {', '.join(get_args(Resume))}")
     spec = resolve(spec)
     check_hardware(spec)
     device = torch.device(resolve_device(spec.training.device))
     run = local_path(out).absolute()
-    resuming = _check_place(run, spec, resume)
+    resuming = check_place(run, spec, resume)
     data_path = local_path(data).absolute()
     dataset = open_dataset(data_path, expected_id=spec.dataset_id)
     with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
@@ -117,48 +104,6 @@ def _resume(run: Path, trainer: Trainer, notify: Callable[[str], None]) -> list[
     trainer.state.restore(checkpoint)
     notify(f"resuming at step {checkpoint.step}")
     return cut_back(run / JOURNAL, checkpoint.step)
-
-
-def _check_place(run: Path, spec: ExperimentSpec, resume: Resume) -> bool:
-    """Whether there is a run to resume at `run`.
-
-    Raises:
-        InputError: what is there, or is not, does not go with the spec or with `resume`.
-    """
-    if not (run / MANIFEST).exists():
-        if run.exists() and (not run.is_dir() or not all(_left_over(file.name) for file in run.iterdir())):
-            raise InputError(f"{run} exists and is no run: remove it or choose another place")
-        if resume == "require":
-            raise InputError(f"there is no run to resume at {run}")
-        return False
-    if resume == "never":
-        raise InputError(f"there is a run at {run} already: remove it, choose another place, or allow resuming")
-    if read_manifest(run).run_id != spec.run_id:
-        changed = _changed(read_spec(run / "spec.yaml"), spec)
-        raise InputError(f"{run} holds another run ({changed}): choose another place, or change the spec back")
-    return True
-
-
-def _left_over(name: str) -> bool:
-    """Whether a process that was killed at its very start may have left a file of this name."""
-    return name in ("spec.yaml", "error.json") or (name.startswith(".") and name.endswith(".tmp"))
-
-
-def _changed(there: ExperimentSpec, here: ExperimentSpec) -> str:
-    before, after = _flat(there.model_dump(mode="json")), _flat(here.model_dump(mode="json"))
-    names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
-    ours = [name for name in names if name not in ("name", "description")] or ["made by another version of grokcore"]
-    return ", ".join(
-        f"{name}: {before.get(name)} there, {after.get(name)} now" if name in before | after else name
-        for name in ours[:3]
-    )
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, item in value.items():
-        flat |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}": item}
-    return flat
 
 
 def _write_spec(run: Path, spec: ExperimentSpec) -> None:
