@@ -7,7 +7,7 @@ the others are held out. With p = 97 and op = +:
     <41> <+> <60> <=>    <4>  </a>
     <96> <+> <96> <=>    <95> </a>
 
-The vocabulary is <0> .. <p-1>, the operation, <=>, </a>. No prefix is shared: a question begins with its operand.
+The vocabulary is <0> .. <p-1>, the operation, <=>, </a>. The first operand and the operation are one of p prefixes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def build(task: ModularTask) -> TaskData:
     return TaskData(
         vocabulary,
         eos,
-        prefixes=(),
+        prefixes=tuple((a, operation) for a in range(p)),
         train={"train": rows(train)},
         probes={"train": probes("train", train), "test": probes("test", test)},
         splits={"train": split("train", train), "test": split("held_out", test)},

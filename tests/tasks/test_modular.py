@@ -54,7 +54,7 @@ def test_sizes_roles_and_vocabulary():
     assert len(data.probes["train"]) == len(data.probes["test"]) == 3000
     assert data.vocabulary == (*(f"<{n}>" for n in range(97)), "<+>", "<=>", "</a>")
     assert data.vocabulary[data.eos] == "</a>"
-    assert data.prefixes == ()
+    assert data.prefixes == tuple((a, 97) for a in range(97))
     assert set(data.train["train"].lengths) == {4}
 
 
