@@ -22,11 +22,12 @@ from grokcore.models.registry import ARCHITECTURES
 if TYPE_CHECKING:
     from grokcore.models.building import build_model, load_model
     from grokcore.models.decay import decay_groups
-    from grokcore.models.sequence_model import ResidualHook, SequenceModel
+    from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
 
 _NEEDS_TORCH = {
     "ResidualHook": "grokcore.models.sequence_model",
     "SequenceModel": "grokcore.models.sequence_model",
+    "SharedPrefixes": "grokcore.models.sequence_model",
     "build_model": "grokcore.models.building",
     "decay_groups": "grokcore.models.decay",
     "load_model": "grokcore.models.building",
@@ -37,6 +38,7 @@ __all__ = [
     "ParameterCount",
     "ResidualHook",
     "SequenceModel",
+    "SharedPrefixes",
     "build_model",
     "decay_groups",
     "execution_choices",

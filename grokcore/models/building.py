@@ -50,7 +50,7 @@ def build_model(
         network = _construct(layout, configuration)
         if spec.init == "original":
             layout.initialise_original(network)
-    return IMPLEMENTATIONS[spec.implementation](network)
+        return IMPLEMENTATIONS[spec.implementation](network)
 
 
 def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
@@ -70,10 +70,10 @@ def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
     try:
         with _isolated_random_numbers(seed=0):
             network = _construct(ARCHITECTURES[kind].transformers, document)
-        _assign(network, weights)
+            _assign(network, weights)
+            return IMPLEMENTATIONS[implementation](network)
     except Exception as error:  # whatever transformers makes of a wrong configuration
         raise InputError(f"{directory} holds no whole {kind} model ({one_line(error)}): save it again") from None
-    return IMPLEMENTATIONS[implementation](network)
 
 
 def _fast(network: Any) -> SequenceModel:

@@ -47,11 +47,12 @@ def load_weights(directory: Path) -> dict[str, Tensor]:
     """
     file = directory / WEIGHTS
     try:
-        return safetensors.torch.load_file(file)
+        weights: dict[str, Tensor] = safetensors.torch.load_file(file)
     except FileNotFoundError:
         raise InputError(f"{file} is absent: save the model again") from None
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file} is damaged ({one_line(error)}): save the model again") from None
+    return weights
 
 
 def one_line(error: Exception) -> str:

@@ -7,8 +7,10 @@ import transformers
 
 from grokcore.models import ARCHITECTURES as REGISTRY
 from grokcore.models import build_model, load_model
+from grokcore.models.fast.conversion import to_transformers
 from tests.models.tiny_models import (
     ARCHITECTURES,
+    IMPLEMENTATIONS,
     POSITIONS,
     VOCABULARY,
     last_position,
@@ -74,10 +76,22 @@ def test_the_spec_is_what_is_built(architecture, tied):
     assert network.config.model_type == spec.architecture
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_both_implementations_begin_with_the_same_weights(architecture):
+    fast, theirs = (tiny_model(architecture, implementation=name, seed=3) for name in ("fast", "transformers"))
+
+    expected = dict(theirs.network.named_parameters())
+    converted = to_transformers(dict(fast.named_parameters()), fast.parts.names)
+    assert converted.keys() == expected.keys()
+    assert all(torch.equal(converted[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES[:2])
-def test_dropout_acts_in_training_only_and_is_off_by_default(architecture):
+def test_dropout_acts_in_training_only_and_is_off_by_default(architecture, implementation):
     tokens = random_tokens()
-    plain, dropped = tiny_model(architecture), tiny_model(architecture, dropout=0.5)
+    plain = tiny_model(architecture, implementation=implementation)
+    dropped = tiny_model(architecture, implementation=implementation, dropout=0.5)
 
     plain_logits = plain.train()(tokens, last_position(tokens))
     assert torch.equal(plain_logits, plain.eval()(tokens, last_position(tokens)))
@@ -113,7 +127,7 @@ socket.socket.connect = socket.getaddrinfo = no_network
 import torch
 from grokcore.models import build_model, load_model
 from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
-for spec in (GPT2(), LLaMA(), RWKV(), Mamba()):
+for spec in [kind(implementation=name) for kind in (GPT2, LLaMA, RWKV, Mamba) for name in ("fast", "transformers")]:
     model = build_model(spec, vocabulary_size=9, sequence_length=7, seed=0)
     tokens, positions = torch.zeros(2, 5, dtype=torch.int64), torch.full((2, 1), 4)
     model.train()(tokens, positions).sum().backward()

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from grokcore.models import ARCHITECTURES as REGISTRY
 from grokcore.models import decay_groups
-from tests.models.tiny_models import ARCHITECTURES, tiny_model
+from tests.models.tiny_models import ARCHITECTURES, IMPLEMENTATIONS, tiny_model
 
 NOT_DECAYED = {
     "gpt2": {
@@ -51,39 +52,49 @@ DECAYED_BY_THE_PUBLISHED_RULE_TOO = {
 HEADS = {"gpt2": "lm_head.weight", "llama": "lm_head.weight", "rwkv": "head.weight", "mamba": "lm_head.weight"}
 
 
-def short_names(group):
-    """Names without the path to their block or base model."""
-    return {re.sub(r"^network\.((transformer|model|rwkv|backbone)\.)?(\w+\.\d+\.)?", "", name) for name, _ in group}
+def short_names(model, group):
+    """The names of transformers without the path to their block or base model."""
+    names = model.transformers_names()
+    return {
+        re.sub(r"^((transformer|model|rwkv|backbone)\.)?(\w+\.\d+\.)?", "", theirs)
+        for name, _ in group
+        for theirs in names[name]
+    }
 
 
 @pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_explicit_decays_matrices_and_nothing_else(architecture, tied):
+def test_explicit_decays_matrices_and_nothing_else(architecture, implementation, tied):
     kind = architecture().architecture
     head = set() if tied else {HEADS[kind]}
+    model = tiny_model(architecture, implementation=implementation, tie_embeddings=tied)
 
-    decayed, not_decayed = decay_groups(tiny_model(architecture, tie_embeddings=tied), "explicit")
+    decayed, not_decayed = decay_groups(model, "explicit")
 
-    assert short_names(decayed) == DECAYED[kind] | head
-    assert short_names(not_decayed) == NOT_DECAYED[kind]
+    assert short_names(model, decayed) == DECAYED[kind] | head
+    assert short_names(model, not_decayed) == NOT_DECAYED[kind]
 
 
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_published_spares_by_substring_and_so_decays_more(architecture):
+def test_published_spares_by_substring_and_so_decays_more(architecture, implementation):
     kind = architecture().architecture
+    model = tiny_model(architecture, implementation=implementation, tie_embeddings=True)
 
-    decayed, not_decayed = decay_groups(tiny_model(architecture, tie_embeddings=True), "published")
+    decayed, not_decayed = decay_groups(model, "published")
 
     more = DECAYED_BY_THE_PUBLISHED_RULE_TOO[kind]
-    assert short_names(decayed) == DECAYED[kind] | more
-    assert short_names(not_decayed) == NOT_DECAYED[kind] - more
+    assert short_names(model, decayed) == DECAYED[kind] | more
+    assert short_names(model, not_decayed) == NOT_DECAYED[kind] - more
 
 
 @pytest.mark.parametrize("rule", ["explicit", "published"])
 @pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_parameter_is_in_one_group_once(architecture, tied, rule):
-    model = tiny_model(architecture, tie_embeddings=tied)
+def test_every_parameter_is_in_one_group_once(architecture, implementation, tied, rule):
+    model = tiny_model(architecture, implementation=implementation, tie_embeddings=tied)
 
     decayed, not_decayed = decay_groups(model, rule)
 
@@ -93,9 +104,10 @@ def test_every_parameter_is_in_one_group_once(architecture, tied, rule):
     assert dict(decayed + not_decayed).keys() == dict(model.named_parameters()).keys()
 
 
-def test_a_parameter_that_nobody_marked_is_an_error_and_never_guessed():
-    model = tiny_model(ARCHITECTURES[0])
-    model.layout = replace(model.layout, decayed=model.layout.decayed - {"transformer.wpe.weight"})
+def test_a_parameter_that_nobody_marked_is_an_error_and_never_guessed(monkeypatch):
+    model, gpt2 = tiny_model(ARCHITECTURES[0]), REGISTRY["gpt2"]
+    unmarked = replace(gpt2.transformers, decayed=gpt2.transformers.decayed - {"transformer.wpe.weight"})
+    monkeypatch.setitem(REGISTRY, "gpt2", replace(gpt2, transformers=unmarked))
 
     with pytest.raises(LookupError, match=r"transformer\.wpe\.weight must be listed once"):
         decay_groups(model, "explicit")

@@ -7,7 +7,7 @@ from grokcore.models import build_model
 from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
 from tests.models.tiny_models import POSITIONS, VOCABULARY, tiny_model
 
-LARGE = {"width": 256, "layers": 4}
+LARGE = {"implementation": "transformers", "width": 256, "layers": 4}
 """Large enough for a standard deviation to be known to a few percent."""
 
 
@@ -94,7 +94,7 @@ def test_rwkv_original_starts_the_matrices_that_write_at_zero(init, zero):
 @pytest.mark.parametrize("vocabulary", [VOCABULARY, 20, 32, 128])
 def test_rwkv_original_draws_the_others_orthogonally_whatever_the_vocabulary_is(vocabulary):
     """At 32 and 128 a matrix of a block has the shape of the head, which transformers scales by .5."""
-    spec = RWKV(layers=2, width=32, init="original")
+    spec = RWKV(implementation="transformers", layers=2, width=32, init="original")
     network = build_model(spec, vocabulary_size=vocabulary, sequence_length=POSITIONS, seed=0).network
 
     assert is_orthogonal(network.rwkv.embeddings.weight, 1e-4 * math.sqrt(max(vocabulary, 32)))

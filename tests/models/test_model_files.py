@@ -8,27 +8,41 @@ from transformers import AutoModelForCausalLM
 
 from grokcore.errors import InputError
 from grokcore.models import load_model
-from tests.models.tiny_models import ARCHITECTURES, every_position, random_tokens, tiny_model
+from tests.models.tiny_models import ARCHITECTURES, IMPLEMENTATIONS, every_position, random_tokens, tiny_model
 
 
 @pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_saved_model_comes_back_the_same(architecture, tied, tmp_path):
-    model, tokens = tiny_model(architecture, tie_embeddings=tied, init="original"), random_tokens()
+def test_a_saved_model_comes_back_the_same(architecture, implementation, tied, tmp_path):
+    fields = {"implementation": implementation, "tie_embeddings": tied, "init": "original"}
+    model, tokens = tiny_model(architecture, **fields), random_tokens()
     logits = model(tokens, every_position(tokens))
 
     model.save(tmp_path)
-    loaded = load_model(tmp_path)
+    loaded = load_model(tmp_path, implementation)
 
     assert torch.equal(loaded(tokens, every_position(tokens)), logits)
-    assert loaded.network.config.eos_token_id == model.network.config.eos_token_id
     assert [name for name, _ in loaded.named_parameters()] == [name for name, _ in model.named_parameters()]
 
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_transformers_loads_a_saved_model_with_equal_logits(architecture, tied, tmp_path):
-    model, tokens = tiny_model(architecture, tie_embeddings=tied), random_tokens()
+def test_implementations_write_the_same_files(architecture, tied, tmp_path):
+    for implementation in IMPLEMENTATIONS:
+        tiny_model(architecture, implementation=implementation, tie_embeddings=tied).save(tmp_path / implementation)
+
+    one, other = (tmp_path / implementation for implementation in IMPLEMENTATIONS)
+    assert {file.name: file.read_bytes() for file in one.iterdir()} == {
+        file.name: file.read_bytes() for file in other.iterdir()
+    }
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_transformers_loads_a_saved_model_with_equal_logits(architecture, implementation, tied, tmp_path):
+    model, tokens = tiny_model(architecture, implementation=implementation, tie_embeddings=tied), random_tokens()
     model.save(tmp_path)
 
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path, local_files_only=True).eval()
@@ -132,10 +146,10 @@ def test_an_unwritable_place_is_one_line(tmp_path):
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     model = tiny_model(ARCHITECTURES[0])
 
-    def fail(directory):
+    def fail(*arguments, **options):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(model.network, "save_pretrained", fail)
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
 
     with pytest.raises(InputError, match=r"No space left on device.*free some space"):
         model.save(tmp_path)

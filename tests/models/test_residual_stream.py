@@ -3,6 +3,7 @@ import torch
 
 from tests.models.tiny_models import (
     ARCHITECTURES,
+    IMPLEMENTATIONS,
     LAYERS,
     TOKENS,
     WIDTH,
@@ -21,35 +22,43 @@ def read(model, tokens):
     return logits, stream
 
 
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_reading_gives_every_layer_and_changes_nothing(architecture):
-    model, tokens = tiny_model(architecture), random_tokens()
+def test_reading_gives_every_layer_and_changes_nothing(architecture, implementation):
+    model, tokens = tiny_model(architecture, implementation=implementation), random_tokens()
     untouched = model(tokens, every_position(tokens))
 
     logits, stream = read(model, tokens)
 
     assert list(stream) == list(range(LAYERS + 1))
     assert {tuple(hidden.shape) for hidden in stream.values()} == {(len(tokens), TOKENS, WIDTH)}
-    assert torch.equal(logits, untouched)
+    torch.testing.assert_close(logits, untouched, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_layer_0_is_what_the_embeddings_give_and_the_last_layer_what_the_head_reads(architecture):
-    model, tokens = tiny_model(architecture), random_tokens()
+def test_layer_0_is_what_the_embeddings_give_and_the_last_layer_what_the_head_reads(architecture, implementation):
+    model, tokens = tiny_model(architecture, implementation=implementation), random_tokens()
 
     logits, stream = read(model, tokens)
 
-    embedded = model.network.get_input_embeddings()(tokens)
+    network = tiny_model(architecture).network
+    embedded = network.get_input_embeddings()(tokens)
     if architecture().architecture == "gpt2":
-        embedded = embedded + model.network.base_model.wpe.weight[:TOKENS]
+        embedded = embedded + network.base_model.wpe.weight[:TOKENS]
     assert torch.equal(stream[0], embedded)
     torch.testing.assert_close(model.unembed(stream[LAYERS]), logits)
 
 
 @pytest.mark.parametrize("layer", range(LAYERS + 1))
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_replacing_the_whole_stream_of_any_layer_makes_the_other_inputs_prediction(architecture, layer):
-    model, tokens, other = tiny_model(architecture), random_tokens(), random_tokens(seed=1)
+def test_replacing_the_whole_stream_of_any_layer_makes_the_other_inputs_prediction(architecture, implementation, layer):
+    model, tokens, other = (
+        tiny_model(architecture, implementation=implementation),
+        random_tokens(),
+        random_tokens(seed=1),
+    )
     logits, _ = read(model, tokens)
     other_logits, other_stream = read(model, other)
 
@@ -60,9 +69,10 @@ def test_replacing_the_whole_stream_of_any_layer_makes_the_other_inputs_predicti
     torch.testing.assert_close(replaced, other_logits)
 
 
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_replacing_one_position_changes_that_and_later_ones_only(architecture):
-    model, tokens = tiny_model(architecture), random_tokens()
+def test_replacing_one_position_changes_that_and_later_ones_only(architecture, implementation):
+    model, tokens = tiny_model(architecture, implementation=implementation), random_tokens()
     logits, _ = read(model, tokens)
     _, other_stream = read(model, random_tokens(seed=1))
 
@@ -78,9 +88,10 @@ def test_replacing_one_position_changes_that_and_later_ones_only(architecture):
     assert changed.tolist() == [False, False, True, True, True]
 
 
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_gradients_flow_through_a_replaced_stream(architecture):
-    model, tokens = tiny_model(architecture), random_tokens()
+def test_gradients_flow_through_a_replaced_stream(architecture, implementation):
+    model, tokens = tiny_model(architecture, implementation=implementation), random_tokens()
     steering = torch.zeros(WIDTH, requires_grad=True)
 
     with model.residual_stream(lambda layer, hidden: hidden + steering if layer == 1 else None):
@@ -89,9 +100,10 @@ def test_gradients_flow_through_a_replaced_stream(architecture):
     assert steering.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_no_hook_outlives_the_block_even_when_it_fails(architecture):
-    model, tokens = tiny_model(architecture), random_tokens()
+def test_no_hook_outlives_the_block_even_when_it_fails(architecture, implementation):
+    model, tokens = tiny_model(architecture, implementation=implementation), random_tokens()
 
     def fail(layer, hidden):
         raise RuntimeError("from the hook")
@@ -99,6 +111,7 @@ def test_no_hook_outlives_the_block_even_when_it_fails(architecture):
     with pytest.raises(RuntimeError, match="from the hook"), model.residual_stream(fail):
         model(tokens, last_position(tokens))
 
+    model(tokens, last_position(tokens))
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 

@@ -9,11 +9,12 @@ from grokcore.models import SequenceModel, build_model
 from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
 
 ARCHITECTURES = (GPT2, LLaMA, RWKV, Mamba)
+IMPLEMENTATIONS = ("transformers", "fast")
 VOCABULARY, POSITIONS, TOKENS, LAYERS, WIDTH = 40, 7, 5, 2, 32
 
 
 def tiny_spec(architecture: Any, **fields: Any) -> Any:
-    return architecture(**{"layers": LAYERS, "width": WIDTH, **fields})
+    return architecture(**{"implementation": "transformers", "layers": LAYERS, "width": WIDTH, **fields})
 
 
 def tiny_model(architecture: Any, seed: int = 0, **fields: Any) -> SequenceModel:

@@ -30,7 +30,7 @@ def attention(
     kernels = kernels_for(key_value)
     if kernels is not None and not dropout:
         visible = layout.visible_rows if chosen is None else chosen.visible_rows
-        result: Tensor = _KernelAttention.apply(query, key_value, visible, heads, kernels)
+        result: Tensor = _KernelAttention.apply(query, key_value, visible, heads, kernels)  # type: ignore[no-untyped-call]
         return result
     return plain_attention(query, key_value, heads, layout, chosen, dropout)
 
@@ -62,7 +62,8 @@ def _attend(query_bqd: Tensor, key_value_btc: Tensor, heads: int, invisible_bqt:
     scores_bhqt = (q / math.sqrt(q.shape[-1])) @ k.transpose(2, 3)
     scores_bhqt = scores_bhqt.masked_fill(invisible_bqt[:, None], -torch.inf)
     weights_bhqt = functional.dropout(scores_bhqt.softmax(-1), dropout)
-    return (weights_bhqt.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+    mixed: Tensor = (weights_bhqt.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+    return mixed
 
 
 class _KernelAttention(torch.autograd.Function):
@@ -87,7 +88,7 @@ class _KernelAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         query, key_value, visible, weights, out = ctx.saved_tensors
         width = out.shape[1]
         grad_query = None if query is None else torch.empty_like(query, memory_format=torch.contiguous_format)

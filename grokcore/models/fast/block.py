@@ -31,7 +31,7 @@ class Block(nn.Module):
 
     def forward(self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None) -> Tensor:
         """The stream after this block: of all tokens, or of the chosen ones, which is all that the last block owes."""
-        mixed = self.dropout(self.token_mixer(self.token_norm(hidden), layout, chosen))
+        mixed: Tensor = self.dropout(self.token_mixer(self.token_norm(hidden), layout, chosen))
         hidden = (hidden if chosen is None else chosen.of(hidden)) + mixed
         if self.channel_mixer is None or self.channel_norm is None:
             return hidden

@@ -48,7 +48,8 @@ def from_transformers(weights: Mapping[str, Tensor], ours: Mapping[str, Tensor],
     Raises:
         ValueError: a weight is missing, unknown, or has another shape.
     """
-    converted, used = {}, set()
+    converted: dict[str, Tensor] = {}
+    used: set[str] = set()
     for name, parameter in ours.items():
         stored, theirs = _stored(name, names), transformers_names(name, names)
         used.update(theirs)

@@ -43,11 +43,13 @@ class Layout:
 
     def of_prefixes(self, flat: Tensor) -> Tensor:
         """The prefixes' part (A, L, C) of flat rows (N, C)."""
-        return flat[: self.shared_rows].unflatten(0, (self.prefixes, self.prefix_tokens))
+        prefixes_alc: Tensor = flat[: self.shared_rows].unflatten(0, (self.prefixes, self.prefix_tokens))
+        return prefixes_alc
 
     def of_examples(self, flat: Tensor) -> Tensor:
         """The examples' own part (B, S, C) of flat rows (N, C)."""
-        return flat[self.shared_rows :].unflatten(0, (self.examples, self.tokens))
+        examples_bsc: Tensor = flat[self.shared_rows :].unflatten(0, (self.examples, self.tokens))
+        return examples_bsc
 
     def flatten(self, prefixes_alc: Tensor, examples_bsc: Tensor) -> Tensor:
         """Flat rows (N, C) of the two parts: the inverse of taking them apart."""
@@ -55,7 +57,8 @@ class Layout:
 
     def per_example(self, prefixes_ac: Tensor) -> Tensor:
         """For every example the row (C,) of its prefix, zeros for those without one: (A, C) -> (B, C)."""
-        assert self.prefix_of is not None
+        if self.prefix_of is None:
+            raise ValueError("this layout shares no prefixes")
         # An embedding's backward pass adds rows up faster, and in a fixed order, than an index's.
         return functional.embedding(self.prefix_of, functional.pad(prefixes_ac, (0, 0, 0, 1)))
 

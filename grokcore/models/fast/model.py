@@ -60,7 +60,8 @@ class FastModel(SequenceModel):
         for block in first:
             hidden = block(hidden, layout)
         hidden = last(hidden, layout, chosen)
-        return self.unembed(hidden).unflatten(0, chosen.shape)
+        logits: Tensor = self.unembed(hidden).unflatten(0, chosen.shape)
+        return logits
 
     def unembed(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.head(self.final_norm(hidden))
@@ -92,7 +93,8 @@ class FastModel(SequenceModel):
         for layer, block in enumerate(self.blocks, start=1):
             hidden = replaced(layer, block(hidden, layout))
         chosen = layout.choose(positions)
-        return self.unembed(chosen.of(hidden)).unflatten(0, chosen.shape)
+        logits: Tensor = self.unembed(chosen.of(hidden)).unflatten(0, chosen.shape)
+        return logits
 
     def _embed(self, tokens: Tensor, prefixes: SharedPrefixes | None) -> tuple[Tensor, Layout]:
         """Hidden states (N, D) that enter the first block, and where they lie."""
@@ -101,7 +103,7 @@ class FastModel(SequenceModel):
             layout, ids, length = Layout(examples, own, tokens.device), tokens.flatten(), own
         else:
             table = prefixes.table
-            layout = Layout(examples, own, tokens.device, *table.shape, prefixes.of)
+            layout = Layout(examples, own, tokens.device, len(table), table.shape[1], prefixes.of)
             ids, length = torch.cat((table.flatten(), tokens.flatten())), own + table.shape[1]
         longest = self.parts.longest(self.config)
         if longest is not None and length > longest:
@@ -112,9 +114,7 @@ class FastModel(SequenceModel):
         return self.embedding_dropout(hidden), layout
 
     def transformers_names(self) -> dict[str, tuple[str, ...]]:
-        return {
-            name: transformers_names(name, self.parts.names) for name, _ in self.named_parameters()
-        }
+        return {name: transformers_names(name, self.parts.names) for name, _ in self.named_parameters()}
 
     def load_transformers(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights of a transformers model; tied ones stand under their first name.

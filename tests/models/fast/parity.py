@@ -1,0 +1,83 @@
+"""The fast implementation beside transformers', with the same random weights, far from any initialisation."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from grokcore.models import SequenceModel, SharedPrefixes, build_model
+from grokcore.models.fast.conversion import to_transformers
+
+VOCABULARY, LONGEST = 40, 9
+
+
+def pair(spec, *, noise=0.1, dtype=torch.float64):
+    """(fast, transformers): the same model twice."""
+    models = []
+    for implementation in ("fast", "transformers"):
+        chosen = spec.model_copy(update={"implementation": implementation})
+        models.append(build_model(chosen, vocabulary_size=VOCABULARY, sequence_length=LONGEST, seed=0).to(dtype))
+    fast, theirs = models
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(noise * torch.randn(parameter.shape, generator=generator, dtype=dtype))
+    fast.load_transformers(dict(theirs.network.named_parameters()))
+    return fast, theirs
+
+
+@dataclass
+class Questions:
+    """The same examples, whole and taken apart into a shared prefix and their own tokens."""
+
+    tokens: Tensor
+    positions: Tensor
+    own: Tensor
+    own_positions: Tensor
+    prefixes: SharedPrefixes
+    targets: Tensor
+
+
+def questions(*, examples=16, prefixes=3, prefix_tokens=2, own_tokens=4, supervised=2, seed=0):
+    """Random examples, of which some begin with none of the prefixes."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(high, *shape):
+        return torch.randint(0, high, shape, generator=generator)
+
+    table, of = draw(VOCABULARY, prefixes, prefix_tokens), draw(prefixes + 1, examples)
+    of[:2] = torch.tensor([prefixes, 0])
+    own = draw(VOCABULARY, examples, own_tokens)
+    own_positions = torch.stack([torch.randperm(own_tokens, generator=generator)[:supervised] for _ in range(examples)])
+    tokens = draw(VOCABULARY, examples, prefix_tokens + own_tokens)
+    for row, prefix in enumerate(of.tolist()):
+        if prefix < prefixes:
+            tokens[row] = torch.cat((table[prefix], own[row]))
+        else:
+            tokens[row, :own_tokens] = own[row]
+    positions = own_positions + torch.where(of < prefixes, prefix_tokens, 0)[:, None]
+    return Questions(
+        tokens, positions, own, own_positions, SharedPrefixes(table, of), draw(VOCABULARY, examples, supervised)
+    )
+
+
+def logits_and_gradients(model: SequenceModel, tokens, positions, targets, prefixes=None):
+    """Logits, and the gradient of the loss by every weight's name in transformers."""
+    model.zero_grad()
+    logits = model(tokens, positions, prefixes)
+    cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    if hasattr(model, "parts"):
+        return logits.detach(), to_transformers(gradients, model.parts.names)
+    return logits.detach(), {name.removeprefix("network."): gradient for name, gradient in gradients.items()}
+
+
+def assert_close(one, other, tolerance):
+    """Compares two results of `logits_and_gradients`, naming the weight that differs; scales by the largest entry."""
+    torch.testing.assert_close(one[0], other[0], rtol=tolerance, atol=tolerance)
+    assert one[1].keys() == other[1].keys()
+    for name, expected in other[1].items():
+        largest = max(expected.abs().max().item(), 1e-3)
+        difference = (one[1][name] - expected).abs().max().item() / largest
+        assert difference < tolerance, f"{name}: relative difference {difference:.1e}"

@@ -1,0 +1,89 @@
+"""The compiler that may be missing, slow to answer, or wrong: the kernels are an acceleration, never a condition."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from grokcore.models.fast.kernels import kernel_choice, kernels_for, library
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """The kernels are loaded once a process: forget them before and after each test."""
+    library.load_kernels.cache_clear()
+    yield
+    library.load_kernels.cache_clear()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(library.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return tmp_path / "cache" / "grokcore"
+
+
+needs_a_compiler = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here")
+
+
+@needs_a_compiler
+def test_kernels_are_compiled_once_and_found_again(cache, monkeypatch):
+    assert kernel_choice() == "native"
+    (built,) = cache.iterdir()
+    first = built.stat().st_mtime_ns
+
+    library.load_kernels.cache_clear()
+    monkeypatch.setattr(library.subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
+
+    assert kernel_choice() == "native"
+    assert built.stat().st_mtime_ns == first
+
+
+@needs_a_compiler
+def test_a_cache_that_cannot_be_written_falls_back_to_the_temporary_folder(cache, tmp_path):
+    cache.parent.write_text("a file where the folder should be")
+
+    assert kernel_choice() == "native"
+    assert [file.suffix for file in (tmp_path / "temporary" / f"grokcore-{os.getuid()}").iterdir()] == [".so"]
+
+
+@needs_a_compiler
+def test_somebody_elses_folder_is_never_run_from(cache, monkeypatch):
+    monkeypatch.setattr(library.os, "getuid", lambda: os.geteuid() + 1)
+
+    assert kernel_choice() == "torch"
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_that_works_torch_computes(cache, monkeypatch, compiler):
+    monkeypatch.setenv("CC", compiler)
+
+    assert kernel_choice() == "torch"
+    assert kernels_for(torch.zeros(1)) is None
+
+
+def test_kernels_can_be_switched_off(cache, monkeypatch):
+    monkeypatch.setenv("GROKCORE_KERNELS", "off")
+
+    assert kernel_choice() == "torch"
+    assert not cache.exists()
+
+
+@needs_a_compiler
+def test_kernels_compute_in_fp32_and_fp64_on_the_cpu_only(cache):
+    assert kernels_for(torch.zeros(1)) is not None
+    assert kernels_for(torch.zeros(1, dtype=torch.float64)) is not None
+    assert kernels_for(torch.zeros(1, dtype=torch.bfloat16)) is None
+    assert kernels_for(torch.zeros(1, device="meta")) is None
+
+
+@needs_a_compiler
+def test_two_processes_may_compile_at_once(cache):
+    program = "from grokcore.models.fast.kernels import kernel_choice; print(kernel_choice())"
+    processes = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+
+    assert [process.communicate()[0].strip() for process in processes] == ["native", "native"]
+    assert [file.suffix for file in cache.iterdir()] == [".so"]
