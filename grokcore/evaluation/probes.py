@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from grokcore.data import Dataset, Rows
+from grokcore.data.sharing import share_beginnings
 from grokcore.data.supervision import LossOn, supervise
+from grokcore.models import SequenceModel, SharedPrefixes
 from grokcore.telemetry import finite
 
 
@@ -25,17 +28,17 @@ class Probes:
 
     def __init__(self, dataset: Dataset, *, loss_on: LossOn, device: torch.device, batch_size: int = 4096) -> None:
         probes = dataset.probes()
-        supervision = supervise(_stack(list(probes.values())), dataset.info.eos, loss_on)
-        self._inputs = torch.from_numpy(supervision.inputs).to(device)
-        self._positions = torch.from_numpy(supervision.positions).to(device)
-        self._targets = torch.from_numpy(supervision.targets).to(device)
+        self._supervision = supervise(_stack(list(probes.values())), dataset.info.eos, loss_on)
+        self._shared = share_beginnings(self._supervision, dataset.info.prefixes, batch_size)
+        self._device, self._batch_size = device, batch_size
+        self._targets = torch.from_numpy(self._supervision.targets).to(device)
         self._sizes = {name: len(rows.answers) for name, rows in probes.items()}
         self._rows = {name: split.rows for name, split in dataset.info.splits.items() if split.role == "train"}
-        self._batch_size = batch_size
+        self._questions = cache(self._questions_of)
 
     @torch.no_grad()
     def measure(
-        self, model: nn.Module, autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self, model: SequenceModel, autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
     ) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]]]:
         """Accuracy and mean loss of the pooled training splits, and of each split.
 
@@ -44,11 +47,11 @@ class Probes:
         was_training = model.training
         model.eval()
         losses, hits = [], []
-        for begin in range(0, len(self._inputs), self._batch_size):
-            batch = slice(begin, begin + self._batch_size)
+        for targets_bp, question in zip(
+            self._targets.split(self._batch_size), self._questions(model.shares_prefixes), strict=True
+        ):
             with autocast():
-                logits_bpv = model(self._inputs[batch], self._positions[batch])
-            targets_bp = self._targets[batch]
+                logits_bpv = model(*question)
             logits_bpv = logits_bpv.float()
             loss_bp = functional.cross_entropy(logits_bpv.flatten(0, 1), targets_bp.flatten(), reduction="none")
             losses.append(loss_bp.view_as(targets_bp).mean(1))
@@ -63,6 +66,18 @@ class Probes:
             for name, accuracy, loss in zip(self._sizes, *values, strict=True)
         }
         return self._pooled(splits), splits
+
+    def _questions_of(self, sharing: bool) -> list[tuple[Any, ...]]:
+        """What the model is called with, batch by batch; with shared prefixes where it takes them and they pay."""
+        shared = self._shared if sharing else None
+        asked = self._supervision if shared is None else shared.own
+        columns = [torch.from_numpy(column).to(self._device) for column in (asked.inputs, asked.positions)]
+        batches = list(zip(*(column.split(self._batch_size) for column in columns), strict=True))
+        if shared is None:
+            return batches
+        table, of = (torch.from_numpy(array).to(self._device) for array in (shared.table, shared.of))
+        prefixes = [SharedPrefixes(table, part) for part in of.split(self._batch_size)]
+        return [(*batch, part) for batch, part in zip(batches, prefixes, strict=True)]
 
     def _pooled(self, splits: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
         """The training splits together, each weighted by its share of the training set."""

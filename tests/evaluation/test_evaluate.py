@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 import grokcore
 from grokcore.data import open_dataset
@@ -37,13 +40,14 @@ def test_teacher_forced_accuracy_equals_greedy_generation(
     grokcore.train_model(spec, smoke_data, tmp_path / "run")
     model, dataset = load_model(tmp_path / "run" / "model"), open_dataset(smoke_data)
     _, splits = Probes(dataset, loss_on=spec.training.loss_on, device=torch.device("cpu")).measure(model)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model", local_files_only=True)
     new_tokens = 2 if loss_on == "answer_and_eos" else 1
     accuracies = set()
     for name, rows in dataset.probes().items():
         hits = 0
         for tokens, length, answer in zip(rows.tokens, rows.lengths, rows.answers, strict=True):
             question = torch.from_numpy(tokens[:length].astype("int64"))[None]
-            generated = model.network.generate(
+            generated = theirs.generate(
                 question,
                 attention_mask=torch.ones_like(question),
                 max_new_tokens=new_tokens,
@@ -68,6 +72,19 @@ def test_batching_does_not_change_the_measurement(smoke_run: Path, smoke_data: P
     for name in whole:
         assert whole[name]["accuracy"] == parts[name]["accuracy"]
         assert whole[name]["loss"] == pytest.approx(parts[name]["loss"], rel=1e-5)
+
+
+def test_implementations_measure_the_same_with_and_without_shared_prefixes(smoke_run: Path, smoke_data: Path) -> None:
+    dataset = open_dataset(smoke_data)
+    fast, theirs = (load_model(smoke_run / "model", implementation) for implementation in ("fast", "transformers"))
+    probes = Probes(dataset, loss_on="answer_and_eos", device=torch.device("cpu"))
+    assert (fast.shares_prefixes, theirs.shares_prefixes) == (True, False)
+    for ours, expected in zip(probes.measure(fast), probes.measure(theirs), strict=True):
+        assert flat(ours) == pytest.approx(flat(expected), rel=1e-4)
+
+
+def flat(measured: Mapping[str, Any]) -> list[float]:
+    return [value for item in measured.values() for value in (flat(item) if isinstance(item, dict) else [item])]
 
 
 def test_training_splits_are_pooled_by_their_rows(smoke_run: Path, smoke_data: Path) -> None:
