@@ -62,6 +62,31 @@ def test_weight_decay_is_decoupled_from_the_gradient(name: str) -> None:
     assert exempt.tolist() == [1.0] * 3
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_take_torchs_steps(name: str) -> None:
+    """AdamW bit for bit; SGD up to rounding, since torch multiplies and adds in another order without its kernel."""
+    training = TrainingSpec(optimizer=name, betas=(0.9, 0.98), epsilon=1e-6)
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = ([torch.nn.Parameter(torch.ones(shape)) for shape in [(65, 33), (7,), ()]] for _ in range(2))
+    optimizer = OPTIMIZERS[name]([{"params": ours, "weight_decay": 0.0}], training)
+    reference = (
+        torch.optim.AdamW(theirs, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.0, fused=True)
+        if name == "adamw"
+        else torch.optim.SGD(theirs, momentum=0.9)
+    )
+    rate = optimizer.param_groups[0]["lr"] = torch.tensor(0.0, dtype=torch.float64)
+    for step in range(10):
+        rate.fill_(0.01 / (step + 1))
+        reference.param_groups[0]["lr"] = 0.01 / (step + 1)
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(mine.shape, generator=generator)
+            other.grad = mine.grad.clone()
+        optimizer.step()
+        reference.step()
+    tolerance = 0.0 if name == "adamw" else 1e-7
+    assert all(torch.allclose(*pair, rtol=tolerance, atol=tolerance) for pair in zip(ours, theirs, strict=True))
+
+
 def test_cross_entropy_is_the_mean_negative_log_likelihood() -> None:
     logits, targets = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]), torch.tensor([2, 0])
     expected = (math.log(1 + math.exp(-1) + math.exp(-2)) + math.log(3)) / 2
@@ -75,6 +100,8 @@ def test_the_norm_ball_scales_all_weights_together_and_only_when_outside() -> No
     assert weights[0].tolist() == [3.0, 0.0]
     PROJECTIONS["norm_ball"](weights, 1.0)
     assert weights[0].tolist() == pytest.approx([0.6, 0.0])
+    assert weights[1].item() == pytest.approx(0.8)
+    PROJECTIONS["norm_ball"](weights, 0.5, torch.tensor(1.0))
     assert weights[1].item() == pytest.approx(0.8)
 
 

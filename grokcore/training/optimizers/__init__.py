@@ -1,14 +1,13 @@
-"""Optimisers by name, one file each: `(groups, training) -> torch.optim.Optimizer`."""
+"""Optimisers by name, one file each: `(groups, training) -> Optimizer`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from torch.optim import Optimizer
-
 from grokcore.spec import TrainingSpec
-from grokcore.training.optimizers.adamw import adamw
-from grokcore.training.optimizers.sgd import sgd
+from grokcore.training.optimizers.adamw import AdamW
+from grokcore.training.optimizers.optimizer import Optimizer
+from grokcore.training.optimizers.sgd import SGD
 
-OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], TrainingSpec], Optimizer]] = {"adamw": adamw, "sgd": sgd}
+OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], TrainingSpec], Optimizer]] = {"adamw": AdamW, "sgd": SGD}

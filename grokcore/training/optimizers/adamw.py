@@ -7,8 +7,46 @@ from typing import Any
 import torch
 
 from grokcore.spec import TrainingSpec
+from grokcore.training.optimizers.optimizer import Optimizer
 
 
-def adamw(groups: list[dict[str, Any]], training: TrainingSpec) -> torch.optim.Optimizer:
-    """AdamW in torch's fused form: one pass over the weights, and no synchronisation under loss scaling."""
-    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=training.betas, eps=training.epsilon, fused=True)
+class AdamW(Optimizer):
+    """AdamW in torch's fused kernel: one pass over the weights.
+
+    The same numbers as `torch.optim.AdamW(fused=True)` gives, with one step counter instead of one for each weight:
+    counting those takes longer on a CPU than updating a small model.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], training: TrainingSpec) -> None:
+        super().__init__(groups, {"lr": training.learning_rate})
+        self._betas, self._epsilon = training.betas, training.epsilon
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        for weight in weights:
+            self.state[weight] = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
+        self._steps = torch.zeros((), device=weights[0].device)
+        self.state[weights[0]]["step"] = self._steps
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        self._steps += 1 if self.found_inf is None else 1 - self.found_inf
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            states = [self.state[weight] for weight in weights]
+            torch._fused_adamw_(
+                weights,
+                [weight.grad for weight in weights],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [],
+                [self._steps] * len(weights),
+                lr=group["lr"],
+                beta1=self._betas[0],
+                beta2=self._betas[1],
+                weight_decay=group["weight_decay"],
+                eps=self._epsilon,
+                amsgrad=False,
+                maximize=False,
+                found_inf=self.found_inf,
+            )

@@ -7,21 +7,39 @@ from typing import Any
 import torch
 
 from grokcore.spec import TrainingSpec
+from grokcore.training.optimizers.optimizer import Optimizer
 
 
-def sgd(groups: list[dict[str, Any]], training: TrainingSpec) -> torch.optim.Optimizer:
+class SGD(Optimizer):
     """SGD with betas[0] as momentum: w <- (1 - lr * decay) * w - lr * velocity (arXiv 1711.05101, algorithm 1)."""
-    optimizer = torch.optim.SGD(
-        [{**group, "weight_decay": 0.0, "decoupled_weight_decay": group["weight_decay"]} for group in groups],
-        lr=training.learning_rate,
-        momentum=training.betas[0],
-    )
-    optimizer.register_step_pre_hook(_decay)
-    return optimizer
 
+    def __init__(self, groups: list[dict[str, Any]], training: TrainingSpec) -> None:
+        super().__init__(groups, {"lr": training.learning_rate})
+        self._momentum = training.betas[0]
+        if self._momentum:
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    self.state[weight] = {"momentum_buffer": torch.zeros_like(weight)}
 
-@torch.no_grad()
-def _decay(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-    for group in optimizer.param_groups:
-        if group["decoupled_weight_decay"]:
-            torch._foreach_mul_(group["params"], 1 - group["lr"] * group["decoupled_weight_decay"])
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            if group["weight_decay"]:
+                decay = group["lr"] * group["weight_decay"]
+                torch._foreach_mul_(weights, 1 - (decay if self.found_inf is None else decay * (1 - self.found_inf)))
+            torch._fused_sgd_(
+                weights,
+                [weight.grad for weight in weights],
+                [self.state[weight]["momentum_buffer"] for weight in weights] if self._momentum else [],
+                weight_decay=0.0,
+                momentum=self._momentum,
+                lr=group["lr"],
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+                is_first_step=False,  # the first velocity is the gradient, since the buffers start at 0
+                found_inf=self.found_inf,
+            )

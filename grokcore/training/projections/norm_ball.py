@@ -9,7 +9,8 @@ from torch import Tensor
 
 
 @torch.no_grad()
-def norm_ball(parameters: Sequence[Tensor], bound: float) -> None:
+def norm_ball(weights: Sequence[Tensor], bound: float, skipped: Tensor | None = None) -> None:
     """Scale all weights together so that their L2 norm is at most `bound`: w *= min(1, bound / |w|)."""
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(parameters))))
-    torch._foreach_mul_(list(parameters), (bound / norm.clamp_min(1e-12)).clamp_max(1.0))
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(weights))))
+    factor = (bound / norm.clamp_min(1e-12)).clamp_max(1.0)
+    torch._foreach_mul_(list(weights), factor if skipped is None else torch.maximum(factor, skipped))
