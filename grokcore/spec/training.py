@@ -62,6 +62,9 @@ class TrainingSpec(Spec):
     threads: int | None = outside_identity(
         None, ge=1, description="threads of a training on the CPU; null takes one per core"
     )
+    cuda_graph: bool = outside_identity(
+        True, description="on a CUDA GPU replay a whole optimiser step as one CUDA graph"
+    )
     max_steps: int = outside_identity(10_000, ge=1, description="budget in optimiser steps")
     max_seconds: float | None = outside_identity(None, gt=0, description="budget in seconds; null has no limit")
     stop_on_grok: StopOnGrok | None = outside_identity(None, description="stop after a split has grokked; null never")

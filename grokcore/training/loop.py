@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import deterministic
 
 from grokcore.data import Dataset
 from grokcore.data.supervision import supervise
@@ -21,14 +22,14 @@ from grokcore.spec import ExperimentSpec
 from grokcore.telemetry import Journal, finite
 from grokcore.telemetry.manifest import ExitReason
 from grokcore.training.checkpoints import save_checkpoint
-from grokcore.training.losses import LOSSES
+from grokcore.training.examples import Examples
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.precision import autocast, loss_scaler
-from grokcore.training.projections import PROJECTIONS
 from grokcore.training.sampler import EpochSampler
 from grokcore.training.schedule import learning_rate_at
 from grokcore.training.signals import StopRequest
 from grokcore.training.state import TrainingState
+from grokcore.training.step import Step
 
 Line = dict[str, Any]
 
@@ -45,6 +46,7 @@ class Trainer:
         device: torch.device,
         flops_per_step: float,
         checkpoints: Path,
+        notify: Callable[[str], None] = lambda line: None,
     ) -> None:
         training = spec.training
         self.spec, self.training, self.device, self.checkpoints = spec, training, device, checkpoints
@@ -53,33 +55,27 @@ class Trainer:
 
         train = dataset.train()
         self.rows = len(train)
-        supervision = supervise(train, dataset.info.eos, training.loss_on)
-        self.inputs, self.positions, self.targets = (
-            torch.from_numpy(array).to(device)
-            for array in (supervision.inputs, supervision.positions, supervision.targets)
-        )
-        self.sampler = EpochSampler(len(self.inputs), training.batch_size, spec.order_seed, device)
+        self.examples = Examples(supervise(train, dataset.info.eos, training.loss_on), device)
+        self.sampler = EpochSampler(len(self.examples), training.batch_size, spec.order_seed, device)
         self.probes = Probes(dataset, loss_on=training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
         self.model = model.to(device).train()
         self.parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
         decayed, exempt = decay_groups(model, training.decay_groups)
-        self.optimizer = OPTIMIZERS[training.optimizer](
-            [
-                {"params": [parameter for _, parameter in decayed], "weight_decay": training.weight_decay},
-                {"params": [parameter for _, parameter in exempt], "weight_decay": 0.0},
-            ],
-            training,
-        )
-        self.loss = LOSSES[training.loss]
-        self.scaler = loss_scaler(training.precision, device)
         self.state = TrainingState(
             spec.run_id,
             model,
-            self.optimizer,
-            self.scaler,
+            OPTIMIZERS[training.optimizer](
+                [
+                    {"params": [parameter for _, parameter in decayed], "weight_decay": training.weight_decay},
+                    {"params": [parameter for _, parameter in exempt], "weight_decay": 0.0},
+                ],
+                training,
+            ),
+            loss_scaler(training.precision, device),
             gradient_norm=torch.tensor(math.nan, device=device),
             steps_skipped=torch.tensor(0, device=device),
         )
+        self.step = Step(self.state, self.examples, training, device=device, notify=notify)
 
     def run(
         self, lines: list[Line], journal: Journal, stop: StopRequest, on_evaluation: Callable[[Line], None]
@@ -118,28 +114,8 @@ class Trainer:
 
     def _step(self) -> None:
         """One optimiser step. Nothing in here waits for the device."""
-        training, state = self.training, self.state
-        learning_rate = learning_rate_at(state.step, training)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        rows = self.sampler(state.step)
-        for part in rows.chunk(training.gradient_accumulation):
-            with autocast(training.precision, self.device):
-                logits_bpv = self.model(self.inputs[part], self.positions[part])
-            targets = self.targets[part].flatten()
-            loss = self.loss(logits_bpv.flatten(0, 1), targets, training.label_smoothing)
-            self.scaler.scale(loss / training.gradient_accumulation).backward()
-        if self.scaler.is_enabled():
-            self.scaler.unscale_(self.optimizer)
-        state.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, training.gradient_clip or math.inf)
-        if self.scaler.is_enabled():
-            state.steps_skipped = state.steps_skipped + ~torch.isfinite(state.gradient_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        if training.projection != "none" and training.projection_bound is not None:
-            PROJECTIONS[training.projection](self.parameters, training.projection_bound)
-        state.step += 1
+        step = self.state.step
+        self.step(self.sampler(step), learning_rate_at(step, self.training))
 
     def _finished(self, lines: list[Line]) -> ExitReason | None:
         training, step = self.training, self.state.step
@@ -174,7 +150,7 @@ class Trainer:
             "learning_rate": learning_rate_at(state.step, training),
             "gradient_norm": finite(gradient_norm),
             "weight_norm": finite(_norm(norms)),
-            "loss_scale": self.scaler.get_scale() if self.scaler.is_enabled() else None,
+            "loss_scale": None if state.scaler is None else state.scaler.scale.item(),
             "steps_skipped": int(state.steps_skipped.item()),
         }
         line["phases"] = phases_of([*lines, line], self.held_out, self.spec.evaluation)
@@ -209,13 +185,17 @@ def reproducible(seed: int, device: torch.device, threads: int | None) -> Iterat
     """Dropout from `seed`, `threads`, deterministic kernels on a GPU; the caller's settings come back afterwards."""
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = deterministic  # its setting is a property of the module, which mypy does not know
+    filled_before = memory.fill_uninitialized_memory
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads or threads_before)
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed % 2**63)
         torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
+        memory.fill_uninitialized_memory = False  # a debugging aid: one more kernel for every new tensor
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            memory.fill_uninitialized_memory = filled_before
             torch.set_num_threads(threads_before)

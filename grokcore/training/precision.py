@@ -6,8 +6,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch import Tensor
 
 _FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+INITIAL_SCALE, GROWTH, BACKOFF, GROWTH_INTERVAL = 2.0**16, 2.0, 0.5, 2000
+"""The constants of `torch.amp.GradScaler`."""
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
@@ -17,6 +21,42 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     return torch.autocast(device.type, dtype=_FORMATS[precision])
 
 
-def loss_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
-    """Dynamic loss scaling for fp16 (arXiv 1710.03740); does nothing for other formats."""
-    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+def loss_scaler(precision: str, device: torch.device) -> LossScaler | None:
+    """What `precision` needs against gradients too small for it: only fp16 needs anything."""
+    return LossScaler(device) if precision == "fp16" else None
+
+
+class LossScaler:
+    """Dynamic loss scaling (arXiv 1710.03740, section 3.2) that decides on the device whether a step is skipped.
+
+    The arithmetic is that of `torch.amp.GradScaler`, which asks the device for the decision: a wait in every step, and
+    nothing that a CUDA graph could hold. Here the decision stays a tensor that all who change a weight multiply with.
+
+    Attributes:
+        scale: 0-d float32, what the loss is multiplied by.
+        found_inf: 0-d float32, 1 if a gradient of the step in hand is not finite, so that it is skipped, else 0.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.scale = torch.tensor(INITIAL_SCALE, device=device)
+        self.found_inf = torch.tensor(0.0, device=device)
+        self._since_change = torch.tensor(0, dtype=torch.int32, device=device)
+
+    def unscale_(self, gradients: list[Tensor]) -> None:
+        """Divide `gradients` by the scale, in place, and note whether one of them is not finite."""
+        self.found_inf.zero_()
+        torch._amp_foreach_non_finite_check_and_unscale_(
+            gradients, self.found_inf, self.scale.double().reciprocal().float()
+        )
+
+    def update(self) -> None:
+        """Halve the scale after a skipped step, double it after `GROWTH_INTERVAL` others in a row."""
+        torch._amp_update_scale_(self.scale, self._since_change, self.found_inf, GROWTH, BACKOFF, GROWTH_INTERVAL)
+
+    def state_dict(self) -> dict[str, float]:
+        """Plain numbers under `torch.amp.GradScaler`'s names. Waits for the device."""
+        return {"scale": self.scale.item(), "_growth_tracker": self._since_change.item()}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        self.scale.fill_(state["scale"])
+        self._since_change.fill_(state["_growth_tracker"])

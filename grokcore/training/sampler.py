@@ -35,5 +35,7 @@ class EpochSampler:
     def _permutation(self, epoch: int) -> Tensor:
         if epoch not in self._epochs:
             generator = torch.Generator().manual_seed(derived_seed(self._seed, f"epoch {epoch}"))
-            self._epochs[epoch] = torch.randperm(self._rows, generator=generator).to(self._device)
+            pinned = self._device.type == "cuda"  # a copy from other memory would wait for the steps before it
+            permutation = torch.randperm(self._rows, generator=generator, pin_memory=pinned)
+            self._epochs[epoch] = permutation.to(self._device, non_blocking=True)
         return self._epochs[epoch]

@@ -40,7 +40,8 @@ def train_model(
         out: the run's directory: new, empty, or this run's own.
         resume: `auto` resumes if there is something to resume; `never` refuses that, `require` refuses the contrary.
         on_evaluation: called with each new line of the journal.
-        notify: called with a line when resuming, and for each checkpoint that had to be skipped.
+        notify: called with a line when resuming, for each checkpoint that had to be skipped, and where the step cannot
+            be recorded as a CUDA graph.
 
     Raises:
         InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run.
@@ -54,7 +55,7 @@ def train_model(
     data_path = local_path(data).absolute()
     dataset = open_dataset(data_path, expected_id=spec.dataset_id)
     with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
-        trainer = _trainer(spec, dataset, device, run)
+        trainer = _trainer(spec, dataset, device, run, notify)
         lines = _resume(run, trainer, notify) if resuming else []
         manifest = manifest_of(spec, dataset, str(data_path), device)
         if resuming:
@@ -76,7 +77,9 @@ def train_model(
     return TrainResult(str(run), reason, trainer.state.step)
 
 
-def _trainer(spec: ExperimentSpec, dataset: Dataset, device: torch.device, run: Path) -> Trainer:
+def _trainer(
+    spec: ExperimentSpec, dataset: Dataset, device: torch.device, run: Path, notify: Callable[[str], None]
+) -> Trainer:
     model = build_model(
         spec.model,
         vocabulary_size=dataset.info.vocabulary_size,
@@ -91,6 +94,7 @@ def _trainer(spec: ExperimentSpec, dataset: Dataset, device: torch.device, run: 
         device=device,
         flops_per_step=flops_per_step(spec, dataset),
         checkpoints=run / "checkpoints",
+        notify=notify,
     )
 
 

@@ -1,0 +1,55 @@
+"""Work on static tensors as one CUDA graph: a small model's kernels take longer to launch one by one than to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+WARM_UPS = 3
+"""Calls before the recording, in which libraries allocate their workspaces; torch's notes on CUDA graphs ask for 3."""
+
+
+class Replay:
+    """Calls `work` a few times as it is, then records it as a CUDA graph and replays that from then on.
+
+    The calls before the recording count like any other and recording computes nothing, so nothing has to be undone:
+    the n-th call does the n-th piece of work, whoever does it.
+
+    Args:
+        work: reads and writes tensors that stay where they are, and never waits for the device.
+        notify: called with a line if `work` cannot be recorded; it then goes on as it is.
+    """
+
+    def __init__(self, work: Callable[[], None], notify: Callable[[str], None]) -> None:
+        self._work, self._notify = work, notify
+        self._side = torch.cuda.Stream()
+        self._warm_ups = 0
+        self._call: Callable[[], None] = self._warm_up
+
+    def __call__(self) -> None:
+        self._call()
+
+    def _warm_up(self) -> None:
+        current = torch.cuda.current_stream()
+        self._side.wait_stream(current)
+        with torch.cuda.stream(self._side):
+            self._work()
+        current.wait_stream(self._side)
+        self._warm_ups += 1
+        if self._warm_ups == WARM_UPS:
+            self._call = self._record
+
+    def _record(self) -> None:
+        graph = torch.cuda.CUDAGraph()
+        try:
+            # The outer context leads back from the stream of a recording that failed, which the inner one does not.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
+                self._work()
+        except RuntimeError as error:
+            reason = str(error.__context__ or error).partition("\n")[0]
+            self._notify(f"training.cuda_graph: this step cannot be a CUDA graph ({reason}); training goes on without")
+            self._call = self._work
+        else:
+            self._call = graph.replay
+        self._call()

@@ -1,0 +1,287 @@
+"""The optimiser step: against its naive twin, under loss scaling, after a restore, and as a CUDA graph."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from grokcore.data import open_dataset
+from grokcore.models import build_model, decay_groups
+from grokcore.spec import load_spec
+from grokcore.training.checkpoints import load_checkpoint, save_checkpoint
+from grokcore.training.graph import WARM_UPS
+from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.precision import autocast
+from grokcore.training.schedule import learning_rate_at
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def gpu(test: Callable[..., None]) -> Callable[..., None]:
+    return pytest.mark.gpu(pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")(test))
+
+
+OVERFLOWS = (0, 1, 5, 9)
+"""Steps whose gradient is made infinite; the first is among them, since moments do not exist before it in torch."""
+
+
+def trainer_of(
+    data: Path, *overrides: str, device: torch.device = CPU, notify: Callable[[str], None] = lambda line: None
+) -> Trainer:
+    """A trainer that has not begun; with `precision=fp16` on a CPU too, which no command allows."""
+    spec = load_spec("smoke", [f"training.device={device.type}", *overrides])
+    dataset = open_dataset(data, expected_id=spec.dataset_id)
+    model = build_model(
+        spec.model,
+        vocabulary_size=dataset.info.vocabulary_size,
+        sequence_length=dataset.info.sequence_length + 2,
+        seed=spec.init_seed,
+        eos=dataset.info.eos,
+    )
+    return Trainer(spec, dataset, model, device=device, flops_per_step=1.0, checkpoints=data / "unused", notify=notify)
+
+
+def overflow_at(trainer: Trainer, steps: tuple[int, ...]) -> None:
+    """Make a gradient of `trainer` infinite in some of its steps."""
+    weight = trainer.parameters[-1]
+    weight.register_hook(lambda gradient: gradient * math.inf if trainer.state.step in steps else gradient)
+
+
+def steps(trainer: Trainer, count: int) -> None:
+    for _ in range(count):
+        trainer._step()
+
+
+def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.state.checkpoint().tensors.items()}
+
+
+def assert_equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
+    assert left.keys() == right.keys()
+    assert [name for name in left if not torch.equal(left[name].nan_to_num(), right[name].nan_to_num())] == []
+
+
+class Naive:
+    """The step as a textbook writes it, with torch's own optimisers, clipping and GradScaler."""
+
+    def __init__(self, trainer: Trainer, overflows: tuple[int, ...]) -> None:
+        self.trainer, self.overflows, self.skipped = trainer, overflows, 0
+        self.model = copy.deepcopy(trainer.model)
+        training = trainer.training
+        self.decay = training.weight_decay
+        decayed, exempt = ([weight for _, weight in group] for group in decay_groups(self.model, training.decay_groups))
+        groups = [{"params": decayed, "weight_decay": self.decay}, {"params": exempt, "weight_decay": 0.0}]
+        self.decayed = decayed
+        self.optimizer: torch.optim.Optimizer
+        if training.optimizer == "adamw":
+            self.optimizer = torch.optim.AdamW(groups, betas=training.betas, eps=training.epsilon, fused=True)
+        else:
+            self.optimizer = torch.optim.SGD(self.model.parameters(), momentum=training.betas[0])
+        scaled = trainer.state.scaler is not None
+        self.scaler = torch.amp.GradScaler("cpu", enabled=scaled, growth_interval=3)
+
+    def __call__(self, step: int) -> None:
+        training, examples, weights = self.trainer.training, self.trainer.examples, list(self.model.parameters())
+        learning_rate = learning_rate_at(step, training)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        for rows in self.trainer.sampler(step).chunk(training.gradient_accumulation):
+            with autocast(training.precision, CPU):
+                logits = self.model(examples.inputs[rows], examples.positions[rows])
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), examples.targets[rows].flatten())
+            self.scaler.scale(loss / training.gradient_accumulation).backward()
+        if step in self.overflows:
+            weights[-1].grad *= math.inf
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(weights, training.gradient_clip or math.inf)
+        finite = all(weight.grad.isfinite().all() for weight in weights)
+        if finite and training.optimizer == "sgd":
+            with torch.no_grad():
+                for weight in self.decayed:
+                    weight *= 1 - learning_rate * self.decay
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        if finite and training.projection_bound is not None:
+            with torch.no_grad():
+                norm = torch.cat([weight.flatten() for weight in weights]).norm()
+                for weight in weights:
+                    weight *= min(1.0, training.projection_bound / norm.item())
+        self.skipped += not finite
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["training.gradient_clip=null", "training.loss_on=answer_and_eos"],
+        ["training.gradient_accumulation=4", "training.gradient_clip=.5"],
+        ["training.projection=norm_ball", "training.projection_bound=10.2"],
+        ["training.optimizer=sgd", "training.learning_rate=.1"],
+        ["training.optimizer=sgd", "training.learning_rate=.1", "training.betas=[0,.9]"],
+    ],
+)
+def test_the_step_equals_its_naive_twin(
+    overrides: list[str], precision: str, smoke_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grokcore.training.precision.GROWTH_INTERVAL", 3)
+    trainer = trainer_of(smoke_data, f"training.precision={precision}", "training.weight_decay=.5", *overrides)
+    scaler, overflows = trainer.state.scaler, OVERFLOWS if precision == "fp16" else ()
+    naive = Naive(trainer, overflows)
+    overflow_at(trainer, overflows)
+    for step in range(16):
+        trainer._step()
+        naive(step)
+        for ours, theirs in zip(trainer.parameters, naive.model.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+        if scaler is not None:
+            assert scaler.state_dict().items() <= naive.scaler.state_dict().items()
+    assert trainer.state.steps_skipped.item() == naive.skipped == len(overflows)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_skipped_step_changes_nothing_but_the_scale(optimizer: str, smoke_data: Path) -> None:
+    projection = ["training.projection=norm_ball", "training.projection_bound=9"]
+    trainer = trainer_of(smoke_data, "training.precision=fp16", f"training.optimizer={optimizer}", *projection)
+    overflow_at(trainer, (3,))
+    steps(trainer, 3)
+    before = tensors_of(trainer)
+    steps(trainer, 1)
+    after = tensors_of(trainer)
+    assert before.pop("gradient_norm").isfinite()
+    assert not after.pop("gradient_norm").isfinite()
+    assert (before.pop("steps_skipped"), after.pop("steps_skipped")) == (0, 1)
+    assert_equal(after, before)
+    assert trainer.state.scaler is not None
+    assert trainer.state.scaler.state_dict() == {"scale": 2.0**15, "_growth_tracker": 0}
+
+
+def test_loss_scaling_resumes_bit_for_bit(smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grokcore.training.precision.GROWTH_INTERVAL", 4)
+    whole, parts, resumed = (trainer_of(smoke_data, "training.precision=fp16") for _ in range(3))
+    for trainer in (whole, parts, resumed):
+        overflow_at(trainer, OVERFLOWS)
+    steps(whole, 12)
+    steps(parts, 7)
+    save_checkpoint(tmp_path, parts.state.checkpoint(), keep=1)
+    checkpoint, _ = load_checkpoint(tmp_path, parts.state.run_id)
+    assert checkpoint is not None
+    resumed.state.restore(checkpoint)
+    steps(resumed, 5)
+    assert_equal(tensors_of(resumed), tensors_of(whole))
+    assert resumed.state.checkpoint().values["scaler"] == whole.state.checkpoint().values["scaler"]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_neither_a_step_nor_a_restore_moves_a_tensor(optimizer: str, smoke_data: Path) -> None:
+    """A recorded step reads and writes addresses."""
+    trainer, other = (
+        trainer_of(smoke_data, f"training.optimizer={optimizer}", "training.precision=fp16") for _ in range(2)
+    )
+
+    def places() -> dict[str, int]:
+        tensors = trainer.state.checkpoint().tensors.items()
+        return {name: tensor.data_ptr() for name, tensor in tensors if not name.startswith("random.")}
+
+    before = places()
+    steps(trainer, 2)
+    trainer.state.restore(other.state.checkpoint())
+    assert places() == before
+
+
+GRAPHED = [
+    ["training.precision=fp32"],
+    ["training.precision=bf16"],
+    ["training.precision=fp16"],
+    ["training.precision=fp16", "training.optimizer=sgd", "training.gradient_accumulation=2"],
+    ["training.precision=bf16", "model.dropout=.2"],
+    ["training.precision=fp16", "training.projection=norm_ball", "training.projection_bound=9"],
+]
+
+
+@gpu
+@pytest.mark.parametrize("overrides", GRAPHED)
+def test_a_graph_computes_what_single_kernels_compute_bit_for_bit(overrides: list[str], smoke_data: Path) -> None:
+    results = []
+    for graph in ("true", "false"):
+        said: list[str] = []
+        with reproducible(1, CUDA, None):
+            trainer = trainer_of(
+                smoke_data, f"training.cuda_graph={graph}", *overrides, device=CUDA, notify=said.append
+            )
+            steps(trainer, 20)
+            results.append(tensors_of(trainer))
+        assert said == []
+    assert_equal(*results)
+
+
+@gpu
+def test_a_graph_skips_steps_as_single_kernels_do(smoke_data: Path) -> None:
+    """The scale is made so large that the first gradients overflow: the skipping is inside the recording."""
+    results = []
+    for graph in ("true", "false"):
+        with reproducible(1, CUDA, None):
+            trainer = trainer_of(smoke_data, f"training.cuda_graph={graph}", "training.precision=fp16", device=CUDA)
+            assert trainer.state.scaler is not None
+            trainer.state.scaler.scale.fill_(2.0**40)
+            steps(trainer, 40)
+            results.append(tensors_of(trainer))
+    assert_equal(*results)
+    assert 5 < results[0]["steps_skipped"] < 40
+
+
+@gpu
+@pytest.mark.parametrize("overrides", GRAPHED)
+def test_a_step_never_waits_for_the_device(overrides: list[str], smoke_data: Path) -> None:
+    """Neither while it warms up, nor as a graph, nor where a new epoch is drawn; only the recording itself does."""
+    trainer = trainer_of(smoke_data, *overrides, device=CUDA)
+    for step in range(20):
+        torch.cuda.set_sync_debug_mode("default" if step == WARM_UPS else "error")
+        try:
+            trainer._step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert trainer.sampler._epochs.keys() != {0}
+
+
+@gpu
+def test_a_graph_goes_on_from_a_checkpoint(smoke_data: Path, tmp_path: Path) -> None:
+    """Into a trainer that has recorded its step already, and into one that has not."""
+    with reproducible(1, CUDA, None):
+        whole, used, fresh = (
+            trainer_of(smoke_data, "training.precision=fp16", "model.dropout=.1", device=CUDA) for _ in range(3)
+        )
+        steps(used, 8)
+        steps(whole, 10)
+        save_checkpoint(tmp_path, whole.state.checkpoint(), keep=1)
+        checkpoint, _ = load_checkpoint(tmp_path, whole.state.run_id)
+        assert checkpoint is not None
+        steps(whole, 10)
+        expected = tensors_of(whole)
+        for trainer in (used, fresh):
+            trainer.state.restore(checkpoint)
+            steps(trainer, 10)
+            assert_equal(tensors_of(trainer), expected)
+
+
+@gpu
+def test_a_step_that_cannot_be_recorded_goes_on_without_a_graph(smoke_data: Path) -> None:
+    said: list[str] = []
+    results = []
+    for graph in ("true", "false"):
+        overrides = [f"training.cuda_graph={graph}", "model.dropout=.1"]
+        with reproducible(1, CUDA, None):
+            trainer = trainer_of(smoke_data, *overrides, device=CUDA, notify=said.append)
+            trainer.parameters[0].register_hook(lambda gradient: gradient * float(gradient.isfinite().all().item()))
+            steps(trainer, 8)
+            results.append(tensors_of(trainer))
+    assert len(said) == 1
+    assert said[0].endswith("training goes on without")
+    assert_equal(*results)
