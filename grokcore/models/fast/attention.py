@@ -27,6 +27,10 @@ def attention(
     Returns:
         (N, D) or, for chosen tokens, (Q, D).
     """
+    if key_value.device.type == "cpu" and key_value.dtype == torch.bfloat16:
+        # The kernel on numbers converted there and back beats torch's products of tiny bf16 matrices.
+        query = None if query is None else query.float()
+        return attention(query, key_value.float(), heads, layout, chosen, dropout).to(key_value.dtype)
     kernels = kernels_for(key_value)
     if kernels is not None and not dropout:
         visible = layout.visible_rows if chosen is None else chosen.visible_rows

@@ -11,6 +11,7 @@ from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.block import Block
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.mixers import SelfAttention, SwiGLU
+from grokcore.models.fast.norms import RMSNorm
 from grokcore.models.fast.rotary import rotary
 
 
@@ -26,7 +27,7 @@ def block(config: Any, number: int) -> Block:
 
 
 def norm(config: Any) -> nn.Module:
-    return nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+    return RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
 FAST = FastArchitecture(

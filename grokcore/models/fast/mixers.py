@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional
 
+from grokcore.models.fast.activations import gelu, swiglu
 from grokcore.models.fast.attention import attention
 from grokcore.models.fast.layout import Chosen, Layout
 
@@ -59,7 +60,7 @@ class MLP(nn.Module):
         self.input, self.output = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.output(functional.gelu(self.input(x), approximate="tanh"))
+        result: Tensor = self.output(gelu(self.input(x)))
         return result
 
 
@@ -71,6 +72,5 @@ class SwiGLU(nn.Module):
         self.gate_up, self.output = nn.Linear(width, 2 * hidden, bias=False), nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_up(x).chunk(2, dim=-1)
-        result: Tensor = self.output(functional.silu(gate) * up)
+        result: Tensor = self.output(swiglu(self.gate_up(x)))
         return result

@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from grokcore.models.fast.kernels import Kernels, kernels_for
+
 
 def rotary(x: Tensor, positions: Tensor, columns: int, *, size: int, base: float) -> Tensor:
-    """Turn channel c and c + size/2 of every head by the angle position * base^(-2c/size).
+    """Turn channels c and c + size/2 of every head by the angle position * base^(-2c/size).
 
     Args:
-        x: (N, C); its first `columns` are heads of `size` channels, the rest is left as it is.
+        x: (N, C), fresh from a projection: its memory is reused where a kernel turns it in place. Its first `columns`
+            are heads of `size` channels, the rest is left as it is.
         positions: (N,) int64.
 
     Returns:
         (N, C).
     """
-    half = size // 2
-    frequencies = base ** (torch.arange(half, device=x.device, dtype=torch.float32) / -half)
+    frequencies = base ** (torch.arange(size // 2, device=x.device, dtype=torch.float32) / -(size // 2))
     angles = positions[:, None].float() * frequencies
-    cos, sin = (values.to(x.dtype)[:, None] for values in (angles.cos(), angles.sin()))
+    cosines, sines = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    kernels = kernels_for(x)
+    if kernels is None or not x.is_contiguous():
+        return plain_rotary(x, cosines, sines, columns)
+    turned: Tensor = _KernelRotary.apply(x, cosines, sines, columns, kernels)  # type: ignore[no-untyped-call]
+    return turned
+
+
+def plain_rotary(x: Tensor, cosines: Tensor, sines: Tensor, columns: int) -> Tensor:
+    """The same in torch's own operators, given cosines and sines of the angles, (N, size/2)."""
     turned, rest = x[:, :columns], x[:, columns:]
-    first, second = turned.unflatten(1, (-1, 2, half)).unbind(2)
+    first, second = turned.unflatten(1, (-1, 2, cosines.shape[1])).unbind(2)
+    cos, sin = cosines[:, None], sines[:, None]
     turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=2).flatten(1)
     return turned if columns == x.shape[1] else torch.cat((turned, rest), dim=1)
+
+
+class _KernelRotary(torch.autograd.Function):
+    """Turned in place forward, and the gradient turned back in place."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor, columns: int, kernels: Kernels) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(cosines, sines)
+        ctx.columns, ctx.kernels = columns, kernels
+        _turn(kernels, x, cosines, sines, columns, 1.0)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        cosines, sines = ctx.saved_tensors
+        grad = grad.clone(memory_format=torch.contiguous_format)  # others may still read the incoming gradient
+        _turn(ctx.kernels, grad, cosines, sines, ctx.columns, -1.0)
+        return grad, None, None, None, None
+
+
+def _turn(kernels: Kernels, x: Tensor, cosines: Tensor, sines: Tensor, columns: int, direction: float) -> None:
+    rows, half = cosines.shape
+    kernels.call("rotary", x.dtype, x, x.stride(0), cosines, sines, rows, columns // (2 * half), half, direction)

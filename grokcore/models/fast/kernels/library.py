@@ -18,7 +18,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-_FLAGS = ("-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp", "-shared", "-fPIC", "-std=c11")
+_FLAGS = (
+    *("-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp"),
+    *("-shared", "-fPIC", "-std=gnu11"),
+)
 _TYPES = {torch.float32: "float", torch.float64: "double"}
 _SECONDS = 120
 """A compiler that takes longer than this has hung."""
@@ -61,8 +64,9 @@ def load_kernels() -> Kernels | None:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None or os.environ.get("GROKCORE_KERNELS") == "off":
         return None
-    sources = sorted(Path(__file__).parent.glob("*.c"))
-    key = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
+    folder = Path(__file__).parent
+    sources = sorted(folder.glob("*.c"))
+    key = hashlib.sha256(b"".join(source.read_bytes() for source in (*sources, *sorted(folder.glob("*.h")))))
     key.update(" ".join((compiler, *_FLAGS, _processor())).encode())
     for folder in (_cache_folder(), Path(tempfile.gettempdir()) / f"grokcore-{os.getuid()}"):
         try:
