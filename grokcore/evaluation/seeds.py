@@ -1,0 +1,152 @@
+"""Several seeds of one spec as a sample: how many runs grokked, how late, and how well, censored runs kept.
+
+A run that ended before a split was sustained has a time to grok too: a longer one than it ran. Leaving such runs out
+would make every time look short; the Kaplan-Meier estimate (J. Am. Stat. Assoc. 53, 457, 1958) uses what is known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import median
+from typing import TypeVar, get_args
+
+from grokcore.evaluation.result import Evaluation, Times, Verdict
+from grokcore.spec import ExperimentSpec
+
+T = TypeVar("T")
+
+TRAINING_SET = "training set"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A time in optimiser steps: when something was reached, or, `censored`, a step at which it was not yet."""
+
+    step: int
+    censored: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run came to on one split; the training set has no verdict, a diverged run may have no accuracy."""
+
+    sustained: Reached
+    accuracy: float | None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, lowest and highest of the numbers that there are."""
+
+    median: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What several runs came to on one split.
+
+    Attributes:
+        runs: their number.
+        verdicts: how many runs came to each verdict, those that none came to left out.
+        censored: how many runs ended before it was sustained.
+        median: Kaplan-Meier median of the time to be sustained; censored where half the runs take longer.
+        earliest: the shortest time that was seen, None if none was.
+        latest: the longest time known; censored where the run that it belongs to ended there.
+        accuracy: of the models at the end, None if no run has one.
+    """
+
+    runs: int
+    verdicts: dict[Verdict, int]
+    censored: int
+    median: Reached
+    earliest: int | None
+    latest: Reached
+    accuracy: Spread | None
+
+
+def survival(times: Iterable[Reached]) -> list[tuple[int, Fraction]]:
+    """The Kaplan-Meier estimate: at each step where something was reached, the share of runs that take longer.
+
+    S(t) is the product over reached times t_i <= t of 1 - d_i / n_i: d_i runs reached it at t_i, out of n_i that had
+    neither reached it nor ended before t_i. A run that ended at t_i itself counts as one of these n_i.
+    """
+    times = list(times)
+    reached = Counter(time.step for time in times if not time.censored)
+    share, estimate = Fraction(1), []
+    for step in sorted(reached):
+        at_risk = sum(time.step >= step for time in times)
+        share *= 1 - Fraction(reached[step], at_risk)
+        estimate.append((step, share))
+    return estimate
+
+
+def median_time(times: Sequence[Reached]) -> Reached:
+    """The first step by which half the runs or more have reached it, by the Kaplan-Meier estimate.
+
+    Where the estimate stays above one half, all that is known is that the median lies beyond the last step of any run.
+    """
+    for step, share in survival(times):
+        if share <= Fraction(1, 2):
+            return Reached(step)
+    return Reached(max(time.step for time in times), censored=True)
+
+
+def sample_of(outcomes: Sequence[Outcome]) -> Sample:
+    """The sample of at least one run."""
+    times = [outcome.sustained for outcome in outcomes]
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    reached = [time.step for time in times if not time.censored]
+    accuracies = [outcome.accuracy for outcome in outcomes if outcome.accuracy is not None]
+    return Sample(
+        runs=len(outcomes),
+        verdicts={verdict: counts[verdict] for verdict in get_args(Verdict) if counts[verdict]},
+        censored=sum(time.censored for time in times),
+        median=median_time(times),
+        earliest=min(reached, default=None),
+        latest=max(times, key=lambda time: (time.step, time.censored)),
+        accuracy=Spread(median(accuracies), min(accuracies), max(accuracies)) if accuracies else None,
+    )
+
+
+def samples_of(evaluations: Sequence[Evaluation]) -> dict[str, Sample]:
+    """The training set's sample and each held-out split's, over runs of one spec."""
+    samples = {TRAINING_SET: sample_of([_trained(evaluation) for evaluation in evaluations])}
+    for split in evaluations[0].held_out:
+        samples[split] = sample_of([_held_out(evaluation, split) for evaluation in evaluations])
+    return samples
+
+
+def group_key(spec: ExperimentSpec) -> tuple[str, str, str]:
+    """What runs that differ in their seeds alone have in common: name, identity without seeds, and rules of judging."""
+    model, training = (part.model_copy(update={"seed": None}) for part in (spec.model, spec.training))
+    without_seeds = spec.model_copy(update={"seed": 0, "model": model, "training": training})
+    return spec.name, without_seeds.run_id, spec.evaluation_id
+
+
+def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
+    """Items of the same key together, in the order in which they come."""
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
+def _trained(evaluation: Evaluation) -> Outcome:
+    return Outcome(_sustained(evaluation.memorized, evaluation), evaluation.train.accuracy)
+
+
+def _held_out(evaluation: Evaluation, split: str) -> Outcome:
+    held_out = evaluation.held_out[split]
+    return Outcome(_sustained(held_out, evaluation), evaluation.splits[split].accuracy, held_out.verdict)
+
+
+def _sustained(times: Times, evaluation: Evaluation) -> Reached:
+    if times.sustained is None:
+        return Reached(evaluation.censored_at, censored=True)
+    return Reached(times.sustained.steps)
