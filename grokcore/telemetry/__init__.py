@@ -3,6 +3,7 @@
 from grokcore.telemetry.journal import JOURNAL, Journal, cut_back, finite, read_journal
 from grokcore.telemetry.manifest import MANIFEST, Manifest, read_manifest
 from grokcore.telemetry.progress import Progress, follow
+from grokcore.telemetry.seeds import SeedsProgress
 
 __all__ = [
     "JOURNAL",
@@ -10,6 +11,7 @@ __all__ = [
     "Journal",
     "Manifest",
     "Progress",
+    "SeedsProgress",
     "cut_back",
     "finite",
     "follow",

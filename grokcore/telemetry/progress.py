@@ -2,67 +2,56 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from grokcore.telemetry.journal import decode
+from grokcore.telemetry.status import StatusLine
 
 Line = Mapping[str, Any]
-
-_CLEAR = "\r\x1b[K"
 
 
 class Progress:
     """Shows evaluations as they come; a change of phase gets a line that stays."""
 
     def __init__(self, stream: TextIO, *, max_steps: int, quiet_seconds: float = 1.0) -> None:
-        self._stream, self._max_steps, self._quiet_seconds = stream, max_steps, quiet_seconds
-        self._live = stream.isatty()
-        self._phases: Mapping[str, Any] | None = None
-        self._shown_at = float("-inf")
-        self._pending: str | None = None
+        self._status = StatusLine(stream, quiet_seconds=quiet_seconds)
+        self._max_steps = max_steps
+        self._phases: Mapping[str, Any] = {}
 
     def show(self, line: Line) -> None:
         """Show one line of the journal."""
-        width = shutil.get_terminal_size((100, 24)).columns if self._live else 1000
-        text = progress_line(line, self._max_steps, width - 1)
-        events = phase_events(self._phases or {}, line["phases"])
+        events = phase_events(self._phases, line["phases"])
         self._phases = line["phases"]
-        if self._live:
-            self._stream.write(_CLEAR + "".join(f"{event}\n" for event in events) + text)
-        else:
-            self._pending = text
-            if events or time.monotonic() - self._shown_at >= self._quiet_seconds:
-                self._write_pending()
-                self._stream.writelines(f"{event}\n" for event in events)
-        self._stream.flush()
+        self._status.show(
+            partial(progress_line, line, self._max_steps), events, due=bool(events) or self._status.rested
+        )
 
     def close(self) -> None:
         """Leave the terminal with the last line standing."""
-        if self._live and self._phases is not None:
-            self._stream.write("\n")
-        elif self._pending:
-            self._write_pending()
-        self._stream.flush()
-
-    def _write_pending(self) -> None:
-        self._stream.write(f"{self._pending}\n")
-        self._shown_at, self._pending = time.monotonic(), None
+        self._status.close()
 
 
 def progress_line(line: Line, max_steps: int, width: int) -> str:
     """Step, accuracies, rate and time left, as many of them as fit into `width` columns."""
     step, clock = line["step"], line["clock"]
-    parts = [f"step {step:>{len(str(max_steps))}}/{max_steps}", f"train {_accuracy(line['train'])}"]
+    parts = [f"step {step:>{len(str(max_steps))}}/{max_steps}", f"train {accuracy_text(line['train']['accuracy'])}"]
     parts += [
-        f"{short_name(split)} {_accuracy(line['splits'][split])}" for split in line["phases"] if split != "memorized"
+        f"{short_name(split)} {accuracy_text(line['splits'][split]['accuracy'])}"
+        for split in line["phases"]
+        if split != "memorized"
     ]
     rate = clock.get("steps_per_second")
     if rate:
-        parts += [f"{rate:.3g} steps/s", f"{_duration((max_steps - step) / rate)} left"]
+        parts += [rate_text(rate), f"{duration((max_steps - step) / rate)} left"]
+    return fitting(parts, width)
+
+
+def fitting(parts: Sequence[str], width: int) -> str:
+    """As many of the parts, side by side, as fit into `width` columns."""
     text = parts[0][:width]
     for part in parts[1:]:
         if len(text) + 2 + len(part) > width:
@@ -127,12 +116,15 @@ def follow(journal: Path, finished: Callable[[], bool], *, poll_seconds: float =
         time.sleep(poll_seconds)
 
 
-def _accuracy(values: Mapping[str, float | None]) -> str:
-    accuracy = values["accuracy"]
+def accuracy_text(accuracy: float | None) -> str:
     return " nan" if accuracy is None else f"{accuracy:.3f}"
 
 
-def _duration(seconds: float) -> str:
+def rate_text(steps_per_second: float) -> str:
+    return f"{steps_per_second:.3g} steps/s" if steps_per_second < 1000 else f"{steps_per_second:.0f} steps/s"
+
+
+def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

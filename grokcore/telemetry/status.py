@@ -1,0 +1,64 @@
+"""One line that says how things stand: it rewrites itself in a terminal, and comes now and then where it is piped."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+_CLEAR = "\r\x1b[K"
+
+
+class StatusLine:
+    """The line, and above it the events that stay."""
+
+    def __init__(self, stream: TextIO, *, quiet_seconds: float) -> None:
+        self._stream, self._quiet_seconds = stream, quiet_seconds
+        self._live = stream.isatty()
+        self._shown_at = float("-inf")
+        self._text: str | None = None
+        self._pending = False
+
+    @property
+    def rested(self) -> bool:
+        """Whether a pipe's last line was written long enough ago for another one."""
+        return time.monotonic() - self._shown_at >= self._quiet_seconds
+
+    def show(self, text_within: Callable[[int], str], events: Sequence[str], *, due: bool) -> None:
+        """Show how things stand now.
+
+        Args:
+            text_within: the line for a number of columns.
+            events: lines that stay.
+            due: whether a pipe gets the line; a terminal always does.
+        """
+        if self._live:
+            self._text = text_within(shutil.get_terminal_size((100, 24)).columns - 1)
+            self._stream.write(_CLEAR + "".join(f"{event}\n" for event in events) + self._text)
+        else:
+            self._text, self._pending = text_within(999), True
+            if due:
+                self._write_pending()
+            self._stream.writelines(f"{event}\n" for event in events)
+        self._stream.flush()
+
+    def tell(self, *events: str) -> None:
+        """Lines that stay, while things stand as they did."""
+        if self._live:
+            self._stream.write(_CLEAR + "".join(f"{event}\n" for event in events) + (self._text or ""))
+        else:
+            self._stream.writelines(f"{event}\n" for event in events)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        if self._live and self._text is not None:
+            self._stream.write("\n")
+        elif self._pending:
+            self._write_pending()
+        self._stream.flush()
+
+    def _write_pending(self) -> None:
+        self._stream.write(f"{self._text}\n")
+        self._shown_at, self._pending = time.monotonic(), False
