@@ -3,7 +3,7 @@
 The four stages, each also a command and a Kubeflow component of the same meaning:
 
     generate_dataset(task, out)   a task becomes a dataset
-    train_model(spec, data, out)  a spec and a dataset become a run
+    train_model(spec, data, out)  a spec and a dataset become a run; train_seeds makes a run per seed
     evaluate_model(run)           a run gets accuracies, phases and times to grok
     build_report(runs, out)       runs become one HTML page
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from grokcore.evaluation import evaluate_model
     from grokcore.reporting import build_report
     from grokcore.spec import ExperimentSpec, load_spec
-    from grokcore.training import train_model
+    from grokcore.training import train_model, train_seeds
 
 __version__ = "0.1.0"
 
@@ -32,6 +32,7 @@ __all__ = [
     "generate_dataset",
     "load_spec",
     "train_model",
+    "train_seeds",
 ]
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "generate_dataset": "grokcore.data",
     "load_spec": "grokcore.spec",
     "train_model": "grokcore.training",
+    "train_seeds": "grokcore.training",
 }
 
 

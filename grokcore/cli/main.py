@@ -78,16 +78,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     train = _command(commands, "train", "stages:train", "train a spec on its dataset, or go on where it stopped")
-    _add_spec(train)
+    _add_spec(train, seeds=True)
     train.add_argument("--data", required=True, metavar="URI", help="the dataset, from `grokcore generate`")
-    train.add_argument("--out", required=True, metavar="URI", help="directory of the run")
+    train.add_argument("--out", required=True, metavar="URI", help="directory of the run; of the runs with --seeds")
     train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
 
     evaluate = _command(
-        commands, "evaluate", "stages:evaluate", "measure a finished run: accuracies, phases, times to grok"
+        commands, "evaluate", "stages:evaluate", "measure finished runs: accuracies, phases, times to grok"
     )
-    evaluate.add_argument("run", metavar="RUN_URI", help="directory of the run")
-    evaluate.add_argument("--data", metavar="URI", help="the dataset (default: where the run found it)")
+    evaluate.add_argument(
+        "runs", nargs="+", metavar="RUN_URI", help="directories of runs; those that differ in their seed are summed up"
+    )
+    evaluate.add_argument("--data", metavar="URI", help="the dataset (default: where each run found it)")
 
     report = _command(commands, "report", "stages:report", "one HTML page about one or more evaluated runs")
     report.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of the runs")
@@ -120,7 +122,7 @@ def _command(
     return parser
 
 
-def _add_spec(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+def _add_spec(parser: argparse.ArgumentParser, *, optional: bool = False, seeds: bool = False) -> None:
     parser.add_argument("spec", metavar="SPEC", nargs="?" if optional else None, help=_SPEC)
     parser.add_argument(
         "--set",
@@ -130,4 +132,11 @@ def _add_spec(parser: argparse.ArgumentParser, *, optional: bool = False) -> Non
         default=[],
         help="change a field, for example --set model.layers=4; can be repeated",
     )
-    parser.add_argument("--seed", type=int, help="seed of initialisation and order (the same as --set seed=N)")
+    seed = parser.add_mutually_exclusive_group()
+    seed.add_argument(
+        "--seed", type=int, metavar="N", help="seed of initialisation and order (the same as --set seed=N)"
+    )
+    if seeds:
+        seed.add_argument(
+            "--seeds", metavar="LIST", help="several seeds at once, as in 0..7 or 0,3,5: each a run in OUT/seed-N"
+        )

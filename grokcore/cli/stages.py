@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from grokcore.cli.seeds import train_seeds
 from grokcore.cli.specs import say, spec_of
-from grokcore.cli.summary import print_evaluation
+from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.errors import InputError
 from grokcore.spec import read_spec
 from grokcore.storage import local_path
@@ -29,6 +30,9 @@ def generate(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
+    if options.seeds is not None:
+        train_seeds(options)
+        return
     spec = spec_of(options)
     from grokcore.training import train_model
 
@@ -44,9 +48,37 @@ def train(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
+    """One run in all detail; several as tables, one for all seeds of a spec."""
+    runs = _different([local_path(run) for run in options.runs])
     from grokcore.evaluation import evaluate_model
+    from grokcore.evaluation.seeds import group_key, grouped
 
-    print_evaluation(evaluate_model(options.run, data=options.data).model_dump(mode="json"))
+    evaluations = {}
+    for run in runs:
+        evaluations[run] = evaluate_model(run, data=options.data)
+        if len(runs) > 1:
+            say(f"evaluated {run}")
+    for group in grouped(runs, lambda run: group_key(read_spec(run / "spec.yaml"))):
+        if len(group) > 1:
+            names = [run.name for run in group]
+            labels = names if len(set(names)) == len(names) else [str(run) for run in group]
+            found = {label: evaluations[run] for label, run in zip(labels, group, strict=True)}
+            print_seeds(found, read_spec(group[0] / "spec.yaml").name)
+        else:
+            if len(runs) > 1:
+                print(group[0])
+            print_evaluation(evaluations[group[0]].model_dump(mode="json"))
+
+
+def _different(runs: list[Path]) -> list[Path]:
+    """The runs, none of which may count twice among the seeds of a spec."""
+    places: dict[str, Path] = {}
+    for run in runs:
+        identity = read_manifest(run).run_id
+        if identity in places:
+            raise InputError(f"{run} is the same run as {places[identity]}, seed included: name one of them")
+        places[identity] = run
+    return runs
 
 
 def report(options: argparse.Namespace) -> None:

@@ -1,9 +1,14 @@
-"""An evaluation as a table in the terminal."""
+"""Evaluations as tables in the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grokcore.evaluation import Evaluation
+    from grokcore.evaluation.result import Times
+    from grokcore.evaluation.seeds import Sample
 
 
 def print_evaluation(evaluation: Mapping[str, Any]) -> None:
@@ -26,6 +31,49 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
     for name, held_out in evaluation["held_out"].items():
         late = f", {held_out['ratio']:.1f} x the time of the training set" if held_out["ratio"] else ""
         print(f"  {name:<{width}}  {held_out['verdict']}{late}")
+
+
+def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
+    """Runs of one spec by their labels: each in a row, then median and range over all of them."""
+    from grokcore.evaluation.seeds import samples_of
+
+    runs = list(evaluations.values())
+    samples = samples_of(runs)
+    print(f"{name}: {len(runs)} runs that differ in their seed alone")
+    print(f"final accuracy, and the step from which {runs[0].threshold:g} was sustained")
+    _print_columns([("", *samples), *((label, *_cells(evaluation)) for label, evaluation in evaluations.items())])
+    print("median over the runs, and range; a censored run counts as later than its end (Kaplan-Meier)")
+    head = ("", "sustained from step", "final accuracy", "verdicts")
+    _print_columns([head, *((split, *_sample(sample)) for split, sample in samples.items())])
+
+
+def _cells(evaluation: Evaluation) -> Iterator[str]:
+    """What one run came to on the training set and on each held-out split."""
+    yield f"{_accuracy(evaluation.train.accuracy)} {_since(evaluation.memorized)}"
+    for split, held_out in evaluation.held_out.items():
+        lost = ", collapsed" if held_out.verdict == "collapsed" else ""
+        yield f"{_accuracy(evaluation.splits[split].accuracy)} {_since(held_out)}{lost}"
+
+
+def _since(times: Times) -> str:
+    return "censored" if times.sustained is None else f"from {times.sustained.steps:,}"
+
+
+def _sample(sample: Sample) -> tuple[str, str, str]:
+    middle = f"> {sample.median.step:,}" if sample.median.censored else f"{sample.median.step:,}"
+    if sample.earliest is not None:
+        # Where a run ended early, the latest time that was seen need not be the latest that there is.
+        sign = "> " if sample.latest.censored else ">= " if sample.censored else ""
+        middle += f" ({sample.earliest:,} to {sign}{sample.latest.step:,})"
+    spread = sample.accuracy
+    accuracy = f"{spread.median:.3f} ({spread.lowest:.3f} to {spread.highest:.3f})" if spread else "nan"
+    return middle, accuracy, ", ".join(f"{number} {verdict}" for verdict, number in sample.verdicts.items())
+
+
+def _print_columns(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _accuracy(value: float | None) -> str:

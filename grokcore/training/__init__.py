@@ -18,11 +18,12 @@ if "OMP_WAIT_POLICY" not in os.environ:
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from grokcore.training.place import TrainResult
+from grokcore.training.seeds import train_seeds
 
 if TYPE_CHECKING:
     from grokcore.training.train import train_model
 
-__all__ = ["TrainResult", "train_model"]
+__all__ = ["TrainResult", "train_model", "train_seeds"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,83 @@
+"""`grokcore train --seeds`: several seeds of one spec, each a run of its own."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from grokcore.cli.specs import spec_of
+from grokcore.errors import GrokcoreError, InputError, StoppedError
+from grokcore.spec import ExperimentSpec
+from grokcore.storage import local_path
+from grokcore.telemetry import JOURNAL, SeedsProgress, read_journal
+
+MOST = 1000
+"""Seeds of one command at most: beyond it stands a slip of the finger."""
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`0..3,8` as [0, 1, 2, 3, 8].
+
+    Raises:
+        InputError: it is no list of seeds and ranges, or names a seed twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d{1,18})(?:\.\.(\d{1,18}))?", part.strip(), re.ASCII)
+        if found is None:
+            raise InputError(f"--seeds {text}: {part.strip()!r} is no seed; write 0..7, or 0,3,5, or 0..3,8")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise InputError(f"--seeds {text}: the range {part.strip()} runs backwards; write {last}..{first}")
+        if len(seeds) + last - first >= MOST:
+            raise InputError(f"--seeds {text}: that is more than {MOST} seeds; train them in several commands")
+        seeds += range(first, last + 1)
+    twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+    if twice is not None:
+        raise InputError(f"--seeds {text}: seed {twice} is named twice; name each once")
+    return seeds
+
+
+def train_seeds(options: argparse.Namespace) -> None:
+    """Train all seeds; one that fails is reported at the end."""
+    seeds = parse_seeds(options.seeds)
+    specs = _specs(options, seeds)
+    from grokcore.training import TrainResult
+    from grokcore.training import train_seeds as train
+
+    progress = SeedsProgress(sys.stderr, seeds, max_steps=specs[0].training.max_steps)
+
+    def end(seed: int, outcome: TrainResult | GrokcoreError) -> None:
+        if isinstance(outcome, TrainResult):
+            lines = read_journal(Path(outcome.run_uri) / JOURNAL)
+            progress.end(seed, "done", f"{outcome.exit_reason} after {outcome.step} steps", lines[-1])
+        elif isinstance(outcome, StoppedError):
+            progress.end(seed, "stopped", str(outcome))
+        else:
+            progress.end(seed, "failed", f"failed: {outcome}")
+
+    out = local_path(options.out)
+    try:
+        results = train(
+            specs,
+            options.data,
+            out,
+            resume=options.resume,
+            on_evaluation=progress.show,
+            on_end=end,
+            notify=lambda line: progress.tell(f"grokcore: {line}"),
+        )
+    finally:
+        progress.close()
+    print(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
+    print(f"next: grokcore evaluate {shlex.quote(str(out))}/seed-*")
+
+
+def _specs(options: argparse.Namespace, seeds: list[int]) -> list[ExperimentSpec]:
+    if any(override.partition("=")[0].strip() == "seed" for override in options.overrides):
+        raise InputError("--seeds and --set seed contradict each other: give one of them")
+    spec = spec_of(options)
+    return [spec.model_copy(update={"seed": seed}) for seed in seeds]

@@ -1,0 +1,42 @@
+"""What a process that trains seeds is told, and says: one JSON line each.
+
+To it: a job, or null where there is no further one. From it: {"line": a line of the journal}, {"note": a remark}, and
+at the end of a job {"end": a result or an error}.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.spec import ExperimentSpec, validate
+from grokcore.training.place import TrainResult
+from grokcore.training.seeds.jobs import Job
+
+_ERRORS = {error.__name__: error for error in (GrokcoreError, InputError, StoppedError, TransientError)}
+
+
+def encode(message: Any) -> bytes:
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def encode_job(job: Job) -> bytes:
+    return encode({**asdict(job), "spec": job.spec.model_dump(mode="json")})
+
+
+def decode_job(message: dict[str, Any]) -> Job:
+    return Job(**{**message, "spec": validate(ExperimentSpec, message["spec"])})
+
+
+def encode_outcome(outcome: TrainResult | GrokcoreError) -> dict[str, Any]:
+    if isinstance(outcome, TrainResult):
+        return {"result": asdict(outcome)}
+    return {"error": type(outcome).__name__, "message": str(outcome)}
+
+
+def decode_outcome(message: dict[str, Any]) -> TrainResult | GrokcoreError:
+    if "result" in message:
+        return TrainResult(**message["result"])
+    return _ERRORS[message["error"]](message["message"])

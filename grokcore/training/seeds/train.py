@@ -1,0 +1,144 @@
+"""Several seeds of one spec: checked together, trained together, each an ordinary run of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from grokcore.data import open_dataset
+from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, InputError, StoppedError
+from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
+from grokcore.storage import local_path
+from grokcore.telemetry import MANIFEST
+from grokcore.training.place import Resume, TrainResult, check_place
+from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
+from grokcore.training.seeds.processes import train_in_processes
+
+Strategy = Literal["processes", "sequence"]
+
+_SEVERITY = (EXIT_STOPPED, EXIT_TRANSIENT, 1, EXIT_BAD_INPUT)
+"""Of several failures, the one that decides the exit code: first those after which the same call can go further."""
+
+
+def directory_of(seed: int) -> str:
+    """The name of a seed's run directory."""
+    return f"seed-{seed}"
+
+
+def train_seeds(
+    specs: Sequence[ExperimentSpec],
+    data: str | Path,
+    out: str | Path,
+    *,
+    resume: Resume = "auto",
+    strategy: Strategy | None = None,
+    on_evaluation: Callable[[int, Line], None] = lambda seed, line: None,
+    on_end: Callable[[int, TrainResult | GrokcoreError], None] = lambda seed, outcome: None,
+    notify: Callable[[str], None] = lambda line: None,
+) -> list[TrainResult]:
+    """Train specs that differ in their seed alone, each in a directory of its own, or go on where they stopped.
+
+    The run of seed 3 in `out/seed-3` is what `train_model(spec, data, "out/seed-3")` makes with as many threads: bit
+    for bit on a CPU. A seed that fails leaves the others alone.
+
+    Args:
+        specs: one spec per seed.
+        data: directory of the dataset that all of them share.
+        out: directory of the run directories.
+        resume: as in `train_model`, for each run.
+        strategy: `processes` trains on the CPU, one seed per process at a time, as many processes at once as the cores
+            hold (of `training.threads` threads each, by default 1); `sequence` trains one seed after another in this
+            process. None takes processes on the CPU, and the sequence on a GPU.
+        on_evaluation: called with the seed and each new line of its journal.
+        on_end: called with the seed and its result, or why there is none.
+        notify: called with a line about resuming, and for each seed that failed, at the end.
+
+    Returns:
+        The results, in the order of the specs.
+
+    Raises:
+        InputError: before anything is trained: the specs are no seeds of one spec, cannot run here, the data are not
+            theirs, or `out` holds something else.
+        StoppedError: SIGINT or SIGTERM; all states are saved, and the same call goes on from there.
+        GrokcoreError: some seeds failed; of the class whose exit code tells best what to do next.
+    """
+    resolved = [resolve(spec) for spec in specs]
+    jobs = _jobs(resolved, local_path(data).absolute(), local_path(out).absolute(), resume)
+    if strategy is None:
+        strategy = "processes" if resolve_device(resolved[0].training.device) == "cpu" else "sequence"
+    if strategy not in _STRATEGIES:
+        raise InputError(f"strategy={strategy!r} is not known; allowed are {', '.join(get_args(Strategy))}")
+    outcomes = _STRATEGIES[strategy](jobs, Listener(on_evaluation, on_end, notify))
+    return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
+
+
+def _jobs(specs: Sequence[ExperimentSpec], data: Path, out: Path, resume: Resume) -> list[Job]:
+    """One job per spec, all that can be known to be wrong with them found."""
+    _check_seeds(specs)
+    check_hardware(specs[0])
+    if (out / MANIFEST).exists():
+        raise InputError(f"{out} is a run itself: choose another place for the runs of several seeds")
+    runs = [out / directory_of(spec.seed) for spec in specs]
+    for run, spec in zip(runs, specs, strict=True):
+        check_place(run, spec, resume)
+    open_dataset(data, expected_id=specs[0].dataset_id)
+    if importlib.util.find_spec("torch") is None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+    return [Job(spec, str(data), str(run), resume) for run, spec in zip(runs, specs, strict=True)]
+
+
+def _check_seeds(specs: Sequence[ExperimentSpec]) -> None:
+    if not specs:
+        raise InputError("there is no seed to train: give at least one")
+    if any(spec.model_copy(update={"seed": specs[0].seed}) != specs[0] for spec in specs):
+        raise InputError("the specs of several seeds may differ in nothing but their seed")
+    if len({spec.seed for spec in specs}) < len(specs):
+        raise InputError("a seed is named twice: name each once")
+    if len({spec.run_id for spec in specs}) < len(specs):
+        raise InputError(
+            "model.seed and training.seed are both set, so that all seeds give the same run: leave out one of them"
+        )
+
+
+def train_in_sequence(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
+    """One seed after another, in this process; after a signal no further one is begun."""
+    outcomes: list[Outcome] = [None] * len(jobs)
+    for number, job in enumerate(jobs):
+        outcome = outcomes[number] = attempt(
+            job,
+            on_evaluation=partial(listener.on_evaluation, job.seed),
+            notify=partial(listener.remark, job.seed),
+        )
+        listener.on_end(job.seed, outcome)
+        if isinstance(outcome, StoppedError):
+            break
+    return outcomes
+
+
+_STRATEGIES: Mapping[Strategy, Callable[[Sequence[Job], Listener], list[Outcome]]]
+_STRATEGIES = {"processes": train_in_processes, "sequence": train_in_sequence}
+
+
+def _all_or_worst(outcomes: Mapping[int, Outcome], notify: Callable[[str], None]) -> list[TrainResult]:
+    """All results; or an error that sums up what is missing, after a line for each seed that failed."""
+    results = [outcome for outcome in outcomes.values() if isinstance(outcome, TrainResult)]
+    if len(results) == len(outcomes):
+        return results
+    failed = {
+        seed: outcome
+        for seed, outcome in outcomes.items()
+        if isinstance(outcome, GrokcoreError) and not isinstance(outcome, StoppedError)
+    }
+    for seed, error in failed.items():
+        notify(f"seed {seed} failed: {error}")
+    stopped = len(outcomes) - len(results) - len(failed)
+    if stopped:
+        raise StoppedError(
+            f"stopped with {stopped} of {len(outcomes)} seeds unfinished; the same command goes on from there"
+        )
+    worst = min(failed.values(), key=lambda error: _SEVERITY.index(error.exit_code))
+    numbers = ", ".join(str(seed) for seed in failed)
+    raise type(worst)(f"{len(failed)} of {len(outcomes)} seeds failed ({numbers}); the other runs are complete")
