@@ -60,6 +60,10 @@ def step_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervised
     return 3 * batch_size * forward
 
 
-def execution_choices(spec: ModelSpec) -> dict[str, str]:
-    """What computes the model here beyond what the spec says, for the manifest's `choices`."""
-    return ARCHITECTURES[spec.architecture].transformers.choices()
+def execution_choices(spec: ModelSpec, device: str) -> dict[str, str]:
+    """What carries out the model's arithmetic on a `cpu` or `cuda` device here, for the manifest."""
+    if spec.implementation == "transformers":
+        return ARCHITECTURES[spec.architecture].transformers.choices()
+    from grokcore.models.fast.kernels import kernel_choice
+
+    return {"kernels": kernel_choice() if device == "cpu" else "torch"}

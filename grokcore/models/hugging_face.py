@@ -35,8 +35,8 @@ class HuggingFaceModel(SequenceModel):
         self.register_buffer("causal_mask", mask, persistent=False)
 
     @property
-    def shares_prefixes(self) -> bool:
-        return False
+    def why_unshared(self) -> str:
+        return "implementation: transformers computes every sequence whole"
 
     def forward(self, tokens: Tensor, positions: Tensor, prefixes: SharedPrefixes | None = None) -> Tensor:
         if prefixes is not None:

@@ -60,8 +60,12 @@ class SequenceModel(nn.Module, ABC):
 
     @property
     @abstractmethod
+    def why_unshared(self) -> str | None:
+        """Why `forward` cannot take prefixes, or None where it can and computes the same with them as without."""
+
+    @property
     def shares_prefixes(self) -> bool:
-        """Whether `forward` takes prefixes and computes the same with them as without."""
+        return self.why_unshared is None
 
     @abstractmethod
     def unembed(self, hidden: Tensor) -> Tensor:

@@ -41,6 +41,9 @@ class Manifest(_Record):
     hardware: dict[str, str | int | None]
     git: dict[str, str | bool] | None = Field(description="commit of the checkout the code came from, if any")
     choices: dict[str, Any] = Field(description="every choice that could confound a comparison of two runs")
+    execution: dict[str, str] = Field(
+        {}, description="how the model's arithmetic was carried out here, which changes results by rounding alone"
+    )
     model: ModelFacts
     seeds: dict[str, int] = Field(description="seeds of the data, of initialisation and of the order")
     exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")

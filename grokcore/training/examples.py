@@ -7,15 +7,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from grokcore.data.sharing import SharedBeginnings, share_beginnings
 from grokcore.data.supervision import Supervision
+from grokcore.models import SequenceModel, SharedPrefixes
 
 
 class Batch(NamedTuple):
-    """B examples: `inputs` (B, T), `positions` and `targets` (B, P), all int64."""
+    """B examples: `inputs` (B, T), `positions` and `targets` (B, P), all int64; and the beginnings that they share."""
 
     inputs: Tensor
     positions: Tensor
     targets: Tensor
+    prefixes: SharedPrefixes | None
 
 
 class Examples:
@@ -24,18 +27,56 @@ class Examples:
     Attributes:
         inputs: (N, T) int64.
         positions: (N, P) int64.
-        targets: (N, P) int64; all three as in `Supervision`.
+        targets: (N, P) int64; all three as in `Supervision`, without the prefixes where they are shared.
+        prefix_sharing: whether prefixes are shared, in words, and if not, why.
     """
 
-    def __init__(self, supervision: Supervision, device: torch.device) -> None:
+    def __init__(
+        self,
+        supervision: Supervision,
+        device: torch.device,
+        *,
+        shared: SharedBeginnings | None = None,
+        prefix_sharing: str = "no",
+    ) -> None:
+        own = supervision if shared is None else shared.own
         self.inputs, self.positions, self.targets = (
-            torch.from_numpy(array).to(device)
-            for array in (supervision.inputs, supervision.positions, supervision.targets)
+            torch.from_numpy(array).to(device) for array in (own.inputs, own.positions, own.targets)
         )
+        self._table = None if shared is None else torch.from_numpy(shared.table).to(device)
+        self._prefix_of = None if shared is None else torch.from_numpy(shared.of).to(device)
+        self.prefix_sharing = prefix_sharing
+
+    @classmethod
+    def for_model(
+        cls,
+        model: SequenceModel,
+        supervision: Supervision,
+        prefixes: tuple[tuple[int, ...], ...],
+        *,
+        batch_size: int,
+        device: torch.device,
+    ) -> Examples:
+        """Examples with the task's prefixes shared, where the model takes them and a batch of this size gains by it."""
+        if not prefixes:
+            return cls(supervision, device, prefix_sharing="no: the task declares no prefixes")
+        if not model.shares_prefixes:
+            return cls(supervision, device, prefix_sharing=f"no: {model.why_unshared}")
+        shared = share_beginnings(supervision, prefixes, batch_size)
+        if shared is None:
+            return cls(supervision, device, prefix_sharing=f"no: a batch of {batch_size} gains nothing by it")
+        count, length = shared.table.shape
+        return cls(supervision, device, shared=shared, prefix_sharing=f"{count} prefixes of {length} tokens")
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def __getitem__(self, rows: Tensor) -> Batch:
         """The batch of (B,) int64 `rows`, whose shapes depend on B alone."""
-        return Batch(*(column.index_select(0, rows) for column in (self.inputs, self.positions, self.targets)))
+        prefixes = None
+        if self._table is not None and self._prefix_of is not None:
+            prefixes = SharedPrefixes(self._table, self._prefix_of.index_select(0, rows))
+        inputs, positions, targets = (
+            column.index_select(0, rows) for column in (self.inputs, self.positions, self.targets)
+        )
+        return Batch(inputs, positions, targets, prefixes)

@@ -55,7 +55,13 @@ class Trainer:
 
         train = dataset.train()
         self.rows = len(train)
-        self.examples = Examples(supervise(train, dataset.info.eos, training.loss_on), device)
+        self.examples = Examples.for_model(
+            model,
+            supervise(train, dataset.info.eos, training.loss_on),
+            dataset.info.prefixes,
+            batch_size=training.batch_size // training.gradient_accumulation,
+            device=device,
+        )
         self.sampler = EpochSampler(len(self.examples), training.batch_size, spec.order_seed, device)
         self.probes = Probes(dataset, loss_on=training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
         self.model = model.to(device).train()

@@ -35,8 +35,10 @@ def flops_per_step(spec: ExperimentSpec, dataset: Dataset) -> float:
     )
 
 
-def manifest_of(spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: torch.device) -> Manifest:
-    """The manifest at the start of a run."""
+def manifest_of(
+    spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: torch.device, prefix_sharing: str
+) -> Manifest:
+    """The manifest at the start of a run; `prefix_sharing` is `Examples.prefix_sharing`."""
     size = parameter_count(
         spec.model,
         vocabulary_size=dataset.info.vocabulary_size,
@@ -56,6 +58,7 @@ def manifest_of(spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: t
         },
         git=_git(),
         choices=_choices(spec),
+        execution={"prefix_sharing": prefix_sharing, **execution_choices(spec.model, device.type)},
         model=ModelFacts(
             parameters=size.total,
             parameters_without_embeddings=size.without_embeddings,
@@ -70,7 +73,7 @@ def manifest_of(spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: t
 
 def _choices(spec: ExperimentSpec) -> dict[str, Any]:
     """Everything that could confound a comparison, under one flat name each."""
-    choices = {**identity_of(spec.model), **identity_of(spec.training), **execution_choices(spec.model)}
+    choices = {**identity_of(spec.model), **identity_of(spec.training)}
     choices |= {"seed": spec.seed, "blocks": resolved_layers(spec.model)}
     return choices | {f"task.{name}": value for name, value in identity_of(spec.task).items()}
 

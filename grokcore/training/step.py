@@ -67,7 +67,7 @@ class Step:
         training, scaler = self._training, self._state.scaler
         batch = self._examples[rows]
         with autocast(training.precision, self._device):
-            logits_bpv = self._state.model(batch.inputs, batch.positions)
+            logits_bpv = self._state.model(batch.inputs, batch.positions, batch.prefixes)
         loss = self._loss(logits_bpv.flatten(0, 1), batch.targets.flatten(), training.label_smoothing)
         if training.gradient_accumulation > 1:
             loss = loss / training.gradient_accumulation

@@ -57,7 +57,7 @@ def train_model(
     with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
         trainer = _trainer(spec, dataset, device, run, notify)
         lines = _resume(run, trainer, notify) if resuming else []
-        manifest = manifest_of(spec, dataset, str(data_path), device)
+        manifest = manifest_of(spec, dataset, str(data_path), device, trainer.examples.prefix_sharing)
         if resuming:
             manifest.started = read_manifest(run).started
         _write_spec(run, spec)

@@ -136,17 +136,22 @@ def test_accounting_needs_neither_torch_nor_transformers():
         "import sys; from grokcore.models import ARCHITECTURES, resolved_layers, forward_flops, execution_choices\n"
         "from grokcore.spec import Mamba\n"
         "resolved_layers(Mamba()); forward_flops(Mamba(), vocabulary_size=9, tokens=5, supervised=1)\n"
-        "execution_choices(Mamba()); print([m for m in ('torch', 'transformers') if m in sys.modules])"
+        "execution_choices(Mamba(implementation='transformers'), 'cpu')\n"
+        "print([m for m in ('torch', 'transformers') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
 
 
 def test_the_manifest_learns_what_computes_the_mixing():
-    choices = {architecture().architecture: execution_choices(architecture()) for architecture in ARCHITECTURES}
+    choices = {
+        architecture().architecture: execution_choices(tiny_spec(architecture), "cpu") for architecture in ARCHITECTURES
+    }
 
     assert choices["gpt2"] == choices["llama"] == {"attention": "eager"}
     assert choices["rwkv"] == {"time_mixing_kernel": "torch"}
     assert choices["mamba"]["scan_kernel"] in ("torch", "mamba_ssm")
+    assert execution_choices(GPT2(), "cpu")["kernels"] in ("native", "torch")
+    assert execution_choices(GPT2(), "cuda") == {"kernels": "torch"}
 
 
 @pytest.mark.parametrize("architecture", [GPT2, LLaMA])

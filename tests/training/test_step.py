@@ -93,7 +93,7 @@ class Naive:
             group["lr"] = learning_rate
         for rows in self.trainer.sampler(step).chunk(training.gradient_accumulation):
             with autocast(training.precision, CPU):
-                logits = self.model(examples.inputs[rows], examples.positions[rows])
+                logits = self.model(examples[rows].inputs, examples[rows].positions, examples[rows].prefixes)
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), examples.targets[rows].flatten())
             self.scaler.scale(loss / training.gradient_accumulation).backward()
         if step in self.overflows:

@@ -44,9 +44,12 @@ def test_a_run_directory_is_complete(smoke_run: Path, smoke_spec: ExperimentSpec
     assert manifest.exit_reason == "budget_steps"
     assert manifest.finished is not None
     assert manifest.dataset.id == smoke_spec.dataset_id
-    assert {"init", "tie_embeddings", "decay_groups", "loss_on", "match", "blocks", "attention", "precision"} <= set(
+    assert {"init", "tie_embeddings", "decay_groups", "loss_on", "match", "blocks", "precision"} <= set(
         manifest.choices
     )
+    assert manifest.choices["implementation"] == "fast"
+    assert manifest.execution["kernels"] in ("native", "torch")
+    assert manifest.execution["prefix_sharing"] == "2 prefixes of 2 tokens"
     model = AutoModelForCausalLM.from_pretrained(smoke_run / "model")
     assert manifest.model.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert journal(smoke_run)[-1]["flops"] == 60 * manifest.model.flops_per_step

@@ -47,9 +47,10 @@ class FastModel(SequenceModel):
         self._hook: ResidualHook | None = None
 
     @property
-    def shares_prefixes(self) -> bool:
-        """Whether a prefix's hidden states are the same in every example: not with dropout."""
-        return not any(self.parts.dropouts(self.config))
+    def why_unshared(self) -> str | None:
+        """Dropout draws a prefix's hidden states anew in every example."""
+        dropout = max(self.parts.dropouts(self.config), default=0.0)
+        return f"dropout {dropout:g} makes a prefix differ from example to example" if dropout else None
 
     def forward(self, tokens: Tensor, positions: Tensor, prefixes: SharedPrefixes | None = None) -> Tensor:
         if self._hook is not None:
