@@ -10,6 +10,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource, Range1d
 
 from grokcore.reporting.axis import StepAxis, step_axis
+from grokcore.reporting.entries import Entry, entries_of, median_run
 from grokcore.reporting.figures import Measure, step_figure
 from grokcore.reporting.read import Line, RunView
 from grokcore.reporting.series import POINTS_OF_A_REPORT, Series, drawn_lines, series_of
@@ -38,9 +39,12 @@ class Board:
     """What the figures of one report share; shared ranges link their axes."""
 
     runs: Sequence[RunView]
+    entries: list[Entry]
     series: list[Series]
     axis: StepAxis
     sources: list[Any]
+    medians: dict[int, Any]
+    """The source of the median of each entry that stands for several seeds, by the entry's number."""
     x_range: Any
     accuracy_range: Any
     loss_range: Any
@@ -52,19 +56,28 @@ class Board:
 
 
 def board_of(runs: Sequence[RunView]) -> Board:
-    series = series_of(runs)
-    most = max(50, POINTS_OF_A_REPORT // (len(runs) * (2 * len(series) + 6)))
-    drawn = [drawn_lines(run, series, most) for run in runs]
+    series, entries = series_of(runs), entries_of(runs)
+    medians = {
+        number: median_run([runs[place] for place in entry.runs], entry.label)
+        for number, entry in enumerate(entries)
+        if entry.several
+    }
+    shown = [*runs, *medians.values()]
+    most = max(50, POINTS_OF_A_REPORT // (len(shown) * (2 * len(series) + 6)))
+    drawn = [drawn_lines(run, series, most) for run in shown]
     axis = step_axis(line.step for run in runs for line in run.journal)
+    sources = [_source(lines, series, axis) for lines in drawn]
     return Board(
         runs=runs,
+        entries=entries,
         series=series,
         axis=axis,
-        sources=[_source(lines, series, axis) for lines in drawn],
+        sources=sources[: len(runs)],
+        medians=dict(zip(medians, sources[len(runs) :], strict=True)),
         x_range=Range1d(*axis.limits),
         accuracy_range=Range1d(-0.03, 1.05),
         loss_range=Range1d(*_loss_limits(drawn, series)),
-        thinned=any(len(lines) < len(run.journal) for lines, run in zip(drawn, runs, strict=True)),
+        thinned=any(len(lines) < len(run.journal) for lines, run in zip(drawn, shown, strict=True)),
     )
 
 

@@ -10,11 +10,11 @@ from bokeh.models import PrintfTickFormatter, Range1d
 
 from grokcore.reporting.axis import StepAxis
 from grokcore.reporting.board import DYNAMICS, Board, Chart, board_of
-from grokcore.reporting.charts_of_many import accuracy_by_split, loss_by_split
+from grokcore.reporting.charts_of_many import accuracy_by_split, draw_entries, loss_by_split
 from grokcore.reporting.charts_of_one import accuracy_of_one, loss_of_one
 from grokcore.reporting.figures import Measure, curve, tooltip
 from grokcore.reporting.read import RunView
-from grokcore.reporting.series import BLUE, Style, run_styles, split_styles
+from grokcore.reporting.series import BLUE, Style, entry_styles, split_styles
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,12 @@ def build_charts(runs: Sequence[RunView]) -> Charts:
 def _buttons(board: Board) -> list[Button]:
     if len(board.runs) == 1:
         return [Button(one.title, look) for one, look in zip(board.series, split_styles(board.series), strict=True)]
-    return [Button(run.label, look) for run, look in zip(board.runs, run_styles(board.runs), strict=True)]
+    return [Button(entry.label, look) for entry, look in zip(board.entries, entry_styles(board.entries), strict=True)]
 
 
 def _dynamics(board: Board) -> list[Chart]:
     """Learning rate, gradient norm and weight norm: what the optimiser did meanwhile."""
     alone = len(board.runs) == 1
-    styles = [Style(BLUE, "solid", 1.75)] if alone else run_styles(board.runs)
     charts = []
     for title, name in DYNAMICS:
         values = [value for source in board.sources for value in source.data[name] if not math.isnan(value)]
@@ -81,10 +80,11 @@ def _dynamics(board: Board) -> list[Chart]:
             plot.yaxis.formatter = PrintfTickFormatter(format="%.3g")
         chart = Chart(name.replace("_", "-"), title.capitalize(), f"The {title} at each evaluation.", plot)
         shown = Measure(title, "", "{%.4g}")
-        for number, (run, style) in enumerate(zip(board.runs, styles, strict=True)):
-            hover = tooltip(run.label, None, shown, name)
-            models = curve(plot, board.sources[number], name, style, hover, points=len(run.journal) < 4)
-            if not alone:
-                chart.toggle(number, *models)
+        if alone:
+            hover = tooltip(board.runs[0].label, None, shown, name)
+            points = len(board.runs[0].journal) < 4
+            curve(plot, board.sources[0], name, Style(BLUE, "solid", 1.75), hover, points=points)
+        else:
+            draw_entries(chart, board, name, shown, None)
         charts.append(chart)
     return charts

@@ -86,7 +86,9 @@ def step_figure(
 
 def curve(plot: Any, source: Any, column: str, style: Style, hover: str, *, points: bool) -> list[Any]:
     """A line, the evaluations on it where `points` asks for them, and its tooltip; the renderers made."""
-    glyph = Line(x="x", y=column, line_color=style.colour, line_dash=style.dash, line_width=style.width)
+    glyph = Line(
+        x="x", y=column, line_color=style.colour, line_dash=style.dash, line_width=style.width, line_alpha=style.opacity
+    )
     made = [plot.add_glyph(source, glyph)]
     single = len(source.data["x"]) < 2
     if points:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 NOTHING = "–"  # noqa: RUF001 - the dash of an empty cell
-_NARROW = "\u202f"
+NARROW = "\u202f"
 """A narrow space that does not break: between a number and its unit."""
 
 
@@ -40,12 +40,12 @@ def percent(share: float | None) -> str:
         if float(text) not in (0, 100) or share in (0, 1):
             break
     whole = text.rstrip("0").rstrip(".") if float(text) in (0, 100) else text
-    return f"{whole}{_NARROW}%"
+    return f"{whole}{NARROW}%"
 
 
 def threshold(share: float) -> str:
     """A threshold as it was chosen: 0.99 as 99 %, 0.975 as 97.5 %."""
-    return f"{100 * share:.6g}{_NARROW}%"
+    return f"{100 * share:.6g}{NARROW}%"
 
 
 def flops(number: float | None) -> str:
@@ -55,8 +55,8 @@ def flops(number: float | None) -> str:
     number = float(f"{number:.2e}")
     for scale, prefix in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= scale:
-            return f"{significant(number / scale)}{_NARROW}{prefix}FLOP"
-    return f"{significant(number)}{_NARROW}FLOP"
+            return f"{significant(number / scale)}{NARROW}{prefix}FLOP"
+    return f"{significant(number)}{NARROW}FLOP"
 
 
 def duration(seconds: float | None) -> str:
@@ -64,18 +64,18 @@ def duration(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     if seconds < 59.5:
-        return f"{significant(seconds, 2) if seconds < 10 else round(seconds)}{_NARROW}s"
+        return f"{significant(seconds, 2) if seconds < 10 else round(seconds)}{NARROW}s"
     whole = round(seconds)
     for large, large_unit, small, small_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= large:
             rest = whole % large // small
-            return f"{whole // large}{_NARROW}{large_unit}" + (f" {rest}{_NARROW}{small_unit}" if rest else "")
-    return f"{whole}{_NARROW}s"
+            return f"{whole // large}{NARROW}{large_unit}" + (f" {rest}{NARROW}{small_unit}" if rest else "")
+    return f"{whole}{NARROW}s"
 
 
 def times(ratio: float | None) -> str:
     """6.4 as 6.4 ×."""
-    return NOTHING if ratio is None else f"{significant(ratio, 2 if ratio < 100 else 3)}{_NARROW}×"  # noqa: RUF001
+    return NOTHING if ratio is None else f"{significant(ratio, 2 if ratio < 100 else 3)}{NARROW}×"  # noqa: RUF001
 
 
 def moment(text: str | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.errors import InputError
-from grokcore.reporting.formatting import setting
+from grokcore.reporting.labels import labelled
 from grokcore.spec import validate
 from grokcore.storage import local_path, read_bytes, read_json
 from grokcore.telemetry import JOURNAL, read_journal
@@ -117,14 +117,22 @@ class Line(_Part):
 
 @dataclass(frozen=True)
 class RunView:
-    """One run as a report shows it; `label` tells it from the other runs of the same report."""
+    """One run as a report shows it; `label` tells it from the report's other runs, `spec` its spec from other specs."""
 
     label: str
+    spec: str
     description: str
     evaluation_settings: dict[str, Any]
     manifest: Manifest
     journal: tuple[Line, ...]
     evaluation: Evaluation
+
+    @property
+    def family(self) -> str:
+        """What runs that differ in nothing but their seeds have in common."""
+        choices = {name: value for name, value in self.manifest.choices.items() if name != "seed"}
+        common = [self.manifest.name, self.manifest.dataset.get("id"), choices, self.evaluation.evaluation_id]
+        return json.dumps(common, sort_keys=True)
 
     @property
     def train_splits(self) -> list[str]:
@@ -158,7 +166,7 @@ def read_runs(runs: Sequence[str | Path], evaluations: Sequence[str | Path] | No
             f"there are {len(runs)} runs and {len(evaluations)} evaluations; give one evaluation per run, in order"
         )
     files = [None] * len(runs) if evaluations is None else list(evaluations)
-    return _labelled([_read_run(run, file) for run, file in zip(runs, files, strict=True)])
+    return labelled([_read_run(run, file) for run, file in zip(runs, files, strict=True)])
 
 
 def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
@@ -179,6 +187,7 @@ def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
     settings = spec.get("evaluation")
     return RunView(
         label=manifest.name,
+        spec=manifest.name,
         description=str(spec.get("description") or ""),
         evaluation_settings=settings if isinstance(settings, dict) else {},
         manifest=manifest,
@@ -204,26 +213,3 @@ def _checked(kind: type[T], document: Any, place: Path) -> T:
     except InputError as error:
         raise InputError(f"{place} is damaged or of another version: {error}") from None
     return checked
-
-
-def _labelled(runs: list[RunView]) -> list[RunView]:
-    """Runs of one name are told apart by what differs between them, or else by their ids."""
-    names = Counter(run.label for run in runs)
-    labels = [run.label for run in runs]
-    for name in (name for name, number in names.items() if number > 1):
-        places = [place for place, run in enumerate(runs) if run.label == name]
-        for place, suffix in zip(places, _distinctions([runs[place] for place in places]), strict=True):
-            labels[place] = f"{name} · {suffix}"
-    return [replace(run, label=label) for run, label in zip(runs, labels, strict=True)]
-
-
-def _distinctions(runs: list[RunView]) -> list[str]:
-    keys = [key for key in runs[0].manifest.choices if len({repr(run.manifest.choices.get(key)) for run in runs}) > 1]
-    if 0 < len(keys) <= 3:
-        by_choice = [", ".join(f"{key} {setting(run.manifest.choices.get(key), key)}" for key in keys) for run in runs]
-        if len(set(by_choice)) == len(runs):
-            return by_choice
-    ids = [run.manifest.run_id[:8] for run in runs]
-    if len(set(ids)) == len(runs):
-        return ids
-    return [f"{identity} ({number})" for number, identity in enumerate(ids, 1)]

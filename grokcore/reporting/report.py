@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from grokcore.reporting import embed, formatting
 from grokcore.reporting.charts import build_charts
+from grokcore.reporting.entries import entries_of
 from grokcore.reporting.read import RunView, read_runs
 from grokcore.reporting.series import DASH_LENGTHS
 from grokcore.reporting.summary import definitions, facts, findings, outcomes
-from grokcore.reporting.tables import accuracy_table, differences, manifest_table, times_table
+from grokcore.reporting.tables import accuracy_table, differences, manifest_table, seeds_table, times_table
 from grokcore.reporting.timeline import ticks, timeline
 from grokcore.storage import local_path, write_atomically
 
@@ -61,6 +62,7 @@ def render(runs: Sequence[RunView]) -> str:
             charts=charts,
             dashes=DASH_LENGTHS,
             thresholds=sorted({run.evaluation.threshold for run in runs}),
+            seeds=seeds_table(runs),
             accuracy=accuracy_table(runs),
             times=times_table(runs),
             manifest=manifest_table(runs),
@@ -76,10 +78,10 @@ def render(runs: Sequence[RunView]) -> str:
 
 
 def _title(runs: Sequence[RunView]) -> str:
-    labels = [run.label for run in runs]
+    labels = [entry.label for entry in entries_of(runs)]
     if len(labels) <= 3:
         return ", ".join(labels)
-    return f"{labels[0]}, {labels[1]} and {len(labels) - 2} more runs"
+    return f"{labels[0]}, {labels[1]} and {len(labels) - 2} more"
 
 
 @cache

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from grokcore.reporting.entries import Entry
 from grokcore.reporting.read import Line, Measure, RunView
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
@@ -33,6 +34,12 @@ class Style:
     colour: str
     dash: str
     width: float
+    opacity: float = 1.0
+
+    @property
+    def faint(self) -> Style:
+        """For one of many lines whose median has this style."""
+        return replace(self, dash="solid", width=1.0, opacity=0.5)
 
 
 @dataclass(frozen=True)
@@ -84,13 +91,13 @@ def split_styles(series: Sequence[Series]) -> list[Style]:
     return styles
 
 
-def run_styles(runs: Sequence[RunView]) -> list[Style]:
-    """Several runs: a colour per run, and another dash where the colours are used up."""
+def entry_styles(entries: Sequence[Entry]) -> list[Style]:
+    """Several runs: a colour per run or spec, and another dash where the colours are used up; medians are broad."""
     cycle = len(_RUN_COLOURS)
-    width = 2 if len(runs) <= cycle else 1.5
+    width = 2 if len(entries) <= cycle else 1.5
     return [
-        Style(_RUN_COLOURS[number % cycle], _DASHES[number // cycle % len(_DASHES)], width)
-        for number in range(len(runs))
+        Style(_RUN_COLOURS[number % cycle], _DASHES[number // cycle % len(_DASHES)], 3 if entry.several else width)
+        for number, entry in enumerate(entries)
     ]
 
 

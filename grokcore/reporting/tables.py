@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from grokcore.reporting.formatting import NOTHING, count, duration, flops, moment, percent, setting, significant, times
+from grokcore.evaluation.seeds import TRAINING_SET, Sample
+from grokcore.reporting.entries import entries_of, samples
+from grokcore.reporting.formatting import (
+    NARROW,
+    NOTHING,
+    count,
+    duration,
+    flops,
+    moment,
+    percent,
+    setting,
+    significant,
+    times,
+)
 from grokcore.reporting.read import HeldOut, RunView, Time, Times
 from grokcore.reporting.series import series_of
 
@@ -170,20 +184,50 @@ def _known(text: str) -> Cell:
     return Cell(text, muted=text == NOTHING)
 
 
-def manifest_table(runs: Sequence[RunView]) -> Table:
-    """Every choice that could confound a comparison; where runs differ, the row says so."""
+def seeds_table(runs: Sequence[RunView]) -> Table | None:
+    """What the seeds of each spec came to together; None where no spec has several."""
     sections = [
-        _settings("Choices", [run.manifest.choices for run in runs]),
-        _settings("Data", [_data(run) for run in runs]),
-        _settings("Seeds", [run.manifest.seeds for run in runs]),
-        _settings("Model", [run.manifest.model for run in runs], compute=("flops_per_step",)),
-        _settings("Hardware", [run.manifest.hardware for run in runs]),
-        _settings("Versions", [run.manifest.versions for run in runs]),
-        _settings("Identity", [_identity(run) for run in runs], compare=False),
+        Section(entry.label, [_sample_row(split, sample) for split, sample in samples(found).items()])
+        for entry in entries_of(runs)
+        if len(found := [runs[place] for place in entry.runs]) > 1
+    ]
+    caption = "Medians over the seeds, and their range"
+    return Table(caption, ["Sustained from step", "Final accuracy"], sections) if sections else None
+
+
+def _sample_row(split: str | None, sample: Sample) -> Row:
+    middle, spread = sample.median, sample.accuracy
+    time = Cell(f">{NARROW}{count(middle.step)}" if middle.censored else count(middle.step), muted=middle.censored)
+    if sample.earliest is not None and (sample.earliest, False) != (sample.latest.step, sample.latest.censored):
+        # Where a run ended early, the latest time that was seen need not be the latest that there is.
+        sign = f">{NARROW}" if sample.latest.censored else f"≥{NARROW}" if sample.censored else ""
+        time = replace(time, note=f"{count(sample.earliest)} to {sign}{count(sample.latest.step)}")
+    accuracy = _known(percent(spread.median if spread else None))
+    if spread and spread.lowest != spread.highest:
+        accuracy = replace(accuracy, note=f"{percent(spread.lowest)} to {percent(spread.highest)}")
+    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in sample.verdicts.items())
+    return Row(split or TRAINING_SET, [time, accuracy], verdicts)
+
+
+def manifest_table(runs: Sequence[RunView]) -> Table:
+    """Every choice that could confound a comparison; where runs differ, the row says so.
+
+    Seeds of one spec share a column: what differs among them stands there one after the other.
+    """
+    entries = entries_of(runs)
+    settings = partial(_settings, groups=[entry.runs for entry in entries])
+    sections = [
+        settings("Choices", [run.manifest.choices for run in runs]),
+        settings("Data", [_data(run) for run in runs]),
+        settings("Seeds", [run.manifest.seeds for run in runs]),
+        settings("Model", [run.manifest.model for run in runs], compute=("flops_per_step",)),
+        settings("Hardware", [run.manifest.hardware for run in runs]),
+        settings("Versions", [run.manifest.versions for run in runs]),
+        settings("Identity", [_identity(run) for run in runs], compare=False),
     ]
     return Table(
         "All that could confound a comparison",
-        [run.label for run in runs] if len(runs) > 1 else ["Value"],
+        [entry.label for entry in entries] if len(runs) > 1 else ["Value"],
         [section for section in sections if section.rows],
         numeric=False,
     )
@@ -192,13 +236,19 @@ def manifest_table(runs: Sequence[RunView]) -> Table:
 def differences(runs: Sequence[RunView]) -> list[str]:
     """The choices, and the data, in which these runs differ."""
     made = [{**_data(run), **run.manifest.choices} for run in runs]
-    return [row.head for row in _settings("", made).rows if row.differs]
+    apart = [(place,) for place in range(len(runs))]
+    return [row.head for row in _settings("", made, groups=apart).rows if row.differs]
 
 
 def _settings(
-    title: str, columns: Sequence[Mapping[str, Any]], *, compute: Sequence[str] = (), compare: bool = True
+    title: str,
+    columns: Sequence[Mapping[str, Any]],
+    *,
+    groups: Sequence[Sequence[int]],
+    compute: Sequence[str] = (),
+    compare: bool = True,
 ) -> Section:
-    """Rows that differ come first."""
+    """A row per setting of the runs in `columns`, a cell per group of them; rows that differ come first."""
     keys = dict.fromkeys(key for column in columns for key in column)
     rows = []
     for key in keys:
@@ -211,7 +261,8 @@ def _settings(
             for column in columns
         ]
         differs = compare and len(set(texts)) > 1
-        rows.append(Row(key, [_known(text) for text in texts], differs=differs))
+        cells = [_known(", ".join(dict.fromkeys(texts[place] for place in group))) for group in groups]
+        rows.append(Row(key, cells, differs=differs))
     return Section(title, sorted(rows, key=lambda row: not row.differs))
 
 

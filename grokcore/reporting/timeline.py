@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grokcore.reporting.axis import StepAxis
+from grokcore.reporting.entries import entries_of
 from grokcore.reporting.marks import Mark, marks_of_split
 from grokcore.reporting.read import RunView
-from grokcore.reporting.series import Style, run_styles, series_of, split_styles
+from grokcore.reporting.series import Style, entry_styles, series_of, split_styles
 from grokcore.reporting.summary import verdict_words
 
 
@@ -53,7 +54,9 @@ def timeline(runs: Sequence[RunView], axis: StepAxis) -> list[Group]:
         rows = [_row(runs[0], split, split, styles[split], axis) for split in runs[0].evaluation.held_out]
         return [Group("", rows)]
     splits = dict.fromkeys(split for run in runs for split in run.evaluation.held_out)
-    styled = list(zip(runs, run_styles(runs), strict=True))
+    entries = entries_of(runs)
+    looks = {place: look for entry, look in zip(entries, entry_styles(entries), strict=True) for place in entry.runs}
+    styled = [(run, looks[place]) for place, run in enumerate(runs)]
     return [
         Group(
             split,

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from grokcore.reporting.axis import step_axis
+from grokcore.reporting.entries import entries_of
 from grokcore.reporting.marks import Mark, marks_of, slots
 from grokcore.reporting.read import Measure, read_runs
-from grokcore.reporting.series import drawn_lines, run_styles, series_of, split_styles
+from grokcore.reporting.series import drawn_lines, entry_styles, series_of, split_styles
 from tests.reporting.synthetic_runs import modular
 
 Write = Callable[..., Path]
@@ -86,7 +87,7 @@ def test_held_out_splits_come_right_after_the_training_set(run: Write) -> None:
 
 def test_every_curve_of_a_report_looks_different(run: Write) -> None:
     runs = read_runs([run(f"run {number}") for number in range(20)])
-    assert len({(style.colour, style.dash) for style in run_styles(runs)}) == 20
+    assert len({(style.colour, style.dash) for style in entry_styles(entries_of(runs))}) == 20
     styles = split_styles(series_of(runs))
     assert len({(style.colour, style.dash) for style in styles}) == len(styles)
 

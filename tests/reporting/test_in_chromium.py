@@ -122,7 +122,7 @@ def share_of(picture: Image.Image, colour: str, *, near: int = 40) -> float:
     return float((np.abs(np.asarray(picture, dtype=int) - wanted) <= near).all(axis=-1).mean())
 
 
-BLUE, VERMILLION = "#0072B2", "#D55E00"
+BLUE, VERMILLION, BLUE_AT_HALF = "#0072B2", "#D55E00", "#80B9D9"
 
 
 def test_charts_are_drawn_in_the_colours_of_their_splits(run: Write, visit: Callable[..., Visit]) -> None:
@@ -217,10 +217,34 @@ def test_nothing_sticks_out_at_the_side(run: Write, visit: Callable[..., Visit],
 
 
 def test_twenty_runs_are_drawn(run: Write, visit: Callable[..., Visit]) -> None:
-    recipes = [modular(name="sweep", seed=seed, midpoints=(("test", 400 + 60 * seed),)) for seed in range(20)]
+    recipes = [modular(name=f"run {number}", midpoints=(("test", 400 + 60 * number),)) for number in range(20)]
     page = visit(*[run(recipe=recipe) for recipe in recipes])
     assert share_of(page.picture("#accuracy-1"), BLUE) > 0.0005
     assert page.frame.locator("button[data-toggle]").count() == 20
+
+
+def test_seeds_are_faint_below_their_median_and_hidden_together(run: Write, visit: Callable[..., Visit]) -> None:
+    seeds = [run(recipe=modular(seed=seed, midpoints=(("test", 500 + 90 * seed),))) for seed in range(8)]
+    other = run(recipe=modular(architecture="rwkv", midpoints=(("test", 300),)))
+    page = visit(*seeds, other, width=400)
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.page.screenshot(path=ARTIFACTS / "report-of-seeds-400.png", full_page=True)
+    assert page.frame.locator("button[data-toggle]").count() == 2
+    chart = "#accuracy-1"
+    bold, faint, lone = (share_of(page.picture(chart), colour) for colour in (BLUE, BLUE_AT_HALF, VERMILLION))
+    assert min(bold, faint, lone) > 0.0005
+    page.frame.get_by_role("button", name="8 seeds").click()
+    page.page.wait_for_timeout(200)
+    assert share_of(page.picture(chart), BLUE) < bold / 20
+    assert share_of(page.picture(chart), BLUE_AT_HALF) < faint / 4  # the smoothed edges of other lines remain
+    assert share_of(page.picture(chart), VERMILLION) == pytest.approx(lone, rel=0.1)
+
+
+def test_pointing_at_a_seed_or_at_the_median_tells_which_it_is(run: Write, visit: Callable[..., Visit]) -> None:
+    page = visit(*[run(recipe=modular(seed=seed, midpoints=(("test", 300 + 200 * seed),))) for seed in range(3)])
+    told = " ".join(page.hover_texts("#accuracy-1"))
+    assert "modular · seed 1" in told
+    assert "modular · 3 seeds, median" in told
 
 
 def test_runs_without_a_curve_break_nothing(run: Write, visit: Callable[..., Visit]) -> None:
