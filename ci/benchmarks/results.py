@@ -1,0 +1,139 @@
+"""The results files: everything measured in one run of the benchmark, as JSON, and as Markdown made from that."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ci.benchmarks import machine
+from ci.benchmarks.cases import Case
+from ci.benchmarks.rounds import Effort, Timing, paired_ratio
+from ci.benchmarks.table import losses_markdown, speed_markdown
+from ci.benchmarks.targets import judge
+from ci.benchmarks.variants import VARIANTS
+from grokcore.storage import write_atomically, write_json
+
+Document = dict[str, Any]
+
+
+class _Results:
+    """A document and its two files, written anew after every change."""
+
+    def __init__(self, folder: Path, suffix: str, device: str, render: Callable[[Document], str]) -> None:
+        facts, now = machine.facts(device), datetime.now(UTC)
+        self.document: Document = {
+            "format": 1,
+            "date": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "machine": facts,
+        }
+        self.path = _free_name(folder, f"{now:%Y-%m-%d}-{machine.slug(facts)}{suffix}")
+        self._render = render
+
+    def set(self, key: str, value: Any) -> None:
+        self.document[key] = value
+        self.save()
+
+    def save(self) -> None:
+        write_json(self.path, self.document)
+        write_atomically(self.path.with_suffix(".md"), self._render(self.document).encode())
+
+
+class SpeedResults(_Results):
+    """How fast training is.
+
+    date, machine, settings    when, on what (see `machine.facts`), and how it was measured
+    peak_flops                 FLOP/s of a large matrix product in this run, by number format
+    rows                       one for each case, variant and number format (see `row`)
+    failures                   a line for each case that could not be measured
+    data_generation, command_line, modular, seeds
+                               the parts that are no training step, absent where they were not asked for
+    targets                    the figures that were to be reached, and what was measured of them
+    """
+
+    def __init__(self, folder: Path, *, device: str, threads: int, effort: Effort) -> None:
+        super().__init__(folder, "", device, speed_markdown)
+        self.document |= {
+            "settings": {"device": device, "threads": threads, **asdict(effort)},
+            "peak_flops": {},
+            "rows": [],
+            "failures": [],
+        }
+
+    def save(self) -> None:
+        self.document["targets"] = judge(self.document)
+        super().save()
+
+    def set_rows(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows, in place of those that stand for the same."""
+        new = [identity(row) for row in rows]
+        kept = [row for row in self.document["rows"] if identity(row) not in new]
+        self.set("rows", [*kept, *rows])
+
+
+class LossResults(_Results):
+    """Whether both choices of `loss_on` learn alike: `comparisons` has one entry a preset (see `compare_losses`)."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "-losses", "cpu", losses_markdown)
+        self.document["comparisons"] = []
+
+    def add(self, comparison: dict[str, Any]) -> None:
+        self.set("comparisons", [*self.document["comparisons"], comparison])
+
+
+def identity(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] for name in ("model", "architecture", "loss_on", "variant", "precision"))
+
+
+def row(
+    case: Case, timing: Timing, others: Sequence[Timing], *, batch_size: int, plain_flops: float, peak: float
+) -> dict[str, Any]:
+    """What was measured of one variant.
+
+    Args:
+        others: the timings of the same case, from the same rounds.
+        plain_flops: algorithmic operations of one step of the plain model (`grokcore.models.step_flops`): they are the
+            same for every variant, so that no trick of execution moves them.
+        peak: FLOP/s of a large matrix product in the same number format.
+    """
+    milliseconds = [1000 * seconds for seconds in timing.seconds]
+    return {
+        "model": case.model,
+        "architecture": case.architecture,
+        "loss_on": case.loss_on,
+        "variant": timing.entry.variant,
+        "label": VARIANTS[timing.entry.variant].label,
+        "precision": timing.entry.precision,
+        "milliseconds_per_step": {
+            "median": statistics.median(milliseconds),
+            "min": min(milliseconds),
+            "max": max(milliseconds),
+            "repeats": milliseconds,
+        },
+        "steps_per_repeat": timing.steps,
+        "steps_per_second": 1 / timing.median,
+        "examples_per_second": batch_size / timing.median,
+        "plain_model_flops_per_step": plain_flops,
+        "model_flop_utilisation": plain_flops / timing.median / peak,
+        "peak_memory_bytes": timing.peak_memory,
+        "profile": timing.profile,
+        "first_step": asdict(timing.first_step),
+        "execution": timing.execution,
+        "times_as_fast_as": {
+            str(other.entry): paired_ratio(other.seconds, timing.seconds)
+            for other in others
+            if other.entry != timing.entry
+        },
+    }
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """`folder/stem.json`, or with a number where that exists: results are never overwritten by a later run."""
+    path, number = folder / f"{stem}.json", 2
+    while path.exists():
+        path, number = folder / f"{stem}-{number}.json", number + 1
+    return path
