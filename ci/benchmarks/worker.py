@@ -10,7 +10,8 @@ import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -147,7 +148,7 @@ def _profile(stepper: Stepper, steps: int, device: torch.device) -> dict[str, fl
     from torch.profiler import ProfilerActivity, profile
 
     kind = ProfilerActivity.CUDA if device.type == "cuda" else ProfilerActivity.CPU
-    with profile(activities=[kind], acc_events=True) as recorded:
+    with _silence(), profile(activities=[kind], acc_events=True) as recorded:
         for _ in range(steps):
             stepper.step()
         _wait_for(device)
@@ -158,6 +159,19 @@ def _profile(stepper: Stepper, steps: int, device: torch.device) -> dict[str, fl
     total = sum(times.values())
     largest = sorted(times, key=lambda name: -times[name])[:PROFILED_OPERATORS]
     return {name: round(times[name] / total, 4) for name in largest}
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Drop what is written to standard error: the profiler's library announces itself there."""
+    before = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 _COMMANDS: dict[str, Callable[[Stepper, int, torch.device], Any]] = {"train": _train, "profile": _profile}
