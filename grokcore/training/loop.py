@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,6 +94,22 @@ class Trainer:
             stop: looked at before every step.
             on_evaluation: called with every new line.
         """
+        turns = self.turns(lines, journal, stop, on_evaluation)
+        while True:
+            try:
+                next(turns)
+            except StopIteration as end:
+                reason: ExitReason = end.value
+                return reason
+            self._step()
+
+    def turns(
+        self, lines: list[Line], journal: Journal, stop: StopRequest, on_evaluation: Callable[[Line], None]
+    ) -> Generator[None, None, ExitReason]:
+        """All that `run` does but the optimiser steps: it yields where the next is due, and returns why training ends.
+
+        So that somebody else can take the step, for several runs at once.
+        """
         training, state, rules = self.training, self.state, self.spec.evaluation
         evaluated = lines[-1]["step"] if lines else -1
         due = 0 if evaluated < 0 else next_evaluation(evaluated, rules)
@@ -116,7 +132,7 @@ class Trainer:
                 saved = state.step
             if reason is not None:
                 return reason
-            self._step()
+            yield
 
     def _step(self) -> None:
         """One optimiser step. Nothing in here waits for the device."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from grokcore.models import build_model
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.storage import local_path, new_directory, write_atomically
 from grokcore.telemetry import JOURNAL, Journal, Manifest, cut_back, read_manifest
+from grokcore.telemetry.manifest import ExitReason
 from grokcore.training.checkpoints import load_checkpoint
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.place import Resume, TrainResult, check_place
@@ -50,31 +52,66 @@ def train_model(
     spec = resolve(spec)
     check_hardware(spec)
     device = torch.device(resolve_device(spec.training.device))
-    run = local_path(out).absolute()
-    resuming = check_place(run, spec, resume)
-    data_path = local_path(data).absolute()
-    dataset = open_dataset(data_path, expected_id=spec.dataset_id)
     with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
-        trainer = _trainer(spec, dataset, device, run, notify)
-        lines = _resume(run, trainer, notify) if resuming else []
-        manifest = manifest_of(spec, dataset, str(data_path), device, trainer.examples.prefix_sharing)
-        if resuming:
-            manifest.started = read_manifest(run).started
-        _write_spec(run, spec)
-        manifest.write(run)
-        journal = Journal(run / JOURNAL)
+        attempt = begin(spec, data, out, resume=resume, notify=notify)
+        journal = Journal(attempt.run / JOURNAL)
         try:
-            reason = trainer.run(lines, journal, stop, on_evaluation or (lambda line: None))
+            reason = attempt.trainer.run(attempt.lines, journal, stop, on_evaluation or (lambda line: None))
         finally:
             journal.close()
-    if reason == "stopped":
-        _finish(manifest, run, reason)
-        raise StoppedError(f"stopped at step {trainer.state.step}; the same command goes on from there")
-    with new_directory(run / "model", replace=True) as directory:
-        trainer.model.save(directory)
-        write_atomically(directory / "vocab.json", (data_path / "vocab.json").read_bytes())
-    _finish(manifest, run, reason)
-    return TrainResult(str(run), reason, trainer.state.step)
+    return attempt.end(reason)
+
+
+@dataclass
+class Attempt:
+    """A run that has begun, or goes on, in this process.
+
+    Attributes:
+        run: its directory.
+        trainer: at the step where it goes on.
+        lines: its journal up to there.
+    """
+
+    run: Path
+    trainer: Trainer
+    lines: list[dict[str, Any]]
+    manifest: Manifest
+    vocabulary: Path
+
+    def end(self, reason: ExitReason) -> TrainResult:
+        """Write what a run leaves at its end.
+
+        Raises:
+            StoppedError: the reason is a signal.
+        """
+        step = self.trainer.state.step
+        if reason != "stopped":
+            with new_directory(self.run / "model", replace=True) as directory:
+                self.trainer.model.save(directory)
+                write_atomically(directory / "vocab.json", self.vocabulary.read_bytes())
+        self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
+        self.manifest.write(self.run)
+        if reason == "stopped":
+            raise StoppedError(f"stopped at step {step}; the same command goes on from there")
+        return TrainResult(str(self.run), reason, step)
+
+
+def begin(
+    spec: ExperimentSpec, data: str | Path, out: str | Path, *, resume: Resume, notify: Callable[[str], None]
+) -> Attempt:
+    """Everything that comes before a run's first step; `spec` is resolved and can run here."""
+    device = torch.device(resolve_device(spec.training.device))
+    run, data_path = local_path(out).absolute(), local_path(data).absolute()
+    resuming = check_place(run, spec, resume)
+    dataset = open_dataset(data_path, expected_id=spec.dataset_id)
+    trainer = _trainer(spec, dataset, device, run, notify)
+    lines = _resume(run, trainer, notify) if resuming else []
+    manifest = manifest_of(spec, dataset, str(data_path), device, trainer.examples.prefix_sharing)
+    if resuming:
+        manifest.started = read_manifest(run).started
+    _write_spec(run, spec)
+    manifest.write(run)
+    return Attempt(run, trainer, lines, manifest, data_path / "vocab.json")
 
 
 def _trainer(
@@ -113,8 +150,3 @@ def _resume(run: Path, trainer: Trainer, notify: Callable[[str], None]) -> list[
 def _write_spec(run: Path, spec: ExperimentSpec) -> None:
     text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_atomically(run / "spec.yaml", text.encode())
-
-
-def _finish(manifest: Manifest, run: Path, reason: Any) -> None:
-    manifest.exit_reason, manifest.finished = reason, utc_now()
-    manifest.write(run)

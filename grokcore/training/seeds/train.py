@@ -17,7 +17,10 @@ from grokcore.training.place import Resume, TrainResult, check_place
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
 from grokcore.training.seeds.processes import train_in_processes
 
-Strategy = Literal["processes", "sequence"]
+Strategy = Literal["processes", "sequence", "stacked"]
+
+_SMALL_STEP = 1e11
+"""FLOPs of an optimiser step below which a GPU that does 1e14 and more a second has little to do with one seed."""
 
 _SEVERITY = (EXIT_STOPPED, EXIT_TRANSIENT, 1, EXIT_BAD_INPUT)
 """Of several failures, the one that decides the exit code: first those after which the same call can go further."""
@@ -51,7 +54,9 @@ def train_seeds(
         resume: as in `train_model`, for each run.
         strategy: `processes` trains on the CPU, one seed per process at a time, as many processes at once as the cores
             hold (of `training.threads` threads each, by default 1); `sequence` trains one seed after another in this
-            process. None takes processes on the CPU, and the sequence on a GPU.
+            process; `stacked` trains all of them side by side in it, with their weights stacked, equal to single runs
+            up to rounding. None takes processes on the CPU; on a GPU it stacks small models and takes the sequence for
+            those that fill it alone.
         on_evaluation: called with the seed and each new line of its journal.
         on_end: called with the seed and its result, or why there is none.
         notify: called with a line about resuming, and for each seed that failed, at the end.
@@ -68,9 +73,11 @@ def train_seeds(
     resolved = [resolve(spec) for spec in specs]
     jobs = _jobs(resolved, local_path(data).absolute(), local_path(out).absolute(), resume)
     if strategy is None:
-        strategy = "processes" if resolve_device(resolved[0].training.device) == "cpu" else "sequence"
+        strategy = _best_strategy(resolved[0], jobs[0])
     if strategy not in _STRATEGIES:
         raise InputError(f"strategy={strategy!r} is not known; allowed are {', '.join(get_args(Strategy))}")
+    if strategy == "stacked" and (obstacle := why_not_stacked(resolved[0])) is not None:
+        raise InputError(f"strategy=stacked does not go with {obstacle}: use strategy=sequence")
     outcomes = _STRATEGIES[strategy](jobs, Listener(on_evaluation, on_end, notify))
     return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
 
@@ -88,6 +95,26 @@ def _jobs(specs: Sequence[ExperimentSpec], data: Path, out: Path, resume: Resume
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     return [Job(spec, str(data), str(run), resume) for run, spec in zip(runs, specs, strict=True)]
+
+
+def _best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
+    if resolve_device(spec.training.device) == "cpu":
+        return "processes"
+    from grokcore.training.record import flops_per_step
+
+    small = flops_per_step(spec, open_dataset(job.data)) < _SMALL_STEP
+    return "stacked" if small and why_not_stacked(spec) is None else "sequence"
+
+
+def why_not_stacked(spec: ExperimentSpec) -> str | None:
+    """What keeps seeds of this spec from being stacked, or None where nothing does."""
+    if spec.model.implementation != "fast":
+        return f"model.implementation={spec.model.implementation}"
+    if getattr(spec.model, "dropout", 0.0):
+        return "dropout, whose draws would not be those of single runs"
+    if spec.training.precision == "fp16":
+        return "training.precision=fp16, whose loss scale skips steps of one seed and not of another"
+    return None
 
 
 def _check_seeds(specs: Sequence[ExperimentSpec]) -> None:
@@ -118,8 +145,14 @@ def train_in_sequence(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
     return outcomes
 
 
+def _train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
+    from grokcore.training.seeds.stacked import train_stacked  # the one strategy that needs torch in this process
+
+    return train_stacked(jobs, listener)
+
+
 _STRATEGIES: Mapping[Strategy, Callable[[Sequence[Job], Listener], list[Outcome]]]
-_STRATEGIES = {"processes": train_in_processes, "sequence": train_in_sequence}
+_STRATEGIES = {"processes": train_in_processes, "sequence": train_in_sequence, "stacked": _train_stacked}
 
 
 def _all_or_worst(outcomes: Mapping[int, Outcome], notify: Callable[[str], None]) -> list[TrainResult]:

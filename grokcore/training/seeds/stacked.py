@@ -1,0 +1,185 @@
+"""Seeds side by side in one process: their weights stacked, one optimiser step for all of them.
+
+A small model leaves most of a GPU idle: its kernels are over before the next are launched. Stacked, every kernel works
+for all seeds at once. All else stays as it is for a single run: each has a trainer of its own, whose weights and
+moments are slices of the stack, and which evaluates, saves and ends as if it were alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from grokcore.errors import GrokcoreError
+from grokcore.models import SharedPrefixes
+from grokcore.spec import resolve_device
+from grokcore.telemetry import JOURNAL, Journal
+from grokcore.training.graph import Replay
+from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.losses import LOSSES
+from grokcore.training.optimizers import OPTIMIZERS
+from grokcore.training.place import TrainResult
+from grokcore.training.precision import autocast
+from grokcore.training.projections import PROJECTIONS
+from grokcore.training.schedule import learning_rate_at
+from grokcore.training.seeds.jobs import Job, Listener, Outcome
+from grokcore.training.signals import StopRequest, stop_on_signal
+from grokcore.training.train import Attempt, begin
+
+
+def train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
+    """All seeds at once; those that resume at other steps than the rest form groups of their own, one after another."""
+    spec = jobs[0].spec
+    device = torch.device(resolve_device(spec.training.device))
+    outcomes: list[Outcome] = [None] * len(jobs)
+    with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
+        groups: dict[int, dict[int, Attempt]] = {}
+        for number, job in enumerate(jobs):
+            try:
+                attempt = begin(
+                    job.spec, job.data, job.run, resume=job.resume, notify=partial(listener.remark, job.seed)
+                )
+            except GrokcoreError as error:
+                outcomes[number] = error
+                listener.on_end(job.seed, error)
+            else:
+                groups.setdefault(attempt.trainer.state.step, {})[number] = attempt
+        for _, group in sorted(groups.items()):
+            for number, outcome in _train_group(group, jobs, stop, listener).items():
+                outcomes[number] = outcome
+    return outcomes
+
+
+def _train_group(
+    attempts: dict[int, Attempt], jobs: Sequence[Job], stop: StopRequest, listener: Listener
+) -> dict[int, Outcome]:
+    outcomes: dict[int, Outcome] = {}
+    with ExitStack() as journals:
+        turns = {}
+        for number, attempt in attempts.items():
+            journal = Journal(attempt.run / JOURNAL)
+            journals.callback(journal.close)
+            tell = partial(listener.on_evaluation, jobs[number].seed)
+            turns[number] = attempt.trainer.turns(attempt.lines, journal, stop, tell)
+        step = StackedStep([attempt.trainer for attempt in attempts.values()], listener.notify)
+        while turns:
+            for number in list(turns):
+                try:
+                    next(turns[number])
+                    continue
+                except StopIteration as end:
+                    outcome = _ended(attempts[number], end)
+                except GrokcoreError as error:
+                    outcome = error
+                del turns[number]
+                outcomes[number] = outcome
+                listener.on_end(jobs[number].seed, outcome)
+            if turns and not stop.requested:  # a signal between two turns ends all seeds at the same step
+                step()
+    return outcomes
+
+
+def _ended(attempt: Attempt, end: StopIteration) -> TrainResult | GrokcoreError:
+    try:
+        return attempt.end(end.value)
+    except GrokcoreError as error:
+        return error
+
+
+class StackedStep:
+    """One optimiser step of K trainers at the same step, on weights (K, ...) of which each trainer's are a slice."""
+
+    def __init__(self, trainers: Sequence[Trainer], notify: Callable[[str], None]) -> None:
+        first = trainers[0]
+        self._trainers, self._training, self._device = trainers, first.training, first.device
+        self._model, self._examples = first.model, first.examples
+        names = [name for name, _ in first.model.named_parameters()]
+        columns = list(zip(*(trainer.parameters for trainer in trainers), strict=True))
+        self._weights = {
+            name: nn.Parameter(torch.stack([weight.detach() for weight in column]))
+            for name, column in zip(names, columns, strict=True)
+        }
+        stacked_of = dict(zip(map(id, first.parameters), self._weights.values(), strict=True))
+        groups = [
+            {**group, "params": [stacked_of[id(weight)] for weight in group["params"]]}
+            for group in first.state.optimizer.param_groups
+        ]
+        self._optimizer = OPTIMIZERS[self._training.optimizer](groups, self._training)
+        self._gradient_norms = torch.stack([trainer.state.gradient_norm for trainer in trainers])
+        for number, trainer in enumerate(trainers):
+            self._take_over(trainer, number)
+        self._loss = LOSSES[self._training.loss]
+        self._rows = torch.zeros(len(trainers), self._training.batch_size, dtype=torch.int64, device=self._device)
+        precision = torch.float32 if self._device.type == "cuda" else torch.float64
+        self._learning_rate = torch.zeros((), dtype=precision, device=self._device)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate
+        graphed = self._device.type == "cuda" and self._training.cuda_graph
+        self._run: Callable[[], None] = Replay(self._work, notify) if graphed else self._work
+
+    def _take_over(self, trainer: Trainer, number: int) -> None:
+        """Make a trainer's weights and optimiser state slices of the stack, their values unchanged."""
+        state = trainer.state.optimizer.state
+        for weight, stacked in zip(trainer.parameters, self._weights.values(), strict=True):
+            for name, value in state[weight].items():
+                mine = self._optimizer.state[stacked][name]
+                slot = mine[number] if mine.ndim else mine  # the count of steps is one for all
+                slot.copy_(value)
+                value.data = slot
+            weight.data = stacked.detach()[number]
+        trainer.state.gradient_norm.data = self._gradient_norms[number]
+
+    def __call__(self) -> None:
+        step = self._trainers[0].state.step
+        for number, trainer in enumerate(self._trainers):
+            self._rows[number].copy_(trainer.sampler(step))
+        self._learning_rate.fill_(learning_rate_at(step, self._training))
+        self._run()
+        for trainer in self._trainers:
+            trainer.state.step = step + 1
+
+    def _work(self) -> None:
+        training, weights = self._training, list(self._weights.values())
+        try:
+            for rows in self._rows.chunk(training.gradient_accumulation, dim=1):
+                self._losses(rows).sum().backward()
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
+            norms = squares.sum(0).sqrt()
+            self._gradient_norms.copy_(norms)
+            if training.gradient_clip is not None:
+                factors = (training.gradient_clip / (norms + 1e-6)).clamp_max(1.0)
+                for gradient in gradients:
+                    gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
+            self._optimizer.step()
+            if training.projection != "none" and training.projection_bound is not None:
+                for trainer in self._trainers:
+                    PROJECTIONS[training.projection](trainer.parameters, training.projection_bound, None)
+        finally:
+            for weight in weights:
+                weight.grad = None
+
+    def _losses(self, rows: Tensor) -> Tensor:
+        """(K,) the loss of every seed on its part of the batch, rows (K, B), divided by the number of parts."""
+        batch = self._examples[rows.flatten()]
+        inputs, positions, targets = (
+            column.unflatten(0, rows.shape) for column in (batch.inputs, batch.positions, batch.targets)
+        )
+        table, of = (None, rows) if batch.prefixes is None else batch.prefixes
+        of = of.view(rows.shape)
+
+        def loss(
+            weights: Mapping[str, Tensor], inputs: Tensor, positions: Tensor, targets: Tensor, of: Tensor
+        ) -> Tensor:
+            prefixes = None if table is None else SharedPrefixes(table, of)
+            logits_bpv = torch.func.functional_call(self._model, weights, (inputs, positions, prefixes))
+            return self._loss(logits_bpv.flatten(0, 1), targets.flatten(), self._training.label_smoothing)
+
+        weights: dict[str, Tensor] = dict(self._weights)
+        with autocast(self._training.precision, self._device):
+            losses: Tensor = torch.vmap(loss)(weights, inputs, positions, targets, of)
+        return losses / self._training.gradient_accumulation
