@@ -5,13 +5,15 @@ positions, prefixes that examples share once. All tokens are one flat list of ro
 matrix product. And what lies between the products is one pass in a kernel (`kernels/`) instead of many over copies.
 """
 
-from grokcore.models.fast import gpt2, llama
+from grokcore.models.fast import gpt2, llama, mamba, rwkv
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.model import FastModel
 
 FAST_ARCHITECTURES: dict[str, FastArchitecture] = {
     "gpt2": gpt2.FAST,
     "llama": llama.FAST,
+    "mamba": mamba.FAST,
+    "rwkv": rwkv.FAST,
 }
 """By the spec's `architecture`."""
 

@@ -173,7 +173,7 @@ class StackedStep:
         of = of.view(rows.shape)
 
         def loss(
-            weights: Mapping[str, Tensor], inputs: Tensor, positions: Tensor, targets: Tensor, of: Tensor
+            weights: dict[str, Tensor], inputs: Tensor, positions: Tensor, targets: Tensor, of: Tensor
         ) -> Tensor:
             prefixes = None if table is None else SharedPrefixes(table, of)
             logits_bpv = torch.func.functional_call(self._model, weights, (inputs, positions, prefixes))

@@ -1,0 +1,147 @@
+"""RWKV-4 for short sequences; `grokcore/models/rwkv.py` says what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from grokcore.models.fast.architecture import FastArchitecture
+from grokcore.models.fast.channel_mixing import gated, squared_relu
+from grokcore.models.fast.conversion import Stored, same
+from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.token_shift import token_shift
+from grokcore.models.fast.wkv import gated_wkv
+
+
+class TimeMixing(nn.Module):
+    """W_out (sigmoid(r) * wkv(k, v)), with r, k and v read off shifted tokens (arXiv 2305.13048, section 3.1)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.decay, self.bonus = nn.Parameter(torch.empty(width)), nn.Parameter(torch.empty(width))
+        self.mix = nn.Parameter(torch.empty(3, width))
+        self.key, self.value, self.receptance, self.output = (nn.Linear(width, width, bias=False) for _ in range(4))
+
+    def forward(self, x: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
+        """(N, D) -> (N, D) or, at `rows` (Q,) alone, (Q, D)."""
+        if rows is None:
+            for_key, for_value, for_receptance = token_shift(x, self.mix, layout)
+        else:
+            for_key, for_value = token_shift(x, self.mix[:2], layout)
+            (for_receptance,) = token_shift(x, self.mix[2:], layout, rows)
+        key, value, receptance = self.key(for_key), self.value(for_value), self.receptance(for_receptance)
+        mixed = gated_wkv(self.decay.exp(), self.bonus, key, value, receptance, layout, rows)
+        result: Tensor = self.output(mixed)
+        return result
+
+
+class ChannelMixing(nn.Module):
+    """sigmoid(r) * W_out relu(k)^2, with r and k read off shifted tokens (arXiv 2305.13048, section 3.1)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.empty(2, width))
+        self.key, self.receptance = nn.Linear(width, hidden, bias=False), nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
+        """(N, D) -> (N, D) or, at `rows` (Q,) alone, (Q, D)."""
+        for_key, for_receptance = token_shift(x, self.mix, layout, rows)
+        return gated(self.receptance(for_receptance), self.value(squared_relu(self.key(for_key))))
+
+
+class Pairs:
+    """Each chosen token after the one before it: all that a chosen token's channel mixing reads.
+
+    Attributes:
+        rows: (2 Q,) int64, the flat rows of the pairs; a token without one before it stands in its own pair twice.
+        without: (2 Q, 1) bool, whether a row only stands in for a token that there is not.
+        layout: of the pairs, as examples of two tokens.
+        chosen: (Q,) int64, where the chosen tokens are in `rows`.
+    """
+
+    def __init__(self, chosen: Chosen) -> None:
+        layout, first = chosen.layout, chosen.positions.flatten() == 0
+        if layout.prefix_of is None:
+            before, without = torch.where(first, chosen.rows, chosen.rows - 1), first
+        else:
+            prefix = layout.prefix_of.repeat_interleave(chosen.shape[1])
+            without = first & (prefix == layout.prefixes)
+            before = torch.where(first, (prefix + 1) * layout.prefix_tokens, chosen.rows) - 1
+            before = torch.where(without, chosen.rows, before)
+        self.rows = torch.stack((before, chosen.rows), dim=1).flatten()
+        self.without = torch.stack((without, torch.zeros_like(without)), dim=1).view(-1, 1)
+        self.layout = Layout(len(chosen.rows), 2, layout.device)
+        self.chosen = torch.arange(1, len(self.rows), 2, device=layout.device)
+
+
+class RWKVBlock(nn.Module):
+    """x <- x + time_mixing(norm(x));  x <- x + channel_mixing(norm(x)); the first block normalises the embeddings too.
+
+    A block of its own, since RWKV's channel mixing too looks one token back.
+    """
+
+    def __init__(self, width: int, hidden: int, epsilon: float, *, first: bool) -> None:
+        super().__init__()
+        if first:
+            self.embedding_norm: nn.Module | None = nn.LayerNorm(width, epsilon)
+        else:
+            self.embedding_norm = None
+        self.time_norm, self.channel_norm = nn.LayerNorm(width, epsilon), nn.LayerNorm(width, epsilon)
+        self.time_mixing, self.channel_mixing = TimeMixing(width), ChannelMixing(width, hidden)
+
+    def forward(self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None) -> Tensor:
+        """The stream after this block: of all tokens, or of the chosen ones, which is all that the last block owes."""
+        if self.embedding_norm is not None:
+            hidden = self.embedding_norm(hidden)
+        x = self.time_norm(hidden)
+        if chosen is None:
+            hidden = hidden + self.time_mixing(x, layout)
+            return hidden + self.channel_mixing(self.channel_norm(hidden), layout)
+        if 2 * len(chosen.rows) >= len(hidden):
+            hidden = hidden + self.time_mixing(x, layout)
+            return chosen.of(hidden) + self.channel_mixing(self.channel_norm(hidden), layout, chosen.rows)
+        pairs = Pairs(chosen)
+        hidden = functional.embedding(pairs.rows, hidden) + self.time_mixing(x, layout, pairs.rows)
+        x = self.channel_norm(hidden).masked_fill(pairs.without, 0)
+        return hidden[1::2] + self.channel_mixing(x, pairs.layout, pairs.chosen)
+
+
+def block(config: Any, number: int) -> RWKVBlock:
+    return RWKVBlock(config.hidden_size, config.intermediate_size, config.layer_norm_epsilon, first=number == 0)
+
+
+def _mixes(part: str, *projections: str) -> Stored:
+    return Stored(tuple(f"rwkv.blocks.*.{part}.time_mix_{projection}" for projection in projections), unsqueezed=0)
+
+
+FAST = FastArchitecture(
+    block=block,
+    final_norm=lambda config: nn.LayerNorm(config.hidden_size),
+    names={
+        "embedding.weight": same("rwkv.embeddings.weight"),
+        "blocks.*.embedding_norm.weight": same("rwkv.blocks.*.pre_ln.weight"),
+        "blocks.*.embedding_norm.bias": same("rwkv.blocks.*.pre_ln.bias"),
+        "blocks.*.time_norm.weight": same("rwkv.blocks.*.ln1.weight"),
+        "blocks.*.time_norm.bias": same("rwkv.blocks.*.ln1.bias"),
+        "blocks.*.time_mixing.decay": same("rwkv.blocks.*.attention.time_decay"),
+        "blocks.*.time_mixing.bonus": same("rwkv.blocks.*.attention.time_first"),
+        "blocks.*.time_mixing.mix": _mixes("attention", "key", "value", "receptance"),
+        "blocks.*.time_mixing.key.weight": same("rwkv.blocks.*.attention.key.weight"),
+        "blocks.*.time_mixing.value.weight": same("rwkv.blocks.*.attention.value.weight"),
+        "blocks.*.time_mixing.receptance.weight": same("rwkv.blocks.*.attention.receptance.weight"),
+        "blocks.*.time_mixing.output.weight": same("rwkv.blocks.*.attention.output.weight"),
+        "blocks.*.channel_norm.weight": same("rwkv.blocks.*.ln2.weight"),
+        "blocks.*.channel_norm.bias": same("rwkv.blocks.*.ln2.bias"),
+        "blocks.*.channel_mixing.mix": _mixes("feed_forward", "key", "receptance"),
+        "blocks.*.channel_mixing.key.weight": same("rwkv.blocks.*.feed_forward.key.weight"),
+        "blocks.*.channel_mixing.receptance.weight": same("rwkv.blocks.*.feed_forward.receptance.weight"),
+        "blocks.*.channel_mixing.value.weight": same("rwkv.blocks.*.feed_forward.value.weight"),
+        "final_norm.weight": same("rwkv.ln_out.weight"),
+        "final_norm.bias": same("rwkv.ln_out.bias"),
+        "head.weight": same("head.weight"),
+    },
+)

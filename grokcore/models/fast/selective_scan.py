@@ -1,0 +1,148 @@
+"""The selective scan of Mamba-1 (arXiv 2312.00752, section 3.2) over few tokens, some of them shared prefixes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from grokcore.models.fast.kernels import Kernels, kernels_for
+from grokcore.models.fast.layout import Chosen, Layout
+
+_BLOCK = 32
+"""CHANNELS of kernels/scan.c."""
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    delta_bias: Tensor,
+    a: Tensor,
+    b_c: Tensor,
+    d: Tensor,
+    z: Tensor,
+    layout: Layout,
+    chosen: Chosen | None,
+) -> Tensor:
+    """y silu(z) for every token, or for the chosen ones only, computed in fp32 at least:
+
+        h_t = exp(Delta_t A) h_(t-1) + Delta_t u_t B_t,  y_t = C_t h_t + D u_t,  Delta = softplus(delta + delta_bias)
+
+    with a state h of S numbers in every channel, zeros at first; an example goes on from its prefix's.
+
+    Args:
+        u: (N, C).
+        delta: (N, C).
+        delta_bias: (C,).
+        a: (C, S), A, negative.
+        b_c: (N, 2 S), B and C, the same in all channels.
+        d: (C,), D.
+        z: (N, C), or (Q, C) of the chosen tokens alone.
+
+    Returns:
+        (N, C) or (Q, C), in the precision of `z`.
+    """
+    inputs = (u, delta, delta_bias, a, b_c, d, z)
+    inputs = tuple(value.to(torch.promote_types(value.dtype, torch.float32)) for value in inputs)
+    kernels = kernels_for(inputs[0])
+    if kernels is not None:
+        mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)
+    else:
+        mixed = plain_selective_scan(*inputs, layout, chosen)
+    return mixed.to(z.dtype)
+
+
+def plain_selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    delta_bias: Tensor,
+    a: Tensor,
+    b_c: Tensor,
+    d: Tensor,
+    z: Tensor,
+    layout: Layout,
+    chosen: Chosen | None,
+) -> Tensor:
+    """The same in torch's own operators: on GPUs, inside transforms, and to test the kernel."""
+    delta = functional.softplus(delta + delta_bias)
+    rows = (delta, delta * u, *b_c.chunk(2, dim=1))
+    if layout.prefixes:
+        of_prefixes, states = _scan(a, *map(layout.of_prefixes, rows), None)
+        begin = layout.per_example(states.flatten(1)).unflatten(1, states.shape[1:])
+        y = layout.flatten(of_prefixes, _scan(a, *map(layout.of_examples, rows), begin)[0])
+    else:
+        y = _scan(a, *map(layout.of_examples, rows), None)[0].flatten(0, 1)
+    y = y + d * u
+    return (y if chosen is None else chosen.of(y)) * functional.silu(z)
+
+
+def _scan(
+    a: Tensor, delta_btc: Tensor, input_btc: Tensor, b_bts: Tensor, c_bts: Tensor, state_bcs: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """C_t h_t of every token (B, T, C), and the last h (B, C, S)."""
+    decays_btcs = (delta_btc[..., None] * a).exp()
+    added_btcs = input_btc[..., None] * b_bts[:, :, None]
+    read = []
+    for decay, added, c_bs in zip(decays_btcs.unbind(1), added_btcs.unbind(1), c_bts.unbind(1), strict=True):
+        state_bcs = added if state_bcs is None else decay * state_bcs + added
+        read.append((state_bcs @ c_bs[..., None]).squeeze(-1))
+    assert state_bcs is not None
+    return torch.stack(read, dim=1), state_bcs
+
+
+class _KernelScan(torch.autograd.Function):
+    """`selective_scan` by kernels/scan.c."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        u: Tensor,
+        delta: Tensor,
+        delta_bias: Tensor,
+        a: Tensor,
+        b_c: Tensor,
+        d: Tensor,
+        z: Tensor,
+        layout: Layout,
+        chosen: Chosen | None,
+        kernels: Kernels,
+    ) -> Tensor:
+        u, delta, rates = u.contiguous(), delta.contiguous(), (a * math.log2(math.e)).t().contiguous()
+        inputs = (u, delta, delta_bias, rates, b_c, d, z)
+        ctx.save_for_backward(*inputs)
+        ctx.layout, ctx.chosen, ctx.kernels = layout, chosen, kernels
+        out = u.new_empty(z.shape)
+        kernels.call("scan_forward", u.dtype, *_sizes(layout, chosen, rates), *_with_strides(*inputs), out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        u, delta, delta_bias, rates, b_c, d, z = inputs = ctx.saved_tensors
+        grad_u, grad_delta, grad_z = (torch.empty_like(value) for value in (u, delta, grad_out.contiguous()))
+        grad_bias, grad_a, grad_d = (torch.zeros_like(value) for value in (delta_bias, rates, d))
+        grad_b_c = u.new_empty(math.ceil(u.shape[1] / _BLOCK), *b_c.shape)
+        ctx.kernels.call(
+            "scan_backward",
+            u.dtype,
+            *_sizes(ctx.layout, ctx.chosen, rates),
+            *_with_strides(*inputs),
+            *(grad_out.contiguous(), grad_u, grad_delta, grad_bias, grad_a, grad_b_c, grad_d, grad_z),
+        )
+        return grad_u, grad_delta, grad_bias, grad_a.t(), grad_b_c.sum(0), grad_d, grad_z, None, None, None
+
+
+def _sizes(layout: Layout, chosen: Chosen | None, rates: Tensor) -> tuple[Tensor | int, ...]:
+    states, channels = rates.shape
+    prefix_of = 0 if layout.prefix_of is None else layout.prefix_of.contiguous()
+    asked = (0, 0) if chosen is None else (chosen.positions.contiguous(), chosen.shape[1])
+    numbers = (layout.prefixes, layout.prefix_tokens, layout.examples, layout.tokens, prefix_of)
+    return *numbers, *asked, channels, states
+
+
+def _with_strides(
+    u: Tensor, delta: Tensor, delta_bias: Tensor, rates: Tensor, b_c: Tensor, d: Tensor, z: Tensor
+) -> tuple[Tensor | int, ...]:
+    return u, delta, delta_bias, rates, b_c, b_c.stride(0), d, z, z.stride(0)
