@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from grokcore.training.seeds.messages import decode_job, decode_outcome, encode_
 from grokcore.training.seeds.train import Strategy, train_seeds
 
 SEEDS = (0, 1, 4)
+Start = Callable[..., subprocess.Popen[str]]
 
 
 def specs(*overrides: str, seeds: tuple[int, ...] = SEEDS) -> list[ExperimentSpec]:
@@ -116,10 +118,24 @@ def test_finished_seeds_stay_as_they_are_and_new_ones_join_them(
     assert len(without_clock(out / "seed-2")) == len(without_clock(out / "seed-1"))
 
 
-def start(data: Path, out: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "grokcore", "train", "smoke", "--data", str(data), "--out", str(out)]
-    command += ["--seeds", "0,1", "--set", "training.checkpoint_interval=null", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start(smoke_data: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the command for seeds 0 and 1; whatever a failed test leaves running is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def launch(out: Path, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "grokcore", "train", "smoke", "--data", str(smoke_data), "--out", str(out)]
+        command += ["--seeds", "0,1", "--set", "training.checkpoint_interval=null", *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield launch
+    for process in started:
+        for pid in [*children(process.pid), process.pid]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
@@ -153,9 +169,9 @@ def evaluations(run: Path) -> int:
     return len(read_journal(run / "metrics.jsonl")) if (run / "metrics.jsonl").exists() else 0
 
 
-def test_a_signal_saves_every_seed_and_the_same_command_goes_on(smoke_data: Path, tmp_path: Path) -> None:
+def test_a_signal_saves_every_seed_and_the_same_command_goes_on(start: Start, smoke_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = start(smoke_data, out, "--set", "training.max_steps=1000000")
+    process = start(out, "--set", "training.max_steps=1000000")
     wait_for(lambda: evaluations(out / "seed-0") > 8)
     workers = children(process.pid)
     assert workers
@@ -169,7 +185,7 @@ def test_a_signal_saves_every_seed_and_the_same_command_goes_on(smoke_data: Path
 
     steps = [int(place.name[5:]) for place in out.glob("seed-*/checkpoints/step-*")]
     budget = f"training.max_steps={max(steps) + 5}"
-    process = start(smoke_data, out, "--set", budget)
+    process = start(out, "--set", budget)
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     assert f"seed 0: resuming at step {min(steps)}" in stderr or f"seed 0: resuming at step {max(steps)}" in stderr
@@ -179,16 +195,35 @@ def test_a_signal_saves_every_seed_and_the_same_command_goes_on(smoke_data: Path
         assert without_clock(out / f"seed-{seed}") == without_clock(tmp_path / f"whole-{seed}")
 
 
-def test_no_process_outlives_a_parent_that_is_killed(smoke_data: Path, tmp_path: Path) -> None:
-    process = start(smoke_data, tmp_path, "--set", "training.max_steps=1000000")
+def test_no_process_outlives_a_parent_that_is_killed(start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path, "--set", "training.max_steps=1000000")
     wait_for(lambda: evaluations(tmp_path / "seed-0") > 2)
     workers = children(process.pid)
     assert workers
     process.kill()
     process.wait()
-    wait_for(lambda: not any(running(pid) for pid in workers), seconds=30)
+    try:
+        wait_for(lambda: not any(running(pid) for pid in workers), seconds=30)
+    finally:
+        for pid in filter(running, workers):
+            os.kill(pid, signal.SIGKILL)
     assert read_manifest(tmp_path / "seed-0").exit_reason == "stopped"
     assert list((tmp_path / "seed-0" / "checkpoints").glob("step-*"))
+
+
+def test_a_second_signal_is_not_waited_for(start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path, "--set", "training.max_steps=1000000")
+    wait_for(lambda: evaluations(tmp_path / "seed-0") > 2)
+    workers = children(process.pid)
+    os.kill(workers[0], signal.SIGSTOP)  # one that would be waited for
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(timeout=20) == 143
+    finally:
+        for pid in filter(running, workers):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_seed_that_fails_leaves_the_others_alone(
