@@ -148,23 +148,25 @@ def test_the_step_equals_its_naive_twin(
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_skipped_step_changes_nothing_but_the_scale(optimizer: str, smoke_data: Path) -> None:
+    """Nor are weights projected that lie outside the ball, as they do before the first step."""
     projection = ["training.projection=norm_ball", "training.projection_bound=9"]
     trainer = trainer_of(smoke_data, "training.precision=fp16", f"training.optimizer={optimizer}", *projection)
-    overflow_at(trainer, (3,))
-    steps(trainer, 3)
-    before = tensors_of(trainer)
-    steps(trainer, 1)
-    after = tensors_of(trainer)
-    assert before.pop("gradient_norm").isfinite()
-    assert not after.pop("gradient_norm").isfinite()
-    assert (before.pop("steps_skipped"), after.pop("steps_skipped")) == (0, 1)
-    assert_equal(after, before)
     assert trainer.state.scaler is not None
-    assert trainer.state.scaler.state_dict() == {"scale": 2.0**15, "_growth_tracker": 0}
+    overflow_at(trainer, (0, 4))
+    for skipped, others in enumerate((0, 3), start=1):
+        steps(trainer, others)
+        before = tensors_of(trainer)
+        steps(trainer, 1)
+        after = tensors_of(trainer)
+        before.pop("gradient_norm")
+        assert not after.pop("gradient_norm").isfinite()
+        assert (before.pop("steps_skipped"), after.pop("steps_skipped")) == (skipped - 1, skipped)
+        assert_equal(after, before)
+        assert trainer.state.scaler.state_dict() == {"scale": 2.0 ** (16 - skipped), "_growth_tracker": 0}
 
 
 def test_loss_scaling_resumes_bit_for_bit(smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grokcore.training.precision.GROWTH_INTERVAL", 4)
+    monkeypatch.setattr("grokcore.training.precision.GROWTH_INTERVAL", 3)
     whole, parts, resumed = (trainer_of(smoke_data, "training.precision=fp16") for _ in range(3))
     for trainer in (whole, parts, resumed):
         overflow_at(trainer, OVERFLOWS)
