@@ -60,7 +60,7 @@ class TrainingSpec(Spec):
         "auto", description="where to train; auto takes a CUDA GPU if there is one"
     )
     threads: int | None = outside_identity(
-        None, ge=1, description="threads of a training on the CPU; null takes one per core"
+        None, ge=1, description="threads of a training on the CPU; null takes one per core, one each for several seeds"
     )
     cuda_graph: bool = outside_identity(
         True, description="on a CUDA GPU replay a whole optimiser step as one CUDA graph"

@@ -43,7 +43,11 @@ def test_three_seeds_are_one_entry_and_two_are_two(seeds: Seeds) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"architecture": "rwkv"}, {"name": "other"}, {"splits": (("train", ("train", 0.01, 99)), ("test", ("held_out", 0.1, 9)))}],
+    [
+        {"architecture": "rwkv"},
+        {"name": "other"},
+        {"splits": (("train", ("train", 0.01, 99)), ("test", ("held_out", 0.1, 9)))},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_what_differs_in_more_than_the_seed_stays_apart(seeds: Seeds, run: Write, change: dict[str, object]) -> None:

@@ -27,7 +27,7 @@ def causal_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, layout: L
     full = x.to(torch.promote_types(x.dtype, torch.float32))
     kernels = kernels_for(full)
     if kernels is not None:
-        mixed: Tensor = _KernelConvolution.apply(full, weight, bias, layout.visible_rows, kernels)
+        mixed: Tensor = _KernelConvolution.apply(full, weight, bias, layout.visible_rows, kernels)  # type: ignore[no-untyped-call]
     else:
         mixed = plain_causal_convolution(full, weight, bias, layout)
     return mixed.to(x.dtype)
@@ -69,7 +69,7 @@ class _KernelConvolution(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         x, taps, bias, visible = ctx.saved_tensors
         inputs = (x, x.stride(0), taps, len(taps), bias, visible, *visible.shape, x.shape[1])
         grad_x, grad_taps, grad_bias = x.new_zeros(x.shape), torch.zeros_like(taps), torch.zeros_like(bias)

@@ -100,14 +100,17 @@ class RWKVBlock(nn.Module):
         x = self.time_norm(hidden)
         if chosen is None:
             hidden = hidden + self.time_mixing(x, layout)
-            return hidden + self.channel_mixing(self.channel_norm(hidden), layout)
+            everywhere: Tensor = hidden + self.channel_mixing(self.channel_norm(hidden), layout)
+            return everywhere
         if 2 * len(chosen.rows) >= len(hidden):
             hidden = hidden + self.time_mixing(x, layout)
-            return chosen.of(hidden) + self.channel_mixing(self.channel_norm(hidden), layout, chosen.rows)
+            at_chosen: Tensor = chosen.of(hidden) + self.channel_mixing(self.channel_norm(hidden), layout, chosen.rows)
+            return at_chosen
         pairs = Pairs(chosen)
         hidden = functional.embedding(pairs.rows, hidden) + self.time_mixing(x, layout, pairs.rows)
         x = self.channel_norm(hidden).masked_fill(pairs.without, 0)
-        return hidden[1::2] + self.channel_mixing(x, pairs.layout, pairs.chosen)
+        of_pairs: Tensor = hidden[1::2] + self.channel_mixing(x, pairs.layout, pairs.chosen)
+        return of_pairs
 
 
 def block(config: Any, number: int) -> RWKVBlock:

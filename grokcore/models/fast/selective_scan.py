@@ -45,11 +45,12 @@ def selective_scan(
     Returns:
         (N, C) or (Q, C), in the precision of `z`.
     """
-    inputs = (u, delta, delta_bias, a, b_c, d, z)
-    inputs = tuple(value.to(torch.promote_types(value.dtype, torch.float32)) for value in inputs)
+    inputs = [
+        value.to(torch.promote_types(value.dtype, torch.float32)) for value in (u, delta, delta_bias, a, b_c, d, z)
+    ]
     kernels = kernels_for(inputs[0])
     if kernels is not None:
-        mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)
+        mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)  # type: ignore[no-untyped-call]
     else:
         mixed = plain_selective_scan(*inputs, layout, chosen)
     return mixed.to(z.dtype)
@@ -68,28 +69,27 @@ def plain_selective_scan(
 ) -> Tensor:
     """The same in torch's own operators: on GPUs, inside transforms, and to test the kernel."""
     delta = functional.softplus(delta + delta_bias)
-    rows = (delta, delta * u, *b_c.chunk(2, dim=1))
+    rows = [delta, delta * u, *b_c.chunk(2, dim=1)]
     if layout.prefixes:
-        of_prefixes, states = _scan(a, *map(layout.of_prefixes, rows), None)
+        of_prefixes, states = _scan(a, [layout.of_prefixes(row) for row in rows], None)
         begin = layout.per_example(states.flatten(1)).unflatten(1, states.shape[1:])
-        y = layout.flatten(of_prefixes, _scan(a, *map(layout.of_examples, rows), begin)[0])
+        y = layout.flatten(of_prefixes, _scan(a, [layout.of_examples(row) for row in rows], begin)[0])
     else:
-        y = _scan(a, *map(layout.of_examples, rows), None)[0].flatten(0, 1)
+        y = _scan(a, [layout.of_examples(row) for row in rows], None)[0].flatten(0, 1)
     y = y + d * u
     return (y if chosen is None else chosen.of(y)) * functional.silu(z)
 
 
-def _scan(
-    a: Tensor, delta_btc: Tensor, input_btc: Tensor, b_bts: Tensor, c_bts: Tensor, state_bcs: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """C_t h_t of every token (B, T, C), and the last h (B, C, S)."""
+def _scan(a: Tensor, rows: list[Tensor], begin_bcs: Tensor | None) -> tuple[Tensor, Tensor]:
+    """C_t h_t of every token (B, T, C), and the last h (B, C, S); `rows` are step sizes, inputs, B and C."""
+    delta_btc, input_btc, b_bts, c_bts = rows
     decays_btcs = (delta_btc[..., None] * a).exp()
     added_btcs = input_btc[..., None] * b_bts[:, :, None]
     read = []
+    state_bcs = torch.zeros_like(added_btcs[:, 0]) if begin_bcs is None else begin_bcs
     for decay, added, c_bs in zip(decays_btcs.unbind(1), added_btcs.unbind(1), c_bts.unbind(1), strict=True):
-        state_bcs = added if state_bcs is None else decay * state_bcs + added
+        state_bcs = decay * state_bcs + added
         read.append((state_bcs @ c_bs[..., None]).squeeze(-1))
-    assert state_bcs is not None
     return torch.stack(read, dim=1), state_bcs
 
 
@@ -119,8 +119,8 @@ class _KernelScan(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        u, delta, delta_bias, rates, b_c, d, z = inputs = ctx.saved_tensors
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        u, delta, delta_bias, rates, b_c, d, _ = inputs = ctx.saved_tensors
         grad_u, grad_delta, grad_z = (torch.empty_like(value) for value in (u, delta, grad_out.contiguous()))
         grad_bias, grad_a, grad_d = (torch.zeros_like(value) for value in (delta_bias, rates, d))
         grad_b_c = u.new_empty(math.ceil(u.shape[1] / _BLOCK), *b_c.shape)

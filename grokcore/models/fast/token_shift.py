@@ -26,7 +26,7 @@ def token_shift(x: Tensor, mix: Tensor, layout: Layout, rows: Tensor | None = No
     kernels = kernels_for(x)
     if kernels is not None:
         visible = layout.visible_rows if rows is None else layout.visible_rows.index_select(0, rows)
-        result: tuple[Tensor, ...] = _KernelTokenShift.apply(x, mix, visible, kernels)
+        result: tuple[Tensor, ...] = _KernelTokenShift.apply(x, mix, visible, kernels)  # type: ignore[no-untyped-call]
         return result
     return plain_token_shift(x, mix, layout, rows)
 
@@ -63,7 +63,7 @@ class _KernelTokenShift(torch.autograd.Function):
         return outs
 
     @staticmethod
-    def backward(ctx: Any, *grad_outs: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grad_outs: Tensor) -> tuple[Tensor | None, ...]:
         x, mix, visible = ctx.saved_tensors
         grad_x, grad_mix = torch.zeros_like(x), torch.zeros_like(mix)
         grad_outs = tuple(grad_out.contiguous() for grad_out in grad_outs)

@@ -37,7 +37,7 @@ def gated_wkv(
     kernels = kernels_for(key)
     if kernels is not None:
         visible = layout.visible_rows if rows is None else layout.visible_rows.index_select(0, rows)
-        mixed: Tensor = _KernelWKV.apply(decay, bonus, key, value_full, gate, visible, kernels)
+        mixed: Tensor = _KernelWKV.apply(decay, bonus, key, value_full, gate, visible, kernels)  # type: ignore[no-untyped-call]
     else:
         mixed = plain_gated_wkv(decay, bonus, key, value_full, gate, layout, rows)
     return mixed.to(value.dtype)
@@ -95,7 +95,7 @@ class _KernelWKV(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
         *summed, gate, visible = inputs
         grads = (*map(torch.zeros_like, summed), torch.empty_like(gate))

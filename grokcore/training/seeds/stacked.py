@@ -172,9 +172,7 @@ class StackedStep:
         table, of = (None, rows) if batch.prefixes is None else batch.prefixes
         of = of.view(rows.shape)
 
-        def loss(
-            weights: dict[str, Tensor], inputs: Tensor, positions: Tensor, targets: Tensor, of: Tensor
-        ) -> Tensor:
+        def loss(weights: dict[str, Tensor], inputs: Tensor, positions: Tensor, targets: Tensor, of: Tensor) -> Tensor:
             prefixes = None if table is None else SharedPrefixes(table, of)
             logits_bpv = torch.func.functional_call(self._model, weights, (inputs, positions, prefixes))
             return self._loss(logits_bpv.flatten(0, 1), targets.flatten(), self._training.label_smoothing)

@@ -67,7 +67,11 @@ def logits_and_gradients(model: SequenceModel, tokens, positions, targets, prefi
     model.zero_grad()
     logits = model(tokens, positions, prefixes)
     cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
-    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    gradients = {
+        # What a single token does not depend on, the decay of older ones above all, has no gradient at all.
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        for name, parameter in model.named_parameters()
+    }
     if hasattr(model, "parts"):
         return logits.detach(), to_transformers(gradients, model.parts.names)
     return logits.detach(), {name.removeprefix("network."): gradient for name, gradient in gradients.items()}
