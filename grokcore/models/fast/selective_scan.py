@@ -45,9 +45,8 @@ def selective_scan(
     Returns:
         (N, C) or (Q, C), in the precision of `z`.
     """
-    inputs = [
-        value.to(torch.promote_types(value.dtype, torch.float32)) for value in (u, delta, delta_bias, a, b_c, d, z)
-    ]
+    given: Any = (u, delta, delta_bias, a, b_c, d, z)
+    inputs: Any = tuple(value.to(torch.promote_types(value.dtype, torch.float32)) for value in given)
     kernels = kernels_for(inputs[0])
     if kernels is not None:
         mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)  # type: ignore[no-untyped-call]
