@@ -48,7 +48,7 @@ def compare_seeds(
         for worker in singles.values():
             worker.wait_until_ready()
         step = min(warm_up(worker, effort)[1] for worker in singles.values())
-        few, more = 10, 10 + max(20, round(effort.most_seconds / step / seeds))
+        few, more = 10, 10 + max(20, round(2 * effort.most_seconds / step / seeds))
         for repeat in range(repeats):
             for name, worker in singles.items():
                 alone[name].append(worker.train(effort.steps(step)).seconds_per_step)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ci.benchmarks import rounds
+from ci.benchmarks import machine, rounds
 from ci.benchmarks.__main__ import main
 from ci.benchmarks.cases import Case
 from ci.benchmarks.generation import loop, write
@@ -22,7 +22,7 @@ from ci.benchmarks.table import losses_markdown, speed_markdown, terminal
 from ci.benchmarks.targets import TARGETS, judge
 from ci.benchmarks.variants import VARIANTS
 from ci.benchmarks.work import UnequalWorkError, Work, check_equal
-from ci.benchmarks.worker import Burst, Job
+from ci.benchmarks.worker import Burst, Job, Worker, WorkerError
 from grokcore.data import generate_dataset, open_dataset
 from grokcore.spec import ComparisonTask
 
@@ -166,12 +166,22 @@ def test_variants_take_turns_and_slow_ones_fewer(scripted: type[ScriptedWorker])
     assert paired_ratio(slow.seconds, fast.seconds) == pytest.approx(80)
 
 
+def test_a_worker_that_cannot_train_says_why(tmp_path: Path) -> None:
+    spec = Case("smoke", "gpt2", "answer").spec("training.device=cpu", "training.precision=fp32", "training.threads=1")
+    why = "fast of smoke failed: InputError: there is no data set at"
+    with Worker(Job("fast", spec, tmp_path / "nowhere")) as worker, pytest.raises(WorkerError, match=why):
+        worker.wait_until_ready()
+
+
 def test_a_ratio_pairs_the_repeats_of_one_round() -> None:
     assert paired_ratio([10.0, 100.0, 30.0], [1.0, 10.0, 1.0]) == 10
 
 
 def test_a_run_that_is_killed_keeps_what_it_had(
-    scripted: type[ScriptedWorker], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scripted: type[ScriptedWorker],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def interrupt_in_the_third_round(variant: str) -> float:
         if len(scripted.calls) > 2 * 2 + 2 * 2:
@@ -179,6 +189,7 @@ def test_a_run_that_is_killed_keeps_what_it_had(
         return 0.5
 
     scripted.seconds = interrupt_in_the_third_round
+    monkeypatch.setattr(machine, "peak_flops", lambda *_: {"fp32": 1e11})
     asked = "--quick --models smoke --losses answer --variants transformers,fast --parts steps"
     assert main([*asked.split(), "--out", str(tmp_path)]) == 143
     assert "what was measured so far" in capsys.readouterr().err
@@ -188,6 +199,29 @@ def test_a_run_that_is_killed_keeps_what_it_had(
         ("transformers", 2),
         ("fast", 2),
     ]
+
+
+def test_a_case_that_fails_leaves_the_others(
+    scripted: type[ScriptedWorker],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail_at_first(variant: str) -> float:
+        if len(scripted.calls) == 1:
+            raise WorkerError(f"{variant} of smoke died: the machine has too little memory")
+        return 0.5
+
+    scripted.seconds = fail_at_first
+    monkeypatch.setattr(machine, "peak_flops", lambda *_: {"fp32": 1e11})
+    asked = "--quick --models smoke --losses answer,answer_and_eos --variants fast --parts steps"
+    assert main([*asked.split(), "--out", str(tmp_path)]) == 1
+    assert "1 of the cases failed" in capsys.readouterr().err
+    (path,) = tmp_path.glob("*.json")
+    found = json.loads(path.read_text())
+    assert found["failures"] == ["smoke gpt2, loss on answer: fast of smoke died: the machine has too little memory"]
+    assert [row["loss_on"] for row in found["rows"]] == ["answer_and_eos"]
+    assert "too little memory" in path.with_suffix(".md").read_text()
 
 
 def test_results_are_never_overwritten(tmp_path: Path) -> None:
