@@ -98,19 +98,19 @@ class RWKVBlock(nn.Module):
         if self.embedding_norm is not None:
             hidden = self.embedding_norm(hidden)
         x = self.time_norm(hidden)
+        if chosen is not None and 2 * len(chosen.rows) < len(hidden):
+            pairs = Pairs(chosen)
+            hidden = functional.embedding(pairs.rows, hidden) + self.time_mixing(x, layout, pairs.rows)
+            x = self.channel_norm(hidden).masked_fill(pairs.without, 0)
+            mixed: Tensor = self.channel_mixing(x, pairs.layout, pairs.chosen)
+            return hidden[1::2] + mixed
+        hidden = hidden + self.time_mixing(x, layout)
+        x = self.channel_norm(hidden)
         if chosen is None:
-            hidden = hidden + self.time_mixing(x, layout)
-            everywhere: Tensor = hidden + self.channel_mixing(self.channel_norm(hidden), layout)
-            return everywhere
-        if 2 * len(chosen.rows) >= len(hidden):
-            hidden = hidden + self.time_mixing(x, layout)
-            at_chosen: Tensor = chosen.of(hidden) + self.channel_mixing(self.channel_norm(hidden), layout, chosen.rows)
-            return at_chosen
-        pairs = Pairs(chosen)
-        hidden = functional.embedding(pairs.rows, hidden) + self.time_mixing(x, layout, pairs.rows)
-        x = self.channel_norm(hidden).masked_fill(pairs.without, 0)
-        of_pairs: Tensor = hidden[1::2] + self.channel_mixing(x, pairs.layout, pairs.chosen)
-        return of_pairs
+            mixed = self.channel_mixing(x, layout)
+            return hidden + mixed
+        mixed = self.channel_mixing(x, layout, chosen.rows)
+        return chosen.of(hidden) + mixed
 
 
 def block(config: Any, number: int) -> RWKVBlock:
