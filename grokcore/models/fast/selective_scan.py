@@ -51,7 +51,7 @@ def selective_scan(
     if kernels is not None:
         mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)  # type: ignore[no-untyped-call]
     else:
-        mixed = plain_selective_scan(*inputs, layout=layout, chosen=chosen)
+        mixed = plain_selective_scan(*inputs, layout, chosen)  # type: ignore[call-arg]
     return mixed.to(z.dtype)
 
 
