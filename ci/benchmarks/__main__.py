@@ -15,11 +15,13 @@ from pathlib import Path
 
 from ci.benchmarks import machine, run
 from ci.benchmarks.cases import LOSSES, MODELS, check_names
+from ci.benchmarks.results import write_markdown
 from ci.benchmarks.rounds import Effort
 from ci.benchmarks.variants import VARIANTS
 from grokcore.errors import EXIT_STOPPED, GrokcoreError, InputError
 from grokcore.models import ARCHITECTURES
 from grokcore.spec.hardware import has_cuda
+from grokcore.storage import read_json
 
 FULL_MODELS = ("demo", "demo-128", "thesis")
 QUICK = Effort(repeats=3, burst_seconds=0.3, most_seconds=5)
@@ -70,6 +72,11 @@ def losses(options: argparse.Namespace) -> None:
     run.measure_losses(options.presets, options.seeds, options.overrides, options.out or run.RESULTS)
 
 
+def render(options: argparse.Namespace) -> None:
+    for path in options.files:
+        print(write_markdown(path, read_json(path)))
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ci/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -98,6 +105,9 @@ def build_parser() -> argparse.ArgumentParser:
     alike.add_argument("--seeds", type=_count, default=5, metavar="N", help="default: %(default)s")
     alike.add_argument("--set", dest="overrides", action="append", default=[], metavar="FIELD=VALUE")
     alike.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: ci/benchmarks/results)")
+    again = commands.add_parser("render", help="write results files as Markdown again")
+    again.set_defaults(command=render)
+    again.add_argument("files", type=Path, nargs="+", metavar="FILE", help="results, JSON")
     return parser
 
 

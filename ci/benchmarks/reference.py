@@ -69,15 +69,15 @@ class Reference:
         warmup = max(training.warmup_steps, 1)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: min(1.0, step / warmup))
         self._scaler = torch.amp.GradScaler(device.type, enabled=training.precision == "fp16")
-        self._supervised = 0
+        self._labels = torch.tensor(IGNORED)
         self._gradient_norm = torch.tensor(float("nan"))
         self.total_loss = 0.0
         self.execution = {"attention": "eager", "optimizer": "torch.optim.AdamW as it comes"}
 
     def step(self) -> None:
         batch = next(self._batches)
+        self._labels = batch["labels"]
         inputs = {name: tensor.to(self._device) for name, tensor in batch.items()}
-        self._supervised = int((batch["labels"] != IGNORED).sum())
         with torch.autocast(self._device.type, FORMATS.get(self._precision), enabled=self._precision in FORMATS):
             loss = self._model(**inputs).loss
         self.total_loss += loss.item()
@@ -94,8 +94,8 @@ class Reference:
         outside = [self._model.transformer.wte.weight, self._model.transformer.wpe.weight]
         total = sum(parameter.numel() for parameter in self._model.parameters())
         return Work(
-            examples=self._batch_size,
-            supervised_tokens=self._supervised,
+            examples=len(self._labels),
+            supervised_tokens=int((self._labels != IGNORED).sum()),
             block_parameters=total - sum(weight.numel() for weight in outside),
             gradient_norm=None,  # of other logits than the others' have
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ Document = dict[str, Any]
 class _Results:
     """A document and its two files, written anew after every change."""
 
-    def __init__(self, folder: Path, suffix: str, device: str, render: Callable[[Document], str]) -> None:
+    def __init__(self, folder: Path, suffix: str, device: str) -> None:
         facts, now = machine.facts(device), datetime.now(UTC)
         self.document: Document = {
             "format": 1,
@@ -31,7 +31,6 @@ class _Results:
             "machine": facts,
         }
         self.path = _free_name(folder, f"{now:%Y-%m-%d}-{machine.slug(facts)}{suffix}")
-        self._render = render
 
     def set(self, key: str, value: Any) -> None:
         self.document[key] = value
@@ -39,7 +38,7 @@ class _Results:
 
     def save(self) -> None:
         write_json(self.path, self.document)
-        write_atomically(self.path.with_suffix(".md"), self._render(self.document).encode())
+        write_markdown(self.path, self.document)
 
 
 class SpeedResults(_Results):
@@ -55,7 +54,7 @@ class SpeedResults(_Results):
     """
 
     def __init__(self, folder: Path, *, device: str, threads: int, effort: Effort) -> None:
-        super().__init__(folder, "", device, speed_markdown)
+        super().__init__(folder, "", device)
         self.document |= {
             "settings": {"device": device, "threads": threads, **asdict(effort)},
             "peak_flops": {},
@@ -78,11 +77,19 @@ class LossResults(_Results):
     """Whether both choices of `loss_on` learn alike: `comparisons` has one entry a preset (see `compare_losses`)."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "-losses", "cpu", losses_markdown)
+        super().__init__(folder, "-losses", "cpu")
         self.document["comparisons"] = []
 
     def add(self, comparison: dict[str, Any]) -> None:
         self.set("comparisons", [*self.document["comparisons"], comparison])
+
+
+def write_markdown(path: Path, document: Document) -> Path:
+    """Render the results file at `path` beside it."""
+    render = losses_markdown if "comparisons" in document else speed_markdown
+    page = path.with_suffix(".md")
+    write_atomically(page, render(document).encode())
+    return page
 
 
 def identity(row: dict[str, Any]) -> tuple[str, ...]:

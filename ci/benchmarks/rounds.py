@@ -118,7 +118,9 @@ def measure(
 def warm_up(worker: Worker, effort: Effort) -> tuple[Burst, float]:
     """The first step, and about how long a step takes."""
     first = worker.train(1)
-    if first.seconds_per_step > 3 * effort.burst_seconds:
-        return first, first.seconds_per_step
-    again = worker.train(max(3, effort.steps(first.seconds_per_step) // 3))
-    return first, again.seconds_per_step
+    guess = first.seconds_per_step
+    if worker.job.spec.training.device == "cuda":
+        guess = worker.train(10).seconds_per_step  # meanwhile kernels are loaded, and a step is recorded as a graph
+    elif guess > 3 * effort.burst_seconds:
+        return first, guess
+    return first, worker.train(max(3, effort.steps(guess) // 3)).seconds_per_step

@@ -33,7 +33,7 @@ def compare_seeds(
     """
     settings = (f"training.device={device}", *VARIANTS[VARIANT].overrides)
     spec = case.spec(*settings, *_TRAINING_ALONE)
-    single_threads = sorted({1, threads})
+    single_threads = [threads] if device == "cuda" else sorted({1, threads})
     together: list[float] = []
     alone: dict[str, list[float]] = {f"{count} threads": [] for count in single_threads}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

@@ -18,6 +18,7 @@ from ci.benchmarks.generation import loop, write
 from ci.benchmarks.losses import compare_times, largest_difference
 from ci.benchmarks.results import SpeedResults
 from ci.benchmarks.rounds import Effort, Entry, measure, paired_ratio
+from ci.benchmarks.run import RESULTS
 from ci.benchmarks.table import losses_markdown, speed_markdown, terminal
 from ci.benchmarks.targets import TARGETS, judge
 from ci.benchmarks.variants import VARIANTS
@@ -283,6 +284,14 @@ def test_every_target_names_variants_that_exist() -> None:
     assert len({target.work for target in TARGETS}) == len(TARGETS)
     for name in ("reference", "transformers", "transformers-sdpa", "fast-shared"):
         assert name in VARIANTS
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_pages_in_the_tree_are_made_from_the_results_beside_them(path: Path, tmp_path: Path) -> None:
+    copied = tmp_path / path.name
+    copied.write_bytes(path.read_bytes())
+    assert main(["render", str(copied)]) == 0
+    assert copied.with_suffix(".md").read_text() == path.with_suffix(".md").read_text(), "run ci/bench render"
 
 
 SMALL = ComparisonTask(entities=40, attributes=2, values=3, phi=5, id_ratio=0.8, probe_size=100)
