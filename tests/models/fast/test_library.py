@@ -51,6 +51,16 @@ def test_a_cache_that_cannot_be_written_falls_back_to_the_temporary_folder(cache
 
 
 @needs_a_compiler
+def test_loading_them_leaves_the_arithmetic_of_the_process_alone(cache):
+    script = (
+        "import torch; from grokcore.models.fast.kernels import kernel_choice;"
+        "assert kernel_choice() == 'native'; print((torch.tensor(1e-40) * 1).item() > 0, 1e-310 * 1.5 > 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "True"]
+
+
+@needs_a_compiler
 def test_somebody_elses_folder_is_never_run_from(cache, monkeypatch):
     monkeypatch.setattr(library.os, "getuid", lambda: os.geteuid() + 1)
 

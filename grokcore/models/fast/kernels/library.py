@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 _FLAGS = (
-    *("-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp"),
-    *("-shared", "-fPIC", "-std=gnu11"),
+    *("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-std=gnu11"),
+    *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math", "-freciprocal-math"),
 )
+"""Not -ffast-math: a library linked with that flushes the denormal numbers of whatever process loads it."""
+
 _TYPES = {torch.float32: "float", torch.float64: "double"}
 _SECONDS = 120
 """A compiler that takes longer than this has hung."""
