@@ -20,7 +20,7 @@ class ComparisonTask(Spec):
     phi: float = Field(12.6, gt=0, description="inferred facts per in-domain atomic fact in the training set")
     id_ratio: float = Field(0.9, gt=0, lt=1, description="share of the entities that are in-domain, inside (0, 1)")
     test_ratio: float = Field(0.1, gt=0, lt=1, description="share of the in-domain pairs held out, inside (0, 1)")
-    probe_size: int = Field(3000, ge=1, description="examples drawn from each split to measure accuracy on")
+    probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")
 
     @model_validator(mode="after")
     def _possible(self) -> ComparisonTask:
@@ -65,7 +65,7 @@ class ModularTask(Spec):
     modulus: int = Field(97, ge=2, le=4096, description="the number p that results are reduced by; prime for '/'")
     operation: Literal["+", "-", "*", "/"] = Field("+", description="the operation: +, -, * or /")
     train_ratio: float = Field(0.4, gt=0, lt=1, description="share of all equations in the training set, inside (0, 1)")
-    probe_size: int = Field(3000, ge=1, description="examples drawn from each split to measure accuracy on")
+    probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")
 
     @model_validator(mode="after")
     def _possible(self) -> ModularTask:

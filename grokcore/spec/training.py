@@ -97,7 +97,7 @@ class TrainingSpec(Spec):
 
 class EvaluationSpec(Spec):
     interval: int = Field(1000, ge=1, description="an evaluation at every multiple of this many steps")
-    growth: float = Field(1.1, gt=1, description="and log-spaced ones, each this factor after the last")
+    growth: float = Field(1.2, gt=1, description="and log-spaced ones, each this factor after the last")
     threshold: float = Field(0.99, gt=0, le=1, description="accuracy that counts as having generalised")
     sustain: int = Field(3, ge=1, description="evaluations in a row that must reach the threshold")
     window: float = Field(1.1, ge=1, description="and all evaluations up to this multiple of the first of them")
@@ -106,4 +106,4 @@ class EvaluationSpec(Spec):
     delay: float = Field(
         2.0, ge=1, description="T_split / T_train from which a split has grokked rather than merely generalised"
     )
-    batch_size: int = added_later(4096, ge=1, description="examples per forward pass of an evaluation")
+    batch_size: int = added_later(2048, ge=1, description="examples per forward pass of an evaluation")

@@ -25,6 +25,7 @@ def changed(*overrides: str) -> ExperimentSpec:
         "training.checkpoint_interval=7",
         "training.checkpoint_keep=5",
         "training.device=cpu",
+        "training.cuda_graph=false",
         "evaluation.threshold=.5",
     ],
 )

@@ -51,7 +51,7 @@ def test_sizes_roles_and_vocabulary():
     assert data.splits["train"].rows == len(data.train["train"]) == round(0.4 * 97 * 97)
     assert data.splits["test"].rows == 97 * 97 - round(0.4 * 97 * 97)
     assert {name: split.role for name, split in data.splits.items()} == {"train": "train", "test": "held_out"}
-    assert len(data.probes["train"]) == len(data.probes["test"]) == 3000
+    assert len(data.probes["train"]) == len(data.probes["test"]) == 1000
     assert data.vocabulary == (*(f"<{n}>" for n in range(97)), "<+>", "<=>", "</a>")
     assert data.vocabulary[data.eos] == "</a>"
     assert data.prefixes == tuple((a, 97) for a in range(97))
