@@ -22,6 +22,10 @@ class InputError(GrokcoreError, ValueError):
     exit_code = EXIT_BAD_INPUT
 
 
+class AbsentError(InputError):
+    """What should be read is not there."""
+
+
 class TransientError(GrokcoreError, RuntimeError):
     """Something outside failed that may work at the next attempt."""
 

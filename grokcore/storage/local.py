@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from grokcore.errors import InputError
@@ -58,21 +58,42 @@ def clear_errors(action: str, place: str | Path) -> Iterator[None]:
         raise InputError(f"cannot {action} {place}: {reason}; {advice}") from None
 
 
+@contextmanager
+def temporary_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path` that vanishes after the block, unless it has been renamed; with the usual permissions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        prefix=f".{path.name[:200]}.", suffix=".tmp", dir=path.parent, delete=False
+    ) as file:
+        try:
+            os.fchmod(file.fileno(), 0o644)
+            yield file
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write under a temporary name in the same directory, then rename: a reader sees the old content or the new."""
-    with clear_errors("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with clear_errors("write", path), temporary_file(path) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        os.replace(file.name, path)
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory reach the disk, where the system can: after a power cut a rename is there."""
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:
