@@ -1,0 +1,170 @@
+"""The connection to object storage: one client for many stores, how patient it is, and when it asks again.
+
+Credentials, region and endpoint are botocore's business: the AWS_ variables, ~/.aws, or the role of the machine.
+botocore also reads AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_VALIDATION by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from grokcore.errors import GrokcoreError, InputError
+from grokcore.storage.s3_errors import FAILURES, is_worth_another_request, one_line, status_of
+
+_LONGEST_PAUSE = 20.0
+"""Seconds; what botocore's own retries wait at most."""
+_SMALLEST_PART = 5 << 20
+"""Bytes; stores refuse smaller parts, save the last."""
+
+
+@dataclass(frozen=True)
+class S3Settings:
+    """How patient a connection is.
+
+    An endpoint that refuses connections or answers with errors fails a request after about 15 s (the pauses before
+    the attempts 2 to 5 are at most 1, 2, 4 and 8 s), one that is silent after `attempts * read_timeout` more: under
+    three minutes. A download begins anew as often, but never twice without having moved on or waited as long.
+
+    Attributes:
+        connect_timeout: seconds that one attempt waits for a connection.
+        read_timeout: seconds that one attempt waits for the next bytes.
+        attempts: of each request, the first one included.
+        mode: botocore's way to try again: standard or adaptive.
+        part_size: bytes; a larger file is uploaded in parts of this size.
+    """
+
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    attempts: int = 5
+    mode: str = "standard"
+    part_size: int = 16 << 20
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("standard", "adaptive"):
+            raise InputError(f"AWS_RETRY_MODE={self.mode!r}: use standard or adaptive")
+        if self.part_size < _SMALLEST_PART:
+            raise InputError(f"parts of {self.part_size} bytes: stores take none below {_SMALLEST_PART}")
+
+    @classmethod
+    def from_environment(cls) -> S3Settings:
+        """The defaults, changed by GROKCORE_S3_CONNECT_TIMEOUT, GROKCORE_S3_READ_TIMEOUT,
+        AWS_MAX_ATTEMPTS and AWS_RETRY_MODE.
+
+        Raises:
+            InputError: one of them is no positive number, or no mode.
+        """
+        return cls(
+            connect_timeout=_number("GROKCORE_S3_CONNECT_TIMEOUT", cls.connect_timeout),
+            read_timeout=_number("GROKCORE_S3_READ_TIMEOUT", cls.read_timeout),
+            attempts=int(_number("AWS_MAX_ATTEMPTS", cls.attempts)),
+            mode=os.environ.get("AWS_RETRY_MODE") or cls.mode,
+        )
+
+
+def _number(variable: str, default: float) -> float:
+    text = os.environ.get(variable) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6 or (isinstance(default, int) and value != int(value)):
+        raise InputError(f"{variable}={text!r} must be a {'whole ' * isinstance(default, int)}number above 0")
+    return value
+
+
+class Connection:
+    """A client that is made when it is first needed. Any number of threads may use it at once."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._buckets: set[str] = set()
+
+    @property
+    def client(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = _new_client(self.settings)
+            return self._client
+
+    def send(
+        self, action: str, place: str, operation: str, *, expected: Collection[int] = (), **parameters: Any
+    ) -> dict[str, Any]:
+        """Make one request, and again what fails in a way that may pass.
+
+        Args:
+            action: a verb for the message, such as read.
+            place: the URI of what it is done to.
+            operation: the client's method, such as get_object.
+            expected: HTTP statuses of refusals that the caller deals with.
+
+        Raises:
+            ClientError: the store has refused with one of the `expected` statuses.
+            AbsentError, InputError, TransientError: as the methods of Store do.
+        """
+        for attempt in self.attempts():
+            try:
+                answer: dict[str, Any] = getattr(self.client, operation)(**parameters)
+                return answer
+            except FAILURES as error:
+                if isinstance(error, ClientError) and status_of(error) in expected:
+                    raise
+                if attempt + 1 == self.settings.attempts or not is_worth_another_request(error):
+                    raise self.one_line(error, action, place, operation) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def one_line(self, failure: Exception, action: str, place: str, operation: str) -> GrokcoreError:
+        endpoint = "" if self._client is None else str(self._client.meta.endpoint_url)
+        return one_line(failure, action, place, operation, endpoint)
+
+    def attempts(self) -> Iterator[int]:
+        """Numbers from 0, one for each attempt, with a pause before all but the first."""
+        yield 0
+        for attempt in range(1, self.settings.attempts):
+            time.sleep(min(_LONGEST_PAUSE, random.random() * 2 ** (attempt - 1)))  # noqa: S311 - jitter, no secret
+            yield attempt
+
+    def require_bucket(self, bucket: str) -> None:
+        """Make sure that what is absent is not absent because its bucket is.
+
+        Raises:
+            InputError: there is no such bucket.
+        """
+        if bucket in self._buckets:
+            return
+        try:
+            # 403: credentials that may use single objects need not be allowed to ask for the bucket
+            self.send("find", f"s3://{bucket}", "head_bucket", expected=(403, 404), Bucket=bucket)
+        except ClientError as error:
+            if status_of(error) == 404:
+                raise InputError(
+                    f"there is no bucket {bucket}; create it, or check the URI and the endpoint (HeadBucket)"
+                ) from None
+        self._buckets.add(bucket)
+
+
+def _new_client(settings: S3Settings) -> Any:
+    own_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    config = Config(
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        retries={"mode": settings.mode, "total_max_attempts": settings.attempts},
+        # a name of its own for each bucket is what AWS has, and hardly anybody else
+        s3={"addressing_style": "path" if own_endpoint else "auto"},
+        max_pool_connections=16,
+    )
+    try:
+        return boto3.session.Session().client("s3", config=config)
+    except ValueError:
+        raise InputError("AWS_ENDPOINT_URL_S3 is no URL; write it as https://HOST:PORT") from None

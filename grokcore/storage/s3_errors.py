@@ -1,0 +1,151 @@
+"""What object storage refuses or fails at, as one line of grokcore's: by kind, and without anything secret.
+
+The words of a library or of a server are not passed on: they may hold signed URLs or several lines. Codes are.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import urllib3.exceptions
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from grokcore.errors import AbsentError, GrokcoreError, InputError, TransientError
+
+FAILURES = (BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, OSError)
+"""All that a call of the client may raise because of the world outside."""
+
+BROKEN_BODY = (BotoCoreError, urllib3.exceptions.HTTPError)
+"""What reading an answer's body may raise. No OSError: that one comes from writing the body to a file."""
+
+_DAMAGED_ON_THE_WAY = {"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
+"""Codes of requests that did not arrive as they were sent."""
+
+_TRANSIENT_CODES = {
+    "ConditionalRequestConflict",
+    "InternalError",
+    "NoSuchUpload",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+} | _DAMAGED_ON_THE_WAY
+
+_TRANSIENT_STATUS = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+_WHERE_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+_PERMISSIONS = (
+    "check what the credentials may do there (without s3:ListBucket, S3 refuses what is absent in the same words)"
+)
+_ADVICE = {
+    "InvalidAccessKeyId": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "SignatureDoesNotMatch": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "ExpiredToken": "renew the credentials",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "MissingContentLength": "set AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+    "PermanentRedirect": "set AWS_DEFAULT_REGION to the region of the bucket",
+    "AuthorizationHeaderMalformed": "set AWS_DEFAULT_REGION to the region of the bucket",
+}
+
+
+def status_of(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def code_of(error: ClientError) -> str:
+    """The store's name for what went wrong; for an answer without a body the HTTP status."""
+    return re.sub(r"[^A-Za-z0-9.]", "", str(error.response.get("Error", {}).get("Code", "")))[:60]
+
+
+def is_worth_another_request(error: Exception) -> bool:
+    """Whether botocore has not tried again what another attempt may well do: something was damaged on the way."""
+    if isinstance(error, ClientError):
+        return code_of(error) in _DAMAGED_ON_THE_WAY
+    return not isinstance(error, BotoCoreError) or isinstance(error, exceptions.FlexibleChecksumError)
+
+
+def one_line(error: Exception, action: str, place: str, operation: str, endpoint: str) -> GrokcoreError:
+    """
+    Args:
+        action: a verb, such as read.
+        place: the URI of what it was done to.
+        operation: the client's method, such as get_object.
+        endpoint: URL of the store; of it, the message may name scheme, host and port.
+    """
+    if isinstance(error, ClientError):
+        kind, cause = _of_answer(error, place, operation)
+    else:
+        kind, cause = _of_failure(error, endpoint)
+    if kind is AbsentError:
+        return AbsentError(cause)
+    name = "".join(word.capitalize() for word in operation.split("_"))
+    return kind(f"cannot {action} {place}: {cause} ({name})")
+
+
+def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[GrokcoreError], str]:
+    status, code = status_of(error), code_of(error)
+    said = f"the store answers {code or 'an error'}" if code == str(status) else f"the store answers {code} ({status})"
+    if code == "NoSuchBucket":
+        return InputError, f"there is no bucket {place.split('/')[2]}; create it, or check the URI and the endpoint"
+    if status == HTTPStatus.NOT_FOUND and operation == "get_object":
+        return AbsentError, f"there is no {place}"
+    if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS:
+        return TransientError, f"{said}; try again later"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
+        return TransientError, f"{said}; try again later"
+    if code in _ADVICE:
+        return InputError, f"{said}; {_ADVICE[code]}"
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return InputError, f"{said}; {_PERMISSIONS}"
+    if status == HTTPStatus.LENGTH_REQUIRED:
+        return InputError, f"{said}; {_ADVICE['MissingContentLength']}"
+    return InputError, f"{said}; check the URI, and that the store can do this"
+
+
+def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], str]:
+    match error:
+        case exceptions.NoCredentialsError():
+            return InputError, f"there are no credentials; {_WHERE_CREDENTIALS}"
+        case exceptions.PartialCredentialsError():
+            return InputError, f"the credentials are incomplete; {_WHERE_CREDENTIALS}"
+        case exceptions.ProfileNotFound():
+            return InputError, "there is no profile of the name in AWS_PROFILE; check ~/.aws/config"
+        case exceptions.CredentialRetrievalError() | exceptions.MetadataRetrievalError():
+            return TransientError, "the credentials could not be fetched; try again later"
+        case exceptions.SSLError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                InputError,
+                f"the certificate of {_host(endpoint)} is not trusted; name its authority in AWS_CA_BUNDLE",
+            )
+        case exceptions.ReadTimeoutError() | exceptions.ConnectTimeoutError() | urllib3.exceptions.TimeoutError():
+            return TransientError, f"{_host(endpoint)} does not answer; try again later"
+        case exceptions.EndpointConnectionError() | exceptions.ProxyConnectionError():
+            return TransientError, f"{_host(endpoint)} cannot be reached; check AWS_ENDPOINT_URL_S3, or try again later"
+        case exceptions.FlexibleChecksumError():
+            return InputError, "its content is damaged: it has not the checksum that it was stored with"
+        case exceptions.HTTPClientError() | exceptions.ConnectionError() | exceptions.IncompleteReadError():
+            return TransientError, f"the connection to {_host(endpoint)} broke; try again later"
+        case ResponseParserError():
+            return TransientError, f"{_host(endpoint)} does not answer as a store does; check AWS_ENDPOINT_URL_S3"
+        case BotoCoreError():
+            return (
+                InputError,
+                f"botocore refuses it ({type(error).__name__}); check the AWS_ variables and ~/.aws/config",
+            )
+    return TransientError, f"the connection to {_host(endpoint)} broke; try again later"
+
+
+def _host(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "the store"

@@ -1,0 +1,140 @@
+"""Large objects: downloads that go on where they broke off, uploads in parts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from botocore.exceptions import ClientError, FlexibleChecksumError
+
+from grokcore.errors import GrokcoreError, InputError, TransientError
+from grokcore.storage.local import clear_errors
+from grokcore.storage.s3_connection import Connection
+from grokcore.storage.s3_errors import BROKEN_BODY
+
+_CHUNK = 1 << 20
+_MOST_PARTS = 10_000
+_PARTS_AT_ONCE = 4
+"""Connections that share one upload; as many parts are in memory."""
+
+
+def md5_of(content: bytes) -> str:
+    """Of a request's body, as its header says it: the one checksum that every store holds a body against."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+class _Received:
+    """The part of an object that has arrived so far."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.restart()
+
+    def restart(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.etag = ""
+
+    def add(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.size += len(chunk)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def rest(self) -> dict[str, str]:
+        """What asks for the rest of the same object only."""
+        return {"Range": f"bytes={self.size}-", "IfMatch": self.etag} if self.size else {}
+
+
+def fetch(connection: Connection, place: str, object_: Mapping[str, str], file: IO[bytes]) -> None:
+    """Write the content of an object to an empty file; what breaks off goes on from there.
+
+    Args:
+        place: its URI.
+        object_: its Bucket and Key.
+
+    Raises:
+        AbsentError: there is none.
+        InputError: the content is not what was stored: its sha256 is another one.
+        TransientError: it did not come whole in any attempt.
+    """
+    received = _Received(file)
+    failure: Exception = TransientError(f"cannot read {place}: it changes while it is read; try again later")
+    for _ in connection.attempts():
+        rest = received.rest()
+        try:
+            answer = connection.send(
+                "read", place, "get_object", expected=(412, 416) if rest else (), **object_, **rest
+            )
+        except ClientError:  # another object has taken its place
+            received.restart()
+            continue
+        if rest and "ContentRange" not in answer:
+            received.restart()
+        received.etag = answer["ETag"]
+        size = received.size + answer["ContentLength"]
+        try:
+            _receive(answer["Body"], received)
+        except BROKEN_BODY as error:
+            failure = connection.one_line(error, "read", place, "get_object")
+            if isinstance(error, FlexibleChecksumError):
+                received.restart()
+            continue
+        if received.size == size and answer.get("Metadata", {}).get("sha256", received.sha256) == received.sha256:
+            return
+        failure = InputError(
+            f"cannot read {place}: it is damaged, its content has not the sha256 that it was stored with"
+        )
+        received.restart()
+    raise failure
+
+
+def _receive(body: Any, received: _Received) -> None:
+    try:
+        for chunk in body.iter_chunks(_CHUNK):
+            received.add(chunk)
+    finally:
+        body.close()
+
+
+def upload_parts(
+    connection: Connection, place: str, object_: Mapping[str, str], source: Path, size: int, metadata: Mapping[str, str]
+) -> None:
+    """Upload a large file in parts, several at once. If it fails, what has arrived is discarded.
+
+    Whether the object is there in the end is for the caller to see: when the answer to the last request was lost,
+    its repetition finds the upload gone and tells nothing.
+    """
+
+    def send(operation: str, *, expected: tuple[int, ...] = (), **parameters: Any) -> dict[str, Any]:
+        return connection.send("write", place, operation, expected=expected, **object_, **parameters)
+
+    part_size = max(connection.settings.part_size, -(-size // _MOST_PARTS))
+    upload = send("create_multipart_upload", Metadata=metadata)["UploadId"]
+
+    def upload_part(number: int) -> dict[str, Any]:
+        with clear_errors("read", source), source.open("rb") as file:
+            file.seek((number - 1) * part_size)
+            content = file.read(part_size)
+        answer = send("upload_part", UploadId=upload, PartNumber=number, Body=content, ContentMD5=md5_of(content))
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    try:
+        with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
+            parts = list(pool.map(upload_part, range(1, -(-size // part_size) + 1)))
+        with suppress(ClientError):
+            send("complete_multipart_upload", expected=(404,), UploadId=upload, MultipartUpload={"Parts": parts})
+    except BaseException:
+        with suppress(GrokcoreError, ClientError):
+            send("abort_multipart_upload", expected=(404,), UploadId=upload)
+        raise
