@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from grokcore.errors import EXIT_BAD_INPUT, GrokcoreError, InputError, StoppedError, TransientError
-from grokcore.storage import local_path, read_json, write_json
+from grokcore.storage import Store, open_parent, open_store, write_json
 
 ERROR_FILE = "error.json"
 ERROR_FILE_VARIABLE = "GROKCORE_ERROR_FILE"
@@ -48,12 +50,13 @@ class Failure:
         return cls(stage, "bug", _one_line(f"{type(error).__name__}: {error}"), 1)
 
     @classmethod
-    def read(cls, path: Path) -> Failure | None:
+    def read(cls, uri: str | Path) -> Failure | None:
         """The failure recorded in a file, or None where there is none that can be read."""
         try:
-            record = read_json(path)
+            store, name = open_parent(uri)
+            record = store.read_json(name)
             return cls(str(record["stage"]), str(record["kind"]), str(record["message"]), int(record["exit_code"]))
-        except (InputError, KeyError, TypeError, ValueError):
+        except (GrokcoreError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def error(self) -> GrokcoreError:
@@ -65,52 +68,61 @@ class Failure:
 
 @contextmanager
 def stage(name: str, place: str | Path | None = None) -> Iterator[None]:
-    """Run the block as stage `name`, which leaves `error.json` in the directory `place` when it fails.
+    """Run the block as stage `name`, which leaves `error.json` at `place` when it fails.
 
     A grokcore error is printed in one line and ends the process with the error's exit code. Any other exception is a
     bug and keeps its traceback. The record is removed once the stage succeeds.
 
     Args:
         name: what people call the stage.
-        place: path or URI of a directory that a retry finds again; None leaves no record behind.
+        place: path or URI that a retry finds again; None leaves no record behind.
 
     Raises:
         SystemExit: a grokcore error was raised, here or, for bad input, at an earlier attempt.
     """
-    record: Path | None = None
+    store: Store | None = None
     try:
         if place is not None:
-            record = local_path(place) / ERROR_FILE
-            _refuse_to_repeat(record)
+            store = open_store(place)
+            _refuse_to_repeat(store)
         if os.environ.get(STOP_VARIABLE):
             raise StoppedError("stopped before it began")
         yield
     except Exception as error:
         failure = Failure.of(name, error)
-        for path in filter(None, (record, _error_file())):
-            with suppress(InputError):  # a full disk must not hide the error that it caused
-                write_json(path, asdict(failure))
+        for write in _records(store):
+            with suppress(GrokcoreError):  # a full disk must not hide the error that it caused
+                write(asdict(failure))
         if not isinstance(error, GrokcoreError):
             raise
         print(f"{name}: {failure.message}", file=sys.stderr, flush=True)
         raise SystemExit(failure.exit_code) from None
-    if record is not None:
-        record.unlink(missing_ok=True)
+    if store is not None:
+        _forget(store)
 
 
-def _refuse_to_repeat(record: Path) -> None:
+def _refuse_to_repeat(store: Store) -> None:
     """Raise an earlier attempt's bad input again; a first attempt starts afresh, since the input may be mended."""
     retry = os.environ.get(RETRY_VARIABLE, "0") not in ("", "0")
-    failure = Failure.read(record) if retry else None
+    failure = Failure.read(store.uri_of(ERROR_FILE)) if retry else None
     if failure is not None and failure.exit_code == EXIT_BAD_INPUT:
         raise failure.error()
-    with suppress(OSError):
-        record.unlink(missing_ok=True)
+    _forget(store)
 
 
-def _error_file() -> Path | None:
+def _forget(store: Store) -> None:
+    """Remove an earlier attempt's record; where that fails, a stage that works must not fail over it."""
+    with suppress(GrokcoreError):
+        store.delete(ERROR_FILE)
+
+
+def _records(store: Store | None) -> Iterator[Callable[[Any], None]]:
+    """How to write a failure, for each place that gets a record of it."""
+    if store is not None:
+        yield partial(store.write_json, ERROR_FILE)
     path = os.environ.get(ERROR_FILE_VARIABLE)
-    return Path(path) if path else None
+    if path:
+        yield partial(write_json, Path(path))
 
 
 def _one_line(text: str) -> str:

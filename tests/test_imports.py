@@ -20,7 +20,7 @@ LAYERS = [
     {"data"},
     {"evaluation"},
     {"training", "reporting"},
-    {"stage"},
+    {"stage", "runs"},
     {"local"},
     {"cli"},
     {"__main__"},

@@ -11,8 +11,8 @@ from grokcore.cli.specs import say, spec_of
 from grokcore.cli.stages import has_ended
 from grokcore.cli.summary import print_evaluation
 from grokcore.spec import check_hardware, resolve
-from grokcore.storage import read_json
-from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow, read_manifest
+from grokcore.storage import open_store, read_json
+from grokcore.telemetry import MANIFEST, Progress, follow, read_manifest
 
 
 def run(options: argparse.Namespace) -> None:
@@ -22,16 +22,16 @@ def run(options: argparse.Namespace) -> None:
 
     pipeline = LocalPipeline(spec, options.out, resume=options.resume)
     say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
-    journal, done = pipeline.run_directory / JOURNAL, threading.Event()
+    place, done = open_store(pipeline.run_directory), threading.Event()
     progress = Progress(sys.stderr, max_steps=spec.training.max_steps)
 
     def trained() -> bool:
         """Whether this call's training has ended; a run that is resumed has the end of an earlier one on record."""
         manifest = pipeline.run_directory / MANIFEST
-        return has_ended(pipeline.run_directory) and manifest.stat().st_mtime >= started
+        return has_ended(place) and manifest.stat().st_mtime >= started
 
     def show() -> None:
-        for line in follow(journal, lambda: done.is_set() or trained()):
+        for line in follow(place, lambda: done.is_set() or trained()):
             progress.show(line)
         progress.close()
         if not done.is_set() and read_manifest(pipeline.run_directory).exit_reason != "stopped":

@@ -6,12 +6,12 @@ import argparse
 import re
 import shlex
 import sys
-from pathlib import Path
+from typing import Any
 
 from grokcore.cli.specs import spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.spec import ExperimentSpec
-from grokcore.storage import local_path
+from grokcore.storage import local_copy, open_store
 from grokcore.telemetry import JOURNAL, SeedsProgress, read_journal
 
 MOST = 1000
@@ -52,19 +52,17 @@ def train_seeds(options: argparse.Namespace) -> None:
 
     def end(seed: int, outcome: TrainResult | GrokcoreError) -> None:
         if isinstance(outcome, TrainResult):
-            lines = read_journal(Path(outcome.run_uri) / JOURNAL)
-            progress.end(seed, "done", f"{outcome.exit_reason} after {outcome.step} steps", lines[-1])
+            progress.end(seed, "done", f"{outcome.exit_reason} after {outcome.step} steps", _last_line(outcome.run_uri))
         elif isinstance(outcome, StoppedError):
             progress.end(seed, "stopped", str(outcome))
         else:
             progress.end(seed, "failed", f"failed: {outcome}")
 
-    out = local_path(options.out)
     try:
         results = train(
             specs,
             options.data,
-            out,
+            options.out,
             resume=options.resume,
             on_evaluation=progress.show,
             on_end=end,
@@ -72,8 +70,20 @@ def train_seeds(options: argparse.Namespace) -> None:
         )
     finally:
         progress.close()
+    out = options.out.rstrip("/")
     print(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
-    print(f"next: grokcore evaluate {shlex.quote(str(out))}/seed-*")
+    # A shell finds files that match a pattern, but no objects: there it has to be told the names.
+    names = "*" if open_store(out).directory else f"{{{','.join(map(str, seeds))}}}" if len(seeds) > 1 else seeds[0]
+    print(f"next: grokcore evaluate {shlex.quote(out)}/seed-{names}")
+
+
+def _last_line(run_uri: str) -> dict[str, Any] | None:
+    """The last evaluation of a run that has ended; None where its store does not answer just now."""
+    try:
+        with local_copy(run_uri, (JOURNAL,)) as run:
+            return read_journal(run / JOURNAL)[-1]
+    except GrokcoreError:
+        return None
 
 
 def _specs(options: argparse.Namespace, seeds: list[int]) -> list[ExperimentSpec]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from grokcore.cli.seeds import train_seeds
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.errors import InputError
-from grokcore.spec import read_spec
-from grokcore.storage import local_path
+from grokcore.spec import ExperimentSpec, read_spec
+from grokcore.storage import Store, local_copy, open_store
 from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow, read_journal, read_manifest
 
 
@@ -49,36 +48,38 @@ def train(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """One run in all detail; several as tables, one for all seeds of a spec."""
-    runs = _different([local_path(run) for run in options.runs])
+    specs = _specs_of_different(options.runs)
     from grokcore.evaluation import evaluate_model
     from grokcore.evaluation.seeds import group_key, grouped
 
     evaluations = {}
-    for run in runs:
+    for run in specs:
         evaluations[run] = evaluate_model(run, data=options.data)
-        if len(runs) > 1:
+        if len(specs) > 1:
             say(f"evaluated {run}")
-    for group in grouped(runs, lambda run: group_key(read_spec(run / "spec.yaml"))):
+    for group in grouped(list(specs), lambda run: group_key(specs[run])):
         if len(group) > 1:
-            names = [run.name for run in group]
-            labels = names if len(set(names)) == len(names) else [str(run) for run in group]
+            names = [run.rstrip("/").rpartition("/")[2] for run in group]
+            labels = names if len(set(names)) == len(names) else group
             found = {label: evaluations[run] for label, run in zip(labels, group, strict=True)}
-            print_seeds(found, read_spec(group[0] / "spec.yaml").name)
+            print_seeds(found, specs[group[0]].name)
         else:
-            if len(runs) > 1:
+            if len(specs) > 1:
                 print(group[0])
             print_evaluation(evaluations[group[0]].model_dump(mode="json"))
 
 
-def _different(runs: list[Path]) -> list[Path]:
-    """The runs, none of which may count twice among the seeds of a spec."""
-    places: dict[str, Path] = {}
+def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
+    """The spec of each run, none of which may count twice among the seeds of a spec."""
+    specs: dict[str, ExperimentSpec] = {}
+    places: dict[str, str] = {}
     for run in runs:
-        identity = read_manifest(run).run_id
-        if identity in places:
-            raise InputError(f"{run} is the same run as {places[identity]}, seed included: name one of them")
-        places[identity] = run
-    return runs
+        with local_copy(run, (MANIFEST, "spec.yaml")) as record:
+            identity = read_manifest(record).run_id
+            if identity in places:
+                raise InputError(f"{run} is the same run as {places[identity]}, seed included: name one of them")
+            places[identity], specs[run] = run, read_spec(record / "spec.yaml")
+    return specs
 
 
 def report(options: argparse.Namespace) -> None:
@@ -89,23 +90,29 @@ def report(options: argparse.Namespace) -> None:
 
 def watch(options: argparse.Namespace) -> None:
     """Follow a run until its manifest says that it has ended."""
-    run = local_path(options.run)
-    read_manifest(run)
-    progress = Progress(sys.stdout, max_steps=read_spec(run / "spec.yaml").training.max_steps, quiet_seconds=0)
+    run = open_store(options.run)
+    with local_copy(options.run, (MANIFEST, "spec.yaml")) as record:
+        read_manifest(record)
+        max_steps = read_spec(record / "spec.yaml").training.max_steps
+    progress = Progress(sys.stdout, max_steps=max_steps, quiet_seconds=0)
     try:
-        for line in follow(run / JOURNAL, lambda: has_ended(run)):
+        for line in follow(run, lambda: has_ended(run), notify=lambda line: progress.tell(f"grokcore: {line}")):
             progress.show(line)
     finally:
         progress.close()
-    lines = read_journal(run / JOURNAL)
-    print(f"{read_manifest(run).exit_reason} at step {lines[-1]['step'] if lines else 0}")
+    with local_copy(options.run, (MANIFEST, JOURNAL)) as record:
+        lines = read_journal(record / JOURNAL)
+        print(f"{read_manifest(record).exit_reason} at step {lines[-1]['step'] if lines else 0}")
 
 
-def has_ended(run: Path) -> bool:
-    """Whether a run's manifest names a reason why training ended."""
-    if not (run / MANIFEST).exists():
-        return False
+def has_ended(run: Store) -> bool:
+    """Whether a run's manifest names a reason why training ended.
+
+    Raises:
+        TransientError: its store did not answer.
+    """
     try:
-        return read_manifest(run).exit_reason is not None
+        manifest = run.read_json(MANIFEST)
     except InputError:
         return False
+    return isinstance(manifest, dict) and manifest.get("exit_reason") is not None

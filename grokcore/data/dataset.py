@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from grokcore.data.fetch import fetched, problem
 from grokcore.data.info import INFO_FILE, DatasetInfo, read_info
 from grokcore.data.layouts import GROKCORE, VOCABULARY_FILE, layout_of
 from grokcore.data.parquet import read_rows
-from grokcore.errors import InputError
-from grokcore.storage import clear_errors, local_path, read_json, sha256
+from grokcore.errors import AbsentError, InputError
+from grokcore.storage import Store, clear_errors, open_store, read_json
 from grokcore.tasks import Rows
 from grokcore.tasks.base import EOS
 
@@ -23,7 +24,7 @@ class Dataset:
     """A verified data set.
 
     Attributes:
-        path: its directory.
+        path: its directory, or that of its copy on this machine.
         info: its dataset.json.
         vocabulary: the tokens; a token's id is its index.
     """
@@ -66,22 +67,22 @@ def open_dataset(uri: str | Path, expected_id: str | None = None) -> Dataset:
     """The data set at `uri`, all its files verified against dataset.json.
 
     Args:
-        uri: a path or `file://` URI of a data set's directory.
+        uri: a path, a `file://` or an `s3://` URI of a data set; one on S3 is kept in this user's cache.
         expected_id: refuse a data set with another id.
 
     Raises:
         InputError: there is none, a file is missing, truncated or changed, it is in another format, or it was made for
             another task.
+        TransientError: the store could not be reached.
     """
-    folder = local_path(uri)
-    with clear_errors("read", folder):
-        if not folder.exists():
-            raise InputError(f"there is no data set at {uri}: make one with `grokcore generate SPEC --out {uri}`")
-        if not (folder / INFO_FILE).is_file():
+    store = open_store(uri)
+    if store.find(INFO_FILE) is None:
+        if stands(store):
             raise InputError(
                 f"{uri} is no data set: it has no {INFO_FILE}; name a directory that grokcore generate wrote"
             )
-    info = read_info(folder)
+        raise AbsentError(f"there is no data set at {uri}: make one with `grokcore generate SPEC --out {uri}`")
+    info = read_info(store)
     if expected_id is not None and info.id != expected_id:
         raise InputError(
             f"the data set at {uri} has the id {info.id}, the spec needs {expected_id}: it was made for another task "
@@ -93,8 +94,20 @@ def open_dataset(uri: str | Path, expected_id: str | None = None) -> Dataset:
             f"the data set at {uri} is in the format {layout.name}, which other programs read: "
             f"generate one without --format"
         )
-    verify(folder, info)
+    if store.directory is None:
+        folder = fetched(store, info)
+    else:
+        folder = store.directory
+        verify(folder, info)
     return Dataset(folder, info, _read_vocabulary(folder, info))
+
+
+def stands(store: Store) -> bool:
+    """Whether there is anything at all in a store."""
+    if store.directory is None:
+        return next(store.files(), None) is not None
+    with clear_errors("read", store.directory):
+        return store.directory.exists()
 
 
 def verify(folder: Path, info: DatasetInfo) -> None:
@@ -103,19 +116,10 @@ def verify(folder: Path, info: DatasetInfo) -> None:
     Raises:
         InputError: a file is missing, truncated or changed.
     """
-    again = f"remove {folder} and generate it again"
     for name, expected in info.files.items():
-        path = folder / name
-        with clear_errors("read", path):
-            if not path.is_file():
-                raise InputError(f"{path} is missing: {again}")
-            size = path.stat().st_size
-        if size != expected.bytes:
-            raise InputError(
-                f"{path} has {size} bytes instead of {expected.bytes}, it is truncated or changed: {again}"
-            )
-        if sha256(path) != expected.sha256:
-            raise InputError(f"{path} does not have the SHA-256 that {INFO_FILE} records, it was changed: {again}")
+        wrong = problem(folder / name, expected)
+        if wrong is not None:
+            raise InputError(f"{folder / name} {wrong}: remove {folder} and generate it again")
 
 
 def _read_vocabulary(folder: Path, info: DatasetInfo) -> tuple[str, ...]:

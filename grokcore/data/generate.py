@@ -1,75 +1,141 @@
-"""From a task to a data set on disk: whole, or not there."""
+"""From a task to a data set: whole, or not there."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from grokcore.data.dataset import verify
-from grokcore.data.info import INFO_FILE, DatasetInfo, FileInfo, SplitInfo, read_info
+from grokcore.data.info import INFO_FILE, DatasetInfo, FileInfo, SplitInfo, encoded, read_info
 from grokcore.data.layouts import LAYOUTS, Layout, layout_of
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id
 from grokcore.spec.experiment import GENERATOR_VERSION
-from grokcore.storage import clear_errors, local_path, new_directory, sha256
+from grokcore.storage import Store, clear_errors, new_directory, open_store, sha256
 from grokcore.tasks import TaskData, build_task
 
 
 def generate_dataset(task: TaskSpec, out: str | Path, *, format: str = "grokcore") -> DatasetInfo:
-    """Write the data set of `task` to the directory `out`, or reuse the same one that stands there already.
+    """Write the data set of `task` to `out`, or reuse the same one that stands there already.
 
     Args:
-        out: a path or `file://` URI; parents are made.
+        out: a path, a `file://` or an `s3://` URI; parents are made.
         format: `grokcore`, or `grokked-transformer` for the files of the public reference code.
 
     Raises:
         InputError: the task is impossible, something else stands at `out`, or it cannot be written.
+        TransientError: the store could not be reached.
     """
     if format not in LAYOUTS:
         raise InputError(f"there is no format {format!r}; formats are: {', '.join(LAYOUTS)}")
-    layout, place, identity = LAYOUTS[format], local_path(out), dataset_id(task)
-    standing = _standing(place, identity, layout)
+    layout, store = LAYOUTS[format], open_store(out)
+    standing = _standing(store, task, layout)
     if standing is not None:
         return standing
     data = build_task(task)
+    return (_upload if store.directory is None else _write)(store, task, data, layout)
+
+
+def _write(store: Store, task: TaskSpec, data: TaskData, layout: Layout) -> DatasetInfo:
+    """Into a directory, which appears by one rename."""
+    assert store.directory is not None  # noqa: S101 - the caller has looked
     try:
-        with new_directory(place) as folder:
-            layout.write(data, folder)
-            info = _describe(task, data, folder, layout)
-            document = json.dumps(info.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
-            (folder / INFO_FILE).write_bytes(document.encode())
+        with new_directory(store.directory) as folder:
+            return _make(task, data, folder, layout)
     except InputError:
-        standing = _standing(place, identity, layout)  # another process may have been faster with the same data set
+        standing = _standing(store, task, layout)  # another process may have been faster with the same data set
         if standing is None:
             raise
         return standing
+
+
+def _upload(store: Store, task: TaskSpec, data: TaskData, layout: Layout) -> DatasetInfo:
+    """Onto object storage, with dataset.json last: it is what makes files a data set."""
+    with store.scratch() as folder:
+        with clear_errors("write", folder):
+            info = _make(task, data, folder, layout)
+        _upload_files(store, folder, info)
+        if store.write_new(INFO_FILE, encoded(info)):
+            return info
+        # Another process was faster. Its files and ours are the same, unless another version of a library wrote them.
+        standing = _described(store, task, layout)
+        if standing is not None and _whole(store, standing) is None:
+            return standing
+        _upload_files(store, folder, info)
+        store.write(INFO_FILE, encoded(info))
     return info
 
 
-def _standing(place: Path, identity: str, layout: Layout) -> DatasetInfo | None:
-    """The wanted data set if it stands at `place` and is whole, None if nothing stands there.
+def _upload_files(store: Store, folder: Path, info: DatasetInfo) -> None:
+    for name, file in info.files.items():
+        store.upload(folder / name, name, sha256=file.sha256)
+
+
+def _make(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> DatasetInfo:
+    """All files of a data set in a directory that exists."""
+    layout.write(data, folder)
+    info = _describe(task, data, folder, layout)
+    (folder / INFO_FILE).write_bytes(encoded(info))
+    return info
+
+
+def _standing(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | None:
+    """The wanted data set if it stands in the store and is whole, None if nothing stands there.
+
+    Raises:
+        InputError: something else stands there, or a file of it is missing or changed.
+    """
+    info = _described(store, task, layout)
+    if info is None:
+        return None
+    if store.directory is not None:
+        verify(store.directory, info)
+    elif (wrong := _whole(store, info)) is not None:
+        raise InputError(f"{wrong}: remove {store} and generate it again")
+    return info
+
+
+def _described(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | None:
+    """What the dataset.json there says, None if there is none and nothing else either.
 
     Raises:
         InputError: something else stands there.
     """
-    with clear_errors("write", place):
-        if not place.exists() or (place.is_dir() and not any(place.iterdir())):
-            return None
-        if not (place / INFO_FILE).is_file():
-            raise InputError(f"{place} exists already and is no data set; remove it or choose another place")
-    info = read_info(place)
+    if store.find(INFO_FILE) is None:
+        if not _vacant(store):
+            raise InputError(f"{store} exists already and is no data set; remove it or choose another place")
+        return None
+    info, identity = read_info(store), dataset_id(task)
     standing = layout_of(info)
     if info.id != identity:
         raise InputError(
-            f"{place} holds the data set {info.id}, which was made for another task or by another version than "
+            f"{store} holds the data set {info.id}, which was made for another task or by another version than "
             f"{identity}; remove it or choose another place"
         )
     if standing is not layout:
         raise InputError(
-            f"{place} holds this data set in the format {standing.name}; remove it or choose another place"
+            f"{store} holds this data set in the format {standing.name}; remove it or choose another place"
         )
-    verify(place, info)
     return info
+
+
+def _vacant(store: Store) -> bool:
+    """Whether a data set may be written to a store; files of an upload that was interrupted are no obstacle."""
+    if store.directory is None:
+        known = {name for layout in LAYOUTS.values() for name in layout.files}
+        return all(file.key in known for file in store.files())
+    with clear_errors("write", store.directory):
+        return not store.directory.exists() or (store.directory.is_dir() and not any(store.directory.iterdir()))
+
+
+def _whole(store: Store, info: DatasetInfo) -> str | None:
+    """What is wrong with the files of a data set, as far as the store knows them without their being read, or None."""
+    for name, expected in info.files.items():
+        found = store.find(name)
+        if found is None:
+            return f"{store.uri_of(name)} is missing"
+        if found.size != expected.bytes or found.sha256 not in (None, expected.sha256):
+            return f"{store.uri_of(name)} is not the file that {INFO_FILE} describes"
+    return None
 
 
 def _describe(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> DatasetInfo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import Field
@@ -11,7 +10,8 @@ from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id, validate
 from grokcore.spec.base import Spec
 from grokcore.spec.experiment import GENERATOR_VERSION
-from grokcore.storage import read_json
+from grokcore.storage import Store
+from grokcore.storage.store import encode_json
 from grokcore.tasks import Role
 
 DATASET_FORMAT: Final = 1
@@ -55,27 +55,32 @@ class DatasetInfo(Spec):
         return [name for name, split in self.splits.items() if split.role == role]
 
 
-def read_info(folder: Path) -> DatasetInfo:
-    """The dataset.json of `folder`, consistent in itself.
+def encoded(info: DatasetInfo) -> bytes:
+    """The content of dataset.json."""
+    return encode_json(info.model_dump(mode="json"))
+
+
+def read_info(store: Store) -> DatasetInfo:
+    """The dataset.json of a store, consistent in itself.
 
     Raises:
         InputError: it is absent, damaged, of another format, or its id is not that of its task.
     """
-    path = folder / INFO_FILE
-    document = read_json(path)
+    place = store.uri_of(INFO_FILE)
+    document = store.read_json(INFO_FILE)
     if isinstance(document, dict) and document.get("format") != DATASET_FORMAT:
         raise InputError(
-            f"{path} has format {document.get('format')!r}, this grokcore reads {DATASET_FORMAT}: generate the data "
+            f"{place} has format {document.get('format')!r}, this grokcore reads {DATASET_FORMAT}: generate the data "
             f"set again with this version"
         )
     try:
         info: DatasetInfo = validate(DatasetInfo, document)
         task: TaskSpec | None = validate(TaskSpec, info.task) if info.generator_version == GENERATOR_VERSION else None
     except InputError as error:
-        raise InputError(f"{path} is damaged ({error}): remove {folder} and generate it again") from None
+        raise InputError(f"{place} is damaged ({error}): remove {store} and generate it again") from None
     if task is not None and dataset_id(task) != info.id:
         raise InputError(
-            f"{path} says id {info.id}, but its task has id {dataset_id(task)}: it was changed after it was "
-            f"generated; remove {folder} and generate it again"
+            f"{place} says id {info.id}, but its task has id {dataset_id(task)}: it was changed after it was "
+            f"generated; remove {store} and generate it again"
         )
     return info

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from grokcore.evaluation.curves import DEFINITIONS, Lines, phases_of, reached
 from grokcore.evaluation.probes import Probes
 from grokcore.evaluation.result import EVALUATION, Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
 from grokcore.models import load_model
+from grokcore.models.files import CONFIG, WEIGHTS
 from grokcore.spec import EvaluationSpec, ExperimentSpec, read_spec, resolve_device
-from grokcore.storage import local_path, write_json
+from grokcore.storage import local_copy, open_parent, open_store
+from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, read_journal, read_manifest
+from grokcore.telemetry.line import checked_lines
 
 
 def evaluate_model(
@@ -25,28 +29,44 @@ def evaluate_model(
     """Evaluate a run and write `evaluation.json`.
 
     Args:
-        run: directory with spec.yaml, manifest.json and metrics.jsonl.
+        run: place of spec.yaml, manifest.json and metrics.jsonl: a path, a `file://` or an `s3://` URI, as all others.
         data: the dataset; by default the one that the manifest names.
         model: the trained model; by default `model/` in the run.
         out: file to write; by default `evaluation.json` in the run.
 
     Raises:
         InputError: a part is missing, damaged, or made for another spec.
+        TransientError: a store could not be reached.
     """
-    place = local_path(run)
-    manifest = read_manifest(place)
-    spec = read_spec(place / "spec.yaml")
-    lines = read_journal(place / JOURNAL)
+    store, name = (open_store(run), EVALUATION) if out is None else open_parent(out)
+    with local_copy(run, RUN_FILES) as record:
+        manifest = read_manifest(record)
+        spec = read_spec(record / "spec.yaml")
+        lines = checked_lines(read_journal(record / JOURNAL), record / JOURNAL)
     if not lines:
-        raise InputError(f"{place} has no evaluation in its journal yet: let it train first")
-    weights = place / "model" if model is None else local_path(model)
-    if not weights.exists():
-        raise InputError(f"{place} has no model yet: run the training to its end first")
+        raise InputError(f"{run} has no evaluation in its journal yet: let it train first")
     dataset = open_dataset(data if data is not None else manifest.dataset.uri, expected_id=spec.dataset_id)
-    pooled, splits = _measure(spec, dataset, weights)
+    if lines[-1]["splits"].keys() != dataset.info.splits.keys():
+        raise InputError(f"{run} is damaged: its journal does not have the splits of its data set")
+    with _weights(run, model) as weights:
+        pooled, splits = _measure(spec, dataset, weights)
     evaluation = assemble(spec, dataset, lines, pooled, splits, manifest.exit_reason)
-    write_json(place / EVALUATION if out is None else local_path(out), evaluation.model_dump(mode="json"))
+    store.write_json(name, evaluation.model_dump(mode="json"))
     return evaluation
+
+
+@contextmanager
+def _weights(run: str | Path, model: str | Path | None) -> Iterator[Path]:
+    """The directory of a run's model, or of the one that is named.
+
+    Raises:
+        InputError: there is none.
+    """
+    place = open_store(run).uri_of("model") if model is None else model
+    with local_copy(place, (CONFIG, WEIGHTS)) as weights:
+        if not any((weights / name).exists() for name in (CONFIG, WEIGHTS)):
+            raise InputError(f"{run} has no model yet: run the training to its end first")
+        yield weights
 
 
 def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

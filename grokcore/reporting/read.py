@@ -12,10 +12,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.errors import InputError
+from grokcore.evaluation import EVALUATION
 from grokcore.reporting.labels import labelled
 from grokcore.spec import validate
-from grokcore.storage import local_path, read_bytes, read_json
-from grokcore.telemetry import JOURNAL, read_journal
+from grokcore.storage import local_copy, open_parent, read_bytes, read_json
+from grokcore.storage.artifacts import RUN_FILES
+from grokcore.telemetry import JOURNAL, MANIFEST, read_journal
 
 T = TypeVar("T")
 
@@ -170,20 +172,22 @@ def read_runs(runs: Sequence[str | Path], evaluations: Sequence[str | Path] | No
 
 
 def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
-    directory = local_path(run)
-    if not (directory / "manifest.json").exists():
-        raise InputError(f"{run} is no run directory: it has no manifest.json; grokcore train makes one")
-    manifest = _checked(Manifest, read_json(directory / "manifest.json"), directory / "manifest.json")
-    spec = _read_spec(directory / "spec.yaml")
-    journal = _checked(list[Line], read_journal(directory / JOURNAL), directory / JOURNAL)
-    if not journal:
-        raise InputError(f"{directory / JOURNAL} holds no evaluation yet: let the run train up to its first one")
-    place = directory / "evaluation.json" if evaluation is None else local_path(evaluation)
-    if evaluation is None and not place.exists():
-        raise InputError(f"{run} has no evaluation yet; make one with: grokcore evaluate {run}")
-    result = _checked(Evaluation, read_json(place), place)
+    with local_copy(run, (*RUN_FILES, EVALUATION)) as directory:
+        if not (directory / MANIFEST).exists():
+            raise InputError(f"{run} is no run directory: it has no {MANIFEST}; grokcore train makes one")
+        manifest = _checked(Manifest, read_json(directory / MANIFEST), directory / MANIFEST)
+        spec = _read_spec(directory / "spec.yaml")
+        journal = _checked(list[Line], read_journal(directory / JOURNAL), directory / JOURNAL)
+        if not journal:
+            raise InputError(f"{directory / JOURNAL} holds no evaluation yet: let the run train up to its first one")
+        if evaluation is None and not (directory / EVALUATION).exists():
+            raise InputError(f"{run} has no evaluation yet; make one with: grokcore evaluate {run}")
+        result = _read_evaluation(directory / EVALUATION if evaluation is None else evaluation)
     if result.run_id != manifest.run_id:
-        raise InputError(f"{place} is the evaluation of run {result.run_id}, but {run} is run {manifest.run_id}")
+        raise InputError(
+            f"{run if evaluation is None else evaluation} holds the evaluation of run {result.run_id}, "
+            f"but {run} is run {manifest.run_id}"
+        )
     settings = spec.get("evaluation")
     return RunView(
         label=manifest.name,
@@ -194,6 +198,11 @@ def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
         journal=tuple(sorted(journal, key=lambda line: line.step)),
         evaluation=result,
     )
+
+
+def _read_evaluation(place: str | Path) -> Evaluation:
+    store, name = open_parent(place)
+    return _checked(Evaluation, store.read_json(name), place)
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
@@ -207,7 +216,7 @@ def _read_spec(path: Path) -> dict[str, Any]:
     return spec
 
 
-def _checked(kind: type[T], document: Any, place: Path) -> T:
+def _checked(kind: type[T], document: Any, place: str | Path) -> T:
     try:
         checked: T = validate(kind, document)
     except InputError as error:

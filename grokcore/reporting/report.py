@@ -18,7 +18,7 @@ from grokcore.reporting.series import DASH_LENGTHS
 from grokcore.reporting.summary import definitions, facts, findings, outcomes
 from grokcore.reporting.tables import accuracy_table, differences, manifest_table, seeds_table, times_table
 from grokcore.reporting.timeline import ticks, timeline
-from grokcore.storage import local_path, write_atomically
+from grokcore.storage import open_parent
 
 MANY = 4
 """With more runs than this, the summary counts outcomes; the timeline has each run's own."""
@@ -26,20 +26,21 @@ MANY = 4
 
 def build_report(
     runs: Sequence[str | Path], out: str | Path, *, evaluations: Sequence[str | Path] | None = None
-) -> Path:
-    """Write the report of `runs` to the file `out` and return its path.
+) -> str:
+    """Write the report of `runs` to the file `out` and return where it lies.
 
     Args:
-        runs: run directories (paths or `file://` URIs), in the order of the report's columns.
-        out: the HTML file; it is written whole or not at all.
+        runs: run directories (paths, `file://` or `s3://` URIs), in the order of the report's columns.
+        out: the HTML file, by path or URI; it is written whole or not at all.
         evaluations: the runs' evaluations in the same order, where they do not lie in the run directories.
 
     Raises:
         InputError: a run has no evaluation yet, a file is damaged, or `out` cannot be written.
+        TransientError: a store could not be reached.
     """
-    path = local_path(out)
-    write_atomically(path, render(read_runs(runs, evaluations)).encode("utf-8", "replace"))
-    return path
+    store, name = open_parent(out)
+    store.write(name, render(read_runs(runs, evaluations)).encode("utf-8", "replace"))
+    return str(out)
 
 
 def render(runs: Sequence[RunView]) -> str:

@@ -1,5 +1,6 @@
 """Where datasets and runs live: one narrow door to storage, behind a URI."""
 
+from grokcore.storage.copies import local_copy
 from grokcore.storage.files import FileStore
 from grokcore.storage.local import (
     clear_errors,
@@ -12,15 +13,17 @@ from grokcore.storage.local import (
     write_json,
 )
 from grokcore.storage.store import Store, StoredFile
-from grokcore.storage.uri import open_store
+from grokcore.storage.uri import open_parent, open_store
 
 __all__ = [
     "FileStore",
     "Store",
     "StoredFile",
     "clear_errors",
+    "local_copy",
     "local_path",
     "new_directory",
+    "open_parent",
     "open_store",
     "read_bytes",
     "read_json",

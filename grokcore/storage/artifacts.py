@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from grokcore.errors import InputError
-from grokcore.storage.local import clear_errors, local_path, new_directory, read_bytes, write_atomically
+from grokcore.storage.local import clear_errors, new_directory, read_bytes
+from grokcore.storage.uri import open_store
 
 RUN_FILES = ("spec.yaml", "manifest.json", "metrics.jsonl")
 """What the artifact of a run consists of: few small files, since each is uploaded on its own."""
@@ -22,15 +22,15 @@ def collect_run(place: str, run: str, model: str) -> Path:
     Returns:
         The directory `run`.
     """
-    source, target = local_path(place), Path(run)
-    with new_directory(Path(model)) as copy, clear_errors("copy", source / "model"):
-        shutil.copytree(source / "model", copy, dirs_exist_ok=True)
-    if os.path.realpath(source) == os.path.realpath(target):
+    store, target = open_store(place), Path(run)
+    with new_directory(Path(model)) as copy:
+        store.download_directory("model", copy)
+    if store.directory is not None and store.directory.resolve() == target.resolve():
         _keep(target, RUN_FILES)
     else:
         with new_directory(target) as copy:
             for name in RUN_FILES:
-                (copy / name).write_bytes(read_bytes(source / name))
+                store.download(name, copy / name)
     return target
 
 
@@ -38,21 +38,24 @@ def _keep(directory: Path, names: Collection[str]) -> None:
     """Remove everything but `names` from a directory."""
     with clear_errors("empty", directory):
         for path in directory.iterdir():
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name not in names:
                 path.unlink()
 
 
 def join_run(run_uri: str | None, file: str, name: str) -> None:
-    """Copy an artifact's file into the run directory as `name`, if the run lies where it can be reached from here.
+    """Copy an artifact's file into the run's place as `name`, if that can be reached from here.
 
     A run that cannot be reached keeps its evaluation and report as artifacts only, so this prints and goes on.
+
+    Raises:
+        TransientError: the store is there, but did not answer: another attempt may work.
     """
     try:
-        directory = local_path(run_uri or "")
-        if directory.is_dir():
-            write_atomically(directory / name, read_bytes(Path(file)))
+        store = open_store(run_uri or "")
+        if store.find("manifest.json") is not None:
+            store.write(name, read_bytes(Path(file)))
             return
     except InputError as error:
         print(f"{name} stays an artifact: {error}")

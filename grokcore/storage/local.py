@@ -30,7 +30,7 @@ def local_path(uri: str | Path) -> Path:
         return Path(text).expanduser()
     parts = urlsplit(text)
     if parts.scheme != "file":
-        raise InputError(f"{text}: {parts.scheme}:// is not supported; use a path or file:///...")
+        raise InputError(f"{text}: {parts.scheme}:// is not supported; use a path, file:///... or s3://...")
     if parts.netloc not in ("", "localhost"):
         raise InputError(f"{text}: file:// names the host {parts.netloc!r}; write file:///absolute/path")
     return Path(unquote(parts.path))

@@ -140,7 +140,7 @@ class Store(ABC):
         if not files:
             raise AbsentError(f"there is nothing at {self.uri_of(prefix)}")
         for file in files:
-            self.download(file.key, target / file.key.removeprefix(f"{prefix}/"))
+            self.download(file.key, target / check_key(file.key).removeprefix(f"{prefix}/"))
 
     def read_json(self, key: str) -> Any:
         """The JSON value in a file.

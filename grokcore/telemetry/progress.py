@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TextIO
 
-from grokcore.telemetry.journal import decode
 from grokcore.telemetry.status import StatusLine
 
 Line = Mapping[str, Any]
@@ -29,6 +26,10 @@ class Progress:
         self._status.show(
             partial(progress_line, line, self._max_steps), events, due=bool(events) or self._status.rested
         )
+
+    def tell(self, remark: str) -> None:
+        """A remark that stays."""
+        self._status.tell(remark)
 
     def close(self) -> None:
         """Leave the terminal with the last line standing."""
@@ -82,38 +83,6 @@ def phase_events(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 def short_name(split: str) -> str:
     return split.removeprefix("test_inferred_")
-
-
-def follow(journal: Path, finished: Callable[[], bool], *, poll_seconds: float = 0.2) -> Iterator[Line]:
-    """Lines of a journal as they are written, until `finished` says that no more will come.
-
-    A journal that is cut back, because its run was resumed, is followed from where it goes on.
-    """
-    offset, identity, last_step = 0, None, -1
-    while True:
-        ending = finished()
-        try:
-            status = journal.stat()
-        except OSError:
-            status = None
-        if status is not None:
-            if (status.st_ino != identity and identity is not None) or status.st_size < offset:
-                offset = 0
-            identity = status.st_ino
-            if status.st_size > offset:
-                with journal.open("rb") as file:
-                    file.seek(offset)
-                    text = file.read()
-                text = text[: text.rfind(b"\n") + 1]
-                replay = offset == 0
-                offset += len(text)
-                for line in decode(text, journal):
-                    if not replay or line["step"] > last_step or last_step < 0:
-                        yield line
-                        last_step = line["step"]
-        if ending:
-            return
-        time.sleep(poll_seconds)
 
 
 def accuracy_text(accuracy: float | None) -> str:

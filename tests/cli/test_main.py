@@ -73,7 +73,7 @@ def test_doctor_says_what_works(capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", "absent"], "is not a run"),
         (["report", "absent", "--out", "x.html"], "absent"),
         (["watch", "absent"], "is not a run"),
-        (["watch", "s3://bucket/run"], "s3:// is not supported"),
+        (["watch", "ftp://host/run"], "ftp:// is not supported"),
         (["spec"], "give a SPEC or --schema"),
     ],
 )

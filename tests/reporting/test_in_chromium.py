@@ -106,7 +106,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
     visits: list[Visit] = []
 
     def open_report(*runs: Path, **options: Any) -> Visit:
-        html = build_report(list(runs), tmp_path / "report.html").read_text("utf-8")
+        html = Path(build_report(list(runs), tmp_path / "report.html")).read_text("utf-8")
         visits.append(Visit(browser, html, **options))
         return visits[-1]
 

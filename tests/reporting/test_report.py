@@ -57,7 +57,7 @@ class Page(HTMLParser):
 
 
 def report(tmp_path: Path, *runs: Path) -> Page:
-    return Page(build_report(list(runs), tmp_path / "report.html").read_text("utf-8"))
+    return Page(Path(build_report(list(runs), tmp_path / "report.html")).read_text("utf-8"))
 
 
 def chart_data(page: Page) -> dict[str, object]:
@@ -124,9 +124,9 @@ def test_names_are_text_and_never_markup(run: Write, tmp_path: Path) -> None:
 
 def test_the_same_runs_give_the_same_bytes(run: Write, tmp_path: Path) -> None:
     runs = [run(), run(recipe=modular())]
-    first = build_report(runs, tmp_path / "first.html").read_bytes()
+    first = Path(build_report(runs, tmp_path / "first.html")).read_bytes()
     build_report(runs[:1], tmp_path / "between.html")
-    assert build_report(runs, tmp_path / "second.html").read_bytes() == first
+    assert Path(build_report(runs, tmp_path / "second.html")).read_bytes() == first
 
 
 def test_every_legend_button_moves_models_that_exist(run: Write, tmp_path: Path) -> None:

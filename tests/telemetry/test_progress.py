@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grokcore.telemetry import Journal, Progress, cut_back, follow
+from grokcore.telemetry import Progress
 from grokcore.telemetry.progress import phase_events, progress_line
 
 
@@ -67,33 +65,3 @@ def test_a_terminal_rewrites_one_line_and_keeps_events() -> None:
     progress.close()
     assert stream.getvalue().count("\n") == 2
     assert "* training set memorised at step 2\n" in stream.getvalue()
-
-
-def test_following_a_live_journal_yields_each_line_once_and_survives_a_resume(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    written, done, seen = threading.Semaphore(0), threading.Event(), []
-
-    def watch() -> None:
-        for entry in follow(path, done.is_set, poll_seconds=0.01):
-            seen.append(entry["step"])
-            written.release()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-
-    def append(*steps: int) -> None:
-        journal = Journal(path)
-        for step in steps:
-            journal.append(line(step))
-        journal.close()
-        for _ in steps:
-            assert written.acquire(timeout=10)
-
-    append(1, 2, 3)
-    with path.open("ab") as file:
-        file.write(b'{"step": 4')  # torn by a crash
-    cut_back(path, 2)
-    append(4, 5)
-    done.set()
-    watcher.join(timeout=10)
-    assert seen == [1, 2, 3, 4, 5]
