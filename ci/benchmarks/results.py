@@ -51,6 +51,7 @@ class SpeedResults(_Results):
     data_generation, command_line, modular, seeds
                                the parts that are no training step, absent where they were not asked for
     targets                    the figures that were to be reached, and what was measured of them
+    notes                      lines that whoever read the results has added: why a figure was missed
     """
 
     def __init__(self, folder: Path, *, device: str, threads: int, effort: Effort) -> None:

@@ -49,6 +49,8 @@ def speed_markdown(document: Document) -> str:
         parts += ["## Beside the training step", "\n".join(f"- {line}" for line in others)]
     header = ("work", "figure", "measured", "reached")
     parts += ["## Figures to reach", _table(header, map(_judged, document["targets"]))]
+    if document.get("notes"):
+        parts.append("\n".join(f"- {line}" for line in document["notes"]))
     profiles = [f"- {row['model']}, {row['architecture']}, {row['loss_on']}, {row['precision']}: {_profile(row)}"
                 for row in document["rows"] if row["profile"]]  # fmt: skip
     if profiles:

@@ -276,7 +276,8 @@ def test_a_target_says_by_how_much_it_is_missed(
     against_reference = judged["thesis GPT-2, cpu, fp32: (d) against (a)"]
     assert (against_reference["reached"], against_reference["short_by"]) == (reached, pytest.approx(short_by))
     assert judged["thesis GPT-2, cpu, fp32: (d) against (b)"]["measured"] == 2.5  # the faster of the two attentions
-    page = speed_markdown({**document, "rows": [thesis], "targets": list(judged.values())})
+    page = speed_markdown({**document, "rows": [thesis], "targets": list(judged.values()), "notes": ["for a reason"]})
+    assert "\n- for a reason\n" in page
     assert ("**no**, 50% short" in page) is not reached
 
 
