@@ -12,6 +12,9 @@ import pytest
 
 import grokcore
 from grokcore.spec import ExperimentSpec, load_spec
+from tests.servers.fixtures import bucket, s3_uri, store_uri
+
+__all__ = ["bucket", "s3_uri", "store_uri"]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from grokcore.errors import AbsentError, InputError
@@ -37,7 +37,7 @@ class FileStore(Store):
         with clear_errors("read", path):
             try:
                 return path.read_bytes()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 raise AbsentError(f"there is no {path}") from None
 
     def download(self, key: str, target: Path) -> None:
@@ -48,7 +48,7 @@ class FileStore(Store):
                     shutil.copyfileobj(source, temporary, 1 << 20)
                     temporary.flush()
                     os.replace(temporary.name, target)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 if path.exists():
                     raise
                 raise AbsentError(f"there is no {path}") from None
@@ -116,7 +116,8 @@ class FileStore(Store):
     def delete(self, key: str) -> None:
         path = self._path(key)
         with clear_errors("delete", path):
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                path.unlink()
             for parent in path.parents[: key.count("/")]:  # directories are no files: those without any vanish
                 try:
                     parent.rmdir()
