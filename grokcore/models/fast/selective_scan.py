@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from typing import Any
 
@@ -9,11 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from grokcore.models.fast.kernels import Kernels, kernels_for
+from grokcore.models.fast.kernels import Kernels, inside_transform, kernels_for
 from grokcore.models.fast.layout import Chosen, Layout
 
 _BLOCK = 32
 """CHANNELS of kernels/scan.c."""
+
+_LONG = 64
+"""Tokens from which a GPU takes the kernel of mamba-ssm, where it is installed, rather than one token after another."""
 
 
 def selective_scan(
@@ -50,6 +54,8 @@ def selective_scan(
     kernels = kernels_for(inputs[0])
     if kernels is not None:
         mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)  # type: ignore[no-untyped-call]
+    elif _has_library(layout, inputs[0]):
+        mixed = library_selective_scan(*inputs, layout, chosen)  # type: ignore[call-arg]
     else:
         mixed = plain_selective_scan(*inputs, layout, chosen)  # type: ignore[call-arg]
     return mixed.to(z.dtype)
@@ -76,6 +82,34 @@ def plain_selective_scan(
     else:
         y = _scan(a, [layout.of_examples(row) for row in rows], None)[0].flatten(0, 1)
     y = y + d * u
+    return (y if chosen is None else chosen.of(y)) * functional.silu(z)
+
+
+def _has_library(layout: Layout, u: Tensor) -> bool:
+    """Whether mamba-ssm's kernel can and should compute this: long sequences on a GPU, no prefix to go on from."""
+    long = u.is_cuda and layout.tokens >= _LONG and not layout.prefixes
+    return long and not inside_transform() and importlib.util.find_spec("mamba_ssm") is not None
+
+
+def library_selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    delta_bias: Tensor,
+    a: Tensor,
+    b_c: Tensor,
+    d: Tensor,
+    z: Tensor,
+    layout: Layout,
+    chosen: Chosen | None,
+) -> Tensor:
+    """The same by the CUDA kernel of mamba-ssm, which keeps no state but the last in memory."""
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+
+    u_bct, delta_bct, b_bst, c_bst = (
+        layout.of_examples(row).transpose(1, 2).contiguous() for row in (u, delta, *b_c.chunk(2, dim=1))
+    )
+    y_bct = selective_scan_fn(u_bct, delta_bct, a, b_bst, c_bst, d, delta_bias=delta_bias, delta_softplus=True)
+    y = y_bct.transpose(1, 2).flatten(0, 1)
     return (y if chosen is None else chosen.of(y)) * functional.silu(z)
 
 

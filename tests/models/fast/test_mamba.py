@@ -164,6 +164,21 @@ def test_the_scan_kernel_equals_its_twin(shared, channels, states, some, dtype, 
     assert_same(kernel, plain, tolerance)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("some", [True, False])
+def test_the_kernel_of_mamba_ssm_equals_the_plain_scan(some):
+    pytest.importorskip("mamba_ssm")
+    where = Layout(EXAMPLES, 80, torch.device("cuda"))
+    chosen = where.choose(torch.arange(2 * EXAMPLES, device="cuda").view(EXAMPLES, 2)) if some else None
+    inputs = [tensor.float().cuda() for tensor in scan_inputs(where, 64, 16, chosen)]
+
+    kernel = values_and_gradients(lambda *tensors: selective_scan(*tensors, where, chosen), *inputs)
+
+    plain = values_and_gradients(lambda *tensors: plain_selective_scan(*tensors, where, chosen), *inputs)
+    assert_same(kernel, plain, 1e-4)
+
+
 @with_and_without_kernels
 @pytest.mark.parametrize("size", [-200.0, 200.0])
 def test_a_step_of_any_size_keeps_the_state_finite(size):

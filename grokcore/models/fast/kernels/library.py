@@ -50,9 +50,12 @@ def kernels_for(tensor: Tensor) -> Kernels | None:
     """The kernels, if they compute on tensors like this one: on the CPU, in fp32 or fp64, not inside a transform."""
     if tensor.device.type != "cpu" or tensor.dtype not in _TYPES:
         return None
-    if torch._C._functorch.peek_interpreter_stack() is not None:  # torch.func's tensors have no memory of their own
-        return None
-    return load_kernels()
+    return None if inside_transform() else load_kernels()
+
+
+def inside_transform() -> bool:
+    """Whether torch.func is at work, whose tensors have no memory of their own."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def kernel_choice() -> str:
