@@ -19,6 +19,7 @@ _EXTRAS = {
     "train": ("torch", "transformers", "safetensors"),
     "report": ("bokeh", "jinja2"),
     "pipelines": ("kfp", "kfp-kubernetes"),
+    "s3": ("boto3",),
     "cuda": ("mamba-ssm", "causal-conv1d"),
 }
 

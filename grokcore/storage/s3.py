@@ -139,7 +139,7 @@ class S3Store(Store):
 
     def leftovers(self) -> list[str]:
         found: list[str] = []
-        more: dict[str, str] = {}
+        more: dict[str, Any] = {}
         while True:
             answer = self._connection.send(
                 "list", self.uri, "list_multipart_uploads", Bucket=self._bucket, Prefix=self._base, **more
@@ -208,7 +208,7 @@ class S3Store(Store):
         """What the store lists below a directory; the `/` at the end keeps `runs/10` out of `runs/1`."""
         directory = f"{self._base}{check_key(prefix)}/" if prefix else self._base
         place = self.uri_of(prefix) if prefix else self.uri
-        more: dict[str, str] = {}
+        more: dict[str, Any] = {}
         while True:
             answer = self._connection.send(
                 "list", place, "list_objects_v2", Bucket=self._bucket, Prefix=directory, **more

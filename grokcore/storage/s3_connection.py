@@ -12,9 +12,12 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -154,6 +157,12 @@ class Connection:
         self._buckets.add(bucket)
 
 
+@cache
+def _description_of_s3() -> Any:
+    """What botocore makes a client from; reading it takes most of the time that a client takes."""
+    return botocore.loaders.create_loader()
+
+
 def _new_client(settings: S3Settings) -> Any:
     own_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config = Config(
@@ -164,7 +173,9 @@ def _new_client(settings: S3Settings) -> Any:
         s3={"addressing_style": "path" if own_endpoint else "auto"},
         max_pool_connections=16,
     )
+    session = botocore.session.Session()
+    session.register_component("data_loader", _description_of_s3())
     try:
-        return boto3.session.Session().client("s3", config=config)
+        return boto3.session.Session(botocore_session=session).client("s3", config=config)
     except ValueError:
         raise InputError("AWS_ENDPOINT_URL_S3 is no URL; write it as https://HOST:PORT") from None
