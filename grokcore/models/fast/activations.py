@@ -16,7 +16,26 @@ def gelu(x: Tensor) -> Tensor:
     kernels = kernels_for(x)
     if kernels is None:
         return functional.gelu(x, approximate="tanh")
-    y: Tensor = _KernelGELU.apply(x, kernels)  # type: ignore[no-untyped-call]
+    y: Tensor = _KernelElementwise.apply(x, "gelu", False, kernels)  # type: ignore[no-untyped-call]
+    return y
+
+
+def squared_relu(x: Tensor) -> Tensor:
+    """relu(x)^2, elementwise (arXiv 2109.08668)."""
+    kernels = kernels_for(x)
+    if kernels is None:
+        positive = functional.relu(x)
+        return positive * positive
+    y: Tensor = _KernelElementwise.apply(x, "squared_relu", True, kernels)  # type: ignore[no-untyped-call]
+    return y
+
+
+def gated(gate: Tensor, x: Tensor) -> Tensor:
+    """sigmoid(gate) * x, elementwise."""
+    kernels = kernels_for(x)
+    if kernels is None or gate.dtype != x.dtype:
+        return gate.sigmoid() * x
+    y: Tensor = _KernelGate.apply(gate, x, kernels)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -30,22 +49,42 @@ def swiglu(gate_up: Tensor) -> Tensor:
     return y
 
 
-class _KernelGELU(torch.autograd.Function):
+class _KernelElementwise(torch.autograd.Function):
+    """`{name}_forward` and `{name}_backward`; that is given y where it suffices, which the next product keeps, else x."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernels: Kernels) -> Tensor:
+    def forward(ctx: Any, x: Tensor, name: str, from_y: bool, kernels: Kernels) -> Tensor:
         x = x.contiguous()
         y = torch.empty_like(x)
-        kernels.call("gelu_forward", x.dtype, x, x.numel(), y)
-        ctx.save_for_backward(x)
+        kernels.call(f"{name}_forward", x.dtype, x, x.numel(), y)
+        ctx.save_for_backward(y if from_y else x)
+        ctx.name, ctx.kernels = name, kernels
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor, None, None, None]:
+        (kept,) = ctx.saved_tensors
+        grad_x = torch.empty_like(kept)
+        ctx.kernels.call(f"{ctx.name}_backward", kept.dtype, kept, grad_y.contiguous(), kept.numel(), grad_x)
+        return grad_x, None, None, None
+
+
+class _KernelGate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, x: Tensor, kernels: Kernels) -> Tensor:
+        gate, x = gate.contiguous(), x.contiguous()
+        y = torch.empty_like(x)
+        kernels.call("gate_forward", x.dtype, gate, x, x.numel(), y)
+        ctx.save_for_backward(gate, x)
         ctx.kernels = kernels
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        grad_x = torch.empty_like(x)
-        ctx.kernels.call("gelu_backward", x.dtype, x, grad_y.contiguous(), x.numel(), grad_x)
-        return grad_x, None
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor, Tensor, None]:
+        gate, x = ctx.saved_tensors
+        grad_gate, grad_x = torch.empty_like(gate), torch.empty_like(x)
+        ctx.kernels.call("gate_backward", x.dtype, gate, x, grad_y.contiguous(), x.numel(), grad_gate, grad_x)
+        return grad_gate, grad_x, None
 
 
 class _KernelSwiGLU(torch.autograd.Function):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from grokcore.models.fast.activations import gated, squared_relu
 from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.channel_mixing import gated, squared_relu
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.layout import Chosen, Layout
 from grokcore.models.fast.token_shift import token_shift

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, layer_norm
 
-from grokcore.models.fast.channel_mixing import gated, squared_relu
+from grokcore.models.fast.activations import gated, squared_relu
 from grokcore.models.fast.conversion import to_transformers
 from grokcore.models.fast.kernels import library
 from grokcore.models.fast.layout import Layout
