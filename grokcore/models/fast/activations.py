@@ -50,7 +50,7 @@ def swiglu(gate_up: Tensor) -> Tensor:
 
 
 class _KernelElementwise(torch.autograd.Function):
-    """`{name}_forward` and `{name}_backward`; that is given y where it suffices, which the next product keeps, else x."""
+    """`{name}_forward` and `{name}_backward`; that is given y where it suffices, which the next product keeps."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, name: str, from_y: bool, kernels: Kernels) -> Tensor:
