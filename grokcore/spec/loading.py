@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 import shlex
 import types
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,10 @@ UNIONS: dict[str, tuple[str, Any]] = {"task": ("kind", TaskSpec), "model": ("arc
 """Sections that are a choice between classes: the field that chooses, and the union."""
 
 T = TypeVar("T")
+
+_BRIEFLY = reprlib.Repr()
+"""A few lines of YAML can name a value of billions of parts: it is never written out."""
+_BRIEFLY.maxstring, _BRIEFLY.maxlong, _BRIEFLY.maxother, _BRIEFLY.maxlevel = 58, 40, 58, 3
 
 
 class _Loader(yaml.SafeLoader):
@@ -102,7 +107,7 @@ def split_overrides(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise InputError(f"overrides {text!r} cannot be read: {error}") from None
+        raise InputError(f"overrides {_shown(text)} cannot be read: {error}") from None
 
 
 def _document(source: str, allow_files: bool) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def _document(source: str, allow_files: bool) -> dict[str, Any]:
     else:
         near = difflib.get_close_matches(source, names, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"there is no preset {source!r}: {hint}presets are: {', '.join(names)}")
+        raise InputError(f"there is no preset {_shown(source)}: {hint}presets are: {', '.join(names)}")
     return _mapping(_parse(text, origin), origin)
 
 
@@ -145,7 +150,8 @@ def _parse(text: str, origin: str) -> Any:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        deep = "it is nested too deeply" if isinstance(error, RecursionError) else None
+        problem = deep or getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(f"{origin} is not valid YAML or JSON{where}: {problem}") from None
 
 
@@ -153,8 +159,8 @@ def _parse_override(text: str) -> tuple[list[str], Any]:
     path, separator, value = text.partition("=")
     parts = path.strip().split(".")
     if not separator or not all(parts):
-        raise InputError(f"override {text!r} must read field=value, for example model.layers=4")
-    return parts, _parse(value, f"override {text!r}")
+        raise InputError(f"override {_shown(text)} must read field=value, for example model.layers=4")
+    return parts, _parse(value, f"override {_shown(text)}")
 
 
 def _switched_section(path: Sequence[str]) -> str | None:
@@ -165,7 +171,7 @@ def _switch(document: dict[str, Any], section: str, choice: Any, notify: Callabl
     """Choose another class for a section and drop the fields that it does not have."""
     current = document.setdefault(section, {})
     if not isinstance(current, dict):
-        raise InputError(f"{section} must be a mapping, got {current!r}")
+        raise InputError(f"{section} must be a mapping, got {_shown(current)}")
     chooser, union = UNIONS[section]
     current[chooser] = choice
     chosen = _member(union, chooser, choice)
@@ -214,7 +220,7 @@ def describe(error: ValidationError, kind: Any) -> str:
             message = f"there is no such field{hint}; allowed are {', '.join(allowed)}"
         case "union_tag_invalid":
             location = f"{location}.{first['ctx']['discriminator'].strip(chr(39))}".lstrip(".")
-            message = f"{first['ctx']['tag']!r} is not known; allowed are {first['ctx']['expected_tags']}"
+            message = f"{_shown(first['ctx']['tag'])} is not known; allowed are {first['ctx']['expected_tags']}"
         case "union_tag_not_found":
             message = f"needs {first['ctx']['discriminator']} to say which kind it is"
         case "none_required":
@@ -230,7 +236,7 @@ def describe(error: ValidationError, kind: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = _BRIEFLY.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
