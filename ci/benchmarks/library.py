@@ -54,7 +54,6 @@ class Library:
             model,
             device=device,
             flops_per_step=flops_per_step(spec, dataset),
-            checkpoints=dataset.path / "never written",
         )
         expected = parameter_count(spec.model, **sizes)
         self._outside_blocks = expected.total - expected.without_embeddings

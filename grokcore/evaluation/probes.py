@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -38,25 +38,31 @@ class Probes:
 
     @torch.no_grad()
     def measure(
-        self, model: SequenceModel, autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self,
+        model: SequenceModel,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        *,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]]]:
         """Accuracy and mean loss of the pooled training splits, and of each split.
 
         Synchronises the device once, at the end. Values that are not finite come back as None.
+
+        Args:
+            check_stop: called before every batch; what it raises abandons the measurement.
         """
-        was_training = model.training
-        model.eval()
         losses, hits = [], []
-        for targets_bp, question in zip(
-            self._targets.split(self._batch_size), self._questions(model.shares_prefixes), strict=True
-        ):
-            with autocast():
-                logits_bpv = model(*question)
-            logits_bpv = logits_bpv.float()
-            loss_bp = functional.cross_entropy(logits_bpv.flatten(0, 1), targets_bp.flatten(), reduction="none")
-            losses.append(loss_bp.view_as(targets_bp).mean(1))
-            hits.append((logits_bpv.argmax(-1) == targets_bp).all(1))
-        model.train(was_training)
+        with _evaluating(model):
+            for targets_bp, question in zip(
+                self._targets.split(self._batch_size), self._questions(model.shares_prefixes), strict=True
+            ):
+                check_stop()
+                with autocast():
+                    logits_bpv = model(*question)
+                logits_bpv = logits_bpv.float()
+                loss_bp = functional.cross_entropy(logits_bpv.flatten(0, 1), targets_bp.flatten(), reduction="none")
+                losses.append(loss_bp.view_as(targets_bp).mean(1))
+                hits.append((logits_bpv.argmax(-1) == targets_bp).all(1))
         sizes = list(self._sizes.values())
         loss_by_split = _means(torch.cat(losses), sizes)
         accuracy_by_split = _means(torch.cat(hits).float(), sizes)
@@ -91,6 +97,17 @@ class Probes:
                 else sum(value * rows for value, rows in values if value is not None) / total
             )
         return pooled
+
+
+@contextmanager
+def _evaluating(model: SequenceModel) -> Iterator[None]:
+    """Without dropout, until the block is left."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def _stack(parts: list[Rows]) -> Rows:

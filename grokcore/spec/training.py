@@ -72,6 +72,14 @@ class TrainingSpec(Spec):
         1000, ge=1, description="steps between checkpoints; null saves at the end and on a signal only"
     )
     checkpoint_keep: int = outside_identity(2, ge=1, description="number of latest checkpoints kept")
+    checkpoint_keep_every: int | None = outside_identity(
+        None, ge=1, description="keep each checkpoint whose step is a multiple of this, too; null keeps none for that"
+    )
+    on_nonfinite: Literal["stop", "skip", "walk_back"] = added_later(
+        "stop",
+        description="a loss or gradient that is no finite number: stop ends training, skip leaves out the step, "
+        "walk_back goes back to the last good checkpoint and on in another order, at most 3 times",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingSpec:

@@ -1,7 +1,7 @@
 """What a run tells while it runs and leaves behind: journal, manifest, and progress in the terminal."""
 
 from grokcore.telemetry.follow import follow
-from grokcore.telemetry.journal import JOURNAL, Journal, cut_back, finite, read_journal
+from grokcore.telemetry.journal import JOURNAL, Journal, finite, read_journal
 from grokcore.telemetry.manifest import MANIFEST, Manifest, read_manifest
 from grokcore.telemetry.progress import Progress
 from grokcore.telemetry.seeds import SeedsProgress
@@ -13,7 +13,6 @@ __all__ = [
     "Manifest",
     "Progress",
     "SeedsProgress",
-    "cut_back",
     "finite",
     "follow",
     "read_journal",

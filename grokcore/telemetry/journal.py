@@ -4,31 +4,70 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from grokcore.errors import InputError
-from grokcore.storage import clear_errors, read_bytes, write_atomically
+from grokcore.storage import Store, clear_errors, read_bytes
 
 JOURNAL = "metrics.jsonl"
 
 
 class Journal:
-    """Appends evaluations to `metrics.jsonl`; each line is whole before the next begins."""
+    """Writes evaluations to `metrics.jsonl` of a run.
 
-    def __init__(self, path: Path) -> None:
-        with clear_errors("write", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab")
-        self._path = path
+    In a directory a line is appended, and is whole before the next begins. Where nothing can be appended the whole
+    journal is put again.
+
+    Args:
+        store: the run's.
+        content: what it holds so far: whole lines, which replace those that may be there.
+        defer: called with the work of putting the whole journal, to do it at some time.
+    """
+
+    def __init__(
+        self, store: Store, content: bytes = b"", *, defer: Callable[[Callable[[], None]], None] = lambda put: put()
+    ) -> None:
+        self._store, self._defer = store, defer
+        self._file: IO[bytes] | None = None
+        self._parts = [content]
+        self.replace(content)
+
+    @property
+    def content(self) -> bytes:
+        """All lines so far, as they stand in the file or will."""
+        return b"".join(self._parts)
 
     def append(self, line: dict[str, Any]) -> None:
-        with clear_errors("write", self._path):
-            self._file.write(encode(line))
-            self._file.flush()
+        text = encode(line)
+        if self._file is not None:
+            with clear_errors("write", self._store.uri_of(JOURNAL)):
+                self._file.write(text)
+                self._file.flush()
+        self._parts.append(text)
+        if self._file is None:
+            self._defer(self.put)
+
+    def put(self) -> None:
+        """Write the whole journal."""
+        self._store.write(JOURNAL, self.content)
+
+    def replace(self, content: bytes) -> None:
+        """Go on from other lines: those of the checkpoint that training goes back to."""
+        self.close()
+        self._parts = [content]
+        self.put()
+        if self._store.directory is not None:
+            path = self._store.directory / JOURNAL
+            with clear_errors("write", path):
+                self._file = path.open("ab")
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            with clear_errors("write", self._store.uri_of(JOURNAL)):
+                self._file.close()
+            self._file = None
 
 
 def encode(line: dict[str, Any]) -> bytes:
@@ -50,7 +89,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return decode(text[: text.rfind(b"\n") + 1], path)
 
 
-def decode(text: bytes, path: Path) -> list[dict[str, Any]]:
+def decode(text: bytes, path: Path | str) -> list[dict[str, Any]]:
     """The evaluations in whole lines of a journal.
 
     Raises:
@@ -66,12 +105,3 @@ def decode(text: bytes, path: Path) -> list[dict[str, Any]]:
             raise InputError(f"{path}, line {number}, is no evaluation: the journal is damaged") from None
         lines.append(line)
     return lines
-
-
-def cut_back(path: Path, step: int) -> list[dict[str, Any]]:
-    """Drop evaluations after `step`, and a torn last line; return the ones that stay."""
-    if not path.exists():
-        return []
-    kept = [line for line in read_journal(path) if line["step"] <= step]
-    write_atomically(path, b"".join(encode(line) for line in kept))
-    return kept

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from grokcore.errors import InputError
-from grokcore.storage import read_json, write_json
+from grokcore.errors import AbsentError, InputError
+from grokcore.storage import FileStore, Store
 
 MANIFEST = "manifest.json"
 
@@ -48,24 +48,26 @@ class Manifest(_Record):
     seeds: dict[str, int] = Field(description="seeds of the data, of initialisation and of the order")
     exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")
     started: str = Field(description="UTC, ISO 8601")
+    resumes: int = Field(0, description="how often training has gone on from a checkpoint")
     finished: str | None = None
 
-    def write(self, run: Path) -> None:
-        write_json(run / MANIFEST, self.model_dump(mode="json"))
+    def write(self, store: Store) -> None:
+        """Write it to the run at `store`."""
+        store.write_json(MANIFEST, self.model_dump(mode="json"))
 
 
-def read_manifest(run: Path) -> Manifest:
-    """The manifest of a run directory.
+def read_manifest(run: Path | Store) -> Manifest:
+    """The manifest of the run in a directory or a store.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
-    path = run / MANIFEST
-    if not path.exists():
-        raise InputError(f"{run} is not a run: it has no {MANIFEST}")
+    store = run if isinstance(run, Store) else FileStore(run)
     try:
-        return Manifest.model_validate(read_json(path))
+        return Manifest.model_validate(store.read_json(MANIFEST))
+    except AbsentError:
+        raise InputError(f"{run} is not a run: it has no {MANIFEST}") from None
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"])
-        raise InputError(f"{path} is damaged: {field}: {problem['msg']}") from None
+        raise InputError(f"{store.uri_of(MANIFEST)} is damaged: {field}: {problem['msg']}") from None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,15 +15,19 @@ from torch.utils import deterministic
 
 from grokcore.data import Dataset
 from grokcore.data.supervision import supervise
+from grokcore.errors import StoppedError
 from grokcore.evaluation import Probes, next_evaluation, phases_of
 from grokcore.models import SequenceModel, decay_groups
 from grokcore.spec import ExperimentSpec
-from grokcore.telemetry import Journal, finite
+from grokcore.spec.experiment import derived_seed
+from grokcore.telemetry import finite
 from grokcore.telemetry.manifest import ExitReason
-from grokcore.training.checkpoints import save_checkpoint
+from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.examples import Examples
+from grokcore.training.milestones import new_phases
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.precision import autocast, loss_scaler
+from grokcore.training.recorder import Recorder
 from grokcore.training.sampler import EpochSampler
 from grokcore.training.schedule import learning_rate_at
 from grokcore.training.signals import StopRequest
@@ -33,9 +36,12 @@ from grokcore.training.step import Step
 
 Line = dict[str, Any]
 
+MAX_RESTARTS = 3
+"""How often training walks back from a divergence before it ends."""
+
 
 class Trainer:
-    """Trains one model on one device, and keeps its journal and its checkpoints."""
+    """Trains one model on one device."""
 
     def __init__(
         self,
@@ -45,11 +51,10 @@ class Trainer:
         *,
         device: torch.device,
         flops_per_step: float,
-        checkpoints: Path,
         notify: Callable[[str], None] = lambda line: None,
     ) -> None:
         training = spec.training
-        self.spec, self.training, self.device, self.checkpoints = spec, training, device, checkpoints
+        self.spec, self.training, self.device, self._notify = spec, training, device, notify
         self.flops_per_step = flops_per_step
         self.held_out = [name for name, split in dataset.info.splits.items() if split.role == "held_out"]
 
@@ -62,7 +67,7 @@ class Trainer:
             batch_size=training.batch_size // training.gradient_accumulation,
             device=device,
         )
-        self.sampler = EpochSampler(len(self.examples), training.batch_size, spec.order_seed, device)
+        self.sampler = self._sampler(restarts=0)
         self.probes = Probes(dataset, loss_on=training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
         self.model = model.to(device).train()
         self.parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -83,18 +88,15 @@ class Trainer:
         )
         self.step = Step(self.state, self.examples, training, device=device, notify=notify)
 
-    def run(
-        self, lines: list[Line], journal: Journal, stop: StopRequest, on_evaluation: Callable[[Line], None]
-    ) -> ExitReason:
+    def run(self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]) -> ExitReason:
         """Train until a budget is used up, the split of `stop_on_grok` has grokked, training diverges, or `stop`.
 
         Args:
-            lines: the journal so far; grows by each evaluation.
-            journal: where evaluations are appended.
-            stop: looked at before every step.
+            recorder: what the run is written with.
+            stop: looked at before every step, and between the batches of an evaluation.
             on_evaluation: called with every new line.
         """
-        turns = self.turns(lines, journal, stop, on_evaluation)
+        turns = self.turns(recorder, stop, on_evaluation)
         while True:
             try:
                 next(turns)
@@ -104,40 +106,84 @@ class Trainer:
             self._step()
 
     def turns(
-        self, lines: list[Line], journal: Journal, stop: StopRequest, on_evaluation: Callable[[Line], None]
+        self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]
     ) -> Generator[None, None, ExitReason]:
         """All that `run` does but the optimiser steps: it yields where the next is due, and returns why training ends.
 
         So that somebody else can take the step, for several runs at once.
         """
-        training, state, rules = self.training, self.state, self.spec.evaluation
-        evaluated = lines[-1]["step"] if lines else -1
-        due = 0 if evaluated < 0 else next_evaluation(evaluated, rules)
-        saved = state.step
+        training, state, rules, lines = self.training, self.state, self.spec.evaluation, recorder.lines
+        restarts = state.restarts
+        # Walking back needs somewhere to go from the first step on.
+        saved = state.step if recorder.checkpoint is not None or training.on_nonfinite != "walk_back" else -1
         self._clock = self._mark = time.monotonic()
         self._mark_step = state.step
         while True:
+            recorder.check()
+            evaluated = lines[-1]["step"] if lines else -1
+            due = next_evaluation(evaluated, rules) if lines else 0
             reason = self._finished(lines)
+            milestones: list[str] = []
             if state.step >= due or (reason is not None and reason != "diverged" and evaluated < state.step):
-                lines.append(self._evaluate(lines))
-                journal.append(lines[-1])
-                on_evaluation(lines[-1])
-                evaluated, due = state.step, next_evaluation(state.step, rules)
-                reason = self._finished(lines)
+                line = self._evaluate(recorder, stop)
+                if line is not None:
+                    milestones = new_phases(lines[-1]["phases"] if lines else {}, line["phases"])
+                    recorder.append(line)
+                    on_evaluation(line)
+                    reason = self._finished(lines)
+                else:  # abandoned: whoever resumes makes it
+                    reason = "stopped"
+            if reason == "diverged" and training.on_nonfinite == "walk_back" and restarts < MAX_RESTARTS:
+                restarts += 1
+                saved = self._walk_back(recorder, restarts)
+                continue
             if stop.requested and reason is None:
                 reason = "stopped"
-            interval = training.checkpoint_interval
-            if reason is not None or (interval and state.step % interval == 0 and state.step > saved):
-                self._save()
-                saved = state.step
             if reason is not None:
+                recorder.finish(self._checkpoint(recorder), milestones, hurry=reason == "stopped")
                 return reason
+            interval = training.checkpoint_interval
+            if milestones or saved < 0 or (interval and state.step % interval == 0 and state.step > saved):
+                self._save(recorder, milestones)
+                saved = state.step
             yield
 
     def _step(self) -> None:
         """One optimiser step. Nothing in here waits for the device."""
         step = self.state.step
         self.step(self.sampler(step), learning_rate_at(step, self.training))
+
+    def _walk_back(self, recorder: Recorder, restarts: int) -> int:
+        """Go on from the last good checkpoint with another order of the data.
+
+        Nothing has to be written down for it: the steps from that checkpoint on are the same for whoever resumes
+        there, and lead back here.
+
+        Returns:
+            The step of the checkpoint.
+        """
+        at = self.state.step
+        self.restore(recorder.walk_back(before=at), restarts=restarts)
+        self._clock = self._mark = time.monotonic()
+        self._mark_step = self.state.step
+        self._notify(
+            f"training diverged before step {at}: going on from step {self.state.step} with another order of the data "
+            f"(restart {restarts} of {MAX_RESTARTS})"
+        )
+        return self.state.step
+
+    def restore(self, checkpoint: Checkpoint, *, restarts: int | None = None) -> None:
+        """Go on from a checkpoint; with `restarts`, in the order that belongs to that number."""
+        self.state.restore(checkpoint)
+        if restarts is not None:
+            self.state.restarts = restarts
+        self.sampler = self._sampler(self.state.restarts)
+
+    def _sampler(self, restarts: int) -> EpochSampler:
+        seed = self.spec.order_seed
+        if restarts:
+            seed = derived_seed(seed, f"restart {restarts}")
+        return EpochSampler(len(self.examples), self.training.batch_size, seed, self.device)
 
     def _finished(self, lines: list[Line]) -> ExitReason | None:
         training, step = self.training, self.state.step
@@ -153,13 +199,18 @@ class Trainer:
             return "budget_seconds"
         return None
 
-    def _evaluate(self, lines: list[Line]) -> Line:
-        """A line for the journal. Waits for the device."""
+    def _evaluate(self, recorder: Recorder, stop: StopRequest) -> Line | None:
+        """A line for the journal, or None where a stop was requested before it was complete. Waits for the device."""
         state, training = self.state, self.training
         gradient_norm = state.gradient_norm.item()  # waits until all steps so far are done
         begin = time.monotonic()
         steps, seconds = state.step - self._mark_step, begin - self._mark
-        train, splits = self.probes.measure(self.model, lambda: autocast(training.precision, self.device))
+        try:
+            train, splits = self.probes.measure(
+                self.model, lambda: autocast(training.precision, self.device), check_stop=stop.check
+            )
+        except StoppedError:
+            return None
         norms = torch._foreach_norm(self.parameters)
         examples = state.step * training.batch_size
         line: Line = {
@@ -174,14 +225,16 @@ class Trainer:
             "weight_norm": finite(_norm(norms)),
             "loss_scale": None if state.scaler is None else state.scaler.scale.item(),
             "steps_skipped": int(state.steps_skipped.item()),
+            "restarts": state.restarts,
         }
-        line["phases"] = phases_of([*lines, line], self.held_out, self.spec.evaluation)
+        line["phases"] = phases_of([*recorder.lines, line], self.held_out, self.spec.evaluation)
         now = time.monotonic()
         line["clock"] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "elapsed_seconds": round(self._elapsed(), 3),
             "steps_per_second": round(steps / seconds, 3) if steps and seconds > 0 else None,
             "evaluation_seconds": round(now - begin, 3),
+            "checkpoints": recorder.costs(),
         }
         self._mark, self._mark_step = now, state.step
         return line
@@ -190,12 +243,16 @@ class Trainer:
         """Seconds of training so far, earlier attempts included."""
         return self.state.elapsed_seconds + time.monotonic() - self._clock
 
-    def _save(self) -> None:
+    def _save(self, recorder: Recorder, milestones: Sequence[str]) -> None:
+        begin = time.monotonic()
+        recorder.save(self._checkpoint(recorder), milestones)
+        self._mark += time.monotonic() - begin  # the rate reported is that of training alone
+
+    def _checkpoint(self, recorder: Recorder) -> Checkpoint:
         now = time.monotonic()
         self.state.elapsed_seconds += now - self._clock
         self._clock = now
-        save_checkpoint(self.checkpoints, self.state.checkpoint(), keep=self.training.checkpoint_keep)
-        self._mark += time.monotonic() - now  # the rate reported is that of training alone
+        return self.state.checkpoint(recorder.journal)
 
 
 def _norm(norms: tuple[Tensor, ...]) -> float:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, read_spec
+from grokcore.storage import Store, clear_errors, local_copy
 from grokcore.telemetry import MANIFEST, read_manifest
+from grokcore.training.lease import FOLDER as LEASE
+from grokcore.training.lock import LOCK
 
 Resume = Literal["auto", "never", "require"]
+
+SPEC = "spec.yaml"
 
 
 @dataclass(frozen=True)
@@ -22,31 +26,42 @@ class TrainResult:
     step: int
 
 
-def check_place(run: Path, spec: ExperimentSpec, resume: Resume) -> bool:
-    """Whether there is a run to resume at `run`.
+def check_place(store: Store, spec: ExperimentSpec, resume: Resume) -> bool:
+    """Whether there is a run to resume at `store`.
 
     Raises:
         InputError: what is there, or is not, does not go with the spec or with `resume`.
+        TransientError: the store could not be reached.
     """
     if resume not in get_args(Resume):
         raise InputError(f"resume={resume!r} is not known; allowed are {', '.join(get_args(Resume))}")
-    if not (run / MANIFEST).exists():
-        if run.exists() and (not run.is_dir() or not all(_left_over(file.name) for file in run.iterdir())):
-            raise InputError(f"{run} exists and is no run: remove it or choose another place")
+    if store.find(MANIFEST) is None:
+        if _holds_something_else(store):
+            raise InputError(f"{store} exists and is no run: remove it or choose another place")
         if resume == "require":
-            raise InputError(f"there is no run to resume at {run}")
+            raise InputError(f"there is no run to resume at {store}")
         return False
     if resume == "never":
-        raise InputError(f"there is a run at {run} already: remove it, choose another place, or allow resuming")
-    if read_manifest(run).run_id != spec.run_id:
-        changed = _changed(read_spec(run / "spec.yaml"), spec)
-        raise InputError(f"{run} holds another run ({changed}): choose another place, or change the spec back")
+        raise InputError(f"there is a run at {store} already: remove it, choose another place, or allow resuming")
+    if read_manifest(store).run_id != spec.run_id:
+        with local_copy(store.uri, (SPEC,)) as folder:
+            changed = _changed(read_spec(folder / SPEC), spec)
+        raise InputError(f"{store} holds another run ({changed}): choose another place, or change the spec back")
     return True
 
 
+def _holds_something_else(store: Store) -> bool:
+    """Whether there is anything but what a process that was killed at its very start may have left."""
+    if store.directory is None:
+        return not all(_left_over(file.key.partition("/")[0]) for file in store.files())
+    if not store.directory.is_dir():
+        return store.directory.exists()
+    with clear_errors("read", store.directory):
+        return not all(_left_over(path.name) for path in store.directory.iterdir())
+
+
 def _left_over(name: str) -> bool:
-    """Whether a process that was killed at its very start may have left a file of this name."""
-    return name in ("spec.yaml", "error.json") or (name.startswith(".") and name.endswith(".tmp"))
+    return name in (SPEC, "error.json", LOCK, LEASE) or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _changed(there: ExperimentSpec, here: ExperimentSpec) -> str:

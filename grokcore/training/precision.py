@@ -53,10 +53,6 @@ class LossScaler:
         """Halve the scale after a skipped step, double it after `GROWTH_INTERVAL` others in a row."""
         torch._amp_update_scale_(self.scale, self._since_change, self.found_inf, GROWTH, BACKOFF, GROWTH_INTERVAL)
 
-    def state_dict(self) -> dict[str, float]:
-        """Plain numbers under `torch.amp.GradScaler`'s names. Waits for the device."""
-        return {"scale": self.scale.item(), "_growth_tracker": self._since_change.item()}
-
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        self.scale.fill_(state["scale"])
-        self._since_change.fill_(state["_growth_tracker"])
+    def tensors(self) -> dict[str, Tensor]:
+        """All of its state, under `torch.amp.GradScaler`'s names."""
+        return {"scale": self.scale, "_growth_tracker": self._since_change}

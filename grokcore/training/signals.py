@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from grokcore.errors import EXIT_STOPPED
+from grokcore.errors import EXIT_STOPPED, StoppedError
+
+PARENT_SECONDS = 1.0
+"""How long the death of the parent may go unnoticed."""
+
+_BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
@@ -23,17 +28,60 @@ class StopRequest:
             os._exit(EXIT_STOPPED)
         self.requested = True
 
+    def check(self) -> None:
+        """For the time before the first step, while there is nothing to save.
+
+        Raises:
+            StoppedError: somebody has.
+        """
+        if self.requested:
+            _leave()
+
 
 @contextmanager
-def stop_on_signal() -> Iterator[StopRequest]:
-    """Catch both signals inside the block; outside the main thread, where Python allows no handler, catch nothing."""
-    request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+def stop_on_signal(*, with_parent: bool = False) -> Iterator[StopRequest]:
+    """Catch both signals inside the block; outside the main thread, where Python allows no handler, catch nothing.
+
+    Args:
+        with_parent: take the death of the parent process for a wish to stop as well. It is polled, since the signal
+            that Linux can send arrives when the thread that started this process ends, and not the process.
+    """
+    request, over = StopRequest(), threading.Event()
+    if with_parent:
+        threading.Thread(target=_watch, args=(os.getppid(), request, over), daemon=True).start()
     try:
-        yield request
+        with _handling(request):
+            yield request
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        over.set()
+
+
+@contextmanager
+def leave_on_signal() -> Iterator[None]:
+    """For work that leaves nothing unfinished: both signals raise StoppedError where they find it."""
+    with _handling(_leave):
+        yield
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, handler) for number in _BOTH}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+def _leave(number: int = 0, frame: FrameType | None = None) -> None:
+    raise StoppedError("stopped before its first step; the same command goes on from there")
+
+
+def _watch(parent: int, request: StopRequest, over: threading.Event) -> None:
+    while not over.wait(PARENT_SECONDS):
+        if os.getppid() != parent:
+            request.requested = True
+            return

@@ -42,7 +42,12 @@ class Step:
         self._learning_rate = torch.zeros((), dtype=precision, device=device)
         for group in state.optimizer.param_groups:
             group["lr"] = self._learning_rate
-        state.optimizer.found_inf = None if state.scaler is None else state.scaler.found_inf
+        self._skip: Tensor | None = None  # 0-d float32, 1 where the step in hand is not applied
+        if state.scaler is not None:
+            self._skip = state.scaler.found_inf
+        elif training.on_nonfinite == "skip":
+            self._skip = torch.tensor(0.0, device=device)
+        state.optimizer.found_inf = self._skip
         graphed = device.type == "cuda" and training.cuda_graph
         self._run: Callable[[], None] = Replay(self._work, notify) if graphed else self._work
 
@@ -81,12 +86,14 @@ class Step:
             scaler.unscale_(gradients)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         state.gradient_norm.copy_(norm)
+        if self._skip is not None and scaler is None:
+            self._skip.copy_(norm.isfinite().logical_not())
         if training.gradient_clip is not None:  # as torch.nn.utils.clip_grad_norm_ does it
             torch._foreach_mul_(gradients, (training.gradient_clip / (norm + 1e-6)).clamp_max(1.0))
         state.optimizer.step()
         if training.projection != "none" and training.projection_bound is not None:
-            skipped = None if scaler is None else scaler.found_inf
-            PROJECTIONS[training.projection](self._parameters, training.projection_bound, skipped)
+            PROJECTIONS[training.projection](self._parameters, training.projection_bound, self._skip)
+        if self._skip is not None:
+            state.steps_skipped += self._skip.long()
         if scaler is not None:
-            state.steps_skipped += scaler.found_inf.long()
             scaler.update()

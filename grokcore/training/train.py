@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,20 @@ import torch
 import yaml
 
 from grokcore.data import Dataset, open_dataset
+from grokcore.data.layouts import VOCABULARY_FILE
 from grokcore.data.supervision import longest_row
 from grokcore.errors import StoppedError
 from grokcore.models import build_model
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
-from grokcore.storage import local_path, new_directory, write_atomically
-from grokcore.telemetry import JOURNAL, Journal, Manifest, cut_back, read_manifest
+from grokcore.storage import Store, new_directory, open_store, read_bytes
+from grokcore.telemetry import Manifest, read_manifest
 from grokcore.telemetry.manifest import ExitReason
-from grokcore.training.checkpoints import load_checkpoint
+from grokcore.training.lock import sole_writer
 from grokcore.training.loop import Trainer, reproducible
-from grokcore.training.place import Resume, TrainResult, check_place
+from grokcore.training.place import SPEC, Resume, TrainResult, check_place
 from grokcore.training.record import flops_per_step, manifest_of, utc_now
-from grokcore.training.signals import stop_on_signal
+from grokcore.training.recorder import Recorder
+from grokcore.training.signals import StopRequest, stop_on_signal
 
 
 def train_model(
@@ -31,52 +34,59 @@ def train_model(
     out: str | Path,
     *,
     resume: Resume = "auto",
+    stop_with_parent: bool = False,
     on_evaluation: Callable[[dict[str, Any]], None] | None = None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> TrainResult:
     """Train a run, or go on with it where its last checkpoint stands.
 
+    SIGINT and SIGTERM stop training wherever it is: the step or the batch of an evaluation in hand is finished, the
+    state saved, and what the store still owes is waited for, which takes as long as the store takes for two
+    checkpoints. A second signal ends the process at once, and the last checkpoint is the one before.
+
     Args:
         spec: what to train; `precision: auto` is resolved for this machine.
-        data: directory of the dataset; its id must be the spec's.
-        out: the run's directory: new, empty, or this run's own.
+        data: path or URI of the dataset; its id must be the spec's.
+        out: path or URI of the run: a new place, an empty one, or this run's own.
         resume: `auto` resumes if there is something to resume; `never` refuses that, `require` refuses the contrary.
+        stop_with_parent: stop as at a signal when the parent process has gone: for programs that start this one, and
+            whose users stop them. A person who leaves the shell behind with nohup does not want that.
         on_evaluation: called with each new line of the journal.
-        notify: called with a line when resuming, for each checkpoint that had to be skipped, and where the step cannot
-            be recorded as a CUDA graph.
+        notify: called with a line when resuming, for each checkpoint that had to be skipped or could not be saved,
+            and where the step cannot be recorded as a CUDA graph.
 
     Raises:
-        InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run.
+        InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run or cannot be
+            written.
+        TransientError: another process is writing the run, or its store could not be reached for several checkpoints.
         StoppedError: SIGINT or SIGTERM; the state is saved, and the same call goes on from there.
     """
     spec = resolve(spec)
     check_hardware(spec)
     device = torch.device(resolve_device(spec.training.device))
-    with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
-        attempt = begin(spec, data, out, resume=resume, notify=notify)
-        journal = Journal(attempt.run / JOURNAL)
-        try:
-            reason = attempt.trainer.run(attempt.lines, journal, stop, on_evaluation or (lambda line: None))
-        finally:
-            journal.close()
-    return attempt.end(reason)
+    with (
+        stop_on_signal(with_parent=stop_with_parent) as stop,
+        reproducible(spec.order_seed, device, spec.training.threads),
+        begin(spec, data, out, resume=resume, stop=stop, notify=notify) as attempt,
+    ):
+        return attempt.end(attempt.trainer.run(attempt.recorder, stop, on_evaluation or (lambda line: None)))
 
 
 @dataclass
 class Attempt:
-    """A run that has begun, or goes on, in this process.
+    """A run that has begun, or goes on, in this process, which is the only one to write it.
 
     Attributes:
-        run: its directory.
+        store: where it lies.
         trainer: at the step where it goes on.
-        lines: its journal up to there.
+        recorder: with its journal up to there.
     """
 
-    run: Path
+    store: Store
     trainer: Trainer
-    lines: list[dict[str, Any]]
+    recorder: Recorder
     manifest: Manifest
-    vocabulary: Path
+    vocabulary: bytes
 
     def end(self, reason: ExitReason) -> TrainResult:
         """Write what a run leaves at its end.
@@ -86,37 +96,68 @@ class Attempt:
         """
         step = self.trainer.state.step
         if reason != "stopped":
-            with new_directory(self.run / "model", replace=True) as directory:
-                self.trainer.model.save(directory)
-                write_atomically(directory / "vocab.json", self.vocabulary.read_bytes())
+            self._write_model()
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
-        self.manifest.write(self.run)
+        self.manifest.write(self.store)
         if reason == "stopped":
             raise StoppedError(f"stopped at step {step}; the same command goes on from there")
-        return TrainResult(str(self.run), reason, step)
+        return TrainResult(self.store.uri, reason, step)
+
+    def _write_model(self) -> None:
+        if self.store.directory is not None:  # where all of it can appear at once
+            with new_directory(self.store.directory / "model", replace=True) as folder:
+                self._save_model(folder)
+        else:
+            with self.store.scratch() as folder:
+                self._save_model(folder)
+                self.store.upload_directory(folder, "model", last="config.json")
+
+    def _save_model(self, folder: Path) -> None:
+        self.trainer.model.save(folder)
+        (folder / VOCABULARY_FILE).write_bytes(self.vocabulary)
 
 
+@contextmanager
 def begin(
-    spec: ExperimentSpec, data: str | Path, out: str | Path, *, resume: Resume, notify: Callable[[str], None]
-) -> Attempt:
-    """Everything that comes before a run's first step; `spec` is resolved and can run here."""
+    spec: ExperimentSpec,
+    data: str | Path,
+    out: str | Path,
+    *,
+    resume: Resume,
+    stop: StopRequest,
+    notify: Callable[[str], None],
+) -> Iterator[Attempt]:
+    """Everything that comes before a run's first step; `spec` is resolved and can run here.
+
+    Errors as in `train_model`.
+    """
     device = torch.device(resolve_device(spec.training.device))
-    run, data_path = local_path(out).absolute(), local_path(data).absolute()
-    resuming = check_place(run, spec, resume)
-    dataset = open_dataset(data_path, expected_id=spec.dataset_id)
-    trainer = _trainer(spec, dataset, device, run, notify)
-    lines = _resume(run, trainer, notify) if resuming else []
-    manifest = manifest_of(spec, dataset, str(data_path), device, trainer.examples.prefix_sharing)
-    if resuming:
-        manifest.started = read_manifest(run).started
-    _write_spec(run, spec)
-    manifest.write(run)
-    return Attempt(run, trainer, lines, manifest, data_path / "vocab.json")
+    store = open_store(out)
+    check_place(store, spec, resume)
+    dataset = open_dataset(data, expected_id=spec.dataset_id)
+    stop.check()
+    with sole_writer(store, notify=notify, check_stop=stop.check) as writer:
+        resuming = check_place(store, spec, resume)  # again: another process may have begun it meanwhile
+        trainer = _trainer(spec, dataset, device, notify)
+        stop.check()
+        _remove_leftovers(writer.store)
+        recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
+        try:
+            if recorder.checkpoint is not None:
+                trainer.restore(recorder.checkpoint)
+            manifest = manifest_of(spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing)
+            if resuming:
+                before = read_manifest(store)
+                manifest.started = before.started
+                manifest.resumes = before.resumes + (recorder.checkpoint is not None)
+            writer.store.write(SPEC, _yaml(spec))
+            manifest.write(writer.store)
+            yield Attempt(writer.store, trainer, recorder, manifest, read_bytes(dataset.path / VOCABULARY_FILE))
+        finally:
+            recorder.close()
 
 
-def _trainer(
-    spec: ExperimentSpec, dataset: Dataset, device: torch.device, run: Path, notify: Callable[[str], None]
-) -> Trainer:
+def _trainer(spec: ExperimentSpec, dataset: Dataset, device: torch.device, notify: Callable[[str], None]) -> Trainer:
     model = build_model(
         spec.model,
         vocabulary_size=dataset.info.vocabulary_size,
@@ -124,29 +165,15 @@ def _trainer(
         seed=spec.init_seed,
         eos=dataset.info.eos,
     )
-    return Trainer(
-        spec,
-        dataset,
-        model,
-        device=device,
-        flops_per_step=flops_per_step(spec, dataset),
-        checkpoints=run / "checkpoints",
-        notify=notify,
-    )
+    return Trainer(spec, dataset, model, device=device, flops_per_step=flops_per_step(spec, dataset), notify=notify)
 
 
-def _resume(run: Path, trainer: Trainer, notify: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Restore the last good checkpoint and cut the journal back to it."""
-    checkpoint, skipped = load_checkpoint(run / "checkpoints", trainer.spec.run_id)
-    for line in skipped:
-        notify(line)
-    if checkpoint is None:
-        return cut_back(run / JOURNAL, -1)
-    trainer.state.restore(checkpoint)
-    notify(f"resuming at step {checkpoint.step}")
-    return cut_back(run / JOURNAL, checkpoint.step)
+def _remove_leftovers(store: Store) -> None:
+    """Remove what writers of this run that were killed have left; other stages may be writing their files now."""
+    theirs = (".evaluation.json.", ".report.html.", ".error.json.")
+    store.remove_leftovers([name for name in store.leftovers() if not name.startswith(theirs)])
 
 
-def _write_spec(run: Path, spec: ExperimentSpec) -> None:
+def _yaml(spec: ExperimentSpec) -> bytes:
     text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_atomically(run / "spec.yaml", text.encode())
+    return text.encode()

@@ -1,45 +1,72 @@
-"""The journal is readable at any moment, and can be cut back."""
+"""The journal is readable at any moment, on every kind of store, and goes on from other lines."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.telemetry import Journal, cut_back, finite, read_journal
+from grokcore.storage import FileStore
+from grokcore.telemetry import Journal, finite, read_journal
 
 LINE = {"train": {"accuracy": 1.0}, "splits": {}, "phases": {"memorized": None}, "clock": {}}
 
 
-def write(path: Path, steps: list[int], torn: bytes = b"") -> None:
-    journal = Journal(path)
+class NoDirectory(FileStore):
+    """A store that can append nothing, as object storage cannot."""
+
+    directory = None
+
+
+def write(run: Path, steps: list[int], torn: bytes = b"") -> Path:
+    journal = Journal(FileStore(run))
     for step in steps:
         journal.append({"step": step, **LINE})
     journal.close()
+    path = run / "metrics.jsonl"
     with path.open("ab") as file:
         file.write(torn)
+    return path
 
 
-def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
-    write(tmp_path / "j", [1, 2], torn=b'{"step": 3, "tr')
-    assert [line["step"] for line in read_journal(tmp_path / "j")] == [1, 2]
+def test_a_line_is_there_once_it_is_appended_and_one_that_is_being_written_is_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, [1, 2], torn=b'{"step": 3, "tr')
+    assert [line["step"] for line in read_journal(path)] == [1, 2]
 
 
-def test_cutting_back_drops_later_and_torn_lines(tmp_path: Path) -> None:
-    write(tmp_path / "j", [1, 2, 3, 4], torn=b'{"step"')
-    assert [line["step"] for line in cut_back(tmp_path / "j", 2)] == [1, 2]
-    write(tmp_path / "j", [3])
-    assert [line["step"] for line in read_journal(tmp_path / "j")] == [1, 2, 3]
-    assert cut_back(tmp_path / "absent", 1) == []
+def test_a_journal_goes_on_from_the_lines_it_is_given(tmp_path: Path) -> None:
+    path = write(tmp_path, [1, 2, 3, 4], torn=b'{"step"')
+    first = path.read_bytes().splitlines(keepends=True)[0]
+    journal = Journal(FileStore(tmp_path), first)
+    assert [line["step"] for line in read_journal(path)] == [1]
+    journal.append({"step": 7, **LINE})
+    assert [line["step"] for line in read_journal(path)] == [1, 7]
+    journal.replace(first)
+    journal.append({"step": 9, **LINE})
+    assert [line["step"] for line in read_journal(path)] == [1, 9]
+    assert journal.content == path.read_bytes()
+    journal.close()
+
+
+def test_where_nothing_can_be_appended_the_whole_journal_is_put_when_there_is_time(tmp_path: Path) -> None:
+    due: list[Callable[[], None]] = []
+    journal = Journal(NoDirectory(tmp_path), defer=due.append)
+    for step in (1, 2):
+        journal.append({"step": step, **LINE})
+    path = tmp_path / "metrics.jsonl"
+    assert path.read_bytes() == b""
+    due[0]()
+    assert [line["step"] for line in read_journal(path)] == [1, 2]
 
 
 @pytest.mark.parametrize("damage", [b"nonsense\n", b"[1]\n", b'{"step": "1"}\n', b'{"step": 1}\n', b"\xff\n", b"3\n"])
 def test_damage_is_reported_with_its_line(tmp_path: Path, damage: bytes) -> None:
-    write(tmp_path / "j", [1], torn=damage)
-    write(tmp_path / "j", [2])
+    path = write(tmp_path, [1], torn=damage)
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[0])
     with pytest.raises(InputError, match="line 2, is no evaluation"):
-        read_journal(tmp_path / "j")
+        read_journal(path)
 
 
 def test_json_has_no_number_for_what_is_not_finite(tmp_path: Path) -> None:
@@ -47,4 +74,4 @@ def test_json_has_no_number_for_what_is_not_finite(tmp_path: Path) -> None:
     assert finite(float("nan")) is None
     assert finite(float("inf")) is None
     with pytest.raises(ValueError, match="not JSON compliant"):
-        Journal(tmp_path / "j").append({"step": 1, "loss": float("nan")})
+        Journal(FileStore(tmp_path)).append({"step": 1, "loss": float("nan")})

@@ -31,6 +31,12 @@ def journal(run: Path) -> list[dict[str, Any]]:
     return read_journal(run / "metrics.jsonl")
 
 
+def state_at(run: Path, step: int) -> Path:
+    """The directory of the one attempt to save a step."""
+    (place,) = (path for path in (run / "checkpoints" / f"step-{step:08d}").iterdir() if path.is_dir())
+    return place
+
+
 def text_without_clock(run: Path) -> str:
     lines = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
     return "\n".join(json.dumps({k: v for k, v in line.items() if k != "clock"}) for line in lines)
@@ -107,10 +113,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
     whole, parts = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    states = [
-        load_file(tmp_path / name / "checkpoints" / "step-00000040" / "state.safetensors")
-        for name in ("whole", "parts")
-    ]
+    states = [load_file(state_at(tmp_path / name, 40) / "state.safetensors") for name in ("whole", "parts")]
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
@@ -118,7 +121,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
 def test_a_damaged_checkpoint_is_walked_back_over(smoke_data: Path, tmp_path: Path, smoke_run: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(smoke_run, run)
-    newest = run / "checkpoints" / "step-00000060" / "state.safetensors"
+    newest = state_at(run, 60) / "state.safetensors"
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)

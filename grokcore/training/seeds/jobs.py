@@ -20,7 +20,7 @@ Outcome = TrainResult | GrokcoreError | None
 
 @dataclass(frozen=True)
 class Job:
-    """What `train_model` is called with for one seed; `spec` is resolved, `data` and `run` are directories."""
+    """What `train_model` is called with for one seed; `spec` is resolved, `data`, `run` are URIs."""
 
     spec: ExperimentSpec
     data: str

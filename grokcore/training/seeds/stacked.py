@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from grokcore.errors import GrokcoreError
 from grokcore.models import SharedPrefixes
 from grokcore.spec import resolve_device
-from grokcore.telemetry import JOURNAL, Journal
 from grokcore.training.graph import Replay
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.losses import LOSSES
@@ -36,12 +35,15 @@ def train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
     spec = jobs[0].spec
     device = torch.device(resolve_device(spec.training.device))
     outcomes: list[Outcome] = [None] * len(jobs)
-    with stop_on_signal() as stop, reproducible(spec.order_seed, device, spec.training.threads):
+    with ExitStack() as runs:
+        stop = runs.enter_context(stop_on_signal())
+        runs.enter_context(reproducible(spec.order_seed, device, spec.training.threads))
         groups: dict[int, dict[int, Attempt]] = {}
         for number, job in enumerate(jobs):
+            tell = partial(listener.remark, job.seed)
             try:
-                attempt = begin(
-                    job.spec, job.data, job.run, resume=job.resume, notify=partial(listener.remark, job.seed)
+                attempt = runs.enter_context(
+                    begin(job.spec, job.data, job.run, resume=job.resume, stop=stop, notify=tell)
                 )
             except GrokcoreError as error:
                 outcomes[number] = error
@@ -58,28 +60,25 @@ def _train_group(
     attempts: dict[int, Attempt], jobs: Sequence[Job], stop: StopRequest, listener: Listener
 ) -> dict[int, Outcome]:
     outcomes: dict[int, Outcome] = {}
-    with ExitStack() as journals:
-        turns = {}
-        for number, attempt in attempts.items():
-            journal = Journal(attempt.run / JOURNAL)
-            journals.callback(journal.close)
-            tell = partial(listener.on_evaluation, jobs[number].seed)
-            turns[number] = attempt.trainer.turns(attempt.lines, journal, stop, tell)
-        step = StackedStep([attempt.trainer for attempt in attempts.values()], listener.notify)
-        while turns:
-            for number in list(turns):
-                try:
-                    next(turns[number])
-                    continue
-                except StopIteration as end:
-                    outcome = _ended(attempts[number], end)
-                except GrokcoreError as error:
-                    outcome = error
-                del turns[number]
-                outcomes[number] = outcome
-                listener.on_end(jobs[number].seed, outcome)
-            if turns and not stop.requested:  # a signal between two turns ends all seeds at the same step
-                step()
+    turns = {
+        number: attempt.trainer.turns(attempt.recorder, stop, partial(listener.on_evaluation, jobs[number].seed))
+        for number, attempt in attempts.items()
+    }
+    step = StackedStep([attempt.trainer for attempt in attempts.values()], listener.notify)
+    while turns:
+        for number in list(turns):
+            try:
+                next(turns[number])
+                continue
+            except StopIteration as end:
+                outcome = _ended(attempts[number], end)
+            except GrokcoreError as error:
+                outcome = error
+            del turns[number]
+            outcomes[number] = outcome
+            listener.on_end(jobs[number].seed, outcome)
+        if turns and not stop.requested:  # a signal between two turns ends all seeds at the same step
+            step()
     return outcomes
 
 

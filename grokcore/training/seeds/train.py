@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from grokcore.data import open_dataset
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, InputError, StoppedError
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
-from grokcore.storage import local_path
+from grokcore.storage import Store, open_store
 from grokcore.telemetry import MANIFEST
 from grokcore.training.place import Resume, TrainResult, check_place
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
@@ -49,8 +49,8 @@ def train_seeds(
 
     Args:
         specs: one spec per seed.
-        data: directory of the dataset that all of them share.
-        out: directory of the run directories.
+        data: path or URI of the dataset that all of them share.
+        out: path or URI of the place of the runs.
         resume: as in `train_model`, for each run.
         strategy: `processes` trains on the CPU, one seed per process at a time, as many processes at once as the cores
             hold (of `training.threads` threads each, by default 1); `sequence` trains one seed after another in this
@@ -71,7 +71,7 @@ def train_seeds(
         GrokcoreError: some seeds failed; of the class whose exit code tells best what to do next.
     """
     resolved = [resolve(spec) for spec in specs]
-    jobs = _jobs(resolved, local_path(data).absolute(), local_path(out).absolute(), resume)
+    jobs = _jobs(resolved, data, open_store(out), resume)
     if strategy is None:
         strategy = _best_strategy(resolved[0], jobs[0])
     if strategy not in _STRATEGIES:
@@ -82,19 +82,20 @@ def train_seeds(
     return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
 
 
-def _jobs(specs: Sequence[ExperimentSpec], data: Path, out: Path, resume: Resume) -> list[Job]:
+def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, out: Store, resume: Resume) -> list[Job]:
     """One job per spec, all that can be known to be wrong with them found."""
     _check_seeds(specs)
     check_hardware(specs[0])
-    if (out / MANIFEST).exists():
+    if out.find(MANIFEST) is not None:
         raise InputError(f"{out} is a run itself: choose another place for the runs of several seeds")
-    runs = [out / directory_of(spec.seed) for spec in specs]
+    runs = [out.child(directory_of(spec.seed)) for spec in specs]
     for run, spec in zip(runs, specs, strict=True):
         check_place(run, spec, resume)
     open_dataset(data, expected_id=specs[0].dataset_id)
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
-    return [Job(spec, str(data), str(run), resume) for run, spec in zip(runs, specs, strict=True)]
+    place = open_store(data).uri  # wherever a process of its own is started
+    return [Job(spec, place, run.uri, resume) for run, spec in zip(runs, specs, strict=True)]
 
 
 def _best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
@@ -114,6 +115,8 @@ def why_not_stacked(spec: ExperimentSpec) -> str | None:
         return "dropout, whose draws would not be those of single runs"
     if spec.training.precision == "fp16":
         return "training.precision=fp16, whose loss scale skips steps of one seed and not of another"
+    if spec.training.on_nonfinite != "stop":
+        return f"training.on_nonfinite={spec.training.on_nonfinite}, which treats one seed's steps unlike another's"
     return None
 
 

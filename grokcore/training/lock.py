@@ -1,0 +1,115 @@
+"""One writer per run: a second one is refused before it has written anything."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from grokcore.errors import TransientError
+from grokcore.storage import Store, clear_errors
+from grokcore.training.lease import leased
+
+LOCK = ".lock"
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+@dataclass(frozen=True)
+class SoleWriter:
+    """What the one writer of a run writes with.
+
+    Attributes:
+        store: the run's; it refuses to write once this process may no longer be the only one.
+        check: raises TransientError once another process has taken over.
+    """
+
+    store: Store
+    check: Callable[[], None] = lambda: None
+
+
+@contextmanager
+def sole_writer(
+    store: Store,
+    *,
+    notify: Callable[[str], None] = lambda line: None,
+    check_stop: Callable[[], None] = lambda: None,
+) -> Iterator[SoleWriter]:
+    """Be the only process that writes the run at `store`, as long as the block lasts.
+
+    A directory is locked by the kernel, which frees the lock when the process dies, however that happens. On object
+    storage, and on file systems without locks, a lease is taken and renewed.
+
+    Args:
+        notify: called with a line before waiting to see whether the writer that was there last is still alive.
+        check_stop: called while waiting; what it raises ends the wait.
+
+    Raises:
+        TransientError: another process is writing the run.
+        InputError: the place cannot be written.
+    """
+    existed = store.directory is None or store.directory.is_dir()
+    handle = None if store.directory is None else _lock(store.directory)
+    if handle is None or store.directory is None:
+        with leased(store, holder=_ourselves(), notify=notify, check_stop=check_stop) as lease:
+            yield SoleWriter(lease.fence(store), lease.check_lost)
+        return
+    try:
+        yield SoleWriter(store)
+    finally:
+        with suppress(OSError):
+            (store.directory / LOCK).unlink()
+        os.close(handle)
+        if not existed:
+            with suppress(OSError):  # it stays unless nothing was written
+                store.directory.rmdir()
+
+
+def _lock(directory: Path) -> int | None:
+    """A handle on the lock, or None where the system or the file system has none.
+
+    The file is removed by its last holder, so that a handle counts only on the file that bears the name now.
+    """
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:
+        return None
+    path = directory / LOCK
+    while True:
+        with clear_errors("write", path):
+            directory.mkdir(parents=True, exist_ok=True)
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            except FileNotFoundError:  # somebody else's attempt has just removed its empty directory
+                continue
+            try:
+                flock(handle, LOCK_EX | LOCK_NB)
+                if _is_at(handle, path):
+                    os.truncate(handle, 0)
+                    os.write(handle, _ourselves().encode())
+                    return handle
+            except BlockingIOError:
+                holder = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
+                os.close(handle)
+                raise TransientError(f"{directory} is being written by {holder}: wait until it has ended") from None
+            except OSError as error:
+                os.close(handle)
+                if error.errno in _NO_LOCKS:
+                    return None
+                raise
+            os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _ourselves() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"

@@ -1,0 +1,163 @@
+"""What a run writes while it trains: its journal and its checkpoints, without training waiting for either."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from grokcore.errors import GrokcoreError, InputError
+from grokcore.spec import ExperimentSpec
+from grokcore.storage import Store
+from grokcore.telemetry.journal import Journal, decode
+from grokcore.training.background import Background
+from grokcore.training.checkpoints.checkpoint import Checkpoint
+from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.manifest import FOLDER
+from grokcore.training.checkpoints.retention import Retention
+from grokcore.training.checkpoints.writer import MAX_FAILURES, CheckpointWriter
+from grokcore.training.lock import SoleWriter
+
+Line = dict[str, Any]
+
+PUT_SECONDS = 5.0
+"""Between two puts of a whole journal, at least."""
+
+
+class Recorder:
+    """The journal and the checkpoints of one run.
+
+    The journal of a checkpoint is part of it. So it does not matter which lines had reached the journal's file when a
+    process was killed: a run that goes on from a checkpoint goes on from the lines that belong to it.
+
+    Attributes:
+        lines: the evaluations so far.
+        checkpoint: the one to go on from, or None at the beginning of a run.
+    """
+
+    def __init__(
+        self,
+        writer: SoleWriter,
+        spec: ExperimentSpec,
+        *,
+        resume: bool = False,
+        require: bool = False,
+        notify: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """
+        Args:
+            resume: go on from the last good checkpoint.
+            require: refuse to begin anew where there are checkpoints, none of which can be used.
+            notify: called with a line for each checkpoint that had to be skipped, and each save that failed.
+
+        Raises:
+            InputError, TransientError: the checkpoints cannot be read, or the journal not written.
+        """
+        training = spec.training
+        self._writer, self._spec, self._notify = writer, spec, notify
+        self._store: Store = writer.store.child(FOLDER)
+        self.checkpoint = self._load(require=require) if resume else None
+        content = b"" if self.checkpoint is None else self.checkpoint.journal
+        self.lines: list[Line] = decode(content, self._store.uri)
+        self._background = Background()
+        retention = Retention(last=training.checkpoint_keep, every=training.checkpoint_keep_every)
+        self._saver = CheckpointWriter(self._store, self._background, retention, notify)
+        if self.checkpoint is not None:
+            self._saver.saved_step = self.checkpoint.step
+        self._last_put = 0.0
+        self._put_error: GrokcoreError | None = None
+        self._news: list[str] = []
+        self._journal = Journal(writer.store, content, defer=self._put_soon)
+
+    def append(self, line: Line) -> None:
+        """Add an evaluation to the journal."""
+        self.lines.append(line)
+        self._journal.append(line)
+
+    @property
+    def journal(self) -> bytes:
+        return self._journal.content
+
+    def costs(self) -> dict[str, Any]:
+        """What saving has cost so far, for the clock of a line."""
+        return self._saver.statistics.as_dict()
+
+    def save(self, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> None:
+        """Save a state in the background."""
+        self._saver.save(checkpoint, milestones)
+
+    def finish(self, checkpoint: Checkpoint, milestones: Sequence[str] = (), *, hurry: bool = False) -> None:
+        """Save a state, unless it is safe already, and have everything written before this returns.
+
+        Args:
+            hurry: do not try again what fails.
+
+        Raises:
+            InputError, TransientError: something could not be written.
+        """
+        self._saver.wait()
+        if self._saver.saved_step != checkpoint.step:
+            self._saver.save_at_once(checkpoint, milestones, tries=1 if hurry else MAX_FAILURES)
+        self.check()
+        if self._put_error is not None:
+            self._journal.put()
+
+    def check(self) -> None:
+        """Raises what has gone wrong in the background, so that training must end; tells of what need not end it.
+
+        Raises:
+            InputError: the place cannot be written.
+            TransientError: another writer has taken over, or too many saves have failed.
+        """
+        self._writer.check()
+        self._background.check()
+        self._saver.check()
+        if isinstance(self._put_error, InputError):
+            raise self._put_error
+        while self._news:
+            self._notify(self._news.pop(0))
+
+    def walk_back(self, before: int) -> Checkpoint:
+        """The last good checkpoint before a step, with weights that are numbers; what came after it is removed.
+
+        Raises:
+            InputError: there is none.
+        """
+        self._saver.wait()
+        checkpoint, skipped = load_checkpoint(self._store, self._spec.run_id, finite=True, before=before)
+        for line in skipped:
+            self._notify(line)
+        if checkpoint is None:
+            raise InputError(f"training diverged, and there is no checkpoint at {self._store} to walk back to")
+        self._saver.forget_after(checkpoint.step)
+        self._journal.replace(checkpoint.journal)
+        self.lines[:] = decode(checkpoint.journal, self._store.uri)
+        return checkpoint
+
+    def close(self) -> None:
+        """Let the save in hand finish; nothing is begun any more."""
+        self._background.close()
+        self._journal.close()
+
+    def _load(self, *, require: bool) -> Checkpoint | None:
+        checkpoint, skipped = load_checkpoint(self._store, self._spec.run_id)
+        for line in skipped:
+            self._notify(line)
+        if checkpoint is None and skipped and require:
+            raise InputError(f"none of the checkpoints at {self._store} can be used: allow training to begin anew")
+        if checkpoint is not None:
+            self._notify(f"resuming at step {checkpoint.step}")
+        return checkpoint
+
+    def _put_soon(self, put: Callable[[], None]) -> None:
+        def work() -> None:
+            self._last_put = time.monotonic()
+            try:
+                put()
+                self._put_error = None
+            except GrokcoreError as error:
+                if self._put_error is None:
+                    self._news.append(f"the journal could not be written, the next evaluation tries again: {error}")
+                self._put_error = error
+
+        self._background.submit("journal", work, delay=self._last_put + PUT_SECONDS - time.monotonic())
