@@ -97,16 +97,14 @@ class S3Store(Store):
         with clear_errors("read", source):
             size = source.stat().st_size
         digest = sha256 or sha256_of(source)
-        if size > self._connection.settings.part_size:
-            place, object_ = self.uri_of(key), self._object(key)
-            upload_parts(self._connection, place, object_, source, size, {"sha256": digest})
-        else:
-            with clear_errors("read", source):
-                content = source.read_bytes()
-            self._put(key, content, {"sha256": digest})
+        failure = TransientError(f"cannot write {self.uri_of(key)}: what lies there now is not what was uploaded")
+        try:
+            self._send_file(source, key, size, digest)
+        except TransientError as error:
+            failure = error  # perhaps nothing but the answer was lost
         there = self.find(key)
         if there is None or (there.size, there.sha256) != (size, digest):
-            raise TransientError(f"cannot write {self.uri_of(key)}: what lies there now is not what was uploaded")
+            raise failure
         if move:
             with clear_errors("delete", source):
                 source.unlink()
@@ -175,7 +173,7 @@ class S3Store(Store):
         with directory as path:
             yield Path(path)
 
-    def _object(self, key: str) -> dict[str, str]:
+    def _object(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": check_key(f"{self._base}{check_key(key)}")}
 
     def _put(
@@ -193,9 +191,25 @@ class S3Store(Store):
             **conditions,
         )
 
+    def _send_file(self, source: Path, key: str, size: int, sha256: str) -> None:
+        if size > self._connection.settings.part_size:
+            place, object_ = self.uri_of(key), self._object(key)
+            upload_parts(self._connection, place, object_, source, size, {"sha256": sha256})
+        else:
+            with clear_errors("read", source):
+                content = source.read_bytes()
+            self._put(key, content, {"sha256": sha256})
+
     def _head(self, key: str) -> dict[str, Any] | None:
         try:
-            return self._connection.send("find", self.uri_of(key), "head_object", expected=(404,), **self._object(key))
+            return self._connection.send(
+                "find",
+                self.uri_of(key),
+                "head_object",
+                expected=(404,),
+                needs=("ContentLength", "LastModified"),
+                **self._object(key),
+            )
         except ClientError:
             self._connection.require_bucket(self._bucket)
             return None

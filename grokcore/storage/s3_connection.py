@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from grokcore.errors import GrokcoreError, InputError
-from grokcore.storage.s3_errors import FAILURES, is_worth_another_request, one_line, status_of
+from grokcore.storage.s3_errors import FAILURES, BrokenAnswerError, is_worth_another_request, one_line, status_of
 
 _LONGEST_PAUSE = 20.0
 """Seconds; what botocore's own retries wait at most."""
@@ -102,7 +102,14 @@ class Connection:
             return self._client
 
     def send(
-        self, action: str, place: str, operation: str, *, expected: Collection[int] = (), **parameters: Any
+        self,
+        action: str,
+        place: str,
+        operation: str,
+        *,
+        expected: Collection[int] = (),
+        needs: Collection[str] = (),
+        **parameters: Any,
     ) -> dict[str, Any]:
         """Make one request, and again what fails in a way that may pass.
 
@@ -111,6 +118,7 @@ class Connection:
             place: the URI of what it is done to.
             operation: the client's method, such as get_object.
             expected: HTTP statuses of refusals that the caller deals with.
+            needs: fields that a whole answer has.
 
         Raises:
             ClientError: the store has refused with one of the `expected` statuses.
@@ -119,6 +127,8 @@ class Connection:
         for attempt in self.attempts():
             try:
                 answer: dict[str, Any] = getattr(self.client, operation)(**parameters)
+                if not set(needs) <= set(answer):
+                    raise BrokenAnswerError
                 return answer
             except FAILURES as error:
                 if isinstance(error, ClientError) and status_of(error) in expected:

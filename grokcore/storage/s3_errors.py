@@ -16,7 +16,12 @@ from botocore.parsers import ResponseParserError
 
 from grokcore.errors import AbsentError, GrokcoreError, InputError, TransientError
 
-FAILURES = (BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, OSError)
+
+class BrokenAnswerError(Exception):
+    """An answer that ended among its headers: Python's http.client takes that for the end of the headers."""
+
+
+FAILURES = (BotoCoreError, ClientError, ResponseParserError, BrokenAnswerError, urllib3.exceptions.HTTPError, OSError)
 """All that a call of the client may raise because of the world outside."""
 
 BROKEN_BODY = (BotoCoreError, urllib3.exceptions.HTTPError)

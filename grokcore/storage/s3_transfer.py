@@ -56,7 +56,7 @@ class _Received:
         return {"Range": f"bytes={self.size}-", "IfMatch": self.etag} if self.size else {}
 
 
-def fetch(connection: Connection, place: str, object_: Mapping[str, str], file: IO[bytes]) -> None:
+def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: IO[bytes]) -> None:
     """Write the content of an object to an empty file; what breaks off goes on from there.
 
     Args:
@@ -74,7 +74,13 @@ def fetch(connection: Connection, place: str, object_: Mapping[str, str], file: 
         rest = received.rest()
         try:
             answer = connection.send(
-                "read", place, "get_object", expected=(412, 416) if rest else (), **object_, **rest
+                "read",
+                place,
+                "get_object",
+                expected=(412, 416) if rest else (),
+                needs=("ContentLength", "ETag"),
+                **object_,
+                **rest,
             )
         except ClientError:  # another object has taken its place
             received.restart()
@@ -108,7 +114,7 @@ def _receive(body: Any, received: _Received) -> None:
 
 
 def upload_parts(
-    connection: Connection, place: str, object_: Mapping[str, str], source: Path, size: int, metadata: Mapping[str, str]
+    connection: Connection, place: str, object_: Mapping[str, Any], source: Path, size: int, metadata: Mapping[str, str]
 ) -> None:
     """Upload a large file in parts, several at once. If it fails, what has arrived is discarded.
 
@@ -116,17 +122,24 @@ def upload_parts(
     its repetition finds the upload gone and tells nothing.
     """
 
-    def send(operation: str, *, expected: tuple[int, ...] = (), **parameters: Any) -> dict[str, Any]:
-        return connection.send("write", place, operation, expected=expected, **object_, **parameters)
+    def send(operation: str, **parameters: Any) -> dict[str, Any]:
+        return connection.send("write", place, operation, **object_, **parameters)
 
     part_size = max(connection.settings.part_size, -(-size // _MOST_PARTS))
-    upload = send("create_multipart_upload", Metadata=metadata)["UploadId"]
+    upload = send("create_multipart_upload", needs=("UploadId",), Metadata=metadata)["UploadId"]
 
     def upload_part(number: int) -> dict[str, Any]:
         with clear_errors("read", source), source.open("rb") as file:
             file.seek((number - 1) * part_size)
             content = file.read(part_size)
-        answer = send("upload_part", UploadId=upload, PartNumber=number, Body=content, ContentMD5=md5_of(content))
+        answer = send(
+            "upload_part",
+            needs=("ETag",),
+            UploadId=upload,
+            PartNumber=number,
+            Body=content,
+            ContentMD5=md5_of(content),
+        )
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
     try:
