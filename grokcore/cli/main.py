@@ -98,6 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
     watch = _command(commands, "watch", "stages:watch", "follow a run's progress, live or finished")
     watch.add_argument("run", metavar="RUN_URI", help="directory of the run")
 
+    _add_runs(commands)
+
     _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
 
     spec = _command(commands, "spec", "describe:spec", "the resolved spec and its ids, or a JSON schema")
@@ -112,6 +114,26 @@ def build_parser() -> argparse.ArgumentParser:
 
     _command(commands, "doctor", "doctor:doctor", "what works on this machine")
     return parser
+
+
+def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    runs = commands.add_parser(
+        "runs", help="the runs in a store: list, show, delete", description="The runs in a store, and what can go."
+    )
+    actions = runs.add_subparsers(metavar="ACTION", required=True)
+
+    found = _command(actions, "list", "runs:list_", "all runs at a place and below it")
+    found.add_argument("uri", metavar="URI", help="a store, or any place in it")
+    found.add_argument("--json", action="store_true", help="as JSON")
+
+    show = _command(actions, "show", "runs:show", "one run, with its checkpoints and what unfinished writes have left")
+    show.add_argument("uri", metavar="RUN_URI", help="directory of the run")
+    show.add_argument("--json", action="store_true", help="as JSON")
+
+    delete = _command(actions, "delete", "runs:delete", "delete a run; what is no run, or is being written, is refused")
+    delete.add_argument("uri", metavar="RUN_URI", help="directory of the run")
+    delete.add_argument("--leftovers", action="store_true", help="delete only what unfinished writes have left in it")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _command(

@@ -41,10 +41,10 @@ def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
     samples = samples_of(runs)
     print(f"{name}: {len(runs)} runs that differ in their seed alone")
     print(f"final accuracy, and the step from which {runs[0].threshold:g} was sustained")
-    _print_columns([("", *samples), *((label, *_cells(evaluation)) for label, evaluation in evaluations.items())])
+    print_columns([("", *samples), *((label, *_cells(evaluation)) for label, evaluation in evaluations.items())])
     print("median over the runs, and range; a censored run counts as later than its end (Kaplan-Meier)")
     head = ("", "sustained from step", "final accuracy", "verdicts")
-    _print_columns([head, *((split, *_sample(sample)) for split, sample in samples.items())])
+    print_columns([head, *((split, *_sample(sample)) for split, sample in samples.items())])
 
 
 def _cells(evaluation: Evaluation) -> Iterator[str]:
@@ -70,7 +70,8 @@ def _sample(sample: Sample) -> tuple[str, str, str]:
     return middle, accuracy, ", ".join(f"{number} {verdict}" for verdict, number in sample.verdicts.items())
 
 
-def _print_columns(rows: Sequence[Sequence[str]]) -> None:
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """A table without lines, indented."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

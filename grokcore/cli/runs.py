@@ -1,0 +1,143 @@
+"""`grokcore runs`: what is in a store, and what can go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from grokcore.cli.specs import say
+from grokcore.cli.summary import print_columns
+from grokcore.errors import InputError
+from grokcore.runs import (
+    CheckpointFacts,
+    RunDetail,
+    RunSummary,
+    check_run,
+    delete_leftovers,
+    delete_run,
+    describe_run,
+    list_runs,
+)
+from grokcore.storage import open_store
+
+
+def list_(options: argparse.Namespace) -> None:
+    """A table, or JSON, of all runs below a place."""
+    root = open_store(options.uri)
+    runs = list_runs(root)
+    if options.json:
+        print(json.dumps([_record(run) for run in runs], indent=2))
+    elif not runs:
+        say(f"there is no run at {options.uri} or below it")
+    else:
+        head = ("run", "name", "architecture", "task", "seed", "step", "state", "size", "last written")
+        print_columns([head, *(_row(run) for run in runs)])
+
+
+def _row(run: RunSummary) -> tuple[str, ...]:
+    known = (run.name, run.architecture, run.task, run.seed, run.step)
+    return (
+        run.place or ".",
+        *("-" if value is None else str(value) for value in known),
+        run.state,
+        size(run.bytes),
+        _time(run.modified).replace("T", " ").removesuffix("Z")[:16],
+    )
+
+
+def _record(run: RunSummary) -> dict[str, Any]:
+    return {**asdict(run), "modified": _time(run.modified)}
+
+
+def show(options: argparse.Namespace) -> None:
+    """One run with its checkpoints and leftovers."""
+    detail = describe_run(open_store(options.uri))
+    if options.json:
+        print(json.dumps({**asdict(detail), **_replaced(detail)}, indent=2))
+        return
+    print_columns(list(_facts(detail)))
+    if detail.checkpoints:
+        print("checkpoints")
+        print_columns([_checkpoint(facts) for facts in detail.checkpoints])
+    junk = [*((file.key, size(file.size)) for file in detail.orphans), *((name, "") for name in detail.leftovers)]
+    if junk:
+        print(f"left by unfinished writes (grokcore runs delete --leftovers {options.uri})")
+        print_columns(junk)
+
+
+def _checkpoint(facts: CheckpointFacts) -> tuple[str, ...]:
+    state = facts.state if facts.problem is None else f"damaged: {facts.problem}"
+    return f"step {facts.step}", size(facts.bytes), ", ".join(facts.milestones), state
+
+
+def _facts(detail: RunDetail) -> Iterator[tuple[str, str]]:
+    run, manifest = detail.summary, detail.manifest
+    yield "run", run.uri
+    yield "state", run.state
+    yield "last step", "-" if run.step is None else str(run.step)
+    if manifest is not None:
+        yield "name", manifest.name
+        yield "run_id", manifest.run_id
+        yield "model", f"{run.architecture}, {manifest.model.parameters:,} parameters"
+        yield "task", f"{run.task}, dataset {manifest.dataset.id} at {manifest.dataset.uri}"
+        yield "seed", str(run.seed)
+        yield "started", manifest.started
+        yield "finished", manifest.finished or "-"
+    yield "last written", _time(run.modified)
+    yield "size", size(run.bytes)
+
+
+def _replaced(detail: RunDetail) -> dict[str, Any]:
+    """Fields of a detail that JSON shows otherwise."""
+    return {
+        "summary": _record(detail.summary),
+        "manifest": detail.manifest.model_dump(mode="json") if detail.manifest is not None else None,
+    }
+
+
+def delete(options: argparse.Namespace) -> None:
+    """Delete a run, or only what unfinished writes have left in it, once somebody has said yes."""
+    run = open_store(options.uri)
+    check_run(run)
+    what = "what unfinished writes have left in" if options.leftovers else "the run at"
+    if not options.yes and not _confirmed(f"delete {what} {run}?"):
+        say("nothing was deleted")
+        return
+    if options.leftovers:
+        names = delete_leftovers(run, notify=say)
+        print(f"deleted {len(names)} leftovers of {run}")
+        for name in names:
+            print(f"  {name}")
+    else:
+        delete_run(run, notify=say)
+        print(f"deleted {run}")
+
+
+def _confirmed(question: str) -> bool:
+    """
+    Raises:
+        InputError: nobody is there to ask.
+    """
+    if not sys.stdin.isatty():
+        raise InputError(f"{question} Say so with --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def size(number: int) -> str:
+    """Bytes in decimal units."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
