@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -68,6 +69,7 @@ class Fault:
         at: matches `METHOD /bucket/key?query`, somewhere.
         first: the number of the matching request that it begins with, from 1.
         times: how many matching requests it strikes; None for all from there.
+        meanwhile: what else happens when it strikes, before the client can see it.
         struck: how many it has struck.
     """
 
@@ -75,6 +77,7 @@ class Fault:
     at: str = ""
     first: int = 1
     times: int | None = 1
+    meanwhile: Callable[[], object] = lambda: None
     seen: int = 0
     struck: int = 0
 
@@ -88,11 +91,16 @@ class Fault:
 
 
 @dataclass
-class _Request:
+class Request:
+    """A request's first line, headers as they came, and body with its length."""
+
     line: str
     headers: list[tuple[str, str]]
     length: int
     body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
     @property
     def method(self) -> str:
@@ -120,14 +128,18 @@ class _Answer:
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1 from its making to `close`; passes on all that no fault strikes."""
+    """Listens on a port of 127.0.0.1 from its making to `close`; passes on all that no fault strikes.
+
+    Attributes:
+        requests: those that have come since the last `heal`.
+    """
 
     def __init__(self, upstream_port: int) -> None:
         self._upstream_port = upstream_port
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._connections: set[socket.socket] = set()
-        self.requests: list[str] = []
+        self.requests: list[Request] = []
         self.port = 0
         self._listen()
 
@@ -197,15 +209,18 @@ class Proxy:
                 self._connections.discard(connection)
             connection.close()
 
-    def _fault_at(self, request: _Request) -> Fault | None:
+    def _fault_at(self, request: Request) -> Fault | None:
         with self._lock:
-            self.requests.append(request.name)
-            return next((fault for fault in self._faults if fault.strikes(request.name)), None)
+            self.requests.append(request)
+            fault = next((fault for fault in self._faults if fault.strikes(request.name)), None)
+        if fault:
+            fault.meanwhile()
+        return fault
 
-    def _answer(self, connection: socket.socket, stream: BinaryIO, request: _Request, fault: Fault | None) -> bool:
+    def _answer(self, connection: socket.socket, stream: BinaryIO, request: Request, fault: Fault | None) -> bool:
         """Deal with one request; whether the connection can be used further."""
         kind = fault.kind if fault else None
-        body_waits = any(name.lower() == "expect" for name, _ in request.headers)
+        body_waits = request.header("Expect") is not None
         if body_waits and kind not in _BEFORE:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if kind == "refused":
@@ -250,7 +265,7 @@ class Proxy:
         connection.sendall(content)
         return True
 
-    def _pass_on(self, request: _Request) -> _Answer:
+    def _pass_on(self, request: Request) -> _Answer:
         upstream = HTTPConnection("127.0.0.1", self._upstream_port, timeout=60)
         try:
             upstream.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
@@ -271,7 +286,7 @@ class Proxy:
             upstream.close()
 
 
-def _read_head(stream: BinaryIO) -> _Request | None:
+def _read_head(stream: BinaryIO) -> Request | None:
     line = stream.readline().decode("latin-1").strip()
     if not line:
         return None
@@ -279,8 +294,9 @@ def _read_head(stream: BinaryIO) -> _Request | None:
     while header := stream.readline().decode("latin-1").strip():
         name, _, value = header.partition(":")
         headers.append((name, value.strip()))
-    length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
-    return _Request(line, headers, length)
+    request = Request(line, headers, 0)
+    request.length = int(request.header("Content-Length") or 0)
+    return request
 
 
 def _refusal(status: str) -> _Answer:

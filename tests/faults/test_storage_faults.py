@@ -79,7 +79,7 @@ def test_a_fault_is_overcome_or_told_and_leaves_nothing_half_done(
             operation.act(through, tmp_path)
         error = caught.value
         operation.partly(direct)
-    assert fault.struck, f"no request matched: {proxy.requests}"
+    assert fault.struck, f"no request matched: {[request.name for request in proxy.requests]}"
     if error is not None:
         assert type(error) is ERRORS[case.outcome], error
         says_what_and_where(str(error), bucket)
