@@ -1,11 +1,10 @@
 """Object storage that fails: an operation ends as it should after all, or with one line and nothing half done.
 
-All pairs of operation and fault with GROKCORE_STORAGE_FAULTS=all; otherwise some of them.
+All pairs of fault and operation where `--tries` is given, otherwise some of them.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,6 @@ from tests.faults.proxy import Fault, Proxy
 from tests.faults.storage_cases import CASES, ERRORS, OLD, SOME_CASES, Case
 from tests.servers.fixtures import Bucket
 
-SELECTED = CASES if os.environ.get("GROKCORE_STORAGE_FAULTS") == "all" else SOME_CASES
 IMPATIENT = S3Settings(connect_timeout=5, read_timeout=1, attempts=3, part_size=5 << 20)
 
 
@@ -40,10 +38,16 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grokcore.storage.s3_connection.time", brief)
 
 
+@pytest.fixture(scope="module")
+def without_proxy() -> Connection:
+    """To be used in no other environment than that of the first test: it makes its client when it is first used."""
+    return Connection(S3Settings())
+
+
 @pytest.fixture
-def direct(s3_uri: str) -> S3Store:
+def direct(s3_uri: str, without_proxy: Connection) -> S3Store:
     """A store that holds two files, by a client that has no proxy before it."""
-    store = S3Store(s3_uri, Connection(S3Settings()))
+    store = S3Store(s3_uri, without_proxy)
     store.write("runs/1/file", OLD)
     store.write("runs/10/file", OLD)
     return store
@@ -57,7 +61,13 @@ def through(direct: S3Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> I
     proxy.heal()
 
 
-@pytest.mark.parametrize("case", SELECTED, ids=str)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        everything = metafunc.config.getoption("--tries", None) is not None
+        metafunc.parametrize("case", CASES if everything else SOME_CASES, ids=str)
+
+
+@pytest.mark.fault("storage fault of each kind at each operation")
 def test_a_fault_is_overcome_or_told_and_leaves_nothing_half_done(
     case: Case, direct: S3Store, through: S3Store, proxy: Proxy, bucket: Bucket, tmp_path: Path
 ) -> None:
