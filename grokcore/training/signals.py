@@ -7,12 +7,15 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from grokcore.errors import EXIT_STOPPED, StoppedError
 
 PARENT_SECONDS = 1.0
 """How long the death of the parent may go unnoticed."""
+
+_SHELLS = ("sh", "ash", "bash", "dash", "busybox")
 
 _BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -48,7 +51,7 @@ def stop_on_signal(*, with_parent: bool = False) -> Iterator[StopRequest]:
     """
     request, over = StopRequest(), threading.Event()
     if with_parent:
-        threading.Thread(target=_watch, args=(os.getppid(), request, over), daemon=True).start()
+        threading.Thread(target=_watch, args=(_starter(), request, over), daemon=True).start()
     try:
         with _handling(request):
             yield request
@@ -80,8 +83,21 @@ def _leave(number: int = 0, frame: FrameType | None = None) -> None:
     raise StoppedError("stopped before its first step; the same command goes on from there")
 
 
-def _watch(parent: int, request: StopRequest, over: threading.Event) -> None:
+def _watch(starter: tuple[int, ...], request: StopRequest, over: threading.Event) -> None:
     while not over.wait(PARENT_SECONDS):
-        if os.getppid() != parent:
+        if _starter() != starter:
             request.requested = True
             return
+
+
+def _starter() -> tuple[int, ...]:
+    """The parent process, and where that is a shell, whoever started the shell.
+
+    Kubeflow's runners start a task by way of a shell, which outlives them and waits for the task.
+    """
+    parent = os.getppid()
+    try:
+        name, _, facts = Path(f"/proc/{parent}/stat").read_text().partition("(")[2].rpartition(")")
+    except OSError:  # another system, or the parent has just gone
+        return (parent,)
+    return (parent, int(facts.split()[1])) if name in _SHELLS else (parent,)

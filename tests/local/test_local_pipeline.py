@@ -114,6 +114,16 @@ def test_stages_do_not_outlive_a_caller_that_was_killed(tmp_path: Path):
     wait_until(lambda: checkpoints.exists() and any(checkpoints.iterdir()))
 
 
+def test_a_trainer_does_not_outlive_a_runner_that_was_killed(tmp_path: Path):
+    pipeline = LocalPipeline(smoke(*LONG), tmp_path / "out")
+    pipeline.start()
+    wait_until(lambda: last_step(pipeline) >= 0)
+    os.kill(pipeline._child.pid, signal.SIGKILL)
+    manifest = pipeline.run_directory / "manifest.json"
+    wait_until(lambda: json.loads(manifest.read_text())["exit_reason"] == "stopped")
+    assert list((pipeline.run_directory / "checkpoints").iterdir())
+
+
 def call_from_another_process(pipeline: LocalPipeline, place: Path) -> subprocess.Popen[bytes]:
     """What `grokcore run` does: start, wait, and print an error in one line."""
     script = (

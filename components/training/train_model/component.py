@@ -47,7 +47,9 @@ def train_model(
         experiment = load_spec(spec, allow_files=False)
         place = run_place(store, experiment.run_id, run_key) or run.path
     with stage("train", place):
-        result = grokcore.train_model(experiment, dataset.path, place, resume=resume, notify=print)
+        result = grokcore.train_model(
+            experiment, dataset.path, place, resume=resume, stop_with_parent=True, notify=print
+        )
         directory = collect_run(place, run.path, model.path)
         run_uri = run.uri if place == run.path else place
         run.metadata.update(run_uri=run_uri, run_id=experiment.run_id, dataset_id=experiment.dataset_id)
