@@ -5,6 +5,7 @@ import pytest
 
 from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
 from grokcore.stage import Failure, stage
+from grokcore.storage import open_store
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +112,33 @@ def test_the_error_also_goes_where_the_environment_says(tmp_path: Path, monkeypa
 def test_a_damaged_record_counts_as_none(tmp_path: Path, content: str):
     (tmp_path / "error.json").write_text(content)
     assert Failure.read(tmp_path / "error.json") is None
+
+
+def test_the_record_of_a_failure_lies_on_object_storage_too(s3_uri: str, monkeypatch: pytest.MonkeyPatch):
+    place = f"{s3_uri}/run"
+    with pytest.raises(SystemExit), stage("train", place):
+        raise InputError("wrong")
+    assert open_store(place).read_json("error.json")["message"] == "wrong"
+
+    monkeypatch.setenv("KFP_RETRY_INDEX", "1")
+    worked = []
+    with pytest.raises(SystemExit) as exit_, stage("train", place):
+        worked.append(True)
+    assert exit_.value.code == 2
+    assert not worked
+
+    monkeypatch.delenv("KFP_RETRY_INDEX")
+    with stage("train", place):
+        pass
+    assert open_store(place).find("error.json") is None
+
+
+def test_an_error_is_told_where_its_store_cannot_be_reached(
+    s3_uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(SystemExit) as exit_, stage("train", f"{s3_uri}/run"):
+        raise InputError("wrong")
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "train: wrong\n"
