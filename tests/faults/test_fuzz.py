@@ -10,9 +10,9 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -24,12 +24,14 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.evaluation.evaluate import assemble
 from grokcore.reporting.read import read_runs
 from grokcore.reporting.report import render
+from grokcore.runs import checkpoints_of, list_runs, orphans_of
 from grokcore.spec import load_spec, load_task, preset_names, read_spec, resolve, split_overrides
 from grokcore.stage import Failure
 from grokcore.storage import open_store, read_json, sha256
 from grokcore.telemetry import Progress, follow, read_journal, read_manifest
 from grokcore.telemetry.line import checked_lines
 from grokcore.telemetry.scalars import evaluation_scalars, run_scalars
+from grokcore.training.checkpoints.load import load_checkpoint
 from tests.faults.fuzzing import TEXTS, VALUES, damages, documents, ends_well, mutations
 
 CASES = int(os.environ.get("GROKCORE_FUZZ_CASES", "40"))
@@ -37,15 +39,25 @@ CASES = int(os.environ.get("GROKCORE_FUZZ_CASES", "40"))
 pytestmark = pytest.mark.timeout(max(300, CASES))  # a hang ends here
 
 
-def fuzz(share: float = 1.0) -> settings:
-    """Settings for a test that takes `share` of the cases."""
-    return settings(
-        max_examples=max(1, int(CASES * share)),
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def fuzz(share: float = 1.0) -> Callable[[Test], Test]:
+    """Let a test that hypothesis gives its input run for `share` of the cases, and count them."""
+    cases = max(1, int(CASES * share))
+    setting = settings(
+        max_examples=cases,
         derandomize="GROKCORE_FUZZ_CASES" not in os.environ,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
+    return lambda test: pytest.mark.fault("fuzzed input", cases)(setting(test))
+
+
+@pytest.fixture(autouse=True)
+def _counted(request: pytest.FixtureRequest) -> None:
+    request.node.user_properties.append(("tries", request.node.get_closest_marker("fault").args[1]))
 
 
 PRESETS = {name: load_spec(name).model_dump(mode="json") for name in preset_names()}
@@ -267,3 +279,49 @@ def test_metrics_of_an_evaluation_that_was_read_are_numbers(run: Path, data: st.
     file = run / "evaluation.json"
     with changed(file, data.draw(documents(read_json(file)))):
         ends_well(lambda: evaluation_scalars(read_runs([run])[0].evaluation.model_dump(mode="json")))
+
+
+@pytest.fixture(scope="module")
+def checkpointed(tmp_path_factory: pytest.TempPathFactory, smoke_run: Path) -> Path:
+    place = tmp_path_factory.mktemp("fuzz") / "run"
+    shutil.copytree(smoke_run, place)
+    return place
+
+
+@given(data=st.data())
+@fuzz(2)
+def test_a_damaged_checkpoint(checkpointed: Path, data: st.DataObject) -> None:
+    """It is walked back over, in one line each; what loads is what was saved."""
+    store = open_store(checkpointed / "checkpoints")
+    run_id = read_manifest(checkpointed).run_id
+    file = data.draw(
+        st.sampled_from(sorted(path for path in (checkpointed / "checkpoints").rglob("*") if path.is_file()))
+    )
+    content = file.read_bytes()
+    is_manifest = file.name == "manifest.json"
+
+    def loaded() -> None:
+        checkpoint, skipped = load_checkpoint(store, run_id)
+        assert all(len(line.splitlines()) == 1 and len(line) < 1000 for line in skipped)
+        assert checkpoint is not None or skipped
+
+    with changed(file, data.draw(json_documents(content) if is_manifest else damages(content))):
+        ends_well(loaded)
+        ends_well(lambda: orphans_of(open_store(checkpointed)))
+        ends_well(lambda: checkpoints_of(open_store(checkpointed)))
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "metrics.jsonl"])
+@given(data=st.data())
+@fuzz(1)
+def test_a_store_with_a_damaged_run_is_listed(run: Path, name: str, data: st.DataObject) -> None:
+    file = run / name
+    strategy = journals(file.read_bytes()) if name == "metrics.jsonl" else json_documents(file.read_bytes())
+    with changed(file, data.draw(strategy)), contextlib.redirect_stdout(io.StringIO()):
+        assert len(list_runs(open_store(run.parent))) == 1
+        for command in ("list", "show"):
+            for form in ([], ["--json"]):
+                with contextlib.redirect_stderr(io.StringIO()) as err:
+                    code = main(["runs", command, str(run), *form])
+                assert code == 0 or (command, code) == ("show", 2)
+                assert err.getvalue().count("\n") == (1 if code else 0)
