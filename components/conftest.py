@@ -7,6 +7,9 @@ import pytest
 
 import grokcore
 from grokcore.spec import ExperimentSpec, load_spec
+from tests.servers.fixtures import bucket, s3_uri
+
+__all__ = ["bucket", "s3_uri"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +26,9 @@ class SmallRun(NamedTuple):
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GROKCORE_STORE", "GROKCORE_RUN_KEY", "GROKCORE_ERROR_FILE", "GROKCORE_STOP", "KFP_RETRY_INDEX"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 

@@ -11,9 +11,16 @@ EXIT_STOPPED = 143
 
 
 class GrokcoreError(Exception):
-    """An error whose message is one line written for the person who reads it."""
+    """An error whose message is one line written for the person who reads it.
+
+    What it quotes of a file or a command line may hold anything: line ends become blanks, what cannot be printed is
+    escaped.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class InputError(GrokcoreError, ValueError):
@@ -36,3 +43,14 @@ class StoppedError(GrokcoreError):
     """SIGINT or SIGTERM arrived; everything was saved before leaving."""
 
     exit_code = EXIT_STOPPED
+
+
+def printable(text: str) -> str:
+    """`text` in one line, without characters that a terminal obeys or that no encoding has."""
+    return "".join(map(_printable, text)) if not text.isprintable() else text
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else character.encode("unicode_escape").decode()

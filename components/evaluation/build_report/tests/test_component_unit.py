@@ -6,6 +6,7 @@ from kfp import dsl
 
 from components.conftest import SmallRun
 from components.evaluation.build_report import build_report
+from grokcore.storage import open_store
 
 report = build_report.python_func
 
@@ -64,3 +65,15 @@ def test_a_run_without_an_evaluation_is_one_line_and_exit_code_2(
         call(run, tmp_path, str(run), [])
     assert exit_.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_runs_of_object_storage_are_compared_and_get_their_report(small_run: SmallRun, tmp_path: Path, s3_uri: str):
+    store = open_store(s3_uri)
+    for key in ("first", "second"):
+        store.upload_directory(small_run.run, f"runs/id/{key}")
+    second = store.child("runs/id/second")
+    for name in ("spec.yaml", "manifest.json"):
+        second.write(name, second.read(name).replace(b"smoke", b"second-run-of-the-store"))
+    page = call(small_run.run, tmp_path, f"{s3_uri}/runs/id/first", [second.uri])
+    assert "second-run-of-the-store" in page
+    assert store.read("runs/id/first/report.html").decode() == page

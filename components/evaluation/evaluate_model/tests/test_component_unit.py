@@ -8,6 +8,7 @@ from kfp import dsl
 
 from components.conftest import SmallRun
 from components.evaluation.evaluate_model import evaluate_model
+from grokcore.storage import open_store
 
 evaluate = evaluate_model.python_func
 
@@ -38,6 +39,13 @@ def test_the_evaluation_becomes_an_artifact_and_joins_its_run(small_run: SmallRu
     assert json.loads((run / "evaluation.json").read_text()) == evaluation
     assert metrics.metadata["test_inferred_ood_accuracy"] == evaluation["splits"]["test_inferred_ood"]["accuracy"]
     assert all(math.isfinite(value) for value in metrics.metadata.values())
+
+
+def test_the_evaluation_joins_a_run_on_object_storage(small_run: SmallRun, run: Path, tmp_path: Path, s3_uri: str):
+    store = open_store(s3_uri)
+    store.upload_directory(run, "runs/id/key")
+    call(small_run, run, tmp_path, run_uri=f"{s3_uri}/runs/id/key")
+    assert store.read("runs/id/key/evaluation.json") == (tmp_path / "evaluation").read_bytes()
 
 
 @pytest.mark.parametrize("metadata", [{}, {"run_uri": "s3://bucket/runs/id/key"}, {"run_uri": "/nowhere"}])

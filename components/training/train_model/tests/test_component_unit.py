@@ -8,6 +8,7 @@ from kfp import dsl
 
 from components.conftest import SmallRun
 from components.training.train_model import train_model
+from grokcore.storage import open_store
 
 train = train_model.python_func
 
@@ -102,3 +103,22 @@ def test_a_retry_raises_bad_input_again_without_working(
     monkeypatch.delenv("KFP_RETRY_INDEX")
     call(small_run, outputs(tmp_path), **store)  # submitted again, with the input mended
     assert not (place / "error.json").exists()
+
+
+def test_a_store_may_be_object_storage(small_run: SmallRun, tmp_path: Path, s3_uri: str):
+    made = outputs(tmp_path)
+    run_uri, exit_reason = call(small_run, made, store=s3_uri, run_key="a")
+    assert run_uri == f"{s3_uri}/runs/{small_run.spec.run_id}/a"
+    assert exit_reason == "budget_steps"
+    assert names(tmp_path / "run") == {"spec.yaml", "manifest.json", "metrics.jsonl"}
+    assert {"config.json", "model.safetensors"} <= names(tmp_path / "model")
+    kept = {file.key.partition("/")[0] for file in open_store(run_uri).files()}
+    assert {"checkpoints", "model", "metrics.jsonl"} <= kept
+    assert "error.json" not in kept
+
+
+def test_a_failure_is_recorded_on_object_storage(small_run: SmallRun, tmp_path: Path, s3_uri: str):
+    with pytest.raises(SystemExit):
+        call(small_run, outputs(tmp_path), store=s3_uri, run_key="a", resume="require")
+    place = open_store(f"{s3_uri}/runs/{small_run.spec.run_id}/a")
+    assert "there is no run to resume" in place.read_json("error.json")["message"]
