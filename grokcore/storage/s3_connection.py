@@ -6,6 +6,8 @@ botocore also reads AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_V
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import random
 import threading
@@ -13,6 +15,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import boto3
@@ -21,11 +24,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from grokcore.errors import GrokcoreError, InputError
+from grokcore.errors import GrokcoreError, InputError, TransientError
 from grokcore.storage.s3_errors import FAILURES, BrokenAnswerError, is_worth_another_request, one_line, status_of
 
-_LONGEST_PAUSE = 20.0
-"""Seconds; what botocore's own retries wait at most."""
+_LONGEST_PAUSE = 10.0
+"""Seconds between two attempts."""
 _SMALLEST_PART = 5 << 20
 """Bytes; stores refuse smaller parts, save the last."""
 
@@ -34,21 +37,24 @@ _SMALLEST_PART = 5 << 20
 class S3Settings:
     """How patient a connection is.
 
-    An endpoint that refuses connections or answers with errors fails a request after about 15 s (the pauses before
-    the attempts 2 to 5 are at most 1, 2, 4 and 8 s), one that is silent after `attempts * read_timeout` more: under
-    three minutes. A download begins anew as often, but never twice without having moved on or waited as long.
+    botocore repeats a request at once, `attempts` times in all, which overcomes a hiccup. A store that has answered
+    before is then waited for, and asked again, until `patience` is over: an outage that is shorter goes unnoticed. So
+    a request fails after about a minute of errors, or of silence after `attempts * read_timeout`, 90 s, or both; the
+    very first request, which a wrong endpoint may be the cause of, after its attempts.
 
     Attributes:
         connect_timeout: seconds that one attempt waits for a connection.
         read_timeout: seconds that one attempt waits for the next bytes.
         attempts: of each request, the first one included.
+        patience: seconds from the beginning of a request in which it may be begun again.
         mode: botocore's way to try again: standard or adaptive.
         part_size: bytes; a larger file is uploaded in parts of this size.
     """
 
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
-    attempts: int = 5
+    attempts: int = 3
+    patience: float = 60.0
     mode: str = "standard"
     part_size: int = 16 << 20
 
@@ -60,28 +66,29 @@ class S3Settings:
 
     @classmethod
     def from_environment(cls) -> S3Settings:
-        """The defaults, changed by GROKCORE_S3_CONNECT_TIMEOUT, GROKCORE_S3_READ_TIMEOUT,
-        AWS_MAX_ATTEMPTS and AWS_RETRY_MODE.
+        """The defaults, but for what AWS_MAX_ATTEMPTS, AWS_RETRY_MODE and the GROKCORE_S3_ variables say.
 
         Raises:
-            InputError: one of them is no positive number, or no mode.
+            InputError: one of them is no number in its range, or no mode.
         """
         return cls(
-            connect_timeout=_number("GROKCORE_S3_CONNECT_TIMEOUT", cls.connect_timeout),
-            read_timeout=_number("GROKCORE_S3_READ_TIMEOUT", cls.read_timeout),
-            attempts=int(_number("AWS_MAX_ATTEMPTS", cls.attempts)),
+            connect_timeout=_number("GROKCORE_S3_CONNECT_TIMEOUT", cls.connect_timeout, least=0.01),
+            read_timeout=_number("GROKCORE_S3_READ_TIMEOUT", cls.read_timeout, least=0.01),
+            attempts=int(_number("AWS_MAX_ATTEMPTS", cls.attempts, least=1)),
+            patience=_number("GROKCORE_S3_PATIENCE", cls.patience, least=0),
             mode=os.environ.get("AWS_RETRY_MODE") or cls.mode,
         )
 
 
-def _number(variable: str, default: float) -> float:
+def _number(variable: str, default: float, *, least: float) -> float:
+    """A number of the kind that the default is, from the environment."""
     text = os.environ.get(variable) or str(default)
     try:
-        value = float(text)
+        value = type(default)(text)
     except ValueError:
-        value = 0.0
-    if not 0 < value < 1e6 or (isinstance(default, int) and value != int(value)):
-        raise InputError(f"{variable}={text!r} must be a {'whole ' * isinstance(default, int)}number above 0")
+        value = math.nan
+    if not least <= value < 1e6:
+        raise InputError(f"{variable}={text!r} must be a {'whole ' * isinstance(default, int)}number from {least}")
     return value
 
 
@@ -92,6 +99,7 @@ class Connection:
         self.settings = settings
         self._lock = threading.Lock()
         self._client: Any = None
+        self._has_answered = False
         self._buckets: set[str] = set()
 
     @property
@@ -124,18 +132,26 @@ class Connection:
             ClientError: the store has refused with one of the `expected` statuses.
             AbsentError, InputError, TransientError: as the methods of Store do.
         """
-        for attempt in self.attempts():
+        end = time.monotonic() + self.settings.patience
+        for attempt in itertools.count():
             try:
                 answer: dict[str, Any] = getattr(self.client, operation)(**parameters)
                 if not set(needs) <= set(answer):
                     raise BrokenAnswerError
+                self._has_answered = True
                 return answer
             except FAILURES as error:
-                if isinstance(error, ClientError) and status_of(error) in expected:
-                    raise
-                if attempt + 1 == self.settings.attempts or not is_worth_another_request(error):
-                    raise self.one_line(error, action, place, operation) from None
-        raise AssertionError("the last attempt returns or raises")
+                if isinstance(error, ClientError):
+                    self._has_answered |= status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR
+                    if status_of(error) in expected:
+                        raise
+                told = self.one_line(error, action, place, operation)
+                waits = self._has_answered and time.monotonic() < end
+                has_attempts = is_worth_another_request(error) and attempt + 1 < self.settings.attempts
+                if not (isinstance(told, TransientError) and (waits or has_attempts)):
+                    raise told from None
+            _pause_after(attempt)
+        raise AssertionError("the loop ends by an answer or an error")
 
     def one_line(self, failure: Exception, action: str, place: str, operation: str) -> GrokcoreError:
         endpoint = "" if self._client is None else str(self._client.meta.endpoint_url)
@@ -145,7 +161,7 @@ class Connection:
         """Numbers from 0, one for each attempt, with a pause before all but the first."""
         yield 0
         for attempt in range(1, self.settings.attempts):
-            time.sleep(min(_LONGEST_PAUSE, random.random() * 2 ** (attempt - 1)))  # noqa: S311 - jitter, no secret
+            _pause_after(attempt - 1)
             yield attempt
 
     def require_bucket(self, bucket: str) -> None:
@@ -165,6 +181,10 @@ class Connection:
                     f"there is no bucket {bucket}; create it, or check the URI and the endpoint (HeadBucket)"
                 ) from None
         self._buckets.add(bucket)
+
+
+def _pause_after(attempt: int) -> None:
+    time.sleep(min(_LONGEST_PAUSE, random.random() * 2**attempt))  # noqa: S311 - jitter, no secret
 
 
 @cache

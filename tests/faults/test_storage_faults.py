@@ -5,6 +5,7 @@ All pairs of fault and operation where `--tries` is given, otherwise some of the
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +14,14 @@ from types import SimpleNamespace
 import botocore.endpoint
 import pytest
 
-from grokcore.errors import GrokcoreError
+from grokcore.errors import GrokcoreError, TransientError
 from grokcore.storage.s3 import S3Store
 from grokcore.storage.s3_connection import Connection, S3Settings
-from tests.faults.proxy import Fault, Proxy
-from tests.faults.storage_cases import CASES, ERRORS, OLD, SOME_CASES, Case
+from tests.faults.proxy import Fault, Kind, Proxy
+from tests.faults.storage_cases import CASES, ERRORS, NEW, OLD, SOME_CASES, Case
 from tests.servers.fixtures import Bucket
 
-IMPATIENT = S3Settings(connect_timeout=5, read_timeout=1, attempts=3, part_size=5 << 20)
+IMPATIENT = S3Settings(connect_timeout=5, read_timeout=1, attempts=3, patience=0, part_size=5 << 20)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def proxy(bucket: Bucket) -> Iterator[Proxy]:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses between attempts are a hundredth of what they are."""
-    brief = SimpleNamespace(time=time.time, sleep=lambda seconds: time.sleep(seconds / 100))
+    brief = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=lambda seconds: time.sleep(seconds / 100))
     monkeypatch.setattr(botocore.endpoint, "time", brief)
     monkeypatch.setattr("grokcore.storage.s3_connection.time", brief)
 
@@ -103,3 +104,24 @@ def says_what_and_where(message: str, bucket: Bucket) -> None:
     assert message.startswith(("cannot ", "there is no "))
     for secret in (bucket.gateway.secret_key, bucket.gateway.access_key, "Signature", "X-Amz-", "uploadId"):
         assert secret not in message
+
+
+@pytest.mark.fault("storage fault of each kind at each operation")
+@pytest.mark.parametrize("kind", ["refused", "503", "reset before", "silent"])
+def test_an_outage_is_waited_for_by_who_has_had_an_answer_before(
+    kind: Kind, direct: S3Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
+    settings = S3Settings(connect_timeout=5, read_timeout=1, attempts=1, patience=30)
+    acquainted, stranger = (S3Store(direct.uri, Connection(settings)) for _ in range(2))
+    assert acquainted.read("runs/1/file") == OLD
+    fault = proxy.inject(Fault(kind, times=None))
+    with pytest.raises(TransientError):
+        stranger.read("runs/1/file")
+    end_of_outage = threading.Timer(2, proxy.heal)
+    end_of_outage.start()
+    acquainted.write("runs/1/file", NEW)
+    end_of_outage.join()
+    assert fault.struck
+    assert direct.read("runs/1/file") == NEW
+    proxy.heal()

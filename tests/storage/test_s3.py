@@ -100,6 +100,7 @@ def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         ("AWS_RETRY_MODE", "never"),
         ("GROKCORE_S3_READ_TIMEOUT", "soon"),
         ("GROKCORE_S3_CONNECT_TIMEOUT", "nan"),
+        ("GROKCORE_S3_PATIENCE", "-1"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
@@ -111,9 +112,11 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, variable: str
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROKCORE_S3_CONNECT_TIMEOUT", "0.5")
     monkeypatch.setenv("GROKCORE_S3_READ_TIMEOUT", "7")
+    monkeypatch.setenv("GROKCORE_S3_PATIENCE", "0")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
     settings = S3Settings.from_environment()
+    assert settings.patience == 0
     config = Connection(settings).client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (0.5, 7)
     assert (config.retries["total_max_attempts"], config.retries["mode"]) == (2, "adaptive")
