@@ -12,10 +12,10 @@ from typing import Any
 from ci.benchmarks.machine import facts
 
 EXPLANATION = """\
-A try injects one fault, random ones from a seed of its own, and then looks whether what was promised held: a resumed run
-equals the uninterrupted one bit for bit, the last good checkpoint loads, an error is one line with its exit code, nothing
-half done is to be seen. A loss is a try where it did not hold. `ci/faults` makes this page; a short version of every row
-is part of `ci/test`."""
+A try injects one fault, random ones from a seed of its own, and then looks whether what was promised held: a resumed
+run equals the uninterrupted one bit for bit, the last good checkpoint loads, an error is one line with its exit code,
+nothing half done is to be seen. A loss is a try where it did not hold. `ci/faults` makes this page; a short version of
+every row is part of `ci/test`."""
 
 
 def results_markdown(lines: Iterable[dict[str, Any]], header: str) -> str:
