@@ -24,6 +24,10 @@ PUT_SECONDS = 5.0
 """Between two puts of a whole journal, at least."""
 
 
+NEVER = 2**62
+"""An interval that no run reaches: of its multiples, only step 0 comes."""
+
+
 class Recorder:
     """The journal and the checkpoints of one run.
 
@@ -60,7 +64,13 @@ class Recorder:
         content = b"" if self.checkpoint is None else self.checkpoint.journal
         self.lines: list[Line] = decode(content, self._store.uri)
         self._background = Background()
-        retention = Retention(last=training.checkpoint_keep, every=training.checkpoint_keep_every)
+        self._walks_back = training.on_nonfinite == "walk_back"
+        self._regular = training.checkpoint_interval or NEVER
+        retention = Retention(
+            last=training.checkpoint_keep,
+            every=training.checkpoint_keep_every,
+            regular=self._regular if self._walks_back else None,
+        )
         self._saver = CheckpointWriter(self._store, self._background, retention, notify)
         if self.checkpoint is not None:
             self._saver.saved_step = self.checkpoint.step
@@ -84,6 +94,8 @@ class Recorder:
 
     def save(self, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> None:
         """Save a state in the background."""
+        if self._walks_back:  # to a step that must not depend on how fast the store is
+            self._saver.wait()
         self._saver.save(checkpoint, milestones)
 
     def finish(self, checkpoint: Checkpoint, milestones: Sequence[str] = (), *, hurry: bool = False) -> None:
@@ -120,11 +132,15 @@ class Recorder:
     def walk_back(self, before: int) -> Checkpoint:
         """The last good checkpoint before a step, with weights that are numbers; what came after it is removed.
 
+        Only the regular ones count, and that of step 0: those are the same wherever a run was interrupted.
+
         Raises:
             InputError: there is none.
         """
         self._saver.wait()
-        checkpoint, skipped = load_checkpoint(self._store, self._spec.run_id, finite=True, before=before)
+        checkpoint, skipped = load_checkpoint(
+            self._store, self._spec.run_id, finite=True, before=before, multiple_of=self._regular
+        )
         for line in skipped:
             self._notify(line)
         if checkpoint is None:

@@ -28,7 +28,7 @@ def state(step: int) -> Checkpoint:
 def save(store: Store, step: int) -> None:
     """One save as it is made in training, with the removal of what is no longer kept."""
     save_checkpoint(store, state(step))
-    Retention(last=2, every=None).apply(store)
+    Retention(last=2).apply(store)
 
 
 def check(store: Store, steps: set[int]) -> None:

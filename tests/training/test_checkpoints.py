@@ -55,7 +55,7 @@ def test_a_good_checkpoint_is_left_alone_and_a_damaged_one_replaced(store_uri: s
     store.write(first.key_of("state.json"), b"{}")
     second = save_checkpoint(store, state(10))
     assert second.attempt != first.attempt
-    Retention(last=1, every=None).apply(store)
+    Retention(last=1).apply(store)
     assert not any(first.attempt in file.key for file in store.files())
     found, _ = load_checkpoint(store, "run")
     assert found is not None
@@ -87,12 +87,12 @@ def test_the_last_few_are_kept_and_milestones_and_every_nth(store_uri: str) -> N
         save_checkpoint(store, state(step), ["memorized"] if step == 20 else [])
         retention.apply(store)
     assert steps(store) == [20, 30, 60, 90, 100]
-    Retention(last=1, every=None).apply(store)
+    Retention(last=1).apply(store)
     assert steps(store) == [20, 100]
 
 
 def test_states_that_have_diverged_push_out_no_good_one(tmp_path: Path) -> None:
-    store, retention = FileStore(tmp_path), Retention(last=2, every=None)
+    store, retention = FileStore(tmp_path), Retention(last=2)
     for step in range(10, 70, 10):
         save_checkpoint(store, state(step, float("nan") if step > 30 else None))
         retention.apply(store)
@@ -108,7 +108,7 @@ def test_what_unfinished_saves_have_left_is_removed(tmp_path: Path) -> None:
     store.write("step-00000007/abc/state.json", b"{}")
     store.write("step-00000010/abc/state.json", b"{}")
     store.write("step-00000020/abc/state.json", b"{}")
-    Retention(last=2, every=None).apply(store)
+    Retention(last=2).apply(store)
     assert [file.key.partition("/")[0] for file in store.files()] == [LATEST, *["step-00000010"] * 4]
 
 
@@ -140,7 +140,7 @@ def said() -> list[str]:
 @pytest.fixture
 def writer(obstinate: Obstinate, said: list[str]) -> Iterator[CheckpointWriter]:
     background = Background()
-    yield CheckpointWriter(obstinate, background, Retention(last=9, every=None), said.append)
+    yield CheckpointWriter(obstinate, background, Retention(last=9), said.append)
     background.close()
 
 

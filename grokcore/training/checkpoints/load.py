@@ -25,7 +25,7 @@ from grokcore.training.checkpoints.manifest import (
 
 
 def load_checkpoint(
-    store: Store, run_id: str, *, finite: bool = False, before: int | None = None
+    store: Store, run_id: str, *, finite: bool = False, before: int | None = None, multiple_of: int = 1
 ) -> tuple[Checkpoint | None, list[str]]:
     """The last good checkpoint of a run, if there is one, and a line for each that had to be skipped.
 
@@ -34,6 +34,7 @@ def load_checkpoint(
         run_id: whose they must be.
         finite: take only one whose weights are all finite numbers.
         before: take only one of an earlier step.
+        multiple_of: take only one whose step is a multiple of this.
 
     Raises:
         InputError: none is good, and some could not be read at all.
@@ -42,7 +43,7 @@ def load_checkpoint(
     skipped: list[str] = []
     unreadable: InputError | None = None
     for step in sorted(files_by_step(store), reverse=True):
-        if before is not None and step >= before:
+        if (before is not None and step >= before) or step % multiple_of:
             continue
         try:
             manifest = read_checkpoint_manifest(store, step)

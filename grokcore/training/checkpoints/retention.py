@@ -22,17 +22,19 @@ class Retention:
     Args:
         last: number of latest checkpoints kept; those with weights that are no numbers do not count.
         every: keep those whose step is a multiple of this, too.
+        regular: keep the latest whose step is a multiple of this and whose weights are numbers, too: training may walk
+            back to it.
     """
 
-    def __init__(self, *, last: int, every: int | None) -> None:
-        self._last, self._every = last, every
+    def __init__(self, *, last: int, every: int | None = None, regular: int | None = None) -> None:
+        self._last, self._every, self._regular = last, every, regular
         self._known: dict[int, CheckpointManifest] = {}
 
     def apply(self, store: Store) -> None:
         """Only the one writer of a run may call this, between saves. Manifests go first, then what they name."""
         found = files_by_step(store)
         self._learn(store, found)
-        surplus = surplus_of(self._known, last=self._last, every=self._every)
+        surplus = surplus_of(self._known, last=self._last, every=self._every, regular=self._regular)
         newest = max(self._known, default=-1)
         for step, files in found.items():
             manifest = None if step in surplus else self._known.get(step)
@@ -52,10 +54,14 @@ class Retention:
                 self._known[step] = read_checkpoint_manifest(store, step)
 
 
-def surplus_of(manifests: Mapping[int, CheckpointManifest], *, last: int, every: int | None) -> set[int]:
+def surplus_of(
+    manifests: Mapping[int, CheckpointManifest], *, last: int, every: int | None, regular: int | None
+) -> set[int]:
     """The steps whose checkpoints need not be kept."""
-    kept = set(sorted(step for step, manifest in manifests.items() if manifest.finite)[-last:])
-    kept |= {max(manifests, default=-1)}
+    finite = sorted(step for step, manifest in manifests.items() if manifest.finite)
+    kept = {*finite[-last:], max(manifests, default=-1)}
+    if regular is not None:
+        kept |= set([step for step in finite if step % regular == 0][-1:])
     kept |= {step for step, manifest in manifests.items() if manifest.milestones}
     kept |= {step for step in manifests if every is not None and step % every == 0}
     return manifests.keys() - kept
