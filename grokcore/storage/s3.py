@@ -25,6 +25,8 @@ from grokcore.storage.store import Store, StoredFile, check_key
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _CANNOT_DELETE_MANY = (400, 405, 411, 501)
 """Statuses of stores that know no DeleteObjects, or not with the checksum that the client sends."""
+_PAGE = 1000
+"""What one listing may hold, and one DeleteObjects."""
 _UPLOAD_ID = "?uploadId="
 
 
@@ -225,7 +227,7 @@ class S3Store(Store):
         more: dict[str, Any] = {}
         while True:
             answer = self._connection.send(
-                "list", place, "list_objects_v2", Bucket=self._bucket, Prefix=directory, **more
+                "list", place, "list_objects_v2", Bucket=self._bucket, Prefix=directory, MaxKeys=_PAGE, **more
             )
             yield [item for item in answer.get("Contents", ()) if item["Key"].startswith(directory)]
             if not answer.get("IsTruncated"):

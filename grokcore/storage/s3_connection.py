@@ -39,7 +39,7 @@ class S3Settings:
 
     botocore repeats a request at once, `attempts` times in all, which overcomes a hiccup. A store that has answered
     before is then waited for, and asked again, until `patience` is over: an outage that is shorter goes unnoticed. So
-    a request fails after about a minute of errors, or of silence after `attempts * read_timeout`, 90 s, or both; the
+    a request fails after about half a minute of errors, or `attempts * read_timeout`, 90 s, of silence, or both; the
     very first request, which a wrong endpoint may be the cause of, after its attempts.
 
     Attributes:
@@ -54,7 +54,7 @@ class S3Settings:
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     attempts: int = 3
-    patience: float = 60.0
+    patience: float = 30.0
     mode: str = "standard"
     part_size: int = 16 << 20
 

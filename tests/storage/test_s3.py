@@ -197,6 +197,16 @@ def test_a_whole_bucket_is_never_deleted(store: S3Store, bucket: Bucket) -> None
     assert store.find("key") is not None
 
 
+def test_the_server_lists_fewer_than_the_contract_asks_for(store: S3Store, bucket: Bucket) -> None:
+    """Or else its test of long listings would see one page."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: store.write(f"{number}", b""), range(110)))
+    prefix = store._object("x")["Key"].removesuffix("x")
+    page = bucket.client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=1000)
+    assert page["IsTruncated"]
+    assert len(list(store.files())) == 110
+
+
 def test_several_threads_share_a_store(store: S3Store) -> None:
     def write_and_read(number: int) -> bool:
         store.write(f"{number}", bytes([number]) * 1000)
@@ -276,6 +286,18 @@ def test_an_upload_that_fails_is_discarded(through: S3Store, proxy: Proxy, tmp_p
         through.upload(tmp_path / "large", "large")
     assert through.leftovers() == []
     assert list(through.files()) == []
+
+
+def test_a_part_that_is_damaged_on_the_way_is_sent_again(through: S3Store, proxy: Proxy, tmp_path: Path) -> None:
+    content = os.urandom(3 * PART)
+    (tmp_path / "large").write_bytes(content)
+    fault = proxy.inject(Fault("damaged request", at="PUT .*partNumber=2"))
+    through.upload(tmp_path / "large", "large")
+    assert fault.struck
+    assert through.read("large") == content
+    parts = [request for request in proxy.requests if "partNumber" in request.target]
+    assert len(parts) == 4
+    assert all(request.header("Content-MD5") for request in parts)
 
 
 def test_a_download_goes_on_where_it_broke_off(store: S3Store, through: S3Store, proxy: Proxy, tmp_path: Path) -> None:
