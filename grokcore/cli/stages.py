@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from grokcore.cli.seeds import train_seeds
 from grokcore.cli.specs import say, spec_of
@@ -12,6 +13,9 @@ from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import Store, local_copy, open_store
 from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow, read_journal, read_manifest
+
+if TYPE_CHECKING:
+    from grokcore.training.signals import StopRequest
 
 
 def generate(options: argparse.Namespace) -> None:
@@ -29,12 +33,20 @@ def generate(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    if options.seeds is not None:
-        train_seeds(options)
-        return
+    from grokcore.training.signals import stop_on_signal
+
+    with stop_on_signal() as stop:  # from here on, since the libraries take seconds to load
+        if options.seeds is not None:
+            train_seeds(options)
+        else:
+            _train_one(options, stop)
+
+
+def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
     spec = spec_of(options)
     from grokcore.training import train_model
 
+    stop.check()
     progress = Progress(sys.stderr, max_steps=spec.training.max_steps)
     try:
         result = train_model(

@@ -38,18 +38,21 @@ class StopRequest:
             StoppedError: somebody has.
         """
         if self.requested:
-            _leave()
+            raise StoppedError("stopped before its first step; the same command goes on from there")
 
 
 @contextmanager
 def stop_on_signal(*, with_parent: bool = False) -> Iterator[StopRequest]:
     """Catch both signals inside the block; outside the main thread, where Python allows no handler, catch nothing.
 
+    A block inside another shares its request, so that a signal between the two is not lost.
+
     Args:
         with_parent: take the death of the parent process for a wish to stop as well. It is polled, since the signal
             that Linux can send arrives when the thread that started this process ends, and not the process.
     """
-    request, over = StopRequest(), threading.Event()
+    outer, over = signal.getsignal(signal.SIGTERM), threading.Event()
+    request = outer if isinstance(outer, StopRequest) else StopRequest()
     if with_parent:
         threading.Thread(target=_watch, args=(_starter(), request, over), daemon=True).start()
     try:
@@ -57,13 +60,6 @@ def stop_on_signal(*, with_parent: bool = False) -> Iterator[StopRequest]:
             yield request
     finally:
         over.set()
-
-
-@contextmanager
-def leave_on_signal() -> Iterator[None]:
-    """For work that leaves nothing unfinished: both signals raise StoppedError where they find it."""
-    with _handling(_leave):
-        yield
 
 
 @contextmanager
@@ -77,10 +73,6 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
-
-
-def _leave(number: int = 0, frame: FrameType | None = None) -> None:
-    raise StoppedError("stopped before its first step; the same command goes on from there")
 
 
 def _watch(starter: tuple[int, ...], request: StopRequest, over: threading.Event) -> None:
