@@ -142,7 +142,13 @@ class S3Store(Store):
         more: dict[str, Any] = {}
         while True:
             answer = self._connection.send(
-                "list", self.uri, "list_multipart_uploads", Bucket=self._bucket, Prefix=self._base, **more
+                "list",
+                self.uri,
+                "list_multipart_uploads",
+                Bucket=self._bucket,
+                Prefix=self._base,
+                MaxUploads=_PAGE,
+                **more,
             )
             found += [
                 f"{item['Key'].removeprefix(self._base)}{_UPLOAD_ID}{item['UploadId']}"

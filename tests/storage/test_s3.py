@@ -278,6 +278,18 @@ def test_unfinished_uploads_are_found_and_removed_below_the_prefix_alone(store: 
     assert store.leftovers() == []
 
 
+def test_more_unfinished_uploads_than_one_listing_holds_are_found(store: S3Store, bucket: Bucket) -> None:
+    """Several of one key among them."""
+    keys = [f"{number // 2}" for number in range(110)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: bucket.client.create_multipart_upload(**store._object(key)), keys))
+    prefix = store._object("x")["Key"].removesuffix("x")
+    assert bucket.client.list_multipart_uploads(Bucket=bucket.name, Prefix=prefix, MaxUploads=1000)["IsTruncated"]
+    assert sorted(name.partition("?")[0] for name in store.leftovers()) == sorted(keys)
+    store.remove_leftovers(store.leftovers())
+    assert store.leftovers() == []
+
+
 @pytest.mark.parametrize("request_", ["PUT .*partNumber=2", "POST .*uploadId"])
 def test_an_upload_that_fails_is_discarded(through: S3Store, proxy: Proxy, tmp_path: Path, request_: str) -> None:
     (tmp_path / "large").write_bytes(bytes(3 * PART))
