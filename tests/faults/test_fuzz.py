@@ -50,6 +50,7 @@ def fuzz(share: float = 1.0) -> Callable[[Test], Test]:
         derandomize="GROKCORE_FUZZ_CASES" not in os.environ,
         deadline=None,
         database=None,
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     return lambda test: pytest.mark.fault("fuzzed input", cases)(setting(test))
