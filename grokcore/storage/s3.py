@@ -19,7 +19,7 @@ from grokcore.storage.local import clear_errors, temporary_file
 from grokcore.storage.local import sha256 as sha256_of
 from grokcore.storage.s3_connection import Connection, S3Settings
 from grokcore.storage.s3_errors import code_of
-from grokcore.storage.s3_transfer import fetch, md5_of, upload_parts
+from grokcore.storage.s3_transfer import SHA256, fetch, md5_of, upload_parts
 from grokcore.storage.store import Store, StoredFile, check_key
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
@@ -27,6 +27,8 @@ _CANNOT_DELETE_MANY = (400, 405, 411, 501)
 """Statuses of stores that know no DeleteObjects, or not with the checksum that the client sends."""
 _PAGE = 1000
 """What one listing may hold, and one DeleteObjects."""
+_WRITER = "grokcore-writer"
+"""Of an object's metadata: which call of `write_new` has made it."""
 _UPLOAD_ID = "?uploadId="
 
 
@@ -68,7 +70,7 @@ class S3Store(Store):
             Path(temporary.name).replace(target)
 
     def write(self, key: str, content: bytes) -> None:
-        self._put(key, content, {"sha256": new_sha256(content).hexdigest()})
+        self._put(key, content, {SHA256: new_sha256(content).hexdigest()})
 
     def write_new(self, key: str, content: bytes) -> bool:
         """As Store.write_new; needs a store that knows If-None-Match.
@@ -77,7 +79,7 @@ class S3Store(Store):
         carries the name of this writer.
         """
         writer = uuid.uuid4().hex
-        metadata = {"sha256": new_sha256(content).hexdigest(), "writer": writer}
+        metadata = {SHA256: new_sha256(content).hexdigest(), _WRITER: writer}
         for _ in self._connection.attempts():
             try:
                 self._put(key, content, metadata, expected=(409, 412), IfNoneMatch="*")
@@ -86,11 +88,11 @@ class S3Store(Store):
                 there = self._metadata(key)
             except TransientError:
                 with suppress(TransientError):
-                    if (self._metadata(key) or {}).get("writer") == writer:
+                    if (self._metadata(key) or {}).get(_WRITER) == writer:
                         return True
                 raise
             if there is not None:
-                return there.get("writer") == writer
+                return there.get(_WRITER) == writer
         raise TransientError(
             f"cannot write {self.uri_of(key)}: others write and delete it; try again later (PutObject)"
         )
@@ -115,7 +117,7 @@ class S3Store(Store):
         answer = self._head(key)
         if answer is None:
             return None
-        sha256 = answer.get("Metadata", {}).get("sha256")
+        sha256 = answer.get("Metadata", {}).get(SHA256)
         return StoredFile(key, answer["ContentLength"], answer["LastModified"].timestamp(), sha256)
 
     def files(self, prefix: str = "") -> Iterator[StoredFile]:
@@ -202,11 +204,11 @@ class S3Store(Store):
     def _send_file(self, source: Path, key: str, size: int, sha256: str) -> None:
         if size > self._connection.settings.part_size:
             place, object_ = self.uri_of(key), self._object(key)
-            upload_parts(self._connection, place, object_, source, size, {"sha256": sha256})
+            upload_parts(self._connection, place, object_, source, size, {SHA256: sha256})
         else:
             with clear_errors("read", source):
                 content = source.read_bytes()
-            self._put(key, content, {"sha256": sha256})
+            self._put(key, content, {SHA256: sha256})
 
     def _head(self, key: str) -> dict[str, Any] | None:
         try:

@@ -17,6 +17,8 @@ from grokcore.storage.local import clear_errors
 from grokcore.storage.s3_connection import Connection
 from grokcore.storage.s3_errors import BROKEN_BODY
 
+SHA256 = "grokcore-sha256"
+"""Of an object's metadata: its content's, hexadecimal. A plain `sha256` may be other people's, in another form."""
 _CHUNK = 1 << 20
 _MOST_PARTS = 10_000
 _DAMAGED_AT_REST = 2
@@ -100,7 +102,7 @@ def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: 
             failure = connection.one_line(error, "read", place, "get_object")
             continue
         else:
-            if received.size == size and answer.get("Metadata", {}).get("sha256", received.sha256) == received.sha256:
+            if received.size == size and answer.get("Metadata", {}).get(SHA256, received.sha256) == received.sha256:
                 return
         damaged += 1
         if damaged == _DAMAGED_AT_REST:

@@ -232,7 +232,9 @@ def test_the_sha256_is_kept_beside_the_content(store: S3Store, tmp_path: Path) -
 def test_content_that_is_not_what_was_stored_is_refused(store: S3Store, bucket: Bucket, tmp_path: Path) -> None:
     store.write("key", b"content")
     there = store._object("key")
-    bucket.client.put_object(**there, Body=b"cOntent", Metadata={"sha256": hashlib.sha256(b"content").hexdigest()})
+    bucket.client.put_object(
+        **there, Body=b"cOntent", Metadata={"grokcore-sha256": hashlib.sha256(b"content").hexdigest()}
+    )
     with pytest.raises(InputError, match="is damaged"):
         store.read("key")
     with pytest.raises(InputError, match="is damaged"):
@@ -241,7 +243,7 @@ def test_content_that_is_not_what_was_stored_is_refused(store: S3Store, bucket: 
 
 
 def test_what_others_have_written_can_be_read(store: S3Store, bucket: Bucket) -> None:
-    bucket.client.put_object(**store._object("key"), Body=b"by others")
+    bucket.client.put_object(**store._object("key"), Body=b"by others", Metadata={"sha256": "in base64"})
     assert store.read("key") == b"by others"
     found = store.find("key")
     assert found is not None
