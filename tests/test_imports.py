@@ -107,6 +107,7 @@ def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
         ("import grokcore.data, grokcore.evaluation, grokcore.evaluation.phases", {"torch", "transformers", "kfp"}),
         ("from grokcore.storage import open_store; open_store('here')", {"torch", "numpy", "boto3", "botocore"}),
         ("from grokcore import train_seeds", {"torch", "transformers", "kfp"}),
+        ("import grokcore.runs, grokcore.stage", {"torch", "transformers", "kfp", "boto3"}),
         ("import grokcore.reporting; from grokcore import build_report", {"torch", "transformers", "kfp"}),
     ],
 )

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from grokcore import __version__
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, GrokcoreError
 
-_EXTRAS = {"run": "all", "generate": "data", "train": "train", "evaluate": "train", "report": "report", "spec": "all"}
+_EXTRAS = {
+    "run": "all",
+    "generate": "data",
+    "train": "train",
+    "evaluate": "train",
+    "report": "report",
+    "runs": "data",
+    "spec": "all",
+}
 """The extra that brings what a command needs beyond the base installation."""
 
 _SPEC = "a preset's name (see `grokcore presets`) or a YAML or JSON file"
@@ -134,6 +142,8 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     delete.add_argument("uri", metavar="RUN_URI", help="directory of the run")
     delete.add_argument("--leftovers", action="store_true", help="delete only what unfinished writes have left in it")
     delete.add_argument("--yes", action="store_true", help="do not ask")
+    for action in (found, show, delete):
+        action.set_defaults(name="runs")
 
 
 def _command(

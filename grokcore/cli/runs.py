@@ -79,7 +79,7 @@ def _facts(detail: RunDetail) -> Iterator[tuple[str, str]]:
     run, manifest = detail.summary, detail.manifest
     yield "run", run.uri
     yield "state", run.state
-    yield "last step", "-" if run.step is None else str(run.step)
+    yield "last evaluation", "none" if run.step is None else f"step {run.step}"
     if manifest is not None:
         yield "name", manifest.name
         yield "run_id", manifest.run_id
