@@ -29,6 +29,8 @@ def local_path(uri: str | Path) -> Path:
     if "://" not in text:
         return Path(text).expanduser()
     parts = urlsplit(text)
+    if parts.scheme == "s3":
+        raise InputError(f"{text} is no place on this machine: give a path or file:///...")
     if parts.scheme != "file":
         raise InputError(f"{text}: {parts.scheme}:// is not supported; use a path, file:///... or s3://...")
     if parts.netloc not in ("", "localhost"):

@@ -74,6 +74,7 @@ def test_doctor_says_what_works(capsys: pytest.CaptureFixture[str]) -> None:
         (["report", "absent", "--out", "x.html"], "absent"),
         (["watch", "absent"], "is not a run"),
         (["watch", "ftp://host/run"], "ftp:// is not supported"),
+        (["run", "smoke", "--out", "s3://bucket/store"], "is no place on this machine: give a path"),
         (["spec"], "give a SPEC or --schema"),
     ],
 )

@@ -20,7 +20,13 @@ def test_paths_and_file_uris_name_paths(uri: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"), [("ftp://b/k", "ftp:// is not supported"), ("file://host/a", "host"), ("", "empty")]
+    ("uri", "said"),
+    [
+        ("ftp://b/k", "ftp:// is not supported"),
+        ("s3://b/k", "is no place on this machine"),
+        ("file://host/a", "host"),
+        ("", "empty"),
+    ],
 )
 def test_other_uris_are_refused_in_one_line(uri: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
