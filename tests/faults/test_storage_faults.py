@@ -118,10 +118,10 @@ def test_an_outage_is_waited_for_by_who_has_had_an_answer_before(
     fault = proxy.inject(Fault(kind, times=None))
     with pytest.raises(TransientError):
         stranger.read("runs/1/file")
+    assert fault.struck == 1
     end_of_outage = threading.Timer(2, proxy.heal)
     end_of_outage.start()
     acquainted.write("runs/1/file", NEW)
     end_of_outage.join()
-    assert fault.struck
     assert direct.read("runs/1/file") == NEW
     proxy.heal()
