@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.errors import InputError
 from grokcore.evaluation import EVALUATION
 from grokcore.reporting.labels import labelled
-from grokcore.spec import validate
+from grokcore.spec import parse_yaml, validate
 from grokcore.storage import local_copy, open_parent, read_bytes, read_json
 from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, MANIFEST, read_journal
@@ -206,11 +205,7 @@ def _read_evaluation(place: str | Path) -> Evaluation:
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
-    try:
-        spec = yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        problem = getattr(error, "problem", None) or type(error).__name__
-        raise InputError(f"{path} is not valid YAML ({problem}): it is damaged") from None
+    spec = parse_yaml(read_bytes(path), str(path))
     if not isinstance(spec, dict):
         raise InputError(f"{path} is no mapping of a spec's fields: it is damaged")
     return spec

@@ -2,7 +2,7 @@
 
 from grokcore.spec.experiment import ExperimentSpec, dataset_id
 from grokcore.spec.hardware import check_hardware, resolve, resolve_device
-from grokcore.spec.loading import load_spec, load_task, preset_names, read_spec, split_overrides, validate
+from grokcore.spec.loading import load_spec, load_task, parse_yaml, preset_names, read_spec, split_overrides, validate
 from grokcore.spec.model import GPT2, RWKV, LLaMA, Mamba, ModelSpec
 from grokcore.spec.task import ComparisonTask, ModularTask, TaskSpec
 from grokcore.spec.training import EvaluationSpec, StopOnGrok, TrainingSpec
@@ -24,6 +24,7 @@ __all__ = [
     "dataset_id",
     "load_spec",
     "load_task",
+    "parse_yaml",
     "preset_names",
     "read_spec",
     "resolve",

@@ -81,7 +81,7 @@ def read_spec(path: Path) -> ExperimentSpec:
     Raises:
         InputError: in one line, what is wrong with it.
     """
-    return validate(ExperimentSpec, _mapping(_parse(_text(path), str(path)), str(path)))
+    return validate(ExperimentSpec, _mapping(parse_yaml(_text(path), str(path)), str(path)))
 
 
 def validate(kind: type[T] | Any, document: Any) -> T:
@@ -99,7 +99,7 @@ def validate(kind: type[T] | Any, document: Any) -> T:
 
 def load_task(text: str) -> Any:
     """A task from its JSON or YAML text."""
-    return validate(TaskSpec, _parse(text, "the task"))
+    return validate(TaskSpec, parse_yaml(text, "the task"))
 
 
 def split_overrides(text: str) -> list[str]:
@@ -122,7 +122,7 @@ def _document(source: str, allow_files: bool) -> dict[str, Any]:
         near = difflib.get_close_matches(source, names, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InputError(f"there is no preset {_shown(source)}: {hint}presets are: {', '.join(names)}")
-    return _mapping(_parse(text, origin), origin)
+    return _mapping(parse_yaml(text, origin), origin)
 
 
 def _text(path: Path) -> str:
@@ -144,15 +144,22 @@ def _looks_like_path(source: str) -> bool:
     return "{" not in source and (source.endswith((".yaml", ".yml", ".json")) or source.startswith((".", "/", "~")))
 
 
-def _parse(text: str, origin: str) -> Any:
+def parse_yaml(text: str | bytes, origin: str) -> Any:
+    """The value of a YAML or JSON text.
+
+    Raises:
+        InputError: in one line, where `origin` is wrong.
+    """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         deep = "it is nested too deeply" if isinstance(error, RecursionError) else None
-        problem = deep or getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"{origin} is not valid YAML or JSON{where}: {problem}") from None
+        problem = deep or getattr(error, "problem", None) or str(error).partition("\n")[0]
+    except (AttributeError, KeyError, TypeError):  # how the loader meets `!!bool maybe` or `!!timestamp yesterday`
+        where, problem = "", "a value is not what its tag says"
+    raise InputError(f"{origin} is not valid YAML or JSON{where}: {problem}")
 
 
 def _parse_override(text: str) -> tuple[list[str], Any]:
@@ -160,7 +167,7 @@ def _parse_override(text: str) -> tuple[list[str], Any]:
     parts = path.strip().split(".")
     if not separator or not all(parts):
         raise InputError(f"override {_shown(text)} must read field=value, for example model.layers=4")
-    return parts, _parse(value, f"override {_shown(text)}")
+    return parts, parse_yaml(value, f"override {_shown(text)}")
 
 
 def _switched_section(path: Sequence[str]) -> str | None:

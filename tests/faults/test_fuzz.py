@@ -69,6 +69,7 @@ PIECES = [
     *("name: x\n", "task:\n", "  kind: modular\n", "model: ", "{", "}", "[", "]", "&a ", "*a", "<<: *a\n", "? ", "- "),
     *("!!python/object:os.system x\n", "!!binary x\n", "!!set {a}\n", "!!timestamp 2001-01-01\n", "2001-02-30: x\n"),
     *("seed: 0x1F\n", "seed: 1_000\n", "seed: 190:20:30\n", "seed: .inf\n", "training: {a: b}\n", "|\n", "\t", "  "),
+    *("!!bool maybe\n", "!!int x\n", "!!float x\n", "!!omap [a]\n", "!!null x\n", "!!str {a}\n", "!!merge x\n"),
     *("%YAML 9.9\n", "---\n", "...\n", "#", "'", '"', ",", ": ", "\n", "~", "null"),
 ]
 YAML = st.one_of(
@@ -81,6 +82,8 @@ YAML = st.one_of(
 @given(YAML)
 @example("a: " + "[" * 700)
 @example("\n- " + "- " * 3000)
+@example("seed: !!timestamp yesterday")
+@example("seed: !!bool maybe")
 @example("name: " + "9" * 6000 + "\nseed: " + "9" * 6000)
 @example(
     "a: &a [x,x,x,x,x,x,x,x,x]\n"
