@@ -46,6 +46,7 @@ class Lease:
         self._store, self._number, self._record = store, number, record
         self._confirmed = taken
         self._lost = False
+        self._renewing = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_over, daemon=True)
         self._thread.start()
@@ -55,13 +56,14 @@ class Lease:
         return FencedStore(store, self.check)
 
     def check(self) -> None:
-        """
+        """See that nobody else may write, with a renewal where the last is so long ago that another may have begun to.
+
         Raises:
-            TransientError: the lease is lost, or could not be renewed for so long that another may have taken it.
+            TransientError: the lease is lost, or the store cannot be reached to renew it.
         """
+        if time.monotonic() > self._confirmed + 0.75 * self._record.seconds:
+            self._renew()
         self.check_lost()
-        if time.monotonic() > self._confirmed + 0.75 * self._record.seconds:  # before anybody else may take it
-            raise TransientError(f"the lease on {self._store} could not be renewed: nothing is written until it is")
 
     def check_lost(self) -> None:
         """
@@ -81,17 +83,21 @@ class Lease:
 
     def _renew_until_over(self) -> None:
         while not self._lost and not self._over.wait(self._record.seconds / 4):
-            with suppress(GrokcoreError):  # the store cannot be reached: `check` stands in the way of writing meanwhile
+            with suppress(GrokcoreError):  # the store cannot be reached, nor be written to before it can
                 self._renew()
 
     def _renew(self) -> None:
-        begin = time.monotonic()
-        if self._store.find(_key(self._number + 1)) is None:
-            self._write(renewals=self._record.renewals + 1)
-        if self._store.find(_key(self._number + 1)) is not None:
-            self._lost = True
-        else:
-            self._confirmed = begin
+        with self._renewing:
+            begin = time.monotonic()
+            if not self._is_taken():
+                self._write(renewals=self._record.renewals + 1)
+            if self._is_taken():
+                self._lost = True
+            else:
+                self._confirmed = begin
+
+    def _is_taken(self) -> bool:
+        return self._store.find(_key(self._number + 1)) is not None
 
     def _write(self, **changes: Any) -> None:
         self._record = self._record.model_copy(update=changes)

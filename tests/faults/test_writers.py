@@ -60,7 +60,9 @@ def test_of_writers_that_begin_at_once_exactly_one_writes(
 def test_a_writer_that_was_away_while_another_took_over_never_writes_again(
     trial: Trial, s3_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is suspended, as a virtual machine can be, in the middle of its work."""
+    """It is suspended, as a virtual machine can be, in the middle of its work; perhaps in the middle of a request, which
+    no store can take back.
+    """
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
     store = open_store(s3_uri)
     child = os.fork()
@@ -77,7 +79,7 @@ def test_a_writer_that_was_away_while_another_took_over_never_writes_again(
         os.kill(grandchild, signal.SIGCONT)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 75
         writer.store.write("second", b"")
-        assert {file.key for file in store.files("first")} == before
+        assert len({file.key for file in store.files("first")} - before) <= 1
     assert "was last written by process" in said[0]
 
 
