@@ -60,9 +60,7 @@ def test_of_writers_that_begin_at_once_exactly_one_writes(
 def test_a_writer_that_was_away_while_another_took_over_never_writes_again(
     trial: Trial, s3_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is suspended, as a virtual machine can be, in the middle of its work; perhaps in the middle of a request, which
-    no store can take back.
-    """
+    """It is suspended, as a virtual machine can be, in the middle of its work: of a request too, which goes through."""
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
     store = open_store(s3_uri)
     child = os.fork()
