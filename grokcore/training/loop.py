@@ -18,7 +18,7 @@ from grokcore.data.supervision import supervise
 from grokcore.errors import StoppedError
 from grokcore.evaluation import Probes, next_evaluation, phases_of
 from grokcore.models import SequenceModel, decay_groups
-from grokcore.spec import ExperimentSpec
+from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.experiment import derived_seed
 from grokcore.telemetry import finite
 from grokcore.telemetry.manifest import ExitReason
@@ -118,10 +118,9 @@ class Trainer:
         saved = state.step if recorder.checkpoint is not None or training.on_nonfinite != "walk_back" else -1
         self._clock = self._mark = time.monotonic()
         self._mark_step = state.step
+        evaluated, due = _evaluations(lines, rules)
         while True:
             recorder.check()
-            evaluated = lines[-1]["step"] if lines else -1
-            due = next_evaluation(evaluated, rules) if lines else 0
             reason = self._finished(lines)
             milestones: list[str] = []
             if state.step >= due or (reason is not None and reason != "diverged" and evaluated < state.step):
@@ -130,12 +129,14 @@ class Trainer:
                     milestones = new_phases(lines[-1]["phases"] if lines else {}, line["phases"])
                     recorder.append(line)
                     on_evaluation(line)
+                    evaluated, due = _evaluations(lines, rules)
                     reason = self._finished(lines)
                 else:  # abandoned: whoever resumes makes it
                     reason = "stopped"
             if reason == "diverged" and training.on_nonfinite == "walk_back" and restarts < MAX_RESTARTS:
                 restarts += 1
                 saved = self._walk_back(recorder, restarts)
+                evaluated, due = _evaluations(lines, rules)
                 continue
             if stop.requested and reason is None:
                 reason = "stopped"
@@ -253,6 +254,12 @@ class Trainer:
         self.state.elapsed_seconds += now - self._clock
         self._clock = now
         return self.state.checkpoint(recorder.journal)
+
+
+def _evaluations(lines: Sequence[Line], rules: EvaluationSpec) -> tuple[int, int]:
+    """The step of the last evaluation, -1 before the first, and that of the next."""
+    evaluated = lines[-1]["step"] if lines else -1
+    return evaluated, next_evaluation(evaluated, rules) if lines else 0
 
 
 def _norm(norms: tuple[Tensor, ...]) -> float:

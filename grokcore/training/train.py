@@ -110,7 +110,7 @@ class Attempt:
         else:
             with self.store.scratch() as folder:
                 self._save_model(folder)
-                self.store.upload_directory(folder, "model", last="config.json")
+                self.store.upload_directory(folder, "model", last="model.safetensors")
 
     def _save_model(self, folder: Path) -> None:
         self.trainer.model.save(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,18 @@ import grokcore
 from grokcore.errors import GrokcoreError, InputError, TransientError
 from grokcore.spec import load_spec
 from grokcore.storage import FileStore, Store, open_store
-from grokcore.telemetry import JOURNAL
+from grokcore.telemetry import JOURNAL, read_journal
 from grokcore.training.background import Background
+from grokcore.training.checkpoints import writer as writing
 from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot
 from grokcore.training.checkpoints.load import load_checkpoint
-from grokcore.training.checkpoints.manifest import LATEST, files_by_step, manifest_key, read_checkpoint_manifest
+from grokcore.training.checkpoints.manifest import (
+    LATEST,
+    CheckpointManifest,
+    files_by_step,
+    manifest_key,
+    read_checkpoint_manifest,
+)
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.save import save_checkpoint
 from grokcore.training.checkpoints.writer import MAX_FAILURES, CheckpointWriter
@@ -209,6 +216,31 @@ def test_a_place_that_cannot_be_written_ends_training_at_once(obstinate: Obstina
     with pytest.raises(InputError, match="the disk is full"):
         writer.save_at_once(state(20), tries=MAX_FAILURES)
     assert steps(obstinate) == []
+
+
+def test_a_run_whose_saves_fail_ends_and_goes_on_once_they_can_be_made(
+    smoke_data: Path, smoke_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: Store, checkpoint: Checkpoint, milestones: Sequence[str]) -> CheckpointManifest:
+        if checkpoint.step > 10:
+            raise TransientError("the store is away")
+        return save_checkpoint(store, checkpoint, milestones)
+
+    said: list[str] = []
+    spec = load_spec("smoke", ["training.checkpoint_interval=10"])
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "save_checkpoint", fail)
+        with pytest.raises(TransientError, match="the store is away"):
+            grokcore.train_model(spec, smoke_data, tmp_path, notify=said.append)
+    assert len(said) == MAX_FAILURES - 1
+    assert [line["step"] for line in read_journal(tmp_path / JOURNAL)][-1] >= 20
+    grokcore.train_model(spec, smoke_data, tmp_path, notify=said.append)
+    assert said[-1] == "resuming at step 10"
+    ours, theirs = (
+        [{name: value for name, value in line.items() if name != "clock"} for line in read_journal(run / JOURNAL)]
+        for run in (tmp_path, smoke_run)
+    )
+    assert ours == theirs
 
 
 @pytest.mark.gpu
