@@ -18,7 +18,7 @@ def cache_folder(name: str) -> Path:
     Raises:
         InputError: neither can be written.
     """
-    for top in _places():
+    for top in cache_places():
         try:
             folder = top / name
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -30,7 +30,8 @@ def cache_folder(name: str) -> Path:
     raise InputError("there is no place for copies of data sets: point XDG_CACHE_HOME to one that can be written")
 
 
-def _places() -> Iterator[Path]:
+def cache_places() -> Iterator[Path]:
+    """Where a cache may be, the best place first; neither need exist or be ours."""
     with suppress(RuntimeError):  # a container's user may have no home
         yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "grokcore"
     yield Path(tempfile.gettempdir()) / f"grokcore-{os.getuid()}"

@@ -53,12 +53,13 @@ def test_of_a_training(
     for override in OVERRIDES:
         command += ["--set", override]
     for _ in range(trial.random.choice((1, 1, 2))):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_for_the_moment(trial, process, run)
-        finally:
-            process.kill()
-        assert process.wait() in (-signal.SIGKILL, 0)
+        with (tmp_path / "said").open("wb") as said:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+            try:
+                wait_for_the_moment(trial, process, run)
+            finally:
+                process.kill()
+        assert process.wait() in (-signal.SIGKILL, 0), (tmp_path / "said").read_text()
 
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
     grokcore.train_model(load_spec("smoke", OVERRIDES), smoke_data, store_uri)

@@ -22,6 +22,7 @@ def forget():
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(library.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(library, "_FLAGS", (*library._FLAGS, "-O0"))  # nothing here computes much
     (tmp_path / "temporary").mkdir()
     return tmp_path / "cache" / "grokcore"
 
@@ -48,6 +49,18 @@ def test_a_cache_that_cannot_be_written_falls_back_to_the_temporary_folder(cache
 
     assert kernel_choice() == "native"
     assert [file.suffix for file in (tmp_path / "temporary" / f"grokcore-{os.getuid()}").iterdir()] == [".so"]
+
+
+@needs_a_compiler
+def test_a_user_without_a_home_has_kernels_too(cache, tmp_path, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+
+    assert kernel_choice() == "native"
+    assert (tmp_path / "temporary" / f"grokcore-{os.getuid()}").is_dir()
 
 
 @needs_a_compiler

@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from grokcore.storage.cache import cache_places
+
 _FLAGS = (
     *("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-std=gnu11"),
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math", "-freciprocal-math"),
@@ -73,7 +75,7 @@ def load_kernels() -> Kernels | None:
     sources = sorted(folder.glob("*.c"))
     key = hashlib.sha256(b"".join(source.read_bytes() for source in (*sources, *sorted(folder.glob("*.h")))))
     key.update(" ".join((compiler, *_FLAGS, _processor())).encode())
-    for folder in (_cache_folder(), Path(tempfile.gettempdir()) / f"grokcore-{os.getuid()}"):
+    for folder in cache_places():
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder.stat().st_uid != os.getuid():
@@ -85,10 +87,6 @@ def load_kernels() -> Kernels | None:
         except (OSError, subprocess.SubprocessError):
             continue
     return None
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "grokcore"
 
 
 def _processor() -> str:
