@@ -40,13 +40,16 @@ class ExperimentSpec(Spec):
         return name
 
     @model_validator(mode="after")
-    def _stops_on_a_held_out_split(self) -> ExperimentSpec:
+    def _names_held_out_splits(self) -> ExperimentSpec:
         stop = self.training.stop_on_grok
-        if stop is not None and stop.split not in self.task.held_out_splits:
-            raise ValueError(
-                f"training.stop_on_grok.split={stop.split} is no held-out split of {self.task.kind}; "
-                f"allowed are {', '.join(self.task.held_out_splits)}"
-            )
+        named = {f"drop_on[{number}].split": drop.split for number, drop in enumerate(self.training.drop_on)}
+        named["stop_on_grok.split"] = None if stop is None else stop.split
+        for field, split in named.items():
+            if split is not None and split not in self.task.held_out_splits:
+                raise ValueError(
+                    f"training.{field}={split} is no held-out split of {self.task.kind}; "
+                    f"allowed are {', '.join(self.task.held_out_splits)}"
+                )
         return self
 
     @property
@@ -74,9 +77,10 @@ class ExperimentSpec(Spec):
             raise ValueError("a run's id needs the precision it is computed in: resolve the spec first")
         model, training = identity_of(self.model), identity_of(self.training)
         model["seed"], training["seed"] = self.init_seed, self.order_seed
-        return fingerprint(
-            {"dataset": self.dataset_id, "model": model, "training": training, "semantics": SEMANTICS_VERSION}
-        )
+        parts = {"dataset": self.dataset_id, "model": model, "training": training, "semantics": SEMANTICS_VERSION}
+        if self.training.schedule == "phase":  # what is measured, and when, decides the learning rate
+            parts["evaluation"] = identity_of(self.evaluation)
+        return fingerprint(parts)
 
     @property
     def evaluation_id(self) -> str:

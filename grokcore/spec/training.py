@@ -16,10 +16,27 @@ class StopOnGrok(Spec):
     tail: float = Field(1.25, ge=1.1, description="train on to this multiple of the sustained time to grok")
 
 
+class PhaseDrop(Spec):
+    """Something that a run's own evaluations show, and that lowers the learning rate from there on."""
+
+    phase: Literal["memorized", "onset", "grokked"] = Field(
+        description="what has to begin: memorized (the training set), onset or grokked (of a held-out split)"
+    )
+    split: str | None = Field(None, description="the held-out split whose phase it is; null with memorized")
+
+    @model_validator(mode="after")
+    def _names_a_split(self) -> PhaseDrop:
+        if (self.phase == "memorized") != (self.split is None):
+            raise ValueError(f"phase={self.phase} {'has no' if self.split else 'needs a'} split")
+        return self
+
+
 class TrainingSpec(Spec):
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or sgd with betas[0] as momentum")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="adamw; adam, whose weight decay is part of the gradient; sgd with betas[0] as momentum"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
-    weight_decay: float = Field(0.1, ge=0, description="decoupled weight decay; 0 switches it off")
+    weight_decay: float = Field(0.1, ge=0, description="weight decay, decoupled but for adam; 0 switches it off")
     decay_groups: Literal["explicit", "published"] = Field(
         "explicit",
         description="what is decayed: explicit (matrices and embeddings; no bias, norm, decay rate or state matrix) or "
@@ -27,15 +44,21 @@ class TrainingSpec(Spec):
     )
     betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of AdamW's moment estimates")
     epsilon: float = Field(1e-8, gt=0, description="AdamW's term for numerical stability")
-    schedule: Literal["constant", "linear", "cosine", "step"] = Field(
-        "constant", description="learning rate after the warm-up: constant, linear, cosine or step"
+    schedule: Literal["constant", "linear", "cosine", "step", "phase"] = Field(
+        "constant",
+        description="learning rate after the warm-up: constant, linear, cosine, step (drops at drop_steps) or phase "
+        "(drops when the phases of drop_on begin)",
     )
     schedule_steps: int | None = Field(
         None, ge=1, description="steps until linear and cosine reach their floor, warm-up included"
     )
     schedule_floor: float = Field(0.0, ge=0, le=1, description="lowest learning rate, as a share of the peak")
     drop_steps: tuple[int, ...] = Field((), description="steps at which the schedule 'step' lowers the learning rate")
-    drop_factor: float = Field(0.1, gt=0, lt=1, description="what each of drop_steps multiplies the learning rate by")
+    drop_factor: float = Field(0.1, gt=0, lt=1, description="what each drop multiplies the learning rate by")
+    drop_on: tuple[PhaseDrop, ...] = added_later(
+        (),
+        description="phases at which the schedule 'phase' lowers the learning rate, once an evaluation confirms them",
+    )
     warmup_steps: int = Field(0, ge=0, description="steps of linear warm-up from 0")
     batch_size: int = Field(512, ge=1, description="examples per optimiser step, over all devices")
     gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimiser step; divides batch_size")
@@ -98,6 +121,8 @@ class TrainingSpec(Spec):
                 )
         if self.schedule == "step" and not self.drop_steps:
             raise ValueError("schedule=step needs drop_steps, for example [20000, 40000]")
+        if self.schedule == "phase" and not self.drop_on:
+            raise ValueError("schedule=phase needs drop_on, for example [{phase: memorized}]")
         if (self.projection == "none") != (self.projection_bound is None):
             raise ValueError("projection and projection_bound go together: set both or neither")
         return self

@@ -29,7 +29,7 @@ from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.precision import autocast, loss_scaler
 from grokcore.training.recorder import Recorder
 from grokcore.training.sampler import EpochSampler
-from grokcore.training.schedule import learning_rate_at
+from grokcore.training.schedule import learning_rate_at, phase_drops
 from grokcore.training.signals import StopRequest
 from grokcore.training.state import TrainingState
 from grokcore.training.step import Step
@@ -119,6 +119,7 @@ class Trainer:
         self._clock = self._mark = time.monotonic()
         self._mark_step = state.step
         evaluated, due = _evaluations(lines, rules)
+        self._drops = phase_drops(lines, training)
         while True:
             recorder.check()
             reason = self._finished(lines)
@@ -130,6 +131,7 @@ class Trainer:
                     recorder.append(line)
                     on_evaluation(line)
                     evaluated, due = _evaluations(lines, rules)
+                    self._drops = phase_drops(lines, training)
                     reason = self._finished(lines)
                 else:  # abandoned: whoever resumes makes it
                     reason = "stopped"
@@ -137,6 +139,7 @@ class Trainer:
                 restarts += 1
                 saved = self._walk_back(recorder, restarts)
                 evaluated, due = _evaluations(lines, rules)
+                self._drops = phase_drops(lines, training)
                 continue
             if stop.requested and reason is None:
                 reason = "stopped"
@@ -152,7 +155,7 @@ class Trainer:
     def _step(self) -> None:
         """One optimiser step. Nothing in here waits for the device."""
         step = self.state.step
-        self.step(self.sampler(step), learning_rate_at(step, self.training))
+        self.step(self.sampler(step), learning_rate_at(step, self.training, self._drops))
 
     def _walk_back(self, recorder: Recorder, restarts: int) -> int:
         """Go on from the last good checkpoint with another order of the data.
@@ -221,14 +224,16 @@ class Trainer:
             "flops": state.step * self.flops_per_step,
             "train": train,
             "splits": splits,
-            "learning_rate": learning_rate_at(state.step, training),
+            "learning_rate": math.nan,  # its place in the line; below, since it may depend on the phases
             "gradient_norm": finite(gradient_norm),
             "weight_norm": finite(_norm(norms)),
             "loss_scale": None if state.scaler is None else state.scaler.scale.item(),
             "steps_skipped": int(state.steps_skipped.item()),
             "restarts": state.restarts,
         }
-        line["phases"] = phases_of([*recorder.lines, line], self.held_out, self.spec.evaluation)
+        lines = [*recorder.lines, line]
+        line["phases"] = phases_of(lines, self.held_out, self.spec.evaluation)
+        line["learning_rate"] = learning_rate_at(state.step, training, phase_drops(lines, training))
         now = time.monotonic()
         line["clock"] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

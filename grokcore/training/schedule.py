@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from grokcore.spec import TrainingSpec
+from grokcore.spec.training import PhaseDrop
 
 
-def learning_rate_at(step: int, training: TrainingSpec) -> float:
+def learning_rate_at(step: int, training: TrainingSpec, drops: Sequence[int] = ()) -> float:
     """Learning rate of the optimiser step that follows `step` completed ones.
 
     Linear warm-up from 0 over `warmup_steps`, then by `schedule`: constant; linear or cosine (arXiv 1608.03983,
     without restarts) down to `schedule_floor` at `schedule_steps`, and flat from there; or multiplied by `drop_factor`
-    at each of `drop_steps`.
+    at each of `drop_steps`, or, with the schedule `phase`, at each of `drops`.
+
+    Args:
+        drops: the steps from which the phases of `drop_on` are known to have begun, see `phase_drops`.
     """
     peak, warmup = training.learning_rate, training.warmup_steps
     if step < warmup:
@@ -20,10 +26,31 @@ def learning_rate_at(step: int, training: TrainingSpec) -> float:
     match training.schedule:
         case "constant":
             return peak
-        case "step":
-            return peak * training.drop_factor ** sum(step >= drop for drop in training.drop_steps)
+        case "step" | "phase":
+            at = training.drop_steps if training.schedule == "step" else drops
+            return peak * training.drop_factor ** sum(step >= drop for drop in at)
         case "linear" | "cosine":
             end = training.schedule_steps or 0
             progress = min(1.0, (step - warmup) / (end - warmup))
             left = 1 - progress if training.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
             return peak * (training.schedule_floor + (1 - training.schedule_floor) * left)
+
+
+def phase_drops(lines: Sequence[Mapping[str, Any]], training: TrainingSpec) -> tuple[int, ...]:
+    """The steps at which the phases of `drop_on` were first on record, in a journal's lines.
+
+    A phase is on record once the evaluations that confirm it have been made: later than the step that it began at.
+    Empty but for the schedule `phase`.
+    """
+    if training.schedule != "phase":
+        return ()
+    found = (
+        next((line["step"] for line in lines if _began(line["phases"], drop) is not None), None)
+        for drop in training.drop_on
+    )
+    return tuple(step for step in found if step is not None)
+
+
+def _began(phases: Mapping[str, Any], drop: PhaseDrop) -> int | None:
+    step: int | None = phases["memorized"] if drop.split is None else phases[drop.split][drop.phase]
+    return step

@@ -115,6 +115,8 @@ def why_not_stacked(spec: ExperimentSpec) -> str | None:
         return "dropout, whose draws would not be those of single runs"
     if spec.training.precision == "fp16":
         return "training.precision=fp16, whose loss scale skips steps of one seed and not of another"
+    if spec.training.schedule == "phase":
+        return "training.schedule=phase, whose learning rate drops at another step with every seed"
     if spec.training.on_nonfinite != "stop":
         return f"training.on_nonfinite={spec.training.on_nonfinite}, which treats one seed's steps unlike another's"
     return None
