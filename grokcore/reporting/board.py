@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bokeh.models import ColumnDataSource, Range1d
@@ -18,20 +18,6 @@ from grokcore.reporting.series import POINTS_OF_A_REPORT, Series, drawn_lines, s
 ACCURACY = Measure("accuracy", "a", "{0.00 %}")
 LOSS = Measure("loss", "l", "{%.3g}")
 DYNAMICS = (("learning rate", "learning_rate"), ("gradient norm", "gradient_norm"), ("weight norm", "weight_norm"))
-
-
-@dataclass
-class Chart:
-    """A figure and its place on the page; `toggles` maps a button's number to the models it shows and hides."""
-
-    element: str
-    title: str
-    description: str
-    figure: Any
-    toggles: dict[int, list[Any]] = field(default_factory=dict)
-
-    def toggle(self, button: int, *models: Any) -> None:
-        self.toggles.setdefault(button, []).extend(models)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from bokeh.models import PrintfTickFormatter, Range1d
 
 from grokcore.reporting.axis import StepAxis
-from grokcore.reporting.board import DYNAMICS, Board, Chart, board_of
+from grokcore.reporting.board import DYNAMICS, Board, board_of
 from grokcore.reporting.charts_of_many import accuracy_by_split, draw_entries, loss_by_split
 from grokcore.reporting.charts_of_one import accuracy_of_one, loss_of_one
-from grokcore.reporting.figures import Measure, curve, tooltip
+from grokcore.reporting.figures import Chart, Measure, curve, tooltip
+from grokcore.reporting.palette import BLUE, Style
 from grokcore.reporting.read import RunView
-from grokcore.reporting.series import BLUE, Style, entry_styles, split_styles
+from grokcore.reporting.series import entry_styles, split_styles
 
 
 @dataclass(frozen=True)

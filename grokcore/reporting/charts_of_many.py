@@ -6,11 +6,12 @@ import math
 
 from bokeh.models import NumeralTickFormatter
 
-from grokcore.reporting.board import ACCURACY, LOSS, Board, Chart, baseline_of
+from grokcore.reporting.board import ACCURACY, LOSS, Board, baseline_of
 from grokcore.reporting.entries import samples
-from grokcore.reporting.figures import FAINT, Measure, baseline_line, curve, mark_line, threshold_line, tooltip
+from grokcore.reporting.figures import Chart, Measure, baseline_line, curve, mark_line, threshold_line, tooltip
 from grokcore.reporting.formatting import count, percent
 from grokcore.reporting.marks import Mark, marks_of, slots
+from grokcore.reporting.palette import FAINT
 from grokcore.reporting.series import Series, entry_styles
 
 _LABELLED = 4

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from bokeh.models import NumeralTickFormatter
 
-from grokcore.reporting.board import ACCURACY, LOSS, Board, Chart, baseline_of
-from grokcore.reporting.figures import FAINT, Measure, baseline_line, curve, mark_line, short, threshold_line, tooltip
+from grokcore.reporting.board import ACCURACY, LOSS, Board, baseline_of
+from grokcore.reporting.figures import Chart, Measure, baseline_line, curve, mark_line, short, threshold_line, tooltip
 from grokcore.reporting.formatting import count, percent
 from grokcore.reporting.marks import marks_of, slots
+from grokcore.reporting.palette import FAINT
 from grokcore.reporting.read import RunView
 from grokcore.reporting.series import Series, split_styles
 

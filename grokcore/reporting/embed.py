@@ -13,7 +13,7 @@ from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 from bokeh.resources import Resources
 
-from grokcore.reporting.board import Chart
+from grokcore.reporting.figures import Chart
 
 _DOCUMENT = "grokcore"
 

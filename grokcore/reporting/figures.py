@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bokeh.models import (
@@ -24,9 +24,8 @@ from markupsafe import escape
 
 from grokcore.reporting.axis import StepAxis
 from grokcore.reporting.marks import Mark, Slot
-from grokcore.reporting.series import Style
+from grokcore.reporting.palette import FAINT, GRID, INK, Style
 
-INK, FAINT, GRID = "#1b1b1b", "#6b6b6b", "#e4e4e4"
 _FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
 
@@ -37,6 +36,20 @@ class Measure:
     name: str
     prefix: str
     shown: str
+
+
+@dataclass
+class Chart:
+    """A figure and its place on the page; `toggles` maps a button's number to the models it shows and hides."""
+
+    element: str
+    title: str
+    description: str
+    figure: Any
+    toggles: dict[int, list[Any]] = field(default_factory=dict)
+
+    def toggle(self, button: int, *models: Any) -> None:
+        self.toggles.setdefault(button, []).extend(models)
 
 
 def step_figure(

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
-
-from grokcore.reporting import embed, formatting
 from grokcore.reporting.charts import build_charts
 from grokcore.reporting.entries import entries_of
+from grokcore.reporting.page import render_page
 from grokcore.reporting.read import RunView, read_runs
-from grokcore.reporting.series import DASH_LENGTHS
 from grokcore.reporting.summary import definitions, facts, findings, outcomes
 from grokcore.reporting.tables import accuracy_table, differences, manifest_table, seeds_table, times_table
 from grokcore.reporting.timeline import ticks, timeline
@@ -46,35 +40,25 @@ def build_report(
 def render(runs: Sequence[RunView]) -> str:
     """The HTML of a report."""
     charts = build_charts(runs)
-    bokeh, own = embed.bokeh_script(), _template_file("report.js")
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=_title(runs),
-            runs=runs,
-            alone=len(runs) == 1,
-            facts=facts(runs[0]),
-            findings=[(run, findings(run)) for run in runs] if len(runs) <= MANY else [],
-            outcomes=outcomes(runs) if len(runs) > 1 else [],
-            definitions=definitions(runs),
-            timeline=timeline(runs, charts.axis),
-            ticks=ticks(charts.axis),
-            charts=charts,
-            dashes=DASH_LENGTHS,
-            thresholds=sorted({run.evaluation.threshold for run in runs}),
-            seeds=seeds_table(runs),
-            accuracy=accuracy_table(runs),
-            times=times_table(runs),
-            manifest=manifest_table(runs),
-            differences=differences(runs),
-            format=formatting,
-            policy=embed.content_policy([bokeh, own]),
-            bokeh=Markup(bokeh),  # noqa: S704 - the library's own code
-            own=Markup(own),  # noqa: S704 - our own code
-            style=Markup(_template_file("report.css")),  # noqa: S704 - our own style sheet
-            data=Markup(embed.charts_json(charts.all)),  # noqa: S704 - JSON without < > &
-        )
+    return render_page(
+        "report.html.j2",
+        charts.all,
+        title=_title(runs),
+        runs=runs,
+        alone=len(runs) == 1,
+        facts=facts(runs[0]),
+        findings=[(run, findings(run)) for run in runs] if len(runs) <= MANY else [],
+        outcomes=outcomes(runs) if len(runs) > 1 else [],
+        definitions=definitions(runs),
+        timeline=timeline(runs, charts.axis),
+        ticks=ticks(charts.axis),
+        charts=charts,
+        thresholds=sorted({run.evaluation.threshold for run in runs}),
+        seeds=seeds_table(runs),
+        accuracy=accuracy_table(runs),
+        times=times_table(runs),
+        manifest=manifest_table(runs),
+        differences=differences(runs),
     )
 
 
@@ -83,18 +67,3 @@ def _title(runs: Sequence[RunView]) -> str:
     if len(labels) <= 3:
         return ", ".join(labels)
     return f"{labels[0]}, {labels[1]} and {len(labels) - 2} more"
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_template_file),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _template_file(name: str) -> str:
-    return (resources.files("grokcore.reporting") / "templates" / name).read_text("utf-8")

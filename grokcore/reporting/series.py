@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from grokcore.reporting.entries import Entry
+from grokcore.reporting.palette import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    DASHES,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Style,
+    told_apart,
+)
 from grokcore.reporting.read import Line, Measure, RunView
-
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
-)  # fmt: skip
-"""The palette of Okabe and Ito, told apart with every form of colour vision, without its yellow (faint on white)."""
 
 _COLOURS_OF_ROLE = {
     "held_out": (BLUE, VERMILLION, GREEN, PURPLE),
@@ -20,26 +28,9 @@ _COLOURS_OF_ROLE = {
     "diagnostic": (PURPLE, GREEN, ORANGE, SKY),
 }
 _DASH_OF_ROLE = {"held_out": "solid", "train": "dashed", "diagnostic": "dotdash"}
-_RUN_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
-_DASHES = ("solid", "dashed", "dotted", "dotdash")
-DASH_LENGTHS = {"solid": "none", "dashed": "6 3", "dotted": "2 3", "dotdash": "2 3 6 3"}
-"""The same dashes for SVG."""
 
 POINTS_OF_A_REPORT = 120_000
 """Numbers drawn at most, so that a file of many long runs stays small enough to mail."""
-
-
-@dataclass(frozen=True)
-class Style:
-    colour: str
-    dash: str
-    width: float
-    opacity: float = 1.0
-
-    @property
-    def faint(self) -> Style:
-        """For one of many lines whose median has this style."""
-        return replace(self, dash="solid", width=1.0, opacity=0.5)
 
 
 @dataclass(frozen=True)
@@ -86,19 +77,15 @@ def split_styles(series: Sequence[Series]) -> list[Style]:
         number = used[one.role] = used.get(one.role, -1) + 1
         dash = _DASH_OF_ROLE.get(one.role, "dotdash")
         if number >= len(colours):
-            dash = _DASHES[(number // len(colours) + _DASHES.index(dash)) % len(_DASHES)]
+            dash = DASHES[(number // len(colours) + DASHES.index(dash)) % len(DASHES)]
         styles.append(Style(colours[number % len(colours)], dash, 2.5 if one.role == "held_out" else 1.5))
     return styles
 
 
 def entry_styles(entries: Sequence[Entry]) -> list[Style]:
     """Several runs: a colour per run or spec, and another dash where the colours are used up; medians are broad."""
-    cycle = len(_RUN_COLOURS)
-    width = 2 if len(entries) <= cycle else 1.5
-    return [
-        Style(_RUN_COLOURS[number % cycle], _DASHES[number // cycle % len(_DASHES)], 3 if entry.several else width)
-        for number, entry in enumerate(entries)
-    ]
+    width = 2 if len(entries) <= len(CYCLE) else 1.5
+    return [told_apart(number, 3 if entry.several else width) for number, entry in enumerate(entries)]
 
 
 def drawn_lines(run: RunView, series: Sequence[Series], most: int) -> list[Line]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,47 +17,15 @@ from grokcore.reporting.formatting import (
     flops,
     moment,
     percent,
-    setting,
     significant,
     times,
 )
 from grokcore.reporting.read import HeldOut, RunView, Time, Times
 from grokcore.reporting.series import series_of
+from grokcore.reporting.table import Cell, Row, Section, Table, known, note_of, settings_section
 
 DEFINITIONS = (("first_crossing", "first crossing"), ("sustained", "sustained"), ("stable", "stable"))
 ROLES = {"train": "training", "held_out": "held out", "diagnostic": "diagnostic"}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a cell says, and smaller below it what belongs to that."""
-
-    text: str
-    note: str = ""
-    muted: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    head: str
-    cells: list[Cell]
-    note: str = ""
-    differs: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    title: str
-    rows: list[Row]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    caption: str
-    columns: list[str]
-    sections: list[Section]
-    numeric: bool = True
 
 
 def accuracy_table(runs: Sequence[RunView]) -> Table:
@@ -82,25 +50,25 @@ def _accuracy_cells(run: RunView, split: str | None) -> list[Cell]:
         result = run.evaluation.splits[name] if name else None
         return [
             Cell(percent(train.accuracy)),
-            _known(percent(result.majority_baseline if result else None)),
+            known(percent(result.majority_baseline if result else None)),
             Cell(significant(train.loss)),
-            _known(count(result.examples if result else None)),
+            known(count(result.examples if result else None)),
         ]
     result = run.evaluation.splits.get(split)
     if result is None:
-        return [_known(NOTHING)] * 4
+        return [known(NOTHING)] * 4
     return [
         Cell(percent(result.accuracy)),
-        _known(percent(result.majority_baseline)),
+        known(percent(result.majority_baseline)),
         Cell(significant(result.loss)),
-        _known(count(result.examples)),
+        known(count(result.examples)),
     ]
 
 
 def _accuracy_cell(run: RunView, split: str | None) -> Cell:
     accuracy, baseline, loss, examples = (cell.text for cell in _accuracy_cells(run, split))
     parts = [(baseline, "baseline {}"), (loss, "loss {}"), (examples, "{} examples")]
-    return Cell(accuracy, _note(form.format(text) for text, form in parts if text != NOTHING), accuracy == NOTHING)
+    return Cell(accuracy, note_of(form.format(text) for text, form in parts if text != NOTHING), accuracy == NOTHING)
 
 
 def times_table(runs: Sequence[RunView]) -> Table:
@@ -121,11 +89,11 @@ def _times_of_one(run: RunView, title: str, found: Times | None) -> Section:
     for name, words in DEFINITIONS:
         time: Time | None = getattr(found, name)
         if time is None:
-            cells = [_censored(run), *[_known(NOTHING)] * 5]
+            cells = [_censored(run), *[known(NOTHING)] * 5]
         else:
             cells = [
                 Cell(count(time.steps)),
-                _known(_interval(time)),
+                known(_interval(time)),
                 Cell(significant(time.epochs)),
                 Cell(count(time.examples)),
                 Cell(flops(time.flops)),
@@ -142,10 +110,10 @@ def _times_by_run(runs: Sequence[RunView], title: str, found: Sequence[Times | N
     rows = []
     if any(isinstance(one, HeldOut) for one in found):
         rows.append(
-            Row("verdict", [Cell(one.verdict) if isinstance(one, HeldOut) else _known(NOTHING) for one in found])
+            Row("verdict", [Cell(one.verdict) if isinstance(one, HeldOut) else known(NOTHING) for one in found])
         )
         ratios = [one.ratio if isinstance(one, HeldOut) else None for one in found]
-        rows.append(Row("T_split / T_train", [_known(times(ratio)) for ratio in ratios]))
+        rows.append(Row("T_split / T_train", [known(times(ratio)) for ratio in ratios]))
     for name, words in DEFINITIONS:
         rows.append(Row(words, [_time_cell(run, one, name) for run, one in zip(runs, found, strict=True)]))
     return Section(title, rows)
@@ -153,7 +121,7 @@ def _times_by_run(runs: Sequence[RunView], title: str, found: Sequence[Times | N
 
 def _time_cell(run: RunView, found: Times | None, name: str) -> Cell:
     if found is None:
-        return _known(NOTHING)
+        return known(NOTHING)
     time: Time | None = getattr(found, name)
     if time is None:
         return _censored(run)
@@ -164,12 +132,7 @@ def _time_cell(run: RunView, found: Times | None, name: str) -> Cell:
         flops(time.flops),
         duration(time.seconds),
     ]
-    return Cell(count(time.steps), _note(part for part in parts if not part.startswith(NOTHING)))
-
-
-def _note(parts: Iterable[str]) -> str:
-    """Parts side by side; a line may end between them, not inside one."""
-    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
+    return Cell(count(time.steps), note_of(part for part in parts if not part.startswith(NOTHING)))
 
 
 def _interval(time: Time) -> str:
@@ -178,10 +141,6 @@ def _interval(time: Time) -> str:
 
 def _censored(run: RunView) -> Cell:
     return Cell(f"not within {count(run.limit)}", muted=True)
-
-
-def _known(text: str) -> Cell:
-    return Cell(text, muted=text == NOTHING)
 
 
 def seeds_table(runs: Sequence[RunView]) -> Table | None:
@@ -202,7 +161,7 @@ def _sample_row(split: str | None, sample: Sample) -> Row:
         # Where a run ended early, the latest time that was seen need not be the latest that there is.
         sign = f">{NARROW}" if sample.latest.censored else f"≥{NARROW}" if sample.censored else ""
         time = replace(time, note=f"{count(sample.earliest)} to {sign}{count(sample.latest.step)}")
-    accuracy = _known(percent(spread.median if spread else None))
+    accuracy = known(percent(spread.median if spread else None))
     if spread and spread.lowest != spread.highest:
         accuracy = replace(accuracy, note=f"{percent(spread.lowest)} to {percent(spread.highest)}")
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in sample.verdicts.items())
@@ -215,7 +174,7 @@ def manifest_table(runs: Sequence[RunView]) -> Table:
     Seeds of one spec share a column: what differs among them stands there one after the other.
     """
     entries = entries_of(runs)
-    settings = partial(_settings, groups=[entry.runs for entry in entries])
+    settings = partial(settings_section, groups=[entry.runs for entry in entries])
     sections = [
         settings("Choices", [run.manifest.choices for run in runs]),
         settings("Data", [_data(run) for run in runs]),
@@ -237,33 +196,7 @@ def differences(runs: Sequence[RunView]) -> list[str]:
     """The choices, and the data, in which these runs differ."""
     made = [{**_data(run), **run.manifest.choices} for run in runs]
     apart = [(place,) for place in range(len(runs))]
-    return [row.head for row in _settings("", made, groups=apart).rows if row.differs]
-
-
-def _settings(
-    title: str,
-    columns: Sequence[Mapping[str, Any]],
-    *,
-    groups: Sequence[Sequence[int]],
-    compute: Sequence[str] = (),
-    compare: bool = True,
-) -> Section:
-    """A row per setting of the runs in `columns`, a cell per group of them; rows that differ come first."""
-    keys = dict.fromkeys(key for column in columns for key in column)
-    rows = []
-    for key in keys:
-        texts = [
-            NOTHING
-            if key not in column
-            else flops(column[key])
-            if key in compute
-            else setting(column[key], f"{title} {key}".lower())
-            for column in columns
-        ]
-        differs = compare and len(set(texts)) > 1
-        cells = [_known(", ".join(dict.fromkeys(texts[place] for place in group))) for group in groups]
-        rows.append(Row(key, cells, differs=differs))
-    return Section(title, sorted(rows, key=lambda row: not row.differs))
+    return [row.head for row in settings_section("", made, groups=apart).rows if row.differs]
 
 
 def _data(run: RunView) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from grokcore.reporting.axis import StepAxis
 from grokcore.reporting.entries import entries_of
 from grokcore.reporting.marks import Mark, marks_of_split
+from grokcore.reporting.palette import Style
 from grokcore.reporting.read import RunView
-from grokcore.reporting.series import Style, entry_styles, series_of, split_styles
+from grokcore.reporting.series import entry_styles, series_of, split_styles
 from grokcore.reporting.summary import verdict_words
 
 

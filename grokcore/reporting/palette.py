@@ -1,0 +1,49 @@
+"""The colours and dashes of all charts, told apart with every form of colour vision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+)  # fmt: skip
+"""The palette of Okabe and Ito, without its yellow (faint on white)."""
+
+INK, FAINT, GRID = "#1b1b1b", "#6b6b6b", "#e4e4e4"
+
+CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+DASHES = ("solid", "dashed", "dotted", "dotdash")
+DASH_LENGTHS = {"solid": "none", "dashed": "6 3", "dotted": "2 3", "dotdash": "2 3 6 3"}
+"""The same dashes for SVG."""
+
+
+@dataclass(frozen=True)
+class Style:
+    colour: str
+    dash: str
+    width: float
+    opacity: float = 1.0
+
+    @property
+    def faint(self) -> Style:
+        """For one of many lines whose median has this style."""
+        return replace(self, dash="solid", width=1.0, opacity=0.5)
+
+
+def told_apart(number: int, width: float) -> Style:
+    """The style of the curve `number`: a colour each, and another dash where the colours are used up."""
+    return Style(CYCLE[number % len(CYCLE)], DASHES[number // len(CYCLE) % len(DASHES)], width)
+
+
+def in_order(length: int) -> Sequence[str]:
+    """Colours from dark violet over blue to green for `length` things that have an order: viridis up to .7 of it."""
+    ends = [(0x44, 0x01, 0x54), (0x3B, 0x52, 0x8B), (0x21, 0x91, 0x8C), (0x44, 0xBF, 0x70)]
+    return [_between(ends, place / max(1, length - 1)) for place in range(length)]
+
+
+def _between(ends: Sequence[tuple[int, int, int]], share: float) -> str:
+    left = min(int(share * (len(ends) - 1)), len(ends) - 2)
+    part = share * (len(ends) - 1) - left
+    mixed = (round(a + (b - a) * part) for a, b in zip(ends[left], ends[left + 1], strict=True))
+    return "#{:02x}{:02x}{:02x}".format(*mixed)
