@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from grokcore.errors import InputError
 from grokcore.runs.writers import is_being_written
 from grokcore.storage import Store, StoredFile, local_copy
 from grokcore.telemetry import JOURNAL, MANIFEST, read_journal, read_manifest
-
-DELETING = "deleting.json"
-"""Stands in a run's place while it is being deleted, so that a deletion that was interrupted can be repeated."""
+from grokcore.telemetry.places import files_by_run
 
 _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""
@@ -52,30 +49,9 @@ def list_runs(root: Store) -> list[RunSummary]:
         InputError: the place may not be read.
         TransientError: the store did not answer.
     """
-    found = _by_run(list(root.files()))
+    found = files_by_run(root.files())
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda item: summarise(root, *item), sorted(found.items())))
-
-
-def _by_run(files: Sequence[StoredFile]) -> dict[str, list[StoredFile]]:
-    """The files of each run by the run's place. What lies below a run belongs to it, manifests of checkpoints too."""
-    marked = {_parent(file.key) for file in files if PurePosixPath(file.key).name in (MANIFEST, DELETING)}
-    runs: dict[str, list[StoredFile]] = {}
-    for file in files:
-        outermost = next((place for place in _directories(file.key) if place in marked), None)
-        if outermost is not None:
-            runs.setdefault(outermost, []).append(file)
-    return runs
-
-
-def _directories(key: str) -> list[str]:
-    """The directories that a key lies in, from the outermost, which is ''."""
-    parts = key.split("/")[:-1]
-    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
-
-
-def _parent(key: str) -> str:
-    return key.rpartition("/")[0]
 
 
 def summarise(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummary:

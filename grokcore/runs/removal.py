@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from grokcore.errors import InputError
-from grokcore.runs.catalogue import DELETING
 from grokcore.runs.checkpoints import orphans_of
 from grokcore.spec import read_spec
 from grokcore.storage import Store, clear_errors, local_copy
 from grokcore.telemetry import MANIFEST, read_manifest
+from grokcore.telemetry.places import DELETING
 from grokcore.training.checkpoints.manifest import FOLDER as CHECKPOINTS
 from grokcore.training.lease import FOLDER as LEASE
 from grokcore.training.lock import LOCK, sole_writer

@@ -12,8 +12,8 @@ import pytest
 from grokcore.cli import main
 from grokcore.errors import InputError, TransientError
 from grokcore.runs import checkpoints_of, delete_leftovers, delete_run, describe_run, list_runs, orphans_of
-from grokcore.runs.catalogue import DELETING
 from grokcore.storage import Store, open_store
+from grokcore.telemetry.places import DELETING
 from grokcore.training.lock import sole_writer
 
 
