@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class Spec(BaseModel):
@@ -26,13 +27,18 @@ def added_later(neutral: Any, *, description: str, **constraints: Any) -> Any:
     return Field(neutral, description=description, json_schema_extra={"identity": "unless default"}, **constraints)
 
 
+def identity_rule(field: FieldInfo) -> Any:
+    """Whether a field belongs to the identity: True, False, or `unless default`."""
+    extra = field.json_schema_extra
+    return extra.get("identity", True) if isinstance(extra, dict) else True
+
+
 def identity_of(spec: Spec) -> dict[str, Any]:
     """The fields of `spec` that decide a result, as plain JSON values."""
     dumped = spec.model_dump(mode="json")
     identity: dict[str, Any] = {}
     for name, field in type(spec).model_fields.items():
-        extra = field.json_schema_extra
-        rule = extra.get("identity", True) if isinstance(extra, dict) else True
+        rule = identity_rule(field)
         value = getattr(spec, name)
         if rule is False or (rule == "unless default" and value == field.default):
             continue

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from grokcore.evaluation import Evaluation
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import yaml
+
+from grokcore.data import Dataset
+from grokcore.data.info import DatasetInfo, SplitInfo
+from grokcore.evaluation import EVALUATION, Evaluation, next_evaluation, phases_of
+from grokcore.evaluation.evaluate import assemble
+from grokcore.evaluation.records import RunRecord
+from grokcore.spec import ExperimentSpec, resolve
+from grokcore.spec.base import identity_of
+from grokcore.tasks import Role
+from grokcore.telemetry import JOURNAL, MANIFEST, Manifest
+from grokcore.telemetry.journal import encode
 
 
 def evaluation(sustained: int | None, accuracy: float) -> Evaluation:
@@ -26,3 +44,147 @@ def evaluation(sustained: int | None, accuracy: float) -> Evaluation:
             "exit_reason": "budget_steps",
         }
     )
+
+
+@dataclass(frozen=True)
+class Rise:
+    """A curve that leaves `low` and reaches `high` at the step `at`, as a straight line over log(step).
+
+    `at` None: it stays at `low`. Of accuracies that count from .99 on, that of `high` = 1 is reached close to `at`.
+    """
+
+    at: float | None
+    low: float = 0.45
+    high: float = 1.0
+    width: float = 2.0
+
+    def __call__(self, step: int) -> float:
+        if self.at is None or step <= self.at / self.width:
+            return self.low
+        if step >= self.at:
+            return self.high
+        return self.low + (self.high - self.low) * math.log(step * self.width / self.at) / math.log(self.width)
+
+
+Curve = Callable[[int], float | None]
+
+
+def evaluated_steps(spec: ExperimentSpec) -> list[int]:
+    """The steps that a run of the spec is evaluated at, up to its budget."""
+    steps = [0]
+    while steps[-1] < spec.training.max_steps:
+        steps.append(min(next_evaluation(steps[-1], spec.evaluation), spec.training.max_steps))
+    return steps
+
+
+def record(
+    spec: ExperimentSpec,
+    train: Curve,
+    held_out: Mapping[str, Curve],
+    *,
+    atomic: Curve | None = None,
+    uri: str | None = None,
+    exit_reason: str = "budget_steps",
+    parameters: int = 100_000,
+) -> RunRecord:
+    """An evaluated run of `spec` with these curves; splits that are not named stay at chance.
+
+    Args:
+        train: accuracy of the pooled training set, and of each training split but `atomic`.
+        held_out: by split.
+        atomic: of the training splits of atomic facts; by default that of `train`.
+    """
+    spec = resolve(spec)
+    info = _info(spec)
+    curves: dict[str, Curve] = {}
+    for name, split in info.splits.items():
+        if split.role == "train":
+            curves[name] = atomic if atomic is not None and "atomic" in name else train
+        else:
+            curves[name] = held_out.get(name, Rise(None))
+    lines: list[dict[str, Any]] = []
+    for step in evaluated_steps(spec):
+        splits = {name: {"accuracy": curve(step), "loss": 0.1} for name, curve in curves.items()}
+        lines.append(
+            {
+                "step": step,
+                "examples": step * spec.training.batch_size,
+                "epoch": step / 24,
+                "flops": step * 1e9,
+                "train": {"accuracy": train(step), "loss": 0.1},
+                "splits": splits,
+                "learning_rate": spec.training.learning_rate,
+                "gradient_norm": 1.0,
+                "weight_norm": 20.0,
+                "loss_scale": None,
+                "steps_skipped": 0,
+                "phases": {},
+                "clock": {"time": "2026-11-21T09:00:00Z", "elapsed_seconds": step / 50, "steps_per_second": 50.0},
+            }
+        )
+        lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec.evaluation)
+    last = lines[-1]
+    dataset = cast(Dataset, SimpleNamespace(info=info))  # of a data set, only what it says about itself is asked for
+    result = assemble(spec, dataset, lines, last["train"], last["splits"], exit_reason)
+    return RunRecord(uri or f"/made-up/{spec.run_id}", spec, _manifest(spec, exit_reason, parameters), lines, result)
+
+
+def _info(spec: ExperimentSpec) -> DatasetInfo:
+    """What the data set of a task would say about itself."""
+    roles: dict[str, Role] = dict.fromkeys(_TRAIN.get(spec.task.kind, ("train_inferred",)), "train")
+    roles |= dict.fromkeys(spec.task.held_out_splits, "held_out")
+    split = {"rows": 1000, "probes": 1000, "majority_baseline": 0.4}
+    return DatasetInfo(
+        id=spec.dataset_id,
+        generator_version=1,
+        task=spec.task.model_dump(mode="json"),
+        vocabulary_size=100,
+        sequence_length=5,
+        eos=1,
+        prefixes=(),
+        splits={name: SplitInfo.model_validate({"role": role, **split}) for name, role in roles.items()},
+        files={},
+    )
+
+
+_TRAIN = {"comparison": ("id_atomic", "ood_atomic", "train_inferred"), "modular": ("train",)}
+
+
+def _manifest(spec: ExperimentSpec, exit_reason: str, parameters: int) -> Manifest:
+    return Manifest.model_validate(
+        {
+            "run_id": spec.run_id,
+            "name": spec.name,
+            "dataset": {"id": spec.dataset_id, "uri": f"/made-up/datasets/{spec.dataset_id}"},
+            "versions": {"grokcore": "0.1.0", "python": "3.11.7", "torch": "2.13.0"},
+            "hardware": {"device": "cpu", "processor": "x86_64", "cores": 2, "threads": 1, "gpu": None},
+            "git": None,
+            "choices": {
+                **identity_of(spec.model),
+                **identity_of(spec.training),
+                "seed": spec.seed,
+                **{f"task.{name}": value for name, value in identity_of(spec.task).items()},
+            },
+            "model": {
+                "parameters": parameters,
+                "parameters_without_embeddings": parameters // 2,
+                "flops_per_step": 1e9,
+                "vocabulary_size": 100,
+                "sequence_length": 5,
+            },
+            "seeds": {"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
+            "exit_reason": exit_reason,
+            "started": "2026-11-21T09:00:00Z",
+            "finished": "2026-11-21T09:02:13Z",
+        }
+    )
+
+
+def write(run: RunRecord, directory: Path) -> Path:
+    """The run's files in a directory, as a training and an evaluation leave them."""
+    directory.mkdir(parents=True)
+    (directory / "spec.yaml").write_text(yaml.safe_dump(run.spec.model_dump(mode="json"), sort_keys=False))
+    (directory / MANIFEST).write_text(run.manifest.model_dump_json())
+    (directory / JOURNAL).write_bytes(b"".join(encode(line) for line in run.journal))
+    (directory / EVALUATION).write_text(run.evaluation.model_dump_json())
+    return directory

@@ -1,0 +1,236 @@
+"""Evaluated runs as an analysis reads them, and the groups of them that differ in their seeds alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from grokcore.errors import InputError
+from grokcore.evaluation.fields import fields_of, telling
+from grokcore.evaluation.result import EVALUATION, Evaluation
+from grokcore.evaluation.seeds import group_key, grouped
+from grokcore.spec import ExperimentSpec, read_spec, validate
+from grokcore.storage import Store, local_copy, open_store, read_json
+from grokcore.storage.artifacts import RUN_FILES
+from grokcore.telemetry import JOURNAL, MANIFEST, Manifest, read_journal, read_manifest
+from grokcore.telemetry.line import checked_lines
+from grokcore.telemetry.places import DELETING, files_by_run
+
+_AT_ONCE = 8
+"""Runs that are read at the same time: on object storage each costs a few round trips."""
+
+
+class UnfinishedError(InputError):
+    """A run has no evaluation of all that its journal holds."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One evaluated run, read, and each of its files held against the others.
+
+    Attributes:
+        uri: the run's directory.
+        journal: the lines of metrics.jsonl, in order; the last is the one that `evaluation` was made at.
+    """
+
+    uri: str
+    spec: ExperimentSpec
+    manifest: Manifest
+    journal: list[dict[str, Any]]
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seeds alone.
+
+    Attributes:
+        label: what tells this group from the others it was found with: `architecture gpt2`, `values 20, weight_decay
+            0.1`; unique among them.
+        settings: the fields that the label is made from, by their dotted names; empty where there is but one group.
+        runs: in the order of their seeds.
+    """
+
+    label: str
+    settings: Mapping[str, Any]
+    runs: tuple[RunRecord, ...]
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """The spec of the first run, which is every run's but for the seed and the budget."""
+        return self.runs[0].spec
+
+
+def read_records(
+    places: Sequence[str | Path],
+    *,
+    unfinished: Literal["refuse", "skip"] = "refuse",
+    notify: Callable[[str], None] = lambda line: None,
+) -> list[RunRecord]:
+    """The evaluated runs at some places, in the order of the places, and of their URIs below each.
+
+    A run that is found twice, under another key or through another place, counts once: the copy that went further is
+    kept. Two seeds of a sample must not be one and the same.
+
+    Args:
+        places: run directories, or anything below which runs lie: a path, a `file://` or an `s3://` URI.
+        unfinished: what becomes of runs without an evaluation, or with one of fewer steps than they have by now.
+        notify: called with a line for each run that is left out.
+
+    Raises:
+        InputError: there is no run, a file of one is missing or damaged, or a run waits for `grokcore evaluate`.
+        TransientError: a store could not be reached.
+    """
+    if isinstance(places, str | Path):
+        raise InputError("places is a list of places, not a single one")
+    if not places:
+        raise InputError("name at least one run, or a place below which runs lie")
+    uris = list(dict.fromkeys(uri for place in places for uri in _runs_at(open_store(place))))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(_read_or_reason, uris))
+    records = []
+    for one in found:
+        if isinstance(one, RunRecord):
+            records.append(one)
+        elif unfinished == "refuse":
+            raise one
+        else:
+            notify(f"left out: {one}")
+    if not records:
+        raise InputError(f"none of the {len(uris)} runs here is evaluated yet; make it so with: grokcore evaluate RUN")
+    return _each_once(records, notify)
+
+
+def _runs_at(store: Store) -> Iterator[str]:
+    """URIs of the runs at a place: the place itself, or all below it; those half deleted are runs no more."""
+    if store.find(MANIFEST) is not None:
+        yield store.uri
+        return
+    found = files_by_run(store.files())
+    whole = [place for place, files in sorted(found.items()) if not _is_half_deleted(place, files)]
+    if not whole:
+        raise InputError(f"there is no run at {store} or below it: no {MANIFEST}")
+    for place in whole:
+        yield store.uri_of(place)
+
+
+def _is_half_deleted(place: str, files: Sequence[Any]) -> bool:
+    return any(file.key == f"{place}/{DELETING}".lstrip("/") for file in files)
+
+
+def _read_or_reason(uri: str) -> RunRecord | UnfinishedError:
+    try:
+        return read_record(uri)
+    except UnfinishedError as error:
+        return error
+
+
+def read_record(uri: str) -> RunRecord:
+    """The evaluated run in a directory.
+
+    Raises:
+        UnfinishedError: it is not evaluated, or has gone on since.
+        InputError: a file is missing or damaged, or belongs to another run.
+        TransientError: the store could not be reached.
+    """
+    with local_copy(uri, (*RUN_FILES, EVALUATION)) as directory:
+        manifest = read_manifest(directory)
+        spec = read_spec(directory / "spec.yaml")
+        if not (directory / EVALUATION).exists():
+            raise UnfinishedError(f"{uri} has no evaluation yet; make one with: grokcore evaluate {uri}")
+        journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
+        try:
+            evaluation: Evaluation = validate(Evaluation, read_json(directory / EVALUATION))
+        except InputError as error:
+            raise InputError(f"{directory / EVALUATION} is damaged or of another version: {error}") from None
+    _check_identity(uri, spec, manifest, evaluation)
+    last = journal[-1]["step"] if journal else None
+    if evaluation.step != last:
+        raise UnfinishedError(
+            f"{uri} was evaluated at step {evaluation.step}, but its journal ends at {last}; bring it up to date with: "
+            f"grokcore evaluate {uri}"
+        )
+    if evaluation.splits.keys() != journal[-1]["splits"].keys():
+        raise InputError(f"{uri} is damaged: its evaluation does not have the splits of its journal")
+    return RunRecord(uri, spec, manifest, journal, evaluation)
+
+
+def _check_identity(uri: str, spec: ExperimentSpec, manifest: Manifest, evaluation: Evaluation) -> None:
+    if spec.training.precision == "auto" or spec.run_id != manifest.run_id:
+        raise InputError(
+            f"{uri} is run {manifest.run_id}, but its spec.yaml is another's: it was changed since, or made by a "
+            "version of grokcore whose runs give other curves"
+        )
+    if evaluation.run_id != manifest.run_id:
+        raise InputError(f"{uri} holds the evaluation of run {evaluation.run_id}, but is run {manifest.run_id}")
+    if evaluation.evaluation_id != spec.evaluation_id:
+        raise UnfinishedError(
+            f"{uri} was evaluated by other rules than its spec's; bring it up to date with: grokcore evaluate {uri}"
+        )
+
+
+def _each_once(records: Sequence[RunRecord], notify: Callable[[str], None]) -> list[RunRecord]:
+    kept: dict[tuple[str, str], RunRecord] = {}
+    for record in records:
+        key = record.manifest.run_id, record.evaluation.evaluation_id
+        other = kept.setdefault(key, record)
+        if other is record:
+            continue
+        longer, shorter = (record, other) if record.evaluation.step > other.evaluation.step else (other, record)
+        kept[key] = longer
+        notify(f"left out: {shorter.uri} is the same run as {longer.uri}, seed included")
+    return list(kept.values())
+
+
+def groups_of(records: Sequence[RunRecord]) -> list[Group]:
+    """Runs that differ in their seeds alone, together; groups in the order of what tells them apart.
+
+    Names and budgets keep no runs apart: no result depends on them. The rules by which phases are judged do.
+    """
+    groups = grouped(records, lambda record: group_key(record.spec)[1:])
+    fields = [fields_of(group[0].spec) for group in groups]
+    names = telling(fields)
+    settings = [{name: found[name] for name in names if name in found} for found in fields]
+    labels = labels_of(settings) if len(groups) > 1 else [group[0].spec.name for group in groups]
+    made = [
+        Group(label, chosen, tuple(sorted(group, key=_by_seed)))
+        for label, chosen, group in zip(labels, settings, groups, strict=True)
+    ]
+    return sorted(made, key=lambda group: [_order(group.settings.get(name)) for name in names])
+
+
+def _by_seed(record: RunRecord) -> tuple[int, int, int]:
+    return record.spec.seed, record.spec.init_seed, record.spec.order_seed
+
+
+def labels_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Settings in words: `values 20, weight_decay 0.1`. A name loses its section where no other ends alike."""
+    names = dict.fromkeys(name for one in settings for name in one)
+    ends = Counter(name.rpartition(".")[2] for name in names)
+    short = {
+        name: name if ends[end] > 1 or end == "seed" else end for name in names for end in [name.rpartition(".")[2]]
+    }
+    return [", ".join(f"{short[name]} {value_text(value)}" for name, value in one.items()) for one in settings]
+
+
+def value_text(value: Any) -> str:
+    """A setting as people write it: 0.001, 1e-05, true, none, [0.9, 0.98]."""
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    """Numbers ascending, then texts; what is not there first."""
+    if value is None:
+        return 0, 0, ""
+    if isinstance(value, bool | int | float):
+        return 1, float(value), ""
+    return 2, 0, value_text(value)
