@@ -1,4 +1,4 @@
-"""What a process that trains seeds is told, and says: one JSON line each.
+"""What a process that trains runs is told, and says: one JSON line each.
 
 To it: a job, or null where there is no further one. From it: {"line": a line of the journal}, {"note": a remark}, and
 at the end of a job {"end": a result or an error}.

@@ -1,4 +1,4 @@
-"""Seeds in processes of their own, each on its own cores, with a queue for those that wait."""
+"""Runs in processes of their own, each on its own cores, with a queue for those that wait."""
 
 from __future__ import annotations
 
@@ -27,17 +27,21 @@ _POLL_SECONDS = 0.1
 """How long a signal may go unnoticed."""
 
 
-def train_in_processes(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
-    """As many seeds at a time as the cores hold; a process that is lost is replaced, and its seed counted as failed.
+def train_in_processes(jobs: Sequence[Job], listener: Listener, most: int | None = None) -> list[Outcome]:
+    """As many runs at a time as the cores hold; a process that is lost is replaced, and its run counted as failed.
 
-    A signal to this process is passed on: each seed saves after the step in hand. Should this process be killed, or
+    A signal to this process is passed on: each run saves after the step in hand. Should this process be killed, or
     leave because of a second signal, its processes notice that their standard input has ended, and do the same.
+
+    Args:
+        jobs: of any specs that have the same `training.threads`; begun in this order.
+        most: processes at most; None for as many as the cores hold.
     """
     threads = jobs[0].spec.training.threads or 1
     crew = _Crew(jobs, listener, threads)
     with stop_on_signal() as stop:
         try:
-            for cores in shares(len(jobs), threads):
+            for cores in shares(min(len(jobs), most or len(jobs)), threads):
                 crew.hire(cores)
             while crew.at_work:
                 crew.hear()
@@ -49,7 +53,7 @@ def train_in_processes(jobs: Sequence[Job], listener: Listener) -> list[Outcome]
 
 
 class _Process:
-    """A child that trains one seed after another; `job` is the number of the one in hand."""
+    """A child that does one job after another; `job` is the number of the one in hand."""
 
     def __init__(self, cores: frozenset[int], threads: int, messages: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
         self.cores = cores
@@ -98,7 +102,7 @@ class _Process:
 
 
 class _Crew:
-    """The processes, the seeds that wait, and what became of the others."""
+    """The processes, the jobs that wait, and what became of the others."""
 
     def __init__(self, jobs: Sequence[Job], listener: Listener, threads: int) -> None:
         self.outcomes: list[Outcome] = [None] * len(jobs)
@@ -109,7 +113,7 @@ class _Crew:
         self._messages: queue.SimpleQueue[tuple[_Process, Any]] = queue.SimpleQueue()
 
     def hire(self, cores: frozenset[int]) -> None:
-        """Start a process on `cores` and give it the next seed."""
+        """Start a process on `cores` and give it the next job."""
         process = _Process(cores, self._threads, self._messages)
         self.at_work.add(process)
         self._next(process)
@@ -125,18 +129,18 @@ class _Crew:
             return
         if process.job is None:
             return
-        seed = self._jobs[process.job].seed
+        job = self._jobs[process.job]
         match message:
             case {"line": line}:
-                self._listener.on_evaluation(seed, line)
+                self._listener.on_evaluation(job, line)
             case {"note": note}:
-                self._listener.remark(seed, note)
+                self._listener.on_remark(job, note)
             case {"end": outcome}:
                 self._settle(process, decode_outcome(outcome))
                 self._next(process)
 
     def stop(self) -> None:
-        """Have every seed save and leave; no further one is begun."""
+        """Have every run save and leave; no further one is begun."""
         if not self._stopping:
             self._stopping = True
             for process in self.at_work:
@@ -152,6 +156,7 @@ class _Crew:
     def _next(self, process: _Process) -> None:
         if self._waiting and not self._stopping:
             number = self._waiting.popleft()
+            self._listener.on_begin(self._jobs[number])
             process.give(number, self._jobs[number])
         else:
             process.dismiss()
@@ -170,7 +175,7 @@ class _Crew:
         number, process.job = process.job, None
         if number is not None:
             self.outcomes[number] = outcome
-            self._listener.on_end(self._jobs[number].seed, outcome)
+            self._listener.on_end(self._jobs[number], outcome)
 
 
 def _loss(code: int) -> GrokcoreError:

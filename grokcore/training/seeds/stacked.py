@@ -25,7 +25,7 @@ from grokcore.training.place import TrainResult
 from grokcore.training.precision import autocast
 from grokcore.training.projections import PROJECTIONS
 from grokcore.training.schedule import learning_rate_at
-from grokcore.training.seeds.jobs import Job, Listener, Outcome
+from grokcore.training.seeds.jobs import Job, Listener, Outcome, evaluate
 from grokcore.training.signals import StopRequest, stop_on_signal
 from grokcore.training.train import Attempt, begin
 
@@ -40,14 +40,15 @@ def train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
         runs.enter_context(reproducible(spec.order_seed, device, spec.training.threads))
         groups: dict[int, dict[int, Attempt]] = {}
         for number, job in enumerate(jobs):
-            tell = partial(listener.remark, job.seed)
+            tell = partial(listener.on_remark, job)
+            listener.on_begin(job)
             try:
                 attempt = runs.enter_context(
                     begin(job.spec, job.data, job.run, resume=job.resume, stop=stop, notify=tell)
                 )
             except GrokcoreError as error:
                 outcomes[number] = error
-                listener.on_end(job.seed, error)
+                listener.on_end(job, error)
             else:
                 groups.setdefault(attempt.trainer.state.step, {})[number] = attempt
         for _, group in sorted(groups.items()):
@@ -61,7 +62,7 @@ def _train_group(
 ) -> dict[int, Outcome]:
     outcomes: dict[int, Outcome] = {}
     turns = {
-        number: attempt.trainer.turns(attempt.recorder, stop, partial(listener.on_evaluation, jobs[number].seed))
+        number: attempt.trainer.turns(attempt.recorder, stop, partial(listener.on_evaluation, jobs[number]))
         for number, attempt in attempts.items()
     }
     step = StackedStep([attempt.trainer for attempt in attempts.values()], listener.notify)
@@ -71,20 +72,23 @@ def _train_group(
                 next(turns[number])
                 continue
             except StopIteration as end:
-                outcome = _ended(attempts[number], end)
+                outcome = _ended(attempts[number], jobs[number], end)
             except GrokcoreError as error:
                 outcome = error
             del turns[number]
             outcomes[number] = outcome
-            listener.on_end(jobs[number].seed, outcome)
+            listener.on_end(jobs[number], outcome)
         if turns and not stop.requested:  # a signal between two turns ends all seeds at the same step
             step()
     return outcomes
 
 
-def _ended(attempt: Attempt, end: StopIteration) -> TrainResult | GrokcoreError:
+def _ended(attempt: Attempt, job: Job, end: StopIteration) -> TrainResult | GrokcoreError:
     try:
-        return attempt.end(end.value)
+        result = attempt.end(end.value)
+        if job.evaluate:
+            evaluate(job)
+        return result
     except GrokcoreError as error:
         return error
 

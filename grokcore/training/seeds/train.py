@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -73,12 +73,19 @@ def train_seeds(
     resolved = [resolve(spec) for spec in specs]
     jobs = _jobs(resolved, data, open_store(out), resume)
     if strategy is None:
-        strategy = _best_strategy(resolved[0], jobs[0])
-    if strategy not in _STRATEGIES:
+        strategy = best_strategy(resolved[0], jobs[0])
+    if strategy not in STRATEGIES:
         raise InputError(f"strategy={strategy!r} is not known; allowed are {', '.join(get_args(Strategy))}")
     if strategy == "stacked" and (obstacle := why_not_stacked(resolved[0])) is not None:
         raise InputError(f"strategy=stacked does not go with {obstacle}: use strategy=sequence")
-    outcomes = _STRATEGIES[strategy](jobs, Listener(on_evaluation, on_end, notify))
+    listener = Listener(
+        on_begin=lambda job: None,
+        on_evaluation=lambda job, line: on_evaluation(job.seed, line),
+        on_remark=lambda job, line: notify(f"seed {job.seed}: {line}"),
+        on_end=lambda job, outcome: on_end(job.seed, outcome),
+        notify=notify,
+    )
+    outcomes = STRATEGIES[strategy](jobs, listener)
     return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
 
 
@@ -98,7 +105,8 @@ def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, out: Store, resume:
     return [Job(spec, place, run.uri, resume) for run, spec in zip(runs, specs, strict=True)]
 
 
-def _best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
+def best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
+    """How seeds of this spec are trained fastest on its device; `job` is one of them."""
     if resolve_device(spec.training.device) == "cpu":
         return "processes"
     from grokcore.training.record import flops_per_step
@@ -136,15 +144,16 @@ def _check_seeds(specs: Sequence[ExperimentSpec]) -> None:
 
 
 def train_in_sequence(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
-    """One seed after another, in this process; after a signal no further one is begun."""
+    """One job after another, in this process; after a signal no further one is begun."""
     outcomes: list[Outcome] = [None] * len(jobs)
     for number, job in enumerate(jobs):
+        listener.on_begin(job)
         outcome = outcomes[number] = attempt(
             job,
-            on_evaluation=partial(listener.on_evaluation, job.seed),
-            notify=partial(listener.remark, job.seed),
+            on_evaluation=partial(listener.on_evaluation, job),
+            notify=partial(listener.on_remark, job),
         )
-        listener.on_end(job.seed, outcome)
+        listener.on_end(job, outcome)
         if isinstance(outcome, StoppedError):
             break
     return outcomes
@@ -156,8 +165,13 @@ def _train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
     return train_stacked(jobs, listener)
 
 
-_STRATEGIES: Mapping[Strategy, Callable[[Sequence[Job], Listener], list[Outcome]]]
-_STRATEGIES = {"processes": train_in_processes, "sequence": train_in_sequence, "stacked": _train_stacked}
+STRATEGIES: Mapping[Strategy, Callable[[Sequence[Job], Listener], list[Outcome]]]
+STRATEGIES = {"processes": train_in_processes, "sequence": train_in_sequence, "stacked": _train_stacked}
+
+
+def worst_kind(errors: Iterable[GrokcoreError]) -> type[GrokcoreError]:
+    """The class of the error whose exit code tells best what to do about several."""
+    return type(min(errors, key=lambda error: _SEVERITY.index(error.exit_code)))
 
 
 def _all_or_worst(outcomes: Mapping[int, Outcome], notify: Callable[[str], None]) -> list[TrainResult]:
@@ -177,6 +191,7 @@ def _all_or_worst(outcomes: Mapping[int, Outcome], notify: Callable[[str], None]
         raise StoppedError(
             f"stopped with {stopped} of {len(outcomes)} seeds unfinished; the same command goes on from there"
         )
-    worst = min(failed.values(), key=lambda error: _SEVERITY.index(error.exit_code))
     numbers = ", ".join(str(seed) for seed in failed)
-    raise type(worst)(f"{len(failed)} of {len(outcomes)} seeds failed ({numbers}); the other runs are complete")
+    raise worst_kind(failed.values())(
+        f"{len(failed)} of {len(outcomes)} seeds failed ({numbers}); the other runs are complete"
+    )

@@ -1,4 +1,4 @@
-"""A process that trains seeds: `python -m grokcore.training.seeds.worker CORES` reads jobs and says how they go.
+"""A process that trains runs: `python -m grokcore.training.seeds.worker CORES` reads jobs and says how they go.
 
 Its standard input belongs to the process that started it, and ends with it: training then stops as at a signal.
 """
