@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import shlex
 import sys
 from typing import Any
@@ -11,34 +10,9 @@ from typing import Any
 from grokcore.cli.specs import spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.spec import ExperimentSpec
+from grokcore.spec.seeds import parse_seeds
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry import JOURNAL, SeedsProgress, read_journal
-
-MOST = 1000
-"""Seeds of one command at most: beyond it stands a slip of the finger."""
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`0..3,8` as [0, 1, 2, 3, 8].
-
-    Raises:
-        InputError: it is no list of seeds and ranges, or names a seed twice.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"(\d{1,18})(?:\.\.(\d{1,18}))?", part.strip(), re.ASCII)
-        if found is None:
-            raise InputError(f"--seeds {text}: {part.strip()!r} is no seed; write 0..7, or 0,3,5, or 0..3,8")
-        first, last = int(found[1]), int(found[2] or found[1])
-        if last < first:
-            raise InputError(f"--seeds {text}: the range {part.strip()} runs backwards; write {last}..{first}")
-        if len(seeds) + last - first >= MOST:
-            raise InputError(f"--seeds {text}: that is more than {MOST} seeds; train them in several commands")
-        seeds += range(first, last + 1)
-    twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
-    if twice is not None:
-        raise InputError(f"--seeds {text}: seed {twice} is named twice; name each once")
-    return seeds
 
 
 def train_seeds(options: argparse.Namespace) -> None:

@@ -64,7 +64,7 @@ def load_spec(
         InputError: in one line, what is wrong and what is allowed.
     """
     document = _document(source, allow_files)
-    changes = [_parse_override(text) for text in overrides]
+    changes = [parse_override(text) for text in overrides]
     changes.sort(key=lambda change: 0 if _switched_section(change[0]) else 1)
     for path, value in changes:
         section = _switched_section(path)
@@ -111,36 +111,62 @@ def split_overrides(text: str) -> list[str]:
 
 
 def _document(source: str, allow_files: bool) -> dict[str, Any]:
-    names = preset_names()
+    return document_of(source, preset_names(), allow_files=allow_files)
+
+
+def document_of(
+    source: str,
+    names: Sequence[str],
+    *,
+    package: str = "grokcore.presets",
+    what: str = "preset",
+    fields: str = "name, seed, task, model, training, evaluation",
+    allow_files: bool = True,
+) -> dict[str, Any]:
+    """The mapping behind a name, a path or an inline text, not yet validated.
+
+    Args:
+        names: those that there are, each a YAML file in `package`.
+        what: what errors call one of them.
+        fields: what errors say such a mapping has.
+
+    Raises:
+        InputError: in one line, what is wrong.
+    """
+    known = f"{what}s are: {', '.join(names)}"
     if source in names:
-        text, origin = (resources.files("grokcore.presets") / f"{source}.yaml").read_text("utf-8"), f"preset {source}"
-    elif "\n" in source or (":" in source and not _looks_like_path(source)) or source.lstrip().startswith("{"):
-        text, origin = source, "the inline spec"
-    elif allow_files and (_looks_like_path(source) or Path(source).is_file()):
-        text, origin = _text(Path(source).expanduser()), source
+        text, origin = (resources.files(package) / f"{source}.yaml").read_text("utf-8"), f"{what} {source}"
+    elif "\n" in source or (":" in source and not looks_like_path(source)) or source.lstrip().startswith("{"):
+        text, origin = source, f"the inline {'spec' if what == 'preset' else what}"
+    elif allow_files and (looks_like_path(source) or Path(source).is_file()):
+        text, origin = _text(Path(source).expanduser(), known), source
     else:
         near = difflib.get_close_matches(source, names, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"there is no preset {_shown(source)}: {hint}presets are: {', '.join(names)}")
-    return _mapping(parse_yaml(text, origin), origin)
+        raise InputError(f"there is no {what} {_shown(source)}: {hint}{known}")
+    return _mapping(parse_yaml(text, origin), origin, fields)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, known: str | None = None) -> str:
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
-        raise InputError(f"there is no file {path}; presets are: {', '.join(preset_names())}") from None
+        known = known or f"presets are: {', '.join(preset_names())}"
+        raise InputError(f"there is no file {path}; {known}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _mapping(document: Any, origin: str) -> dict[str, Any]:
+def _mapping(
+    document: Any, origin: str, fields: str = "name, seed, task, model, training, evaluation"
+) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise InputError(f"{origin} must be a mapping with name, seed, task, model, training, evaluation")
+        raise InputError(f"{origin} must be a mapping with {fields}")
     return document
 
 
-def _looks_like_path(source: str) -> bool:
+def looks_like_path(source: str) -> bool:
+    """Whether a text is meant as the path of a file rather than as a name or a document."""
     return "{" not in source and (source.endswith((".yaml", ".yml", ".json")) or source.startswith((".", "/", "~")))
 
 
@@ -162,7 +188,12 @@ def parse_yaml(text: str | bytes, origin: str) -> Any:
     raise InputError(f"{origin} is not valid YAML or JSON{where}: {problem}")
 
 
-def _parse_override(text: str) -> tuple[list[str], Any]:
+def parse_override(text: str) -> tuple[list[str], Any]:
+    """`model.layers=4` as the parts of the field's name and the value.
+
+    Raises:
+        InputError: it does not read field=value.
+    """
     path, separator, value = text.partition("=")
     parts = path.strip().split(".")
     if not separator or not all(parts):
