@@ -28,7 +28,7 @@ def generate(options: argparse.Namespace) -> None:
     for name, split in info.splits.items():
         print(
             f"  {name:<{width}}  {split.role:<10}  {split.rows:>12,} rows  {split.probes:>6,} probes"
-            f"  majority baseline {split.majority_baseline:.3f}"
+            f"  chance {split.chance or 0:.3f}  majority baseline {split.majority_baseline:.3f}"
         )
 
 

@@ -154,6 +154,7 @@ def _describe(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> D
                 rows=split.rows,
                 probes=len(data.probes[name]),
                 majority_baseline=split.majority_baseline,
+                chance=split.chance,
             )
             for name, split in data.splits.items()
         },

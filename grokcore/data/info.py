@@ -27,6 +27,13 @@ class SplitInfo(Spec):
     majority_baseline: float = Field(
         ge=0, le=1, description="accuracy of always giving the most common answer of a question's format and attribute"
     )
+    chance: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="accuracy of a uniform guess among the answers that a question's format admits; null in data sets "
+        "of generator 1",
+    )
 
 
 class FileInfo(Spec):

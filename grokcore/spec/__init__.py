@@ -4,15 +4,25 @@ from grokcore.spec.experiment import ExperimentSpec, dataset_id
 from grokcore.spec.hardware import check_hardware, resolve, resolve_device
 from grokcore.spec.loading import load_spec, load_task, parse_yaml, preset_names, read_spec, split_overrides, validate
 from grokcore.spec.model import GPT2, RWKV, LLaMA, Mamba, ModelSpec
-from grokcore.spec.task import ComparisonTask, ModularTask, TaskSpec
+from grokcore.spec.task import (
+    ComparisonTask,
+    ComplexReasoningTask,
+    CompositionTask,
+    InContextTask,
+    ModularTask,
+    TaskSpec,
+)
 from grokcore.spec.training import EvaluationSpec, StopOnGrok, TrainingSpec
 
 __all__ = [
     "GPT2",
     "RWKV",
     "ComparisonTask",
+    "ComplexReasoningTask",
+    "CompositionTask",
     "EvaluationSpec",
     "ExperimentSpec",
+    "InContextTask",
     "LLaMA",
     "Mamba",
     "ModelSpec",

@@ -13,7 +13,7 @@ from grokcore.spec.model import GPT2, ModelSpec
 from grokcore.spec.task import ComparisonTask, TaskSpec
 from grokcore.spec.training import EvaluationSpec, TrainingSpec
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised when the same task would give other data."""
 SEMANTICS_VERSION = 1
 """Raised when the same spec and data would give another curve."""

@@ -2,95 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from grokcore.spec.base import Spec
+from grokcore.spec.tasks.comparison import ComparisonTask
+from grokcore.spec.tasks.complex_reasoning import ComplexReasoningTask
+from grokcore.spec.tasks.composition import CompositionTask
+from grokcore.spec.tasks.in_context import InContextTask
+from grokcore.spec.tasks.modular import ModularTask
 
+TaskSpec = Annotated[
+    ComparisonTask | ModularTask | CompositionTask | ComplexReasoningTask | InContextTask, Field(discriminator="kind")
+]
 
-class ComparisonTask(Spec):
-    """Compare two entities by an attribute: smaller, equal or greater (arXiv 2405.15071, section 4)."""
-
-    kind: Literal["comparison"] = "comparison"
-    seed: int = Field(0, ge=0, description="seed of the facts and of the splits")
-    entities: int = Field(200, ge=2, le=100_000, description="number of entities, at least 2")
-    attributes: int = Field(5, ge=1, le=10_000, description="number of attributes, at least 1")
-    values: int = Field(5, ge=2, le=10_000, description="number of values an attribute can take, at least 2")
-    phi: float = Field(12.6, gt=0, description="inferred facts per in-domain atomic fact in the training set")
-    id_ratio: float = Field(0.9, gt=0, lt=1, description="share of the entities that are in-domain, inside (0, 1)")
-    test_ratio: float = Field(0.1, gt=0, lt=1, description="share of the in-domain pairs held out, inside (0, 1)")
-    probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")
-
-    @model_validator(mode="after")
-    def _possible(self) -> ComparisonTask:
-        in_domain = self.in_domain_entities
-        out_of_domain = self.entities - in_domain
-        if in_domain < 2 or out_of_domain < 2:
-            raise ValueError(
-                f"entities={self.entities} with id_ratio={self.id_ratio:g} gives {in_domain} in-domain and "
-                f"{out_of_domain} out-of-domain entities; each needs at least 2: change entities or id_ratio"
-            )
-        wanted = round(self.phi * self.id_atomic_facts)
-        available = round(self.attributes * in_domain * (in_domain - 1) * (1 - self.test_ratio))
-        if wanted > available:
-            raise ValueError(
-                f"phi={self.phi:g} asks for {wanted} inferred facts, but {in_domain} in-domain entities give about "
-                f"{available}: lower phi to at most {available / self.id_atomic_facts:.3g} or raise entities"
-            )
-        if wanted < 1:
-            raise ValueError(f"phi={self.phi:g} asks for no inferred fact at all: raise phi")
-        return self
-
-    @property
-    def held_out_splits(self) -> tuple[str, ...]:
-        """Splits that measure generalisation; the last is the one a run is about."""
-        return ("test_inferred_iid", "test_inferred_ood")
-
-    @property
-    def in_domain_entities(self) -> int:
-        """Entities that are in-domain for an attribute; the others are out-of-domain for it."""
-        return round(self.entities * self.id_ratio)
-
-    @property
-    def id_atomic_facts(self) -> int:
-        return self.in_domain_entities * self.attributes
-
-
-class ModularTask(Spec):
-    """Arithmetic modulo a number: a op b = c (Power et al., arXiv 2201.02177)."""
-
-    kind: Literal["modular"] = "modular"
-    seed: int = Field(0, ge=0, description="seed of the split")
-    modulus: int = Field(97, ge=2, le=4096, description="the number p that results are reduced by; prime for '/'")
-    operation: Literal["+", "-", "*", "/"] = Field("+", description="the operation: +, -, * or /")
-    train_ratio: float = Field(0.4, gt=0, lt=1, description="share of all equations in the training set, inside (0, 1)")
-    probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")
-
-    @model_validator(mode="after")
-    def _possible(self) -> ModularTask:
-        if self.operation == "/" and not _is_prime(self.modulus):
-            raise ValueError(f"division needs a prime modulus and {self.modulus} is not one: change modulus")
-        equations = self.equations
-        train = round(self.train_ratio * equations)
-        if not 0 < train < equations:
-            raise ValueError(
-                f"train_ratio={self.train_ratio:g} of {equations} equations leaves an empty split: change train_ratio"
-            )
-        return self
-
-    @property
-    def held_out_splits(self) -> tuple[str, ...]:
-        """Splits that measure generalisation; the last is the one a run is about."""
-        return ("test",)
-
-    @property
-    def equations(self) -> int:
-        return self.modulus * (self.modulus - 1 if self.operation == "/" else self.modulus)
-
-
-def _is_prime(number: int) -> bool:
-    return number >= 2 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
-
-
-TaskSpec = Annotated[ComparisonTask | ModularTask, Field(discriminator="kind")]
+__all__ = ["ComparisonTask", "ComplexReasoningTask", "CompositionTask", "InContextTask", "ModularTask", "TaskSpec"]

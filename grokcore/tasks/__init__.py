@@ -1,6 +1,6 @@
 """What is to be learnt: one file per task, from a spec to its vocabulary, training rows and probes.
 
-To add a task: a spec class in `grokcore/spec/task.py`, a file here with a `build` function, and one line in TASKS.
+To add a task: a spec class in `grokcore/spec/tasks/`, a file here with a `build` function, and one line in TASKS.
 """
 
 from __future__ import annotations
@@ -8,24 +8,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from grokcore.errors import InputError
 from grokcore.spec import TaskSpec
-from grokcore.tasks import comparison, modular
+from grokcore.tasks import comparison, complex_reasoning, composition, in_context, modular
 from grokcore.tasks.base import Role, Rows, Split, TaskData
+from grokcore.tasks.facts import FactKind, FactTable
 
 TASKS: dict[str, Callable[[Any], TaskData]] = {
     "comparison": comparison.build,
     "modular": modular.build,
+    "composition": composition.build,
+    "complex_reasoning": complex_reasoning.build,
+    "in_context": in_context.build,
 }
 """The builder of each `kind` of task."""
 
+FROM_FACTS: dict[str, tuple[FactKind, Callable[[Any, FactTable], TaskData]]] = {
+    "comparison": ("attributes", comparison.build_from),
+    "composition": ("relations", composition.build_from),
+    "complex_reasoning": ("attributes", complex_reasoning.build_from),
+}
+"""The kinds of task that can be made from a user's own facts: what facts, and the builder."""
 
-def build_task(task: TaskSpec) -> TaskData:
-    """The data of `task`: a pure function of the spec.
+
+def build_task(task: TaskSpec, facts: FactTable | None = None) -> TaskData:
+    """The data of `task`: a pure function of the spec, which names by their content the facts that it is made from.
+
+    Args:
+        facts: those that the spec names; None where it names none.
 
     Raises:
-        InputError: the draw cannot give what the spec asks for; the line names the field to change.
+        InputError: the draw cannot give what the spec asks for, and the line names the field to change; or the facts
+            are not those that it names.
     """
-    return TASKS[task.kind](task)
+    named = getattr(task, "facts", None)
+    if facts is None and named is not None:
+        raise InputError(
+            f"this task is made from facts of a file (SHA-256 {named[:12]}...), which a spec does not hold: name the "
+            f"file with `grokcore generate SPEC --from FILE`, or train on the data set that was made from it"
+        )
+    if facts is None:
+        return TASKS[task.kind](task)
+    if facts.sha256() != named:
+        raise InputError("these are not the facts that the task names: they were changed since its spec was made")
+    return FROM_FACTS[task.kind][1](task, facts)
 
 
-__all__ = ["TASKS", "Role", "Rows", "Split", "TaskData", "build_task"]
+__all__ = ["FROM_FACTS", "TASKS", "FactKind", "FactTable", "Role", "Rows", "Split", "TaskData", "build_task"]

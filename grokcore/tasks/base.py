@@ -14,6 +14,10 @@ from grokcore.tasks.random import Indices
 Role = Literal["train", "held_out", "diagnostic"]
 EOS = "</a>"
 """The token that closes an answer."""
+SPECIALS = ("<mask>", "<sep>", "<a>", EOS, "<q>", "</q>")
+"""The further tokens of the public code of arXiv 2405.15071, some of which no row has."""
+MAX_ROWS = 50_000_000
+"""Training rows that fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,20 @@ class Rows:
 class Split:
     """One part of the data.
 
+    Splits of role train and held_out share no row; a diagnostic one may be a part of a held-out one.
+
     Attributes:
         role: train (the model is trained on it), held_out (measures generalisation) or diagnostic (only observed).
         rows: rows of the full split, of which the probes are a sample.
         majority_baseline: accuracy, on the full split, of the best guess that knows the format of the question and
-            its attribute but not its entities: the most common answer of each.
+            its attribute, if it has one, but not its entities: the most common answer of each.
+        chance: accuracy of a uniform guess among the answers that the format of the question admits.
     """
 
     role: Role
     rows: int
     majority_baseline: float
+    chance: float
 
 
 @dataclass(frozen=True)

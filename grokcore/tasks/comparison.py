@@ -1,21 +1,29 @@
 """Comparison of two entities by an attribute (Wang et al., arXiv 2405.15071, section 4).
 
 Each entity e has a value v(e, attr) for each attribute, drawn uniformly. An atomic fact states one value, an inferred
-fact compares two. Rows of a data set with v(e_17, attr_3) = 4 and v(e_5, attr_3) = 9:
+fact compares two. Rows of the default data set:
 
     question                               answer
-    <e_17> <attr_3>                        <4>         </a>     atomic
-    <e_5> <attr_3>                         <9>         </a>     atomic
-    <attr_3> <q> <e_17> <mask> <e_5>       <attr_3_0>  </a>     inferred: smaller
-    <attr_3> <q> <e_5> <mask> <e_17>       <attr_3_2>  </a>     inferred: greater (<attr_3_1>: equal)
+    <e_10> <attr_3>                        <1>         </a>     atomic
+    <e_105> <attr_3>                       <4>         </a>     atomic
+    <attr_3> <q> <e_10> <mask> <e_105>     <attr_3_0>  </a>     inferred: smaller
+    <attr_3> <q> <e_105> <mask> <e_10>     <attr_3_2>  </a>     inferred: greater
+    <attr_0> <q> <e_0> <mask> <e_178>      <attr_0_1>  </a>     inferred: equal
 
 Per attribute, a random share of the entities is out-of-domain (OOD), the others in-domain (ID):
 
-    id_atomic, ood_atomic   all atomic facts                                    train
-    train_inferred          ID-ID pairs, row by row down-sampled to phi         train
-    test_inferred_iid       ID-ID pairs, held out with probability test_ratio   held out
-    test_inferred_ood       OOD-OOD pairs                                       held out
-    test_inferred_mixed     ID-OOD pairs, in no split of the original           diagnostic
+    id_atomic, ood_atomic     all atomic facts                                         train
+    train_inferred            ID-ID pairs, row by row down-sampled to phi              train
+    test_inferred_iid         ID-ID pairs, held out with probability test_ratio        held out
+    test_inferred_ood         OOD-OOD pairs                                            held out
+    test_inferred_mixed       ID-OOD pairs                                             diagnostic
+    test_inferred_iid_equal   the pairs of test_inferred_iid whose values are equal    diagnostic
+    test_inferred_ood_equal   the pairs of test_inferred_ood whose values are equal    diagnostic
+    test_inferred_flipped     the other order of rows of train_inferred, where the     diagnostic
+                              down-sampling dropped it
+
+The original has the first five only, and no mixed pairs. A model that never answers "equal" errs in one row of
+`values`: too few to be seen in a held-out split as a whole. A diagnostic split that a draw leaves empty is left out.
 
 A pair is unordered and never of an entity with itself; both its orders go to the same split. In training, an entity
 that is OOD for an attribute is never compared by it.
@@ -25,14 +33,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask
-from grokcore.tasks.base import EOS, Role, Rows, Split, TaskData, majority_baseline
+from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
+from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, majority_baseline
+from grokcore.tasks.facts import FactTable
+from grokcore.tasks.pairs import pairs_between, pairs_within
 from grokcore.tasks.random import BottomK, Indices, Stream
 
 ROLES: dict[str, Role] = {
@@ -42,107 +52,89 @@ ROLES: dict[str, Role] = {
     "test_inferred_iid": "held_out",
     "test_inferred_ood": "held_out",
     "test_inferred_mixed": "diagnostic",
+    "test_inferred_iid_equal": "diagnostic",
+    "test_inferred_ood_equal": "diagnostic",
+    "test_inferred_flipped": "diagnostic",
 }
-LABELS = 3
-"""Smaller, equal, greater: each attribute has its own three."""
-MAX_ROWS = 50_000_000
+DRAWN = ("train_inferred", "test_inferred_iid", "test_inferred_ood", "test_inferred_mixed")
+"""Splits that each pair of entities goes to one of."""
+EQUAL = {split: f"{split}_equal" for split in ("test_inferred_iid", "test_inferred_ood")}
+ADVICE = {
+    "test_inferred_iid": "raise test_ratio={task.test_ratio:g} or entities",
+    "test_inferred_ood": "lower id_ratio={task.id_ratio:g} or raise entities",
+}
+"""What fills a held-out split that came out empty."""
 MAX_PAIRS = 10_000_000_000
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The ids of the vocabulary: entities, attributes, values, specials, three labels per attribute."""
-
-    entities: int
-    attributes: int
-    values: int
-
-    SPECIALS = ("<mask>", "<sep>", "<a>", EOS, "<q>", "</q>")
-
-    def vocabulary(self) -> tuple[str, ...]:
-        return (
-            *(f"<e_{entity}>" for entity in range(self.entities)),
-            *(f"<attr_{attribute}>" for attribute in range(self.attributes)),
-            *(f"<{value}>" for value in range(self.values)),
-            *self.SPECIALS,
-            *(f"<attr_{attribute}_{label}>" for attribute in range(self.attributes) for label in range(LABELS)),
-        )
-
-    def attribute(self, attribute: Indices) -> Indices:
-        return attribute + self.entities
-
-    def value(self, value: Indices) -> Indices:
-        return value + self.entities + self.attributes
-
-    def special(self, token: str) -> int:
-        return self.entities + self.attributes + self.values + self.SPECIALS.index(token)
-
-    def label(self, attribute: Indices, label: Indices) -> Indices:
-        first = self.entities + self.attributes + self.values + len(self.SPECIALS)
-        return first + attribute * LABELS + label
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The atomic facts.
-
-    Attributes:
-        values: (attributes, entities) int64.
-        ood: (attributes, entities) bool, whether the entity is out-of-domain for the attribute.
-    """
-
-    values: Indices
-    ood: npt.NDArray[np.bool_]
-
-    def compare(self, attribute: Indices | int, first: Indices, second: Indices) -> Indices:
-        """0 where the first entity's value is smaller, 1 where they are equal, 2 where it is greater."""
-        difference: Indices = self.values[attribute, first] - self.values[attribute, second]
-        return np.sign(difference) + 1
 
 
 def build(task: ComparisonTask) -> TaskData:
     """The facts and splits of `task`; with the same seed, raising `phi` or `probe_size` only adds rows.
 
+    (Raising `phi` moves rows from test_inferred_flipped to train_inferred.)
+
     Raises:
         InputError: a split came out empty, fewer pairs were drawn for training than `phi` asks for, or the data are
             too many.
     """
-    _check_size(task)
-    facts = _draw_facts(task)
-    tokens = Tokens(task.entities, task.attributes, task.values)
-    inferred, counts = _draw_inferred(task, facts)
+    _check_size(task, task.attributes * math.comb(task.entities, 2), task.attributes * task.entities)
+    facts = draw_facts(
+        task.seed,
+        "comparison",
+        entities=task.entities,
+        attributes=task.attributes,
+        values=task.values,
+        in_domain=task.in_domain_entities,
+    )
+    tokens = Tokens.numbered(entities=task.entities, attributes=task.attributes, values=task.values)
+    return _build(task, facts, tokens)
 
+
+def build_from(task: ComparisonTask, table: FactTable) -> TaskData:
+    """The splits of `task` over a user's own facts, not all of which need be known.
+
+    Raises:
+        InputError: as `build`.
+    """
+    _check_size(task, sum(math.comb(count, 2) for count in np.bincount(table.relation).tolist()), len(table))
+    facts = split_facts(task.seed, "comparison", table, task.id_ratio)
+    return _build(task, facts, Tokens.named(table))
+
+
+def _build(task: ComparisonTask, facts: AttributeFacts, tokens: Tokens) -> TaskData:
+    samples, counts = _draw_inferred(task, facts)
+    codes = samples["train_inferred"].rows()
     train = {
-        "id_atomic": _atomic_rows(tokens, facts, ~facts.ood),
+        "id_atomic": _atomic_rows(tokens, facts, facts.id),
         "ood_atomic": _atomic_rows(tokens, facts, facts.ood),
-        "train_inferred": _inferred_rows(tokens, facts, inferred["train_inferred"].rows()),
+        "train_inferred": _inferred_rows(tokens, facts, codes),
     }
-    probes = {
-        split: rows[Stream(task.seed, "comparison", "probes", split).sample(len(rows), task.probe_size)]
-        for split, rows in train.items()
-    }
+    flipped = _inferred_rows(tokens, facts, _dropped_orders(facts, codes))
     splits = {
-        "id_atomic": Split("train", len(train["id_atomic"]), _atomic_baseline(facts, ~facts.ood)),
-        "ood_atomic": Split("train", len(train["ood_atomic"]), _atomic_baseline(facts, facts.ood)),
-        "train_inferred": Split(
-            "train", len(train["train_inferred"]), _inferred_baseline(tokens, train["train_inferred"])
+        "id_atomic": Split("train", len(train["id_atomic"]), facts.majority_baseline(facts.id), facts.chance(facts.id)),
+        "ood_atomic": Split(
+            "train", len(train["ood_atomic"]), facts.majority_baseline(facts.ood), facts.chance(facts.ood)
         ),
     }
-    for split in inferred.keys() - train.keys():
-        probes[split] = _inferred_rows(tokens, facts, inferred[split].rows())
-        splits[split] = Split(ROLES[split], inferred[split].offered, majority_baseline(counts[split]))
+    probes = {}
+    for split, rows in (*train.items(), ("test_inferred_flipped", flipped)):
+        probes[split] = rows[Stream(task.seed, "comparison", "probes", split).sample(len(rows), task.probe_size)]
+        if split not in splits and len(rows):
+            splits[split] = Split(ROLES[split], len(rows), _inferred_baseline(tokens, rows), 1 / LABELS)
+    for split, sample in samples.items():
+        if split not in splits and sample.offered:
+            probes[split] = _inferred_rows(tokens, facts, sample.rows())
+            splits[split] = Split(ROLES[split], sample.offered, majority_baseline(counts[split]), 1 / LABELS)
     return TaskData(
         vocabulary=tokens.vocabulary(),
         eos=tokens.special(EOS),
-        prefixes=tuple((task.entities + attribute, tokens.special("<q>")) for attribute in range(task.attributes)),
+        prefixes=tokens.comparison_prefixes(),
         train=train,
-        probes={split: probes[split] for split in ROLES},
-        splits={split: splits[split] for split in ROLES},
+        probes={split: probes[split] for split in ROLES if split in splits},
+        splits={split: splits[split] for split in ROLES if split in splits},
     )
 
 
-def _check_size(task: ComparisonTask) -> None:
-    pairs = task.attributes * math.comb(task.entities, 2)
+def _check_size(task: ComparisonTask, pairs: int, atomic: int) -> None:
     if pairs > MAX_PAIRS:
         raise InputError(
             f"entities={task.entities} and attributes={task.attributes} give {pairs:.2g} pairs, more than the "
@@ -150,7 +142,7 @@ def _check_size(task: ComparisonTask) -> None:
         )
     if min(task.probe_size, 2 * pairs) > MAX_ROWS:
         raise InputError(f"probe_size={task.probe_size} is more than the {MAX_ROWS} that fit in memory: lower it")
-    rows = task.attributes * task.entities + round(task.phi * task.id_atomic_facts)
+    rows = atomic + round(task.phi * task.id_ratio * atomic)
     if rows > MAX_ROWS:
         raise InputError(
             f"phi={task.phi:g} with entities={task.entities} and attributes={task.attributes} gives {rows} training "
@@ -158,61 +150,49 @@ def _check_size(task: ComparisonTask) -> None:
         )
 
 
-def _draw_facts(task: ComparisonTask) -> Facts:
-    values = np.empty((task.attributes, task.entities), np.int64)
-    ood = np.zeros((task.attributes, task.entities), bool)
-    for attribute in range(task.attributes):
-        values[attribute] = Stream(task.seed, "comparison", "values", attribute).integers(task.values, task.entities)
-        drawn = Stream(task.seed, "comparison", "ood", attribute)
-        ood[attribute, drawn.sample(task.entities, task.entities - task.in_domain_entities)] = True
-    return Facts(values, ood)
-
-
-def _draw_inferred(task: ComparisonTask, facts: Facts) -> tuple[dict[str, BottomK], dict[str, Indices]]:
+def _draw_inferred(task: ComparisonTask, facts: AttributeFacts) -> tuple[dict[str, BottomK], dict[str, Indices]]:
     """One pass over all pairs of all attributes.
 
     Returns:
-        A sample of each split of inferred facts, its rows coded as (attribute * entities + first) * entities + second:
-        the training rows, and the probes of the other splits. And, for the other splits, how often each label is right
-        per attribute, (attributes, 3).
+        A sample of each split that is drawn in this pass, its rows as codes: the training rows, and the probes of the
+        other splits. And how often each label is right per attribute, (attributes, 3).
     """
-    wanted = round(task.phi * task.id_atomic_facts)
-    samples = {
-        split: BottomK(wanted if role == "train" else task.probe_size)
-        for split, role in ROLES.items()
-        if "inferred" in split
-    }
-    keys = {split: Stream(task.seed, "comparison", "keys", split) for split in samples}
-    counts = {split: np.zeros((task.attributes, LABELS), np.int64) for split in samples}
-    for attribute in range(task.attributes):
-        for split, first, second in _split_pairs(task, attribute, facts.ood[attribute]):
-            equal = np.count_nonzero(facts.compare(attribute, first, second) == 1)
-            unequal = len(first) - equal
-            counts[split][attribute] += (unequal, 2 * equal, unequal)  # over both orders
-            base = attribute * task.entities
-            both_orders = np.empty((len(first), 2), np.int64)
-            both_orders[:, 0] = (base + first) * task.entities + second
-            both_orders[:, 1] = (base + second) * task.entities + first
-            samples[split].offer(keys[split].words(2 * len(first)), both_orders.ravel())
+    wanted = round(task.phi * facts.id_count)
+    names = (*DRAWN, *EQUAL.values())
+    samples = {split: BottomK(wanted if ROLES[split] == "train" else task.probe_size) for split in names}
+    keys = {split: Stream(task.seed, "comparison", "keys", split) for split in names}
+    counts = {split: np.zeros((facts.attributes, LABELS), np.int64) for split in names}
+
+    def offer(split: str, attribute: int, first: Indices, second: Indices, equal: int) -> None:
+        unequal = len(first) - equal
+        counts[split][attribute] += (unequal, 2 * equal, unequal)  # over both orders
+        samples[split].offer(keys[split].words(2 * len(first)), facts.both_orders(attribute, first, second))
+
+    for attribute in range(facts.attributes):
+        for split, first, second in _split_pairs(task, attribute, facts):
+            equal = facts.compare(attribute, first, second) == 1
+            offer(split, attribute, first, second, int(np.count_nonzero(equal)))
+            if split in EQUAL:
+                offer(EQUAL[split], attribute, first[equal], second[equal], int(np.count_nonzero(equal)))
 
     available = samples["train_inferred"].offered
     if wanted > available:
-        most = math.floor(100 * available / task.id_atomic_facts) / 100
+        most = math.floor(100 * available / facts.id_count) / 100
         raise InputError(
             f"phi={task.phi:g} asks for {wanted} inferred facts, but this draw left {available} for training: "
             f"lower phi to at most {most:g}, lower test_ratio or raise entities"
         )
-    for split, sample in samples.items():
-        if not sample.offered:
-            raise InputError(f"this draw left {split} empty: raise test_ratio={task.test_ratio:g} or entities")
+    if not wanted:
+        raise InputError(f"phi={task.phi:g} asks for no inferred fact at all: raise phi")
+    for split in task.held_out_splits:
+        if not samples[split].offered:
+            raise InputError(f"this draw left {split} empty: {ADVICE[split].format(task=task)}")
     return samples, counts
 
 
-def _split_pairs(
-    task: ComparisonTask, attribute: int, ood: npt.NDArray[np.bool_]
-) -> Iterator[tuple[str, Indices, Indices]]:
+def _split_pairs(task: ComparisonTask, attribute: int, facts: AttributeFacts) -> Iterator[tuple[str, Indices, Indices]]:
     """All unordered pairs by one attribute, in chunks: a split, the first entities, the second entities."""
-    in_domain, out_of_domain = np.flatnonzero(~ood), np.flatnonzero(ood)
+    in_domain, out_of_domain = np.flatnonzero(facts.id[attribute]), np.flatnonzero(facts.ood[attribute])
     coins = Stream(task.seed, "comparison", "held out", attribute)
     for first, second in pairs_within(in_domain):
         held_out = coins.bernoulli(task.test_ratio, len(first))
@@ -224,48 +204,27 @@ def _split_pairs(
         yield "test_inferred_mixed", first, second
 
 
-def pairs_within(members: Indices, chunk: int = 2**20) -> Iterator[tuple[Indices, Indices]]:
-    """Every unordered pair of two different members once, the earlier member first, about `chunk` pairs at a time."""
-    count = len(members)
-    step = max(1, chunk // count)
-    for start in range(0, count - 1, step):
-        firsts = np.arange(start, min(start + step, count - 1))
-        partners = count - 1 - firsts
-        first = np.repeat(firsts, partners)
-        place_in_run = np.arange(len(first)) - np.repeat(np.cumsum(partners) - partners, partners)
-        yield members[first], members[first + 1 + place_in_run]
+def _dropped_orders(facts: AttributeFacts, codes: Indices) -> Indices:
+    """The other orders of the rows `codes`, as far as they are not among these rows themselves, ascending."""
+    attribute, first, second = facts.decoded(codes)
+    return np.setdiff1d(facts.code(attribute, second, first), codes, assume_unique=True)
 
 
-def pairs_between(left: Indices, right: Indices, chunk: int = 2**20) -> Iterator[tuple[Indices, Indices]]:
-    """Every pair of a member of `left` with a member of `right`, about `chunk` pairs at a time."""
-    step = max(1, chunk // len(right))
-    for start in range(0, len(left), step):
-        block = left[start : start + step]
-        yield np.repeat(block, len(right)), np.tile(right, len(block))
-
-
-def _atomic_rows(tokens: Tokens, facts: Facts, chosen: npt.NDArray[np.bool_]) -> Rows:
+def _atomic_rows(tokens: Tokens, facts: AttributeFacts, chosen: npt.NDArray[np.bool_]) -> Rows:
     attribute, entity = np.nonzero(chosen)
     return Rows.of_columns([entity, tokens.attribute(attribute)], tokens.value(facts.values[chosen]))
 
 
-def _inferred_rows(tokens: Tokens, facts: Facts, codes: Indices) -> Rows:
-    rest, second = np.divmod(codes, tokens.entities)
-    attribute, first = np.divmod(rest, tokens.entities)
+def _inferred_rows(tokens: Tokens, facts: AttributeFacts, codes: Indices) -> Rows:
+    attribute, first, second = facts.decoded(codes)
     answers = tokens.label(attribute, facts.compare(attribute, first, second))
     return Rows.of_columns(
         [tokens.attribute(attribute), tokens.special("<q>"), first, tokens.special("<mask>"), second], answers
     )
 
 
-def _atomic_baseline(facts: Facts, chosen: npt.NDArray[np.bool_]) -> float:
-    """Best constant guess per attribute: the value that most of its chosen entities have."""
-    hits = sum(int(np.bincount(values[mask]).max()) for values, mask in zip(facts.values, chosen, strict=True))
-    return hits / int(np.count_nonzero(chosen))
-
-
 def _inferred_baseline(tokens: Tokens, rows: Rows) -> float:
     """Best constant guess per attribute: the label that is right most often."""
     labels = rows.answers - tokens.label(np.array(0), np.array(0))
-    counts = np.bincount(labels, minlength=tokens.attributes * LABELS)
-    return majority_baseline(counts.reshape(tokens.attributes, LABELS))
+    counts = np.bincount(labels, minlength=len(tokens.attributes) * LABELS)
+    return majority_baseline(counts.reshape(-1, LABELS))

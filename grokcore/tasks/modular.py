@@ -58,7 +58,7 @@ def build(task: ModularTask) -> TaskData:
 
     def split(role: Role, equations: Indices) -> Split:
         counts = np.bincount(results(equations), minlength=p)
-        return Split(role, len(equations), majority_baseline(counts[np.newaxis]))
+        return Split(role, len(equations), majority_baseline(counts[np.newaxis]), 1 / p)
 
     in_training = np.zeros(task.equations, bool)
     wanted = round(task.train_ratio * task.equations)

@@ -6,9 +6,10 @@ import pytest
 from grokcore.data import Rows, generate_dataset, open_dataset
 from grokcore.data.parquet import read_rows, write_rows
 from grokcore.errors import InputError
-from grokcore.spec import ComparisonTask, ModularTask, dataset_id
+from grokcore.spec import ComparisonTask, dataset_id
 from grokcore.storage import sha256
 from grokcore.tasks import build_task
+from tests.tasks.small_tasks import SMALL
 
 TASK = ComparisonTask(entities=40, attributes=3, values=4, phi=8, probe_size=100)
 FILES = ["train.parquet", "probes.parquet", "vocab.json"]
@@ -51,7 +52,7 @@ def rehash(folder):
     edit(folder, change)
 
 
-@pytest.mark.parametrize("task", [TASK, ModularTask(modulus=13)], ids=lambda task: task.kind)
+@pytest.mark.parametrize("task", [TASK, *SMALL.values()], ids=lambda task: task.kind)
 def test_what_was_generated_is_read_back(task, tmp_path):
     generate_dataset(task, tmp_path / "data")
     dataset, data = open_dataset(tmp_path / "data", dataset_id(task)), build_task(task)

@@ -10,12 +10,13 @@ import pytest
 
 from grokcore.data import DatasetInfo, generate_dataset, open_dataset
 from grokcore.errors import InputError
-from grokcore.spec import ComparisonTask, ModularTask, dataset_id
+from grokcore.spec import ComparisonTask, dataset_id
 from grokcore.storage import sha256
 from grokcore.tasks import build_task
+from tests.tasks.small_tasks import SMALL
 
-TASKS = [ComparisonTask(entities=40, attributes=3, values=4, phi=8, probe_size=100), ModularTask(modulus=13)]
-TASK = TASKS[0]
+TASKS = list(SMALL.values())
+TASK = ComparisonTask(entities=40, attributes=3, values=4, phi=8, probe_size=100)
 by_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
 by_format = pytest.mark.parametrize("layout", ["grokcore", "grokked-transformer"])
 
@@ -38,7 +39,8 @@ def test_dataset_json_describes_the_data(task, tmp_path):
     assert document["id"] == dataset_id(task)
     assert document["task"] == task.model_dump(mode="json")
     assert document["vocabulary_size"] == len(data.vocabulary)
-    assert document["sequence_length"] == {"comparison": 5, "modular": 4}[task.kind]
+    lengths = {"comparison": 5, "modular": 4, "composition": 3, "complex_reasoning": 7, "in_context": 13}
+    assert document["sequence_length"] == lengths[task.kind]
     assert document["eos"] == data.eos
     assert document["prefixes"] == [list(prefix) for prefix in data.prefixes]
     for name, split in data.splits.items():
@@ -47,6 +49,7 @@ def test_dataset_json_describes_the_data(task, tmp_path):
             "rows": split.rows,
             "probes": len(data.probes[name]),
             "majority_baseline": split.majority_baseline,
+            "chance": split.chance,
         }
     assert set(document["files"]) == {"train.parquet", "probes.parquet", "vocab.json"}
     for name, file in document["files"].items():
@@ -86,7 +89,8 @@ def test_the_parquet_files_open_in_pandas(task, tmp_path):
         assert frame.groupby("split", observed=True).size().to_dict() == {n: len(rows) for n, rows in splits.items()}
         for name, rows in splits.items():
             part = frame[frame["split"] == name]
-            assert [list(tokens) for tokens in part["tokens"]] == rows.tokens.tolist()
+            questions = zip(rows.tokens.tolist(), rows.lengths.tolist(), strict=True)
+            assert [list(tokens) for tokens in part["tokens"]] == [tokens[:length] for tokens, length in questions]
             assert part["answer"].tolist() == rows.answers.tolist()
         assert frame["answer"].max() < len(vocabulary)
 

@@ -4,18 +4,13 @@ import re
 import pytest
 
 from grokcore.data import generate_dataset
-from grokcore.spec import ComparisonTask, ModularTask
 from grokcore.tasks import build_task
-
-TASKS = {
-    "comparison": ComparisonTask(entities=40, attributes=3, values=4, phi=8, probe_size=100),
-    "modular": ModularTask(modulus=13, operation="/"),
-}
+from tests.tasks.small_tasks import SMALL, texts
 
 
-@pytest.fixture(params=TASKS)
+@pytest.fixture(params=SMALL)
 def written(request, tmp_path):
-    task = TASKS[request.param]
+    task = SMALL[request.param]
     generate_dataset(task, tmp_path / "data", format="grokked-transformer")
     files = {path.stem: json.loads(path.read_text("utf-8")) for path in (tmp_path / "data").iterdir()}
     return task, build_task(task), files
@@ -40,25 +35,25 @@ def test_rows_are_text_made_of_the_vocabulary(written):
 def test_rows_are_those_of_the_task(written):
     _, data, files = written
 
-    def texts(splits):
+    def expected(splits):
         return [
-            ("".join(data.vocabulary[t] for t in tokens), data.vocabulary[answer] + "</a>", name)
+            ("".join(question), answer + "</a>", name)
             for name, rows in splits.items()
-            for tokens, answer in zip(rows.tokens, rows.answers, strict=True)
+            for question, answer in texts(data, rows)
         ]
 
     def found(file):
         return [(r["input_text"], r["target_text"].removeprefix(r["input_text"]), r["type"]) for r in files[file]]
 
-    assert found("train") == texts(data.train)
-    known = {name: rows for name, rows in data.probes.items() if name != "test_inferred_mixed"}
-    assert found("test") == texts(known)
-    target = {"comparison": "test_inferred_ood", "modular": "test"}[written[0].kind]
-    assert found("valid") == texts({target: data.probes[target]})
+    assert found("train") == expected(data.train)
+    known = {name: rows for name, rows in data.probes.items() if data.splits[name].role != "diagnostic"}
+    assert found("test") == expected(known)
+    target = written[0].held_out_splits[-1]
+    assert found("valid") == expected({target: data.probes[target]})
 
 
 def test_a_comparison_reads_as_in_the_reference(tmp_path):
-    generate_dataset(TASKS["comparison"], tmp_path / "data", format="grokked-transformer")
+    generate_dataset(SMALL["comparison"], tmp_path / "data", format="grokked-transformer")
     rows = json.loads((tmp_path / "data/train.json").read_text())
     atomic = r"(<e_\d+><attr_\d+>)<\d+></a>"
     inferred = r"(<attr_(\d+)><q><e_\d+><mask><e_\d+>)<attr_\2_[012]></a>"

@@ -10,12 +10,15 @@ import pytest
 from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask
 from grokcore.tasks import build_task
-from grokcore.tasks.comparison import ROLES, pairs_between, pairs_within
+from grokcore.tasks.comparison import ROLES
+from grokcore.tasks.pairs import pairs_between, pairs_within
 
 ALL = 10**9
 """A probe size that no split reaches: the probes are then the full splits."""
 TASK = ComparisonTask(entities=60, attributes=4, values=6, phi=12.6, probe_size=ALL)
 INFERRED = ("train_inferred", "test_inferred_iid", "test_inferred_ood", "test_inferred_mixed")
+"""Splits that each pair stands in one of."""
+EQUAL = {"test_inferred_iid_equal": "test_inferred_iid", "test_inferred_ood_equal": "test_inferred_ood"}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_a_tenth_of_the_entities_is_out_of_domain_for_each_attribute_and_not_the
     assert len(set(map(frozenset, ood))) > 1
 
 
-@pytest.mark.parametrize("split", INFERRED)
+@pytest.mark.parametrize("split", [*INFERRED, *EQUAL, "test_inferred_flipped"])
 def test_every_inferred_answer_follows_from_the_atomic_facts(data, split):
     value = atomic_facts(data, "id_atomic") | atomic_facts(data, "ood_atomic")
     for attribute, first, second, label in inferred_facts(data, split):
@@ -108,6 +111,37 @@ def test_both_orders_of_a_pair_stay_together_outside_training(data):
         assert len(facts) == 2 * len(unordered(facts))
 
 
+@pytest.mark.parametrize("split", EQUAL)
+def test_the_equal_pairs_of_a_held_out_split_are_all_of_its_equal_pairs(data, split):
+    expected = [fact for fact in inferred_facts(data, EQUAL[split]) if fact[-1].endswith("_1>")]
+    assert inferred_facts(data, split) == expected
+    assert data.splits[split].majority_baseline == 1
+
+
+def test_flipped_rows_are_the_orders_that_training_lacks_of_pairs_that_it_has(data):
+    train = set(inferred_facts(data, "train_inferred"))
+    rows = {(attribute, first, second) for attribute, first, second, _ in train}
+    expected = {(attribute, second, first) for attribute, first, second in rows} - rows
+    found = [fact[:3] for fact in inferred_facts(data, "test_inferred_flipped")]
+    assert set(found) == expected
+    assert len(found) == len(expected) == data.splits["test_inferred_flipped"].rows
+
+
+def test_a_diagnostic_split_that_a_draw_leaves_empty_is_left_out():
+    whole = ComparisonTask(entities=20, attributes=2, values=2, phi=7.5, id_ratio=0.5, test_ratio=0.1, probe_size=ALL)
+    for seed in range(100):
+        try:
+            data = build_task(whole.model_copy(update={"seed": seed, "values": 1000}))
+        except InputError:
+            continue
+        if "test_inferred_ood_equal" not in data.splits:
+            assert (
+                {"train_inferred", "test_inferred_ood", "test_inferred_mixed"} <= set(data.splits) == set(data.probes)
+            )
+            return
+    raise AssertionError("every draw had equal values among few entities")
+
+
 def test_what_is_held_out_is_drawn_anew_for_each_attribute(data):
     in_domain = atomic_facts(data, "id_atomic")
     by_attribute = []
@@ -127,7 +161,8 @@ def test_training_pairs_are_down_sampled_row_by_row(data):
 
 def test_sizes(data):
     id_atomic = 54 * 4
-    assert {name: split.rows for name, split in data.splits.items() if name != "test_inferred_iid"} == {
+    drawn = {*EQUAL, "test_inferred_iid", "test_inferred_flipped"}
+    assert {name: split.rows for name, split in data.splits.items() if name not in drawn} == {
         "id_atomic": id_atomic,
         "ood_atomic": 6 * 4,
         "train_inferred": round(12.6 * id_atomic),
@@ -274,7 +309,8 @@ assert dataset.info.vocabulary_size == 1106
 assert {name: len(probes) for name, probes in dataset.probes().items()} == {
     name: 2000 if name == "ood_atomic" else 3000 for name in rows}
 for name, split in dataset.info.splits.items():
-    if "inferred" in name:
+    assert split.chance == (1 / 3 if "inferred" in name else 1 / 20), (name, split)
+    if "inferred" in name and "equal" not in name:
         assert abs(split.majority_baseline - 0.475) < 0.01, (name, split)
 status = Path("/proc/self/status")
 if status.exists():  # on Linux ru_maxrss counts the process that started this one too

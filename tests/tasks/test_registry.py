@@ -1,21 +1,32 @@
+"""What every task promises, whatever its kind."""
+
 import hashlib
+import re
 from typing import get_args
 
 import numpy as np
 import pytest
 
-from grokcore.spec import ComparisonTask, ModularTask, TaskSpec
-from grokcore.tasks import TASKS, build_task
+from grokcore.spec import TaskSpec
+from grokcore.spec.experiment import GENERATOR_VERSION
+from grokcore.tasks import FROM_FACTS, TASKS, build_task
+from tests.tasks.small_tasks import SMALL, texts
 
-SMALL = {
-    "comparison": ComparisonTask(entities=30, attributes=2, values=4, phi=5, probe_size=40),
-    "modular": ModularTask(modulus=11, probe_size=40),
-}
 CONTENT = {
-    "comparison": "2817aa73f530def63c2216643c31c55360c7218bcdcd6050d79029dac9c033e1",
-    "modular": "d65c613ad8252e3dd9217db1f5c06b1025f66701fa4c99bdd659294dc0b9bd88",
+    "comparison": "0300188692f7113036bb1509cc77284fdb2b5d32664f4a5ca77a9f2b1305983f",
+    "modular": "42bc85bf89d9a408234e45f34d9adf03bf621c3daed2500fb9bd9cb62d577183",
+    "composition": "5d0c6f71cb7059f0aaf884d76e305700ba514610ac810441ccadbc4ead82351e",
+    "complex_reasoning": "907b2b45da5aa9a606e5e172501edf5649e88674286b5329d98b87cfebbf94c7",
+    "in_context": "eb0198c613f37e1c23dce841bb501f3ec9f0471a9f7be7c7936931c2599dae74",
 }
 """SHA-256 of the small data sets. If one changes without a new GENERATOR_VERSION, ids no longer name one content."""
+
+by_kind = pytest.mark.parametrize("kind", SMALL)
+
+
+@pytest.fixture(scope="module")
+def built():
+    return {kind: build_task(task) for kind, task in SMALL.items()}
 
 
 def content(data):
@@ -29,33 +40,117 @@ def content(data):
     return digest.hexdigest()
 
 
+def whole_rows(rows):
+    return list(map(tuple, np.column_stack([rows.lengths, rows.tokens, rows.answers]).tolist()))
+
+
+def spec_classes():
+    return {get_args(member.model_fields["kind"].annotation)[0]: member for member in get_args(get_args(TaskSpec)[0])}
+
+
 def test_every_kind_of_task_in_the_spec_can_be_built():
-    union = get_args(TaskSpec)[0]
-    assert {get_args(member.model_fields["kind"].annotation)[0] for member in get_args(union)} == set(TASKS)
-    assert set(SMALL) == set(TASKS)
+    classes = spec_classes()
+    assert set(classes) == set(TASKS) == set(SMALL)
+    assert {kind for kind, member in classes.items() if "facts" in member.model_fields} == set(FROM_FACTS)
 
 
-@pytest.mark.parametrize("kind", SMALL)
-def test_the_content_never_drifts(kind):
-    assert content(build_task(SMALL[kind])) == CONTENT[kind]
+@by_kind
+def test_the_content_never_drifts(built, kind):
+    assert GENERATOR_VERSION == 2
+    assert content(built[kind]) == CONTENT[kind]
 
 
-@pytest.mark.parametrize("kind", SMALL)
-def test_what_a_task_hands_over_is_consistent(kind):
-    task = SMALL[kind]
-    data = build_task(task)
+@by_kind
+def test_the_same_seed_gives_the_same_data_and_another_seed_others(built, kind):
+    assert content(build_task(SMALL[kind])) == content(built[kind])
+    assert content(build_task(SMALL[kind].model_copy(update={"seed": 1}))) != content(built[kind])
+
+
+@by_kind
+def test_the_vocabulary_and_the_splits_are_consistent(built, kind):
+    data = built[kind]
     assert len(set(data.vocabulary)) == len(data.vocabulary)
+    assert all(re.fullmatch("<[^<>]+>", token) for token in data.vocabulary)
     assert data.vocabulary[data.eos] == "</a>"
-    assert set(data.probes) == set(data.splits)
+    assert list(data.probes) == list(data.splits)
     assert set(data.train) == {name for name, split in data.splits.items() if split.role == "train"}
     held_out = [name for name, split in data.splits.items() if split.role == "held_out"]
-    assert held_out == list(task.held_out_splits)
+    assert held_out == list(SMALL[kind].held_out_splits)
+
+
+@by_kind
+def test_rows_are_of_the_vocabulary_and_sizes_are_as_stated(built, kind):
+    data = built[kind]
     for rows in (*data.train.values(), *data.probes.values()):
         assert rows.tokens.dtype == rows.lengths.dtype == rows.answers.dtype == np.int32
-        assert rows.tokens.shape == (len(rows), rows.tokens.shape[1])
+        assert rows.tokens.shape == (len(rows), rows.lengths.max())
         assert len(rows.lengths) == len(rows) > 0
         for ids in (rows.tokens, rows.answers):
             assert 0 <= ids.min() <= ids.max() < len(data.vocabulary)
+        assert data.eos not in rows.tokens
+    for name, rows in data.train.items():
+        assert data.splits[name].rows == len(rows)
     for name, split in data.splits.items():
-        assert len(data.probes[name]) == min(task.probe_size, split.rows)
-        assert 0 < split.majority_baseline <= 1
+        assert len(data.probes[name]) == min(SMALL[kind].probe_size, split.rows)
+
+
+@by_kind
+def test_always_giving_the_most_common_answer_is_at_least_as_good_as_a_uniform_guess(built, kind):
+    for split in built[kind].splits.values():
+        assert 0 < split.chance <= split.majority_baseline <= 1
+
+
+@by_kind
+def test_no_question_stands_twice_in_a_split_or_in_two_of_those_that_measure(built, kind):
+    data, places = built[kind], {}
+    for name, split in data.splits.items():
+        rows = data.train.get(name, data.probes[name])
+        questions = [question for question, _ in texts(data, rows)]
+        assert len(set(questions)) == len(questions), name
+        if split.role != "diagnostic":
+            for question in questions:
+                assert places.setdefault(question, name) == name
+
+
+@by_kind
+def test_probes_of_a_training_split_are_rows_of_it(built, kind):
+    for name, rows in built[kind].train.items():
+        assert set(whole_rows(built[kind].probes[name])) <= set(whole_rows(rows))
+
+
+@by_kind
+def test_a_larger_probe_size_only_adds_rows(built, kind):
+    more = build_task(SMALL[kind].model_copy(update={"probe_size": 60}))
+    for name, rows in built[kind].probes.items():
+        assert set(whole_rows(rows)) <= set(whole_rows(more.probes[name])), name
+    for name, rows in built[kind].train.items():
+        assert whole_rows(rows) == whole_rows(more.train[name])
+
+
+@by_kind
+def test_prefixes_have_one_length_and_begin_questions(built, kind):
+    data = built[kind]
+    lengths = {len(prefix) for prefix in data.prefixes}
+    assert len(lengths) <= 1
+    assert len(set(data.prefixes)) == len(data.prefixes)
+    for length in lengths:
+        beginnings = {tuple(tokens[:length]) for rows in data.train.values() for tokens in rows.tokens.tolist()}
+        assert set(data.prefixes) <= beginnings
+
+
+@by_kind
+def test_the_rows_that_a_task_draws_in_its_docstring_are_rows_of_its_default_data(kind):
+    from importlib import import_module
+
+    module = import_module(f"grokcore.tasks.{kind}")
+    drawn = re.findall(r"^    ((?:<[^<>]+> )*<[^<>]+>)  +(<[^<>]+>) +</a>", module.__doc__, re.MULTILINE)
+    assert len(drawn) >= 2
+    default = spec_classes()[kind]()
+    variants = [default] if kind != "in_context" else [default, default.model_copy(update={"variant": "recall"})]
+    rows = set()
+    for task in variants:
+        data = build_task(task.model_copy(update={"probe_size": 20_000}) if kind != "in_context" else task)
+        for part in (*data.train.values(), *data.probes.values()):
+            rows.update(texts(data, part))
+    for question, answer in drawn:
+        assert (tuple(question.split()), answer) in rows

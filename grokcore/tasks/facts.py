@@ -1,0 +1,86 @@
+"""A user's own facts: triples of names, each known by the SHA-256 of its one text form."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from grokcore.tasks.random import Indices
+
+FactKind = Literal["attributes", "relations"]
+"""attributes: an entity has a value, and values have an order. relations: an entity leads to an entity."""
+COLUMNS: dict[FactKind, tuple[str, str, str]] = {
+    "attributes": ("entity", "attribute", "value"),
+    "relations": ("subject", "relation", "object"),
+}
+_CHUNK = 100_000
+
+
+@dataclass(frozen=True)
+class FactTable:
+    """N facts (subject, relation, object), at most one for each subject and relation.
+
+    Attributes:
+        kind: what the three columns mean.
+        subjects: names of the entities that have facts, in alphabetical order; with relations, of all entities.
+        relations: names of the relations or attributes, in alphabetical order.
+        objects: names of the values in ascending order; with relations, the same entities as in `subjects`.
+        subject: (N,) int64, indices of `subjects`; facts are ordered by subject and then by relation.
+        relation: (N,) int64.
+        object: (N,) int64.
+    """
+
+    kind: FactKind
+    subjects: tuple[str, ...]
+    relations: tuple[str, ...]
+    objects: tuple[str, ...]
+    subject: Indices
+    relation: Indices
+    object: Indices
+
+    def __len__(self) -> int:
+        return len(self.subject)
+
+    def encoded(self) -> Iterator[bytes]:
+        """The facts as CSV, piece by piece: the same facts always give the same bytes."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS[self.kind])
+        for start in range(0, len(self), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            columns = (self.subject[rows].tolist(), self.relation[rows].tolist(), self.object[rows].tolist())
+            writer.writerows(
+                (self.subjects[subject], self.relations[relation], self.objects[object_])
+                for subject, relation, object_ in zip(*columns, strict=True)
+            )
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+
+    def sha256(self) -> str:
+        """SHA-256 of the CSV, hexadecimal: what a task's field `facts` holds."""
+        digest = hashlib.sha256()
+        for piece in self.encoded():
+            digest.update(piece)
+        return digest.hexdigest()
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """The names of what was drawn rather than given: 0, 1, 2, ..."""
+    return tuple(map(str, range(count)))
+
+
+def token_name(name: str) -> str:
+    """A name as it can stand between < and >: what would end or hide a token is percent-encoded, uniquely."""
+    return "".join(
+        character if character.isprintable() and character not in "<>%" else _percent_encoded(character)
+        for character in name
+    )
+
+
+def _percent_encoded(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
