@@ -20,6 +20,7 @@ LAYERS = [
     {"data"},
     {"evaluation"},
     {"training", "reporting"},
+    {"sweeps"},
     {"stage", "runs"},
     {"local"},
     {"cli"},

@@ -18,6 +18,7 @@ _EXTRAS = {
     "evaluate": "train",
     "report": "report",
     "runs": "data",
+    "sweep": "all",
     "spec": "all",
 }
 """The extra that brings what a command needs beyond the base installation."""
@@ -106,6 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
     watch = _command(commands, "watch", "stages:watch", "follow a run's progress, live or finished")
     watch.add_argument("run", metavar="RUN_URI", help="directory of the run")
 
+    _add_sweep(commands)
+
     _add_runs(commands)
 
     _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
@@ -122,6 +125,28 @@ def build_parser() -> argparse.ArgumentParser:
 
     _command(commands, "doctor", "doctor:doctor", "what works on this machine")
     return parser
+
+
+def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sweep = _command(
+        commands, "sweep", "sweep:sweep", "many experiments that differ in chosen fields: train all, then compare them"
+    )
+    sweep.add_argument("sweep", metavar="SPEC", nargs="?", help="a sweep's name (see --list) or a YAML or JSON file")
+    sweep.add_argument("--out", metavar="URI", help="the store that data, runs and the comparison go to")
+    sweep.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        help="change a field of the base experiment; can be repeated",
+    )
+    sweep.add_argument("--seeds", metavar="LIST", help="seeds of each point, as in 0..4 or 0,3,5")
+    sweep.add_argument("--jobs", type=int, metavar="N", help="runs at a time on the CPU, at most (default: all cores)")
+    sweep.add_argument("--most-runs", type=int, metavar="N", help="allow a sweep of more runs than it does itself")
+    sweep.add_argument("--untuned", action="store_true", help="leave out the search for hyperparameters")
+    sweep.add_argument("--dry-run", action="store_true", help="show the points and their ids, and run nothing")
+    sweep.add_argument("--list", action="store_true", help="the sweeps that come with grokcore")
 
 
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,146 @@
+"""`grokcore sweep`: many experiments that differ in chosen fields, and their comparison."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from grokcore.cli.specs import say
+from grokcore.cli.summary import print_columns
+from grokcore.errors import InputError
+from grokcore.spec import validate
+from grokcore.spec.seeds import parse_seeds
+from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.loading import load_sweep, sweep_names
+from grokcore.sweeps.spec import SweepSpec
+
+if TYPE_CHECKING:
+    from grokcore.evaluation.records import RunRecord
+    from grokcore.evaluation.seeds import Sample
+    from grokcore.sweeps.index import SweepIndex
+    from grokcore.sweeps.run import SweepResult
+
+
+def sweep(options: argparse.Namespace) -> None:
+    """List, show or run sweeps."""
+    if options.list:
+        _list()
+        return
+    if options.sweep is None:
+        raise InputError(f"name a sweep, or see --list; sweeps are: {', '.join(sweep_names())}")
+    spec = _spec(options)
+    if options.dry_run:
+        _show(spec, expand(spec, notify=say))
+        return
+    if options.out is None:
+        raise InputError("--out URI is required: the store that data, runs and the comparison go to")
+    from grokcore.training.signals import stop_on_signal
+
+    with stop_on_signal():  # from here on, since the libraries take seconds to load
+        _run(spec, options)
+
+
+def _spec(options: argparse.Namespace) -> SweepSpec:
+    """The sweep with what the command line changes in it."""
+    spec = load_sweep(options.sweep, options.overrides, notify=say)
+    changes: dict[str, object] = {}
+    if options.seeds is not None:
+        changes["seeds"] = tuple(parse_seeds(options.seeds))
+    if options.most_runs is not None:
+        changes["most_runs"] = options.most_runs
+    if options.untuned:
+        changes["tuning"] = None
+    unchanged = {name: getattr(spec, name) for name in spec.model_fields_set}
+    changed: SweepSpec = validate(SweepSpec, {**unchanged, **changes})
+    return changed
+
+
+def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
+    if options.jobs is not None and options.jobs < 1:
+        raise InputError(f"--jobs {options.jobs}: at least one run at a time is needed")
+    from grokcore.sweeps.progress import SweepProgress
+    from grokcore.sweeps.run import run_sweep
+
+    progress = SweepProgress(sys.stderr)
+
+    def end(result: SweepResult) -> None:
+        progress.close()
+        print_result(result)
+
+    try:
+        run_sweep(spec, options.out, processes=options.jobs, progress=progress, on_result=end)
+    finally:
+        progress.close()
+
+
+def _list() -> None:
+    names = sweep_names()
+    indent = max(map(len, names)) + 2
+    columns = max(40, shutil.get_terminal_size((120, 24)).columns)
+    for name in names:
+        text = textwrap.wrap(load_sweep(name).description, columns - indent) or [""]
+        print(f"{name:<{indent}}{text[0]}")
+        for line in text[1:]:
+            print(f"{'':<{indent}}{line}")
+
+
+def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
+    """What a sweep would run."""
+    seeds = ",".join(map(str, spec.seeds))
+    print(f"{spec.name}: {len(points)} points, seeds {seeds}: {len(points) * len(spec.seeds)} runs")
+    rows = [("point", "dataset", "run of the first seed", "steps")]
+    rows += [
+        (point.name, point.spec.dataset_id, point.spec.run_id, f"{point.spec.training.max_steps:,}") for point in points
+    ]
+    print_columns(rows)
+    if spec.tuning is not None:
+        print(
+            f"before them {spec.tuning.trials} trials of {spec.tuning.steps:,} steps for each point, in "
+            f"{', '.join(spec.tuning.search)}; --untuned leaves them out"
+        )
+    if spec.claims:
+        print(f"meant for the claims {', '.join(spec.claims)}")
+
+
+def print_result(result: SweepResult) -> None:
+    """What each point came to, over its seeds; what was tuned; and where the comparison lies."""
+    from grokcore.evaluation.seeds import samples_of
+
+    print(f"{result.index.name}: median step from which each split was sustained, and how many of the runs grokked")
+    samples = {name: samples_of([r.evaluation for r in records]) for name, records in result.records.items() if records}
+    splits = list(dict.fromkeys(split for found in samples.values() for split in found))
+    rows = [("point", "runs", *splits)]
+    for name, records in result.records.items():
+        found = samples.get(name, {})
+        rows.append((name, _runs(records, result.index, name), *(_cell(found.get(split)) for split in splits)))
+    print_columns(rows)
+    for point in result.index.points:
+        if point.tuned is not None:
+            values = ", ".join(f"{field}={value}" for field, value in point.tuned.values.items())
+            print(f"tuned  {point.name}: {values}  ({len(point.tuned.trials)} trials, {point.tuned.flops:.2g} FLOPs)")
+    print(f"index   {result.directory}/index.json")
+    if samples:
+        print(f"report  {result.report}")
+
+
+def _runs(records: Sequence[RunRecord], index: SweepIndex, name: str) -> str:
+    wanted = next(len(point.runs) for point in index.points if point.name == name)
+    return f"{len(records)}/{wanted}"
+
+
+def _cell(sample: Sample | None) -> str:
+    """`> 3,500, 0/3 grokked, .41`: median time, verdicts and final accuracy."""
+    return "" if sample is None else ", ".join(_parts(sample))
+
+
+def _parts(sample: Sample) -> Iterator[str]:
+    yield f"> {sample.median.step:,}" if sample.median.censored else f"{sample.median.step:,}"
+    verdicts: Mapping[str, int] = Counter(sample.verdicts)
+    if sample.verdicts:
+        yield f"{verdicts['grokked']}/{sample.runs} grokked"
+    yield f"accuracy {sample.accuracy.median:.3f}" if sample.accuracy else "accuracy nan"

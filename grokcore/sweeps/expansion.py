@@ -1,0 +1,245 @@
+"""From a sweep to its points, each a resolved experiment."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+
+from pydantic import JsonValue
+
+from grokcore.errors import InputError
+from grokcore.evaluation.seeds import group_key
+from grokcore.spec import ExperimentSpec, load_spec, resolve
+from grokcore.spec.loading import parse_override
+from grokcore.sweeps.distributions import draw
+from grokcore.sweeps.loading import as_document
+from grokcore.sweeps.naming import part, short_names
+from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, Overrides, PointsAxis, RandomAxis, SweepSpec, TuningSpec
+
+_NOT_VARIED = {
+    "seed": "seeds are given by the field seeds of the sweep",
+    "name": "runs are told apart by what they differ in, not by names",
+    "description": "no run depends on it",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a sweep holds fixed while seeds vary.
+
+    Attributes:
+        name: short, unique in the sweep, and safe as the name of a file.
+        settings: the fields that the axes set here, dotted, with their values.
+        spec: the experiment with the first of `seeds`; its precision is resolved for this machine.
+    """
+
+    name: str
+    settings: Mapping[str, JsonValue]
+    spec: ExperimentSpec
+    seeds: tuple[int, ...]
+
+    @property
+    def specs(self) -> list[ExperimentSpec]:
+        """One experiment per seed."""
+        return [self.spec.model_copy(update={"seed": seed}) for seed in self.seeds]
+
+    def changed(self, values: Mapping[str, JsonValue]) -> Point:
+        """The same point with other values for some fields; `settings` stay those of the axes.
+
+        Raises:
+            InputError: a value does not go with the experiment.
+        """
+        return replace(self, spec=_changed(self.spec, [override(*item) for item in values.items()]))
+
+
+@dataclass(frozen=True)
+class _Alternative:
+    """One place on an axis."""
+
+    name: str
+    overrides: Overrides
+
+
+def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: None) -> list[Point]:
+    """All points: those of the grid, points and random axes crossed with one another, then those of the lists.
+
+    The same sweep gives the same points in the same order. Two points that are the same experiment become one.
+
+    Args:
+        notify: called with a line for points that are merged, and for fields that an axis drops.
+
+    Raises:
+        InputError: in one line, naming the axis and the point, before anything is trained: a point is no valid
+            experiment, two points have one name or differ only in what no run depends on, or there are more runs than
+            `most_runs`.
+    """
+    _check_size(sweep)
+    names = short_names([axis.field for axis in sweep.axes if isinstance(axis, GridAxis)])
+    crossed = [_alternatives(axis, names) for axis in sweep.axes if not isinstance(axis, ListAxis)]
+    listed = [_alternatives(axis, names) for axis in sweep.axes if isinstance(axis, ListAxis)]
+    combinations = list(product(*crossed)) if crossed or not listed else []
+    combinations += [(alternative,) for alternatives in listed for alternative in alternatives]
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            notify(line)
+
+    points = [_point(sweep, combination, tell) for combination in combinations]
+    _check_names(points)
+    merged = _merged(points, notify)
+    if sweep.tuning is not None:
+        _check_search(sweep.tuning, merged)
+    return merged
+
+
+def override(field: str, value: JsonValue) -> str:
+    """`field=value`, which `load_spec` reads back as the same value."""
+    return f"{field}={json.dumps(value)}"
+
+
+def _check_size(sweep: SweepSpec) -> None:
+    """Before anything is crossed, since a few long axes make billions of points."""
+    sizes = [len(_entries(axis)) for axis in sweep.axes if not isinstance(axis, ListAxis)]
+    listed = sum(len(axis.points) for axis in sweep.axes if isinstance(axis, ListAxis))
+    points = listed + (math.prod(sizes) if sizes or not listed else 0)
+    each = len(sweep.seeds) + (sweep.tuning.trials * len(sweep.tuning.seeds) if sweep.tuning else 0)
+    if points * each > sweep.most_runs:
+        trials = " and trials" if sweep.tuning else ""
+        raise InputError(
+            f"sweep {sweep.name}: {points} points of {each} seeds{trials} are {points * each} runs, more than "
+            f"most_runs={sweep.most_runs}: leave some out, or raise most_runs"
+        )
+
+
+def _entries(axis: Axis) -> range:
+    match axis:
+        case GridAxis():
+            return range(len(axis.values))
+        case RandomAxis():
+            return range(axis.draws)
+        case _:
+            return range(len(axis.points))
+
+
+def _alternatives(axis: Axis, names: Mapping[str, str]) -> list[_Alternative]:
+    match axis:
+        case GridAxis():
+            name = axis.name or names[axis.field]
+            found = [_Alternative(part(name, value), (override(axis.field, value),)) for value in axis.values]
+        case RandomAxis():
+            found = list(_draws(axis))
+        case PointsAxis():
+            prefix = f"{axis.name}=" if axis.name else ""
+            found = [_Alternative(f"{prefix}{name}", overrides) for name, overrides in axis.points.items()]
+        case ListAxis():
+            found = [_Alternative(name, overrides) for name, overrides in axis.points.items()]
+    return found
+
+
+def _draws(axis: RandomAxis) -> Iterator[_Alternative]:
+    names = short_names(list(axis.fields))
+    for number in range(axis.draws):
+        values = {field: draw(what, axis.seed, f"{field}/{number}") for field, what in axis.fields.items()}
+        yield _Alternative(
+            ",".join(part(names[field], value) for field, value in values.items()),
+            tuple(override(*item) for item in values.items()),
+        )
+
+
+def _point(sweep: SweepSpec, combination: tuple[_Alternative, ...], notify: Callable[[str], None]) -> Point:
+    name = ",".join(alternative.name for alternative in combination) or "base"
+    overrides = [text for alternative in combination for text in alternative.overrides]
+    try:
+        settings = _settings(combination)
+        spec = _changed(sweep.base, [f"seed={sweep.seeds[0]}", *overrides], notify)
+        point = Point(name, settings, resolve(spec), sweep.seeds)
+        if len({spec.run_id for spec in point.specs}) < len(sweep.seeds):
+            raise InputError("model.seed and training.seed are both set, so that all seeds give the same run")
+    except InputError as error:
+        raise InputError(f"sweep {sweep.name}, point {name}: {error}") from None
+    return point
+
+
+def _settings(combination: tuple[_Alternative, ...]) -> dict[str, JsonValue]:
+    """The fields that the axes set, each by one axis only."""
+    settings: dict[str, JsonValue] = {}
+    for alternative in combination:
+        fields = {}
+        for text in alternative.overrides:
+            parts, value = parse_override(text)
+            if parts[0] in _NOT_VARIED:
+                raise InputError(f"{text}: {_NOT_VARIED[parts[0]]}")
+            fields[".".join(parts)] = value
+        twice = settings.keys() & fields.keys()
+        if twice:
+            raise InputError(f"{min(twice)} is set by two axes: leave it to one of them")
+        settings |= fields
+    return settings
+
+
+def _changed(
+    spec: ExperimentSpec, overrides: list[str], notify: Callable[[str], None] = lambda line: None
+) -> ExperimentSpec:
+    return load_spec(json.dumps(as_document(spec)), overrides, allow_files=False, notify=notify)
+
+
+def _check_names(points: list[Point]) -> None:
+    seen: dict[str, Point] = {}
+    for point in points:
+        other = seen.setdefault(point.name.lower(), point)  # some file systems know no capitals
+        if other is not point and other.settings != point.settings:
+            raise InputError(
+                f"two points would be called {point.name} ({_shown(other)}; {_shown(point)}): "
+                f"name them with an axis of kind points"
+            )
+        if len(point.name.encode()) > 200:
+            raise InputError(f"the name {point.name[:60]}... of a point is too long: give its axes short names")
+
+
+def _check_search(tuning: TuningSpec, points: list[Point]) -> None:
+    """Find out what is wrong with a search before its first trial."""
+    for point in points:
+        set_twice = point.settings.keys() & tuning.search.keys()
+        if set_twice:
+            raise InputError(f"tuning.search: {min(set_twice)} is what an axis varies: leave it to one of them")
+        tuning.split_on(point.spec.task)
+        for share in (0.0, 1.0 - 1e-9):
+            try:
+                point.changed({field: what.at(share) for field, what in tuning.search.items()})
+            except InputError as error:
+                raise InputError(f"tuning.search, point {point.name}: {error}") from None
+
+
+def _merged(points: list[Point], notify: Callable[[str], None]) -> list[Point]:
+    """Points without those that are the same experiment as an earlier one."""
+    kept: dict[tuple[str, ...], Point] = {}
+    for point in points:
+        first = kept.setdefault(group_key(point.spec)[1:2], point)
+        if first is point:
+            continue
+        if first.spec != point.spec:
+            fields = dict.fromkeys((*point.settings, *first.settings))
+            differing = [field for field in fields if value_of(first.spec, field) != value_of(point.spec, field)]
+            raise InputError(
+                f"points {first.name} and {point.name} differ only in what no run depends on "
+                f"({', '.join(differing)}): vary something that changes the runs"
+            )
+        notify(f"{point.name} is the same experiment as {first.name}: it is run once")
+    return list(kept.values())
+
+
+def value_of(spec: ExperimentSpec, field: str) -> JsonValue:
+    """The value of a dotted field; None where the experiment has no such field."""
+    value: JsonValue = spec.model_dump(mode="json")
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _shown(point: Point) -> str:
+    return ", ".join(f"{field}={value}" for field, value in point.settings.items())

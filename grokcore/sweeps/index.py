@@ -1,0 +1,105 @@
+"""index.json: which runs a sweep consists of, how they stand, and what was tuned under which budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from grokcore.errors import AbsentError, InputError
+from grokcore.spec import validate
+from grokcore.storage import Store, open_store
+from grokcore.sweeps.spec import TuningSpec
+
+INDEX = "index.json"
+
+State = Literal["waiting", "done", "stopped", "failed"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunEntry(_Entry):
+    """One run of a point."""
+
+    seed: int
+    run_id: str
+    place: str = Field(description="of the run below the store, so that a store can be moved")
+    state: State = Field(description="done is trained and evaluated; stopped was saved at a signal")
+    step: int | None = Field(None, description="optimiser steps that a run that is done has made")
+    exit_reason: str | None = Field(None, description="why a run that is done ended")
+    message: str | None = Field(None, description="why a run failed")
+
+
+class Trial(_Entry):
+    """One set of values that was tried for a point."""
+
+    values: dict[str, JsonValue] = Field(description="the fields that were searched, by dotted name")
+    objective: float = Field(description="what TuningSpec.measure says, averaged over the seeds of a trial")
+    flops: float = Field(description="algorithmic FLOPs of all its runs")
+    places: tuple[str, ...] = Field(description="of its runs below the store")
+    untuned: bool = Field(False, description="whether these are the values that the point has without tuning")
+
+
+class TunedPoint(_Entry):
+    """What a search has found for a point, and what it cost."""
+
+    values: dict[str, JsonValue] = Field(description="the values with the highest objective, the earliest of equals")
+    objective: float = Field(description="of these values")
+    split: str = Field(description="that the objective was measured on")
+    trials: tuple[Trial, ...]
+
+    @property
+    def flops(self) -> float:
+        """Algorithmic FLOPs of the whole search; what was tried twice has been computed once."""
+        return sum({trial.places: trial.flops for trial in self.trials}.values())
+
+    @property
+    def untuned_objective(self) -> float | None:
+        """Of the values that the point has without tuning, where they were within the ranges."""
+        return next((trial.objective for trial in self.trials if trial.untuned), None)
+
+
+class PointEntry(_Entry):
+    """One point of a sweep."""
+
+    name: str
+    settings: dict[str, JsonValue] = Field(description="the fields that the axes set, by dotted name")
+    dataset_id: str
+    runs: tuple[RunEntry, ...]
+    tuned: TunedPoint | None = Field(None, description="null where nothing was searched for")
+
+
+class SweepIndex(_Entry):
+    """The content of index.json in the sweep's directory."""
+
+    format: Literal[1] = 1
+    name: str
+    description: str
+    claims: tuple[str, ...] = Field(description="ids of the claims that the sweep is meant to judge")
+    tuning: TuningSpec | None = Field(description="the search, the same for every point; null where there was none")
+    points: tuple[PointEntry, ...]
+
+    def places(self, state: State = "done") -> list[str]:
+        """Where the runs in a state lie, below the store."""
+        return [run.place for point in self.points for run in point.runs if run.state == state]
+
+
+def read_index(sweep: str | Path | Store) -> SweepIndex:
+    """The index of the sweep in a directory, `STORE/sweeps/NAME`.
+
+    Raises:
+        AbsentError: there is none.
+        InputError: it is damaged.
+        TransientError: the store could not be reached.
+    """
+    store = sweep if isinstance(sweep, Store) else open_store(sweep)
+    try:
+        index: SweepIndex = validate(SweepIndex, store.read_json(INDEX))
+    except AbsentError:
+        raise AbsentError(f"there is no sweep at {store}: it has no {INDEX}") from None
+    except InputError as error:
+        raise InputError(f"{store.uri_of(INDEX)} is damaged or of another version: {error}") from None
+    return index

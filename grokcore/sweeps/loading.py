@@ -1,0 +1,92 @@
+"""From a sweep's name, a file or an inline text to a validated sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from grokcore.errors import InputError
+from grokcore.spec import ExperimentSpec, load_spec, preset_names, validate
+from grokcore.spec.loading import document_of, looks_like_path
+from grokcore.sweeps.spec import SweepSpec
+
+_PACKAGE = "grokcore.sweeps.presets"
+_FIELDS = "name, base, axes, seeds"
+
+
+def sweep_names() -> list[str]:
+    """The sweeps that come with grokcore."""
+    return sorted(file.name[:-5] for file in resources.files(_PACKAGE).iterdir() if file.name.endswith(".yaml"))
+
+
+def load_sweep(
+    source: str,
+    overrides: Iterable[str] = (),
+    *,
+    allow_files: bool = True,
+    notify: Callable[[str], None] = lambda line: None,
+) -> SweepSpec:
+    """A validated sweep, whose base experiment is whole: it depends on no preset and no file any more.
+
+    Args:
+        source: the name of a sweep, the path of a YAML or JSON file, or the sweep itself as YAML or JSON.
+        overrides: `field.subfield=value`, applied to the base experiment after the sweep's own overrides.
+        allow_files: whether `source` and its `base` may be paths; a relative `base` is looked for beside the sweep.
+        notify: called with a line when an override of the base drops fields that no longer apply.
+
+    Raises:
+        InputError: in one line, what is wrong and what is allowed.
+    """
+    if source in preset_names() and source not in sweep_names():
+        raise InputError(
+            f"{source} is an experiment and no sweep: run it with `grokcore run {source}`, or write a sweep with "
+            f"base: {source}; sweeps are: {', '.join(sweep_names())}"
+        )
+    document = dict(
+        document_of(source, sweep_names(), package=_PACKAGE, what="sweep", fields=_FIELDS, allow_files=allow_files)
+    )
+    base = document.pop("base", None)
+    own = document.pop("overrides", None)
+    if base is None:
+        raise InputError("base: is required: the name of a preset, or an experiment with task, model and training")
+    if own is not None and not (isinstance(own, list) and all(isinstance(text, str) for text in own)):
+        raise InputError("overrides: must be a list of texts, for example [training.max_steps=1000]")
+    try:
+        experiment = load_spec(
+            _base_source(base, source, allow_files), [*(own or ()), *overrides], allow_files=allow_files, notify=notify
+        )
+    except InputError as error:
+        raise InputError(f"base: {error}") from None
+    sweep: SweepSpec = validate(SweepSpec, {**document, "base": experiment})
+    return sweep
+
+
+def as_document(spec: ExperimentSpec) -> dict[str, Any]:
+    """The fields of an experiment that were set, so that those left open stay open.
+
+    Another architecture then gets its own defaults, not those of the one that the base has.
+    """
+    return spec.model_dump(mode="json", exclude_unset=True)
+
+
+def as_yaml(sweep: SweepSpec) -> str:
+    """The text of a sweep, which loads as an equal one."""
+    document = sweep.model_dump(mode="json", exclude_unset=True)
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _base_source(base: Any, source: str, allow_files: bool) -> str:
+    """What `load_spec` reads a base from."""
+    if isinstance(base, dict):
+        return json.dumps(base)
+    if not isinstance(base, str):
+        raise InputError("must be the name of a preset, or an experiment with task, model and training")
+    beside = Path(source).expanduser().parent / base if looks_like_path(source) and "\n" not in source else None
+    if allow_files and beside is not None and looks_like_path(base) and beside.is_file():
+        return str(beside)
+    return base

@@ -1,0 +1,66 @@
+"""A sweep as the items of a Kubeflow loop: texts alone, since numbers inside an item become floats on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from grokcore.errors import InputError
+from grokcore.spec import validate
+from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.loading import load_sweep
+from grokcore.sweeps.spec import SweepSpec
+
+
+def loop_items(
+    source: str,
+    overrides: Iterable[str] = (),
+    *,
+    seeds: str = "",
+    only: Sequence[str] = (),
+    most: int = 30,
+    notify: Callable[[str], None] = lambda line: None,
+) -> list[dict[str, str]]:
+    """One item per point: `sweep` and `point` (names), `spec` and `task_spec` (JSON), `seeds` (as in 0,1,2).
+
+    Args:
+        source: the name of a sweep, or the sweep as YAML or JSON; never a path.
+        seeds: in place of the sweep's own; empty keeps those.
+        only: names of the points to keep, or what follows the `=` in them; empty keeps all.
+        most: points at most: a loop of many more stalls its workflow.
+
+    Raises:
+        InputError: in one line, what is wrong with the sweep, or that it has too many points or none of a name.
+    """
+    sweep = load_sweep(source, overrides, allow_files=False, notify=notify)
+    if seeds:
+        sweep = validate(SweepSpec, {**sweep.model_dump(mode="json", exclude_unset=True), "seeds": seeds})
+    points = _chosen(expand(sweep, notify=notify), only)
+    if len(points) > most:
+        raise InputError(
+            f"sweep {sweep.name} has {len(points)} points and a loop takes {most}: choose some with `only`, or submit "
+            f"it in parts"
+        )
+    return [
+        {
+            "sweep": sweep.name,
+            "point": point.name,
+            "spec": point.spec.model_dump_json(),
+            "task_spec": point.spec.task.model_dump_json(),
+            "seeds": ",".join(map(str, point.seeds)),
+        }
+        for point in points
+    ]
+
+
+def _chosen(points: Sequence[Point], only: Sequence[str]) -> list[Point]:
+    for name in only:
+        if not any(_is_called(point, name) for point in points):
+            names = ", ".join(point.name for point in points)
+            raise InputError(f"the sweep has no point {name}; its points are: {names}")
+    return [point for point in points if not only or any(_is_called(point, name) for name in only)]
+
+
+def _is_called(point: Point, name: str) -> bool:
+    """Whether `name` is the point's name, a part of it such as `architecture=gpt2`, or the value in such a part."""
+    parts = point.name.split(",")
+    return name == point.name or name in parts or name in [part.rpartition("=")[2] for part in parts]

@@ -1,0 +1,232 @@
+"""A sweep from its spec to its comparison."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grokcore.data import DatasetInfo, generate_dataset
+from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
+from grokcore.evaluation.records import RunRecord
+from grokcore.spec import check_hardware
+from grokcore.storage import open_store
+from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, TunedPoint
+from grokcore.sweeps.loading import as_yaml
+from grokcore.sweeps.place import SweepPlace
+from grokcore.sweeps.progress import SweepProgress
+from grokcore.sweeps.spec import SweepSpec
+from grokcore.sweeps.tuning import tune
+from grokcore.sweeps.work import Work, all_finished, do
+from grokcore.training.place import TrainResult
+from grokcore.training.seeds.jobs import Outcome
+from grokcore.training.seeds.train import worst_kind
+from grokcore.training.signals import stop_on_signal
+
+SWEEP = "sweep.yaml"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep came to.
+
+    Attributes:
+        directory: the URI where sweep.yaml, index.json and the comparison lie.
+        records: the runs that are done, by point and in the order of the points; a point without any has none.
+    """
+
+    directory: str
+    index: SweepIndex
+    records: Mapping[str, Sequence[RunRecord]]
+
+    @property
+    def report(self) -> str:
+        """The page that compares the runs."""
+        return f"{self.directory}/{REPORT}"
+
+
+def run_sweep(
+    sweep: SweepSpec,
+    out: str | Path,
+    *,
+    processes: int | None = None,
+    progress: SweepProgress | None = None,
+    on_result: Callable[[SweepResult], None] = lambda result: None,
+) -> SweepResult:
+    """Make the data of a sweep, tune, train, evaluate and compare, or go on where that stopped.
+
+    In the store `out` lie `datasets/DATASET_ID`, `runs/RUN_ID/local`, which single runs and other sweeps share, the
+    trials of a search in `tuning/runs/RUN_ID/local`, and in `sweeps/NAME` the sweep, its index and its comparison. A
+    run that is there, has reached its budget and is evaluated is left alone; with a larger budget it goes on. Another
+    process may work on the same store: of two that want one run, one is told that it is being written.
+
+    Args:
+        out: path or URI of a store.
+        processes: on the CPU, runs at a time at most; None for as many as the cores hold.
+        progress: is told how things stand.
+        on_result: called with what there is once all runs have ended, even where some have failed.
+
+    Raises:
+        InputError: before anything is trained: a point is no valid experiment or cannot run on this machine.
+        StoppedError: SIGINT or SIGTERM; all runs are saved, and the same call goes on from there.
+        GrokcoreError: some runs failed; of the class whose exit code tells best what to do next.
+    """
+    progress = progress or SweepProgress()
+    points = expand(sweep, notify=progress.tell)
+    for point in points:
+        check_hardware(point.spec)
+    _check_packages(sweep)
+    place = SweepPlace(open_store(out).uri, sweep.name)
+    with stop_on_signal() as stop:
+        _write_sweep(sweep, place, progress.tell)
+        tuned: dict[str, TunedPoint] = {}
+        datasets = _datasets(points, place, stop.check)
+        if sweep.tuning is not None:
+            tuned = tune(points, sweep.tuning, place, datasets, progress, processes=processes, check_stop=stop.check)
+            points = [point.changed(tuned[point.name].values) for point in points]
+        ledger = _Ledger(sweep, points, place, tuned)
+        ledger.look()
+        progress.stage("runs", before=len(ledger.records))
+        outcomes = do(ledger.left, datasets, progress, processes=processes, on_end=ledger.settle)
+        stopped = any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values())
+        ledger.look()
+        if stopped or stop.requested:
+            left = len(ledger.left)
+            where = f"with {left} of {len(ledger.works)} runs unfinished" if left else "before its comparison"
+            raise StoppedError(f"stopped {where}; the same command goes on from there")
+        result = ledger.result()
+        if ledger.records:
+            from grokcore.reporting.comparison import build_comparison
+
+            build_comparison([record.uri for record in ledger.records.values()], result.directory)
+    on_result(result)
+    _raise_failures(outcomes, ledger)
+    return result
+
+
+@dataclass
+class _Ledger:
+    """The runs of a sweep and how they stand, kept in index.json as it changes."""
+
+    sweep: SweepSpec
+    points: Sequence[Point]
+    place: SweepPlace
+    tuned: Mapping[str, TunedPoint]
+    records: dict[str, RunRecord] = field(default_factory=dict)
+    outcomes: dict[str, TrainResult | GrokcoreError] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_point = {
+            point.name: [
+                Work(f"{point.name}, seed {spec.seed}", spec, self.place.run(spec), self.place.dataset(spec))
+                for spec in point.specs
+            ]
+            for point in self.points
+        }
+        self.works = [work for works in self.by_point.values() for work in works]
+
+    @property
+    def left(self) -> list[Work]:
+        """Runs that are not done."""
+        return [work for work in self.works if work.run not in self.records]
+
+    def look(self) -> None:
+        """See what stands in the store."""
+        self.records = all_finished(self.works)
+        self.write()
+
+    def settle(self, work: Work, outcome: TrainResult | GrokcoreError) -> None:
+        """A run has ended."""
+        self.outcomes[work.run] = outcome
+        self.write()
+
+    def write(self) -> None:
+        self.place.directory.write_json(INDEX, self.index().model_dump(mode="json"))
+
+    def index(self) -> SweepIndex:
+        sweep, tuning = self.sweep, self.sweep.tuning
+        return SweepIndex(
+            name=sweep.name,
+            description=sweep.description,
+            claims=sweep.claims,
+            tuning=tuning,
+            points=tuple(
+                PointEntry(
+                    name=point.name,
+                    settings=dict(point.settings),
+                    dataset_id=point.spec.dataset_id,
+                    runs=tuple(self._entry(work) for work in self.by_point[point.name]),
+                    tuned=self.tuned.get(point.name),
+                )
+                for point in self.points
+            ),
+        )
+
+    def result(self) -> SweepResult:
+        found = {
+            name: [self.records[work.run] for work in works if work.run in self.records]
+            for name, works in self.by_point.items()
+        }
+        return SweepResult(self.place.directory.uri, self.index(), found)
+
+    def _entry(self, work: Work) -> RunEntry:
+        known = RunEntry(
+            seed=work.spec.seed, run_id=work.spec.run_id, place=self.place.below(work.run), state="waiting"
+        )
+        match self.records.get(work.run) or self.outcomes.get(work.run):
+            case RunRecord() as record:
+                facts = {"state": "done", "step": record.evaluation.step, "exit_reason": record.manifest.exit_reason}
+            case TrainResult() as result:
+                facts = {"state": "done", "step": result.step, "exit_reason": result.exit_reason}
+            case StoppedError():
+                facts = {"state": "stopped"}
+            case GrokcoreError() as error:
+                facts = {"state": "failed", "message": str(error)}
+            case _:
+                facts = {}
+        return known.model_copy(update=facts)
+
+
+def _check_packages(sweep: SweepSpec) -> None:
+    """Miss what is missing now, and not after hours of training."""
+    for package in ("torch", "bokeh", *(["optuna"] if sweep.tuning else [])):
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+
+def _write_sweep(sweep: SweepSpec, place: SweepPlace, notify: Callable[[str], None]) -> None:
+    text = as_yaml(sweep).encode()
+    try:
+        if place.directory.read(SWEEP) != text:
+            notify(f"{place.directory} held another version of this sweep; runs that both have in common are kept")
+    except AbsentError:
+        pass
+    place.directory.write(SWEEP, text)
+
+
+def _datasets(points: Sequence[Point], place: SweepPlace, check_stop: Callable[[], None]) -> dict[str, DatasetInfo]:
+    """Every data set that the points need, each made once, by its URI."""
+    datasets: dict[str, DatasetInfo] = {}
+    for point in points:
+        uri = place.dataset(point.spec)
+        if uri not in datasets:
+            check_stop()
+            try:
+                datasets[uri] = generate_dataset(point.spec.task, uri)
+            except InputError as error:
+                raise InputError(f"point {point.name}: {error}") from None
+    return datasets
+
+
+def _raise_failures(outcomes: Mapping[str, Outcome], ledger: _Ledger) -> None:
+    failed = {run: outcome for run, outcome in outcomes.items() if isinstance(outcome, GrokcoreError)}
+    failed = {run: error for run, error in failed.items() if run not in ledger.records}
+    if failed:
+        names = [work.label for work in ledger.works if work.run in failed]
+        raise worst_kind(failed.values())(
+            f"{len(failed)} of {len(ledger.works)} runs failed ({'; '.join(names[:5])}"
+            f"{'; ...' if len(names) > 5 else ''}); the other runs are complete"
+        )

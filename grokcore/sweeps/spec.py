@@ -1,0 +1,151 @@
+"""What a sweep is: a base experiment, the axes along which it is varied, seeds, and the search that comes first."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
+
+from grokcore.errors import InputError
+from grokcore.spec import ExperimentSpec, TaskSpec
+from grokcore.spec.base import Spec
+from grokcore.spec.seeds import MOST_SEEDS, parse_seeds
+from grokcore.sweeps.distributions import Distribution
+
+_FILE_SAFE = r"^[A-Za-z0-9][A-Za-z0-9._+=,-]{0,99}$"
+
+Overrides = tuple[str, ...]
+"""`field.subfield=value`, applied in order."""
+
+
+def _seeds(value: Any) -> Any:
+    return parse_seeds(value, "seeds") if isinstance(value, str) else value
+
+
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    BeforeValidator(_seeds),
+    Field(min_length=1, max_length=MOST_SEEDS),
+]
+"""A list of seeds, or a text such as `0..4` or `0..3,8`."""
+
+PointName = Annotated[str, Field(pattern=_FILE_SAFE)]
+
+
+class GridAxis(Spec):
+    """One field and its values; crossed with the other axes."""
+
+    kind: Literal["grid"]
+    field: str = Field(description="the dotted name of the field, for example task.values")
+    values: tuple[JsonValue, ...] = Field(min_length=1, description="its values, at least one")
+    name: PointName | None = Field(None, description="what point names call it; null is the last part of the field")
+
+
+class PointsAxis(Spec):
+    """Named points that set several fields each; crossed with the other axes.
+
+    For what one field cannot say: fields that only some architectures have, or values that follow from one another.
+    """
+
+    kind: Literal["points"]
+    points: dict[PointName, Overrides] = Field(min_length=1, description="overrides field=value by the point's name")
+    name: PointName | None = Field(None, description="stands before the point's name, as in architecture=gpt2")
+
+
+class ListAxis(Spec):
+    """Named points that stand beside all others and are crossed with nothing."""
+
+    kind: Literal["list"]
+    points: dict[PointName, Overrides] = Field(min_length=1, description="overrides field=value by the point's name")
+
+
+class RandomAxis(Spec):
+    """Points drawn at random, several fields together; crossed with the other axes, all on the same draws."""
+
+    kind: Literal["random"]
+    draws: int = Field(ge=1, le=1000, description="number of points, 1 to 1000")
+    seed: int = Field(0, ge=0, description="seed of the draws")
+    fields: dict[str, Distribution] = Field(min_length=1, description="what each field is drawn from, by dotted name")
+
+
+Axis = Annotated[GridAxis | PointsAxis | ListAxis | RandomAxis, Field(discriminator="kind")]
+
+
+class TuningSpec(Spec):
+    """A search for hyperparameters, with the same budget for every point of the sweep, before its runs begin.
+
+    The objective has to mean something on a budget in which hardly anything groks. A time to grok would then be
+    censored nearly always, and final accuracy could not tell a run that is about to turn from one that is stuck. The
+    `area` under the curve of accuracy over steps, divided by the steps, is a number for every run, and rises both with
+    how early and with how far a run has generalised.
+
+    The split is a held-out one whose distribution is that of training, never the one that the comparison is about (out
+    of domain, where there is such a split), and the seeds are none of the sweep's: what the comparison reports has had
+    no part in the choice. What a short budget cannot show, such as grokking that a strong weight decay brings about
+    late, is not searched for: the report names the budget for that reason.
+    """
+
+    search: dict[str, Distribution] = Field(min_length=1, description="what each field is searched in, by dotted name")
+    trials: int = Field(ge=1, le=1000, description="values tried for each point; the first are the point's own")
+    steps: int = Field(ge=1, description="optimiser steps of a trial")
+    measure: Literal["area", "final"] = Field(
+        "area", description="what is maximised: mean accuracy over the steps of a trial (area), or that at its end"
+    )
+    split: str | None = Field(
+        None, description="the split it is measured on: held-out but not the last one, or train; null is the first such"
+    )
+    seeds: Seeds = Field((1000,), description="seeds of each trial, over which the objective is averaged")
+    sampler: Literal["tpe", "random"] = Field(
+        "tpe", description="tpe (tree-structured Parzen estimator, NeurIPS 2011, as optuna has it) or random"
+    )
+    sampler_seed: int = Field(0, ge=0, description="seed of the sampler")
+    at_once: int = Field(
+        4, ge=1, description="trials of a point that are chosen together; the choice depends on it, and on no machine"
+    )
+
+    def split_on(self, task: TaskSpec) -> str:
+        """The split of a task that a search is judged by.
+
+        Raises:
+            InputError: it is one that a comparison is about, or none that the task has.
+        """
+        allowed = (*task.held_out_splits[:-1], "train")
+        split = self.split or allowed[0]
+        if split in allowed:
+            return split
+        why = "is what the comparison is about" if split in task.held_out_splits else "is none that can be tuned on"
+        raise InputError(f"tuning.split: {split} {why}; allowed for {task.kind} are {', '.join(allowed)}")
+
+
+class SweepSpec(Spec):
+    """Runs that differ in chosen fields.
+
+    In a file `base` may also be the name of a preset or the path of a spec, and `overrides` may stand beside it: both
+    become part of the experiment when the sweep is loaded.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="name of the sweep and of its directory")
+    description: str = Field("", description="one line that says what the sweep shows")
+    claims: tuple[str, ...] = Field((), description="ids of the claims that the sweep is meant to judge")
+    base: ExperimentSpec = Field(description="the experiment that is varied")
+    axes: tuple[Axis, ...] = Field((), description="what is varied; grid, points and random axes are crossed")
+    seeds: Seeds = Field((0,), description="seeds of every point: a list, or a text such as 0..4")
+    tuning: TuningSpec | None = Field(None, description="hyperparameters searched for before the runs; null for none")
+    most_runs: int = Field(200, ge=1, le=100_000, description="a sweep of more runs than this is refused as a slip")
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+        if twice is not None:
+            raise ValueError(f"seed {twice} is named twice; name each once")
+        return seeds
+
+    @model_validator(mode="after")
+    def _tuned_on_other_seeds(self) -> SweepSpec:
+        shared = set(self.seeds) & set(self.tuning.seeds if self.tuning else ())
+        if shared:
+            raise ValueError(
+                f"tuning.seeds and seeds share {min(shared)}: tune on seeds that the comparison does not report"
+            )
+        return self

@@ -1,0 +1,213 @@
+"""The search for hyperparameters: the same budget for every point, before the runs that are compared.
+
+A trial is a run like any other, the beginning of what the same values would give on a larger budget. The search keeps
+no state of its own. Its sampler is a pure function of its seed and of the objectives so far, so that asking again from
+the first trial on gives the same values; trials that were trained before an interruption are found in the store.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
+
+from grokcore.data import DatasetInfo
+from grokcore.errors import GrokcoreError, StoppedError
+from grokcore.evaluation.records import RunRecord
+from grokcore.spec import ExperimentSpec
+from grokcore.sweeps.distributions import Choice, Distribution, LogUniform, Uniform, rounded
+from grokcore.sweeps.expansion import Point, value_of
+from grokcore.sweeps.index import Trial, TunedPoint
+from grokcore.sweeps.place import SweepPlace
+from grokcore.sweeps.progress import SweepProgress
+from grokcore.sweeps.spec import TuningSpec
+from grokcore.sweeps.work import Work, all_finished, do
+from grokcore.training.seeds.train import worst_kind
+
+if TYPE_CHECKING:
+    import optuna
+
+Line = Mapping[str, Any]
+
+
+def tune(
+    points: Sequence[Point],
+    tuning: TuningSpec,
+    place: SweepPlace,
+    datasets: Mapping[str, DatasetInfo],
+    progress: SweepProgress,
+    *,
+    processes: int | None = None,
+    check_stop: Callable[[], None] = lambda: None,
+) -> dict[str, TunedPoint]:
+    """What the search finds for each point, by the point's name.
+
+    Trials of a point are chosen `at_once` at a time, and those of all points are one queue of work.
+
+    Raises:
+        StoppedError: at a signal; the same call goes on from there.
+        GrokcoreError: trials failed; of the class whose exit code tells best what to do next.
+    """
+    searches = [_Search(point, tuning, place) for point in points]
+    while searches[0].remaining:
+        check_stop()
+        asked = {search.point.name: search.ask() for search in searches}
+        works = {work.run: work for trials in asked.values() for trial in trials for work in trial.works}
+        records = all_finished(list(works.values()))
+        progress.stage("trials", before=len(records) + sum(search.runs for search in searches))
+        outcomes = do(
+            [work for run, work in works.items() if run not in records],
+            datasets,
+            progress,
+            processes=processes,
+        )
+        _raise_failures(outcomes, works)
+        records |= all_finished([work for run, work in works.items() if run not in records])
+        for search in searches:
+            search.tell(asked[search.point.name], records)
+    return {search.point.name: search.result() for search in searches}
+
+
+def objective(lines: Sequence[Line], split: str, steps: int, measure: str) -> float:
+    """What a search maximises, from the journal of a trial.
+
+    `area`: mean accuracy over steps 0 to `steps`, by the trapezoidal rule; `final`: accuracy at the last evaluation up
+    to there. What is no number counts as 0, and so does all that comes after a run has diverged.
+    """
+    curve = [(line["step"], _accuracy(line, split)) for line in lines if line["step"] <= steps]
+    if not curve:
+        return 0.0
+    if measure == "final":
+        return curve[-1][1] if curve[-1][0] == steps else 0.0
+    area: float = sum((b - a) * (high + low) / 2 for (a, low), (b, high) in pairwise(curve))
+    return area / steps
+
+
+def _accuracy(line: Line, split: str) -> float:
+    measured = line["train"] if split == "train" else line["splits"][split]
+    value = measured["accuracy"]
+    return float(value) if value is not None and math.isfinite(value) else 0.0
+
+
+class _Asked:
+    """Values that are being tried, and the runs that try them."""
+
+    def __init__(self, trial: optuna.trial.Trial, values: dict[str, JsonValue], works: list[Work]) -> None:
+        self.trial, self.values, self.works = trial, values, works
+
+
+class _Search:
+    """The search for one point."""
+
+    def __init__(self, point: Point, tuning: TuningSpec, place: SweepPlace) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.point, self._tuning, self._place = point, tuning, place
+        self._split = tuning.split_on(point.spec.task)
+        samplers: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+            "tpe": lambda: optuna.samplers.TPESampler(
+                seed=tuning.sampler_seed, n_startup_trials=max(1, min(10, tuning.trials // 2))
+            ),
+            "random": lambda: optuna.samplers.RandomSampler(seed=tuning.sampler_seed),
+        }
+        self._study = optuna.create_study(direction="maximize", sampler=samplers[tuning.sampler]())
+        self._untuned = {field: value_of(point.spec, field) for field in tuning.search}
+        if all(what.holds(self._untuned[field]) for field, what in tuning.search.items()):
+            self._study.enqueue_trial(dict(self._untuned))
+        self._trials: list[Trial] = []
+
+    @property
+    def remaining(self) -> int:
+        """Trials that the budget still allows."""
+        return self._tuning.trials - len(self._trials)
+
+    @property
+    def runs(self) -> int:
+        """Runs of all trials so far."""
+        return len({place for trial in self._trials for place in trial.places})
+
+    def ask(self) -> list[_Asked]:
+        """The next trials."""
+        distributions = {field: _as_optuna(what) for field, what in self._tuning.search.items()}
+        asked = []
+        for _ in range(min(self._tuning.at_once, self.remaining)):
+            trial = self._study.ask(distributions)
+            values = {field: _value(self._tuning.search[field], trial.params[field]) for field in distributions}
+            asked.append(_Asked(trial, values, self._works(values)))
+        return asked
+
+    def tell(self, asked: Sequence[_Asked], records: Mapping[str, RunRecord]) -> None:
+        """What the trials have come to."""
+        for one in asked:
+            found = [records[work.run] for work in one.works]
+            scores = [
+                objective(record.journal, self._split, self._tuning.steps, self._tuning.measure) for record in found
+            ]
+            score = sum(scores) / len(scores)
+            self._study.tell(one.trial, score)
+            self._trials.append(
+                Trial(
+                    values=one.values,
+                    objective=score,
+                    flops=sum(record.journal[-1]["flops"] for record in found),
+                    places=tuple(self._place.below(work.run) for work in one.works),
+                    untuned=one.values == self._untuned,
+                )
+            )
+
+    def result(self) -> TunedPoint:
+        """The best of them; the earliest of equals."""
+        best = max(self._trials, key=lambda trial: trial.objective)
+        return TunedPoint(values=best.values, objective=best.objective, split=self._split, trials=tuple(self._trials))
+
+    def _works(self, values: Mapping[str, JsonValue]) -> list[Work]:
+        name = ", ".join(f"{field.rpartition('.')[2]} {value}" for field, value in values.items())
+        return [
+            Work(f"{self.point.name} with {name}", spec, self._place.trial(spec), self._place.dataset(spec))
+            for spec in trial_specs(self.point, values, self._tuning)
+        ]
+
+
+def trial_specs(point: Point, values: Mapping[str, JsonValue], tuning: TuningSpec) -> list[ExperimentSpec]:
+    """The runs of a trial, one per seed: short, and never ended before the others by their success."""
+    spec = point.changed({**values, "training.max_steps": tuning.steps, "training.stop_on_grok": None}).spec
+    return [spec.model_copy(update={"seed": seed}) for seed in tuning.seeds]
+
+
+def _as_optuna(what: Distribution) -> optuna.distributions.BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    match what:
+        case Uniform():
+            return FloatDistribution(what.low, what.high)
+        case LogUniform():
+            return FloatDistribution(what.low, what.high, log=True)
+        case Choice():
+            options: Any = what.options
+            return CategoricalDistribution(options)
+
+
+def _value(what: Distribution, suggested: Any) -> JsonValue:
+    """What is tried where the sampler says `suggested`: a number that can be read and repeated."""
+    if isinstance(what, Choice):
+        return what.options[what.options.index(suggested)]
+    return min(max(rounded(suggested), what.low), what.high)
+
+
+def _raise_failures(outcomes: Mapping[str, Any], works: Mapping[str, Work]) -> None:
+    failed = {
+        run: outcome
+        for run, outcome in outcomes.items()
+        if isinstance(outcome, GrokcoreError) and not isinstance(outcome, StoppedError)
+    }
+    if any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values()):
+        raise StoppedError("stopped during the search for hyperparameters; the same command goes on from there")
+    if failed:
+        first = works[next(iter(failed))].label
+        raise worst_kind(failed.values())(
+            f"{len(failed)} of {len(works)} trials failed, {first} first: {next(iter(failed.values()))}"
+        )
