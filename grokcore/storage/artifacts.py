@@ -61,3 +61,25 @@ def join_run(run_uri: str | None, file: str, name: str) -> None:
         print(f"{name} stays an artifact: {error}")
         return
     print(f"{name} stays an artifact: the run at {run_uri} cannot be reached from here")
+
+
+def copy_files(source: Path, target: Path, names: Collection[str]) -> None:
+    """Copy single files of a directory into another one, which is made."""
+    with clear_errors("write", target):
+        target.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copyfile(source / name, target / name)
+
+
+def join_sweep(sweep_uri: str, directory: str) -> None:
+    """Copy the files of a comparison into the sweep's place, if that can be reached from here.
+
+    Raises:
+        TransientError: the store is there, but did not answer: another attempt may work.
+    """
+    try:
+        store = open_store(sweep_uri)
+        for path in sorted(Path(directory).iterdir()):
+            store.upload(path, path.name)
+    except InputError as error:
+        print(f"the comparison stays an artifact: {error}")

@@ -41,6 +41,23 @@ def run_place(store: str, run_id: str, run_key: str) -> str | None:
     return run_uri(store, run_id, run_key)
 
 
+def sweep_uri(store: str, name: str) -> str:
+    """`{store}/sweeps/{name}`.
+
+    Raises:
+        InputError: the name could leave the store.
+    """
+    if not _KEY.fullmatch(name):
+        raise InputError(f"the sweep's name {name!r} must be 1 to 128 letters, digits, '.', '_' or '-'")
+    return f"{store.rstrip('/')}/sweeps/{name}"
+
+
+def sweep_place(store: str, name: str) -> str | None:
+    """The URI of a sweep, its store taken from the environment if empty; None without a store or a name."""
+    store = store or os.environ.get(STORE_VARIABLE, "")
+    return sweep_uri(store, name) if store and name else None
+
+
 def comparable_runs(uris: list[str], run: str) -> list[str]:
     """`uris`, once it is sure that each is a run of the same store as `run`, or on object storage.
 

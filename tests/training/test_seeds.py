@@ -328,6 +328,16 @@ def test_what_is_wrong_with_all_seeds_is_found_before_any_is_trained(
     assert not (tmp_path / "out").exists()
 
 
+def test_each_seed_may_have_a_place_of_its_own(trained: Path, smoke_data: Path, tmp_path: Path) -> None:
+    specs = [load_spec("smoke", [f"seed={seed}", "training.max_steps=10"]) for seed in (0, 1)]
+    places = [tmp_path / "one" / "a", tmp_path / "other" / "b"]
+    results = train_seeds(specs, smoke_data, places)
+    assert [Path(result.run_uri) for result in results] == places
+    assert [read_manifest(place).run_id for place in places] == [spec.run_id for spec in specs]
+    with pytest.raises(InputError, match="2 seeds and 1 places"):
+        train_seeds(specs, smoke_data, places[:1])
+
+
 def test_the_directory_of_a_run_is_no_place_for_runs(trained: Path, smoke_data: Path) -> None:
     with pytest.raises(InputError, match="is a run itself"):
         train_seeds(specs(), smoke_data, trained / "seed-0")

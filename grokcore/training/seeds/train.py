@@ -16,6 +16,7 @@ from grokcore.telemetry import MANIFEST
 from grokcore.training.place import Resume, TrainResult, check_place
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
 from grokcore.training.seeds.processes import train_in_processes
+from grokcore.training.signals import stop_on_signal
 
 Strategy = Literal["processes", "sequence", "stacked"]
 
@@ -34,10 +35,11 @@ def directory_of(seed: int) -> str:
 def train_seeds(
     specs: Sequence[ExperimentSpec],
     data: str | Path,
-    out: str | Path,
+    out: str | Path | Sequence[str | Path],
     *,
     resume: Resume = "auto",
     strategy: Strategy | None = None,
+    stop_with_parent: bool = False,
     on_evaluation: Callable[[int, Line], None] = lambda seed, line: None,
     on_end: Callable[[int, TrainResult | GrokcoreError], None] = lambda seed, outcome: None,
     notify: Callable[[str], None] = lambda line: None,
@@ -50,13 +52,14 @@ def train_seeds(
     Args:
         specs: one spec per seed.
         data: path or URI of the dataset that all of them share.
-        out: path or URI of the place of the runs.
+        out: path or URI of the place of the runs; or the place of each run itself, in the order of the specs.
         resume: as in `train_model`, for each run.
         strategy: `processes` trains on the CPU, one seed per process at a time, as many processes at once as the cores
             hold (of `training.threads` threads each, by default 1); `sequence` trains one seed after another in this
             process; `stacked` trains all of them side by side in it, with their weights stacked, equal to single runs
             up to rounding. None takes processes on the CPU; on a GPU it stacks small models and takes the sequence for
             those that fill it alone.
+        stop_with_parent: as in `train_model`.
         on_evaluation: called with the seed and each new line of its journal.
         on_end: called with the seed and its result, or why there is none.
         notify: called with a line about resuming, and for each seed that failed, at the end.
@@ -71,7 +74,7 @@ def train_seeds(
         GrokcoreError: some seeds failed; of the class whose exit code tells best what to do next.
     """
     resolved = [resolve(spec) for spec in specs]
-    jobs = _jobs(resolved, data, open_store(out), resume)
+    jobs = _jobs(resolved, data, _places(resolved, out), resume)
     if strategy is None:
         strategy = best_strategy(resolved[0], jobs[0])
     if strategy not in STRATEGIES:
@@ -85,17 +88,27 @@ def train_seeds(
         on_end=lambda job, outcome: on_end(job.seed, outcome),
         notify=notify,
     )
-    outcomes = STRATEGIES[strategy](jobs, listener)
+    with stop_on_signal(with_parent=stop_with_parent):
+        outcomes = STRATEGIES[strategy](jobs, listener)
     return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
 
 
-def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, out: Store, resume: Resume) -> list[Job]:
+def _places(specs: Sequence[ExperimentSpec], out: str | Path | Sequence[str | Path]) -> list[Store]:
+    """The place of each run."""
+    if not isinstance(out, str | Path):
+        if len(out) != len(specs):
+            raise InputError(f"there are {len(specs)} seeds and {len(out)} places: give one for each")
+        return [open_store(place) for place in out]
+    store = open_store(out)
+    if store.find(MANIFEST) is not None:
+        raise InputError(f"{store} is a run itself: choose another place for the runs of several seeds")
+    return [store.child(directory_of(spec.seed)) for spec in specs]
+
+
+def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, runs: Sequence[Store], resume: Resume) -> list[Job]:
     """One job per spec, all that can be known to be wrong with them found."""
     _check_seeds(specs)
     check_hardware(specs[0])
-    if out.find(MANIFEST) is not None:
-        raise InputError(f"{out} is a run itself: choose another place for the runs of several seeds")
-    runs = [out.child(directory_of(spec.seed)) for spec in specs]
     for run, spec in zip(runs, specs, strict=True):
         check_place(run, spec, resume)
     open_dataset(data, expected_id=specs[0].dataset_id)

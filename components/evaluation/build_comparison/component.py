@@ -1,0 +1,33 @@
+from typing import List  # noqa: UP035 - the only spelling that Kubeflow reads
+
+from kfp import dsl
+
+from components.images import RUNTIME
+
+
+@dsl.component(base_image=RUNTIME, install_kfp_package=False)
+def build_comparison(
+    evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
+    report: dsl.Output[dsl.HTML],
+    results: dsl.Output[dsl.Dataset],
+):
+    """Draw the comparison of all runs of a sweep, judge the claims that they bear on, and write it all as tables.
+
+    Args:
+        evaluations: The artifacts `evaluations` of evaluate_runs, collected after a ParallelFor.
+        report: One self-contained HTML file, which Kubeflow's UI shows.
+        results: Directory with runs.csv, runs.parquet, curves.parquet and claims.json, for an analysis of one's own. A
+            copy joins the sweep in its store.
+    """
+    import shutil
+    from pathlib import Path
+
+    import grokcore
+    from grokcore.stage import stage
+    from grokcore.storage.artifacts import join_sweep
+
+    with stage("compare", Path(report.path).parent):
+        grokcore.build_comparison([evaluation.path for evaluation in evaluations], results.path)
+        shutil.copyfile(Path(results.path) / "report.html", report.path)
+        for uri in sorted({evaluation.metadata.get("sweep_uri", "") for evaluation in evaluations} - {""}):
+            join_sweep(uri, results.path)

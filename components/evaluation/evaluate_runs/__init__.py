@@ -1,0 +1,3 @@
+from components.evaluation.evaluate_runs.component import evaluate_runs
+
+__all__ = ["evaluate_runs"]

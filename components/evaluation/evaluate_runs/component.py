@@ -1,0 +1,36 @@
+from kfp import dsl
+
+from components.images import TRAINER
+
+
+@dsl.component(base_image=TRAINER, install_kfp_package=False)
+def evaluate_runs(
+    runs: dsl.Input[dsl.Artifact],
+    models: dsl.Input[dsl.Model],
+    dataset: dsl.Input[dsl.Dataset],
+    evaluations: dsl.Output[dsl.Artifact],
+):
+    """Measure the trained models of several seeds, and find when each memorised and when it grokked.
+
+    Args:
+        runs: The artifact `runs` of train_seeds.
+        models: The artifact `models` of train_seeds.
+        dataset: The data that they were trained on.
+        evaluations: Directory with the record of each seed and its evaluation.json, in seed-N: all that an analysis
+            needs. Copies of the evaluations join the runs in their store.
+    """
+    from pathlib import Path
+
+    import grokcore
+    from grokcore.stage import stage
+    from grokcore.storage.artifacts import RUN_FILES, copy_files, join_run
+
+    with stage("evaluate", Path(evaluations.path).parent):
+        uris = runs.metadata.get("run_uris", {})
+        for run in sorted(Path(runs.path).glob("seed-*")):
+            place = Path(evaluations.path) / run.name
+            copy_files(run, place, RUN_FILES)
+            evaluation = place / "evaluation.json"
+            grokcore.evaluate_model(run, data=dataset.path, model=Path(models.path) / run.name, out=evaluation)
+            join_run(uris.get(run.name), str(evaluation), "evaluation.json")
+        evaluations.metadata.update(run_uris=uris, sweep_uri=runs.metadata.get("sweep_uri", ""))

@@ -1,0 +1,3 @@
+from components.training.resolve_sweep.component import resolve_sweep
+
+__all__ = ["resolve_sweep"]

@@ -1,0 +1,65 @@
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components.images import TRAINER
+
+
+@dsl.component(base_image=TRAINER, install_kfp_package=False)
+def train_seeds(
+    spec: str,
+    seeds: str,
+    dataset: dsl.Input[dsl.Dataset],
+    runs: dsl.Output[dsl.Artifact],
+    models: dsl.Output[dsl.Model],
+    store: str = "",
+    run_key: str = "",
+    resume: str = "auto",
+    sweep: str = "",
+) -> NamedTuple("Trainings", [("run_uris", list)]):
+    """Train several seeds of one experiment in one task, each an ordinary run of its own.
+
+    One task for all seeds, since a small model leaves most of a GPU idle, and since a loop over points times seeds
+    would outgrow a workflow. Checkpoints go to the store, where a retry finds them.
+
+    Args:
+        spec: The experiment as JSON, as resolve_sweep writes it.
+        seeds: Seeds of initialisation and order, as in 0..4 or 0,3,5.
+        dataset: The data, made for this experiment's task; any other data is refused.
+        runs: Directory with spec.yaml, manifest.json and metrics.jsonl of each seed, in seed-N.
+        models: Directory with a model of each seed, in seed-N, that transformers.AutoModelForCausalLM loads.
+        store: URI under which runs are kept. Empty takes GROKCORE_STORE, else they stay in their artifact only.
+        run_key: Tells these runs from others of the same specs. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        resume: "auto" goes on from the last checkpoints if there are any; see grokcore.train_model.
+        sweep: Name of the sweep that these runs belong to; its comparison joins the store under this name.
+
+    Returns:
+        run_uris: Where the runs lie, in the order of the seeds: {store}/runs/{run_id}/{run_key}.
+    """
+    from pathlib import Path
+
+    import grokcore
+    from grokcore.spec import load_spec
+    from grokcore.spec.seeds import parse_seeds
+    from grokcore.stage import stage
+    from grokcore.storage.artifacts import collect_run
+    from grokcore.storage.layout import run_place, sweep_place
+
+    with stage("train", Path(runs.path).parent):
+        experiment = load_spec(spec, allow_files=False)
+        specs = [experiment.model_copy(update={"seed": seed}) for seed in parse_seeds(seeds)]
+        artifacts = [f"{runs.path}/seed-{one.seed}" for one in specs]
+        places = [
+            run_place(store, one.run_id, run_key) or artifact for one, artifact in zip(specs, artifacts, strict=True)
+        ]
+        results = grokcore.train_seeds(specs, dataset.path, places, resume=resume, stop_with_parent=True, notify=print)
+        for one, result, place, artifact in zip(specs, results, places, artifacts, strict=True):
+            collect_run(place, artifact, f"{models.path}/seed-{one.seed}")
+            print(f"seed {one.seed}: {result.exit_reason} after {result.step} steps")
+        kept = {
+            f"seed-{one.seed}": f"{runs.uri}/seed-{one.seed}" if place == artifact else place
+            for one, place, artifact in zip(specs, places, artifacts, strict=True)
+        }
+        runs.metadata.update(run_uris=kept, dataset_id=experiment.dataset_id, sweep_uri=sweep_place(store, sweep) or "")
+        models.metadata.update(framework="transformers")
+    return (list(kept.values()),)

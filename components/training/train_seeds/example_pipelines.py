@@ -1,0 +1,20 @@
+"""Train two seeds of a small experiment; the runs stay in their artifact, since the pipeline names no store."""
+
+from kfp import dsl
+
+from components.data_processing.generate_dataset import generate_dataset
+from components.training.resolve_experiment import resolve_experiment
+from components.training.train_seeds import train_seeds
+
+
+@dsl.pipeline(name="train-seeds-example")
+def example_pipeline(preset: str = "smoke", seeds: str = "0..1"):
+    """Train a preset with several seeds.
+
+    Args:
+        preset: Name of a preset, or a whole specification.
+        seeds: Seeds of initialisation and order.
+    """
+    experiment = resolve_experiment(preset=preset)
+    data = generate_dataset(task=experiment.outputs["task"])
+    train_seeds(spec=experiment.outputs["spec"], seeds=seeds, dataset=data.outputs["dataset"])

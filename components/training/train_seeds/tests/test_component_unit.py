@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from kfp import dsl
+
+from components.conftest import SmallRun
+from components.training.train_seeds import train_seeds
+
+train = train_seeds.python_func
+RECORD = {"spec.yaml", "manifest.json", "metrics.jsonl"}
+
+
+class Outputs(NamedTuple):
+    runs: dsl.Artifact
+    models: dsl.Model
+
+
+def outputs(place: Path) -> Outputs:
+    return Outputs(dsl.Artifact(uri=str(place / "runs")), dsl.Model(uri=str(place / "models")))
+
+
+def call(small: SmallRun, made: Outputs, seeds: str = "0,1", **arguments: Any) -> list[str]:
+    (uris,) = train(small.spec.model_dump_json(), seeds, dsl.Dataset(uri=str(small.dataset)), *made, **arguments)
+    return uris
+
+
+def names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def run_id(small: SmallRun, seed: int) -> str:
+    return small.spec.model_copy(update={"seed": seed}).run_id
+
+
+def test_each_seed_goes_to_its_own_place_in_the_store(small_run: SmallRun, tmp_path: Path):
+    made = outputs(tmp_path)
+    uris = call(small_run, made, store=str(tmp_path / "store"), run_key="a", sweep="widths")
+    assert uris == [f"{tmp_path}/store/runs/{run_id(small_run, seed)}/a" for seed in (0, 1)]
+    for seed, uri in enumerate(uris):
+        assert names(tmp_path / "runs" / f"seed-{seed}") == RECORD
+        assert "model.safetensors" in names(tmp_path / "models" / f"seed-{seed}")
+        assert {"checkpoints", "model"} <= names(Path(uri))
+        assert json.loads((Path(uri) / "manifest.json").read_text())["run_id"] == run_id(small_run, seed)
+    assert made.runs.metadata["run_uris"] == {"seed-0": uris[0], "seed-1": uris[1]}
+    assert made.runs.metadata["sweep_uri"] == f"{tmp_path}/store/sweeps/widths"
+
+
+def test_without_a_store_checkpoints_never_become_artifacts(small_run: SmallRun, tmp_path: Path):
+    made = outputs(tmp_path)
+    assert call(small_run, made, "1") == [f"{made.runs.uri}/seed-1"]
+    assert names(tmp_path / "runs" / "seed-1") == RECORD
+    assert "model.safetensors" in names(tmp_path / "models" / "seed-1")
+    assert made.runs.metadata["sweep_uri"] == ""
+
+
+def test_a_seed_is_the_run_that_it_would_be_alone(small_run: SmallRun, tmp_path: Path):
+    call(small_run, outputs(tmp_path), "0")
+
+    def curve(run: Path) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        return [{name: value for name, value in line.items() if name != "clock"} for line in lines]
+
+    assert curve(tmp_path / "runs" / "seed-0") == curve(small_run.run)
+
+
+@pytest.mark.parametrize(("seeds", "run_key"), [("0..x", "a"), ("", "a"), ("0", "../elsewhere")])
+def test_bad_input_is_one_line_and_leaves_nothing(
+    small_run: SmallRun, tmp_path: Path, seeds: str, run_key: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as exit_:
+        call(small_run, outputs(tmp_path), seeds, store=str(tmp_path / "store"), run_key=run_key)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "store").exists()

@@ -1,0 +1,60 @@
+"""The body that pipelines over sweeps have in common: points side by side, the seeds of each inside one task."""
+
+from kfp import dsl
+
+from components.data_processing.generate_dataset import generate_dataset
+from components.evaluation.build_comparison import build_comparison
+from components.evaluation.evaluate_runs import evaluate_runs
+from components.training.train_seeds import train_seeds
+from pipelines.settings import DAY, LIGHT, Limits, keep_in_store, place_on_gpu, settle
+
+AT_ONCE = 8
+"""Points that are trained side by side, at most: Kubeflow fixes it when a pipeline is compiled."""
+
+
+def train_and_compare(
+    points: dsl.PipelineTask,
+    *,
+    store: str,
+    run_key: str,
+    gpu_type: str,
+    gpu_count: str,
+    cpu_limit: str,
+    memory_limit: str,
+    node_selector: dict,
+    tolerations: list,
+) -> None:
+    """Train every point that a task has written out, evaluate it, and compare them all.
+
+    Nothing in the loop takes the output of a task outside it but the item itself: the local runner would hand it the
+    item instead. So an item carries all that belongs to its point.
+
+    Args:
+        points: A task of resolve_sweep.
+    """
+    with dsl.ParallelFor(points.output, parallelism=AT_ONCE) as point:
+        data = generate_dataset(task=point.task_spec)
+        settle(data, LIGHT, cache=True)  # a pure function of the task
+
+        training = train_seeds(
+            spec=point.spec,
+            seeds=point.seeds,
+            dataset=data.outputs["dataset"],
+            store=store,
+            run_key=run_key,
+            sweep=point.sweep,
+        )
+        # Not cached: resumed runs have the same inputs, and the store already keeps what is done.
+        settle(training, Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3), cache=False)
+        place_on_gpu(
+            training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations
+        )
+        keep_in_store(training)
+
+        evaluations = evaluate_runs(
+            runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
+        )
+        settle(evaluations, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
+
+    comparison = build_comparison(evaluations=dsl.Collected(evaluations.outputs["evaluations"]))
+    settle(comparison, LIGHT, cache=False)

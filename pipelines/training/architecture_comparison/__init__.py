@@ -1,0 +1,3 @@
+from pipelines.training.architecture_comparison.pipeline import architecture_comparison
+
+__all__ = ["architecture_comparison"]

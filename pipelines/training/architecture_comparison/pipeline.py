@@ -1,0 +1,53 @@
+from kfp import dsl
+
+from components.training.resolve_sweep import resolve_sweep
+from pipelines.settings import WORKFLOW, Limits, settle
+from pipelines.sweep import train_and_compare
+
+
+@dsl.pipeline(name="architecture-comparison", pipeline_config=WORKFLOW)
+def architecture_comparison(
+    sweep: str = "architectures",
+    architectures: list = ["gpt2", "llama", "rwkv", "mamba"],  # noqa: B006 - the default of a form's field
+    overrides: str = "",
+    seeds: str = "",
+    run_key: str = "",
+    store: str = "",
+    gpu_type: str = "nvidia.com/gpu",
+    gpu_count: str = "1",
+    cpu_limit: str = "4",
+    memory_limit: str = "16Gi",
+    node_selector: dict = {},  # noqa: B006
+    tolerations: list = [],  # noqa: B006
+):
+    """Train architectures on the same data under the same conditions, and compare which groks, when, and how surely.
+
+    Args:
+        sweep: Name of a sweep preset over architectures: architectures (the thesis' conditions) or architectures-small
+            (minutes on a CPU); or a whole sweep as YAML or JSON.
+        architectures: The architectures to compare, of those that the sweep has. Empty takes all.
+        overrides: Changes to the base experiment, separated by blanks: training.max_steps=200000 task.values=10
+        seeds: Seeds of each architecture, as in 0..4 or 0,3,5. Empty takes those of the sweep.
+        run_key: Name under which the runs are kept. Submit again with the same one to go on where they were lost. Empty
+            takes the id of the Kubeflow run.
+        store: URI under which runs are kept. Empty takes the ConfigMap grokcore of the namespace, else the artifacts.
+        gpu_type: Resource name of the accelerator.
+        gpu_count: Number of accelerators of each architecture, as text. 0 trains on the CPU.
+        cpu_limit: Processors of each training, as text.
+        memory_limit: Memory of each training, as text.
+        node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+        tolerations: Taints that the trainings tolerate, as a list of Kubernetes tolerations.
+    """
+    points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=architectures)
+    settle(points, Limits(cpu="1", memory="1Gi", timeout=600, retries=0), cache=False)
+    train_and_compare(
+        points,
+        store=store,
+        run_key=run_key,
+        gpu_type=gpu_type,
+        gpu_count=gpu_count,
+        cpu_limit=cpu_limit,
+        memory_limit=memory_limit,
+        node_selector=node_selector,
+        tolerations=tolerations,
+    )
