@@ -1,32 +1,21 @@
-"""Several seeds of one spec as a sample: how many runs grokked, how late, and how well, censored runs kept.
-
-A run that ended before a split was sustained has a time to grok too: a longer one than it ran. Leaving such runs out
-would make every time look short; the Kaplan-Meier estimate (J. Am. Stat. Assoc. 53, 457, 1958) uses what is known.
-"""
+"""Several seeds of one spec as a sample: how many runs grokked, how late, and how well, censored runs kept."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from statistics import median
 from typing import TypeVar, get_args
 
-from grokcore.evaluation.result import Evaluation, Times, Verdict
+from grokcore.evaluation.result import Evaluation, Verdict
+from grokcore.evaluation.survival.kaplan_meier import median_time
+from grokcore.evaluation.survival.times import Reached, reached_by
 from grokcore.spec import ExperimentSpec
 
 T = TypeVar("T")
 
 TRAINING_SET = "training set"
-
-
-@dataclass(frozen=True)
-class Reached:
-    """A time in optimiser steps: when something was reached, or, `censored`, a step at which it was not yet."""
-
-    step: int
-    censored: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,33 +59,6 @@ class Sample:
     accuracy: Spread | None
 
 
-def survival(times: Iterable[Reached]) -> list[tuple[int, Fraction]]:
-    """The Kaplan-Meier estimate: at each step where something was reached, the share of runs that take longer.
-
-    S(t) is the product over reached times t_i <= t of 1 - d_i / n_i: d_i runs reached it at t_i, out of n_i that had
-    neither reached it nor ended before t_i. A run that ended at t_i itself counts as one of these n_i.
-    """
-    times = list(times)
-    reached = Counter(time.step for time in times if not time.censored)
-    share, estimate = Fraction(1), []
-    for step in sorted(reached):
-        at_risk = sum(time.step >= step for time in times)
-        share *= 1 - Fraction(reached[step], at_risk)
-        estimate.append((step, share))
-    return estimate
-
-
-def median_time(times: Sequence[Reached]) -> Reached:
-    """The first step by which half the runs or more have reached it, by the Kaplan-Meier estimate.
-
-    Where the estimate stays above one half, all that is known is that the median lies beyond the last step of any run.
-    """
-    for step, share in survival(times):
-        if share <= Fraction(1, 2):
-            return Reached(step)
-    return Reached(max(time.step for time in times), censored=True)
-
-
 def sample_of(outcomes: Sequence[Outcome]) -> Sample:
     """The sample of at least one run."""
     times = [outcome.sustained for outcome in outcomes]
@@ -138,15 +100,11 @@ def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
 
 
 def _trained(evaluation: Evaluation) -> Outcome:
-    return Outcome(_sustained(evaluation.memorized, evaluation), evaluation.train.accuracy)
+    return Outcome(reached_by(evaluation.memorized.sustained, evaluation.censored_at), evaluation.train.accuracy)
 
 
 def _held_out(evaluation: Evaluation, split: str) -> Outcome:
     held_out = evaluation.held_out[split]
-    return Outcome(_sustained(held_out, evaluation), evaluation.splits[split].accuracy, held_out.verdict)
-
-
-def _sustained(times: Times, evaluation: Evaluation) -> Reached:
-    if times.sustained is None:
-        return Reached(evaluation.censored_at, censored=True)
-    return Reached(times.sustained.steps)
+    return Outcome(
+        reached_by(held_out.sustained, evaluation.censored_at), evaluation.splits[split].accuracy, held_out.verdict
+    )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from grokcore.evaluation.seeds import Outcome, Reached, Sample, grouped, sample_of
+from grokcore.evaluation.seeds import Outcome, Sample, grouped, sample_of
+from grokcore.evaluation.survival import Reached
 from grokcore.reporting.read import Line, Measure, RunView, Times
 
 SEEDS = 3

@@ -1,84 +1,20 @@
-"""Samples over seeds: estimates against cases worked out by hand, and which runs belong together."""
+"""Samples over seeds: what they come to together, and which runs belong together."""
 
 from __future__ import annotations
-
-from fractions import Fraction
 
 import pytest
 
 from grokcore.evaluation.seeds import (
     Outcome,
-    Reached,
     Spread,
     group_key,
     grouped,
-    median_time,
     sample_of,
     samples_of,
-    survival,
 )
+from grokcore.evaluation.survival import Reached
 from grokcore.spec import load_spec, resolve
 from tests.evaluation.made_up import evaluation
-
-
-def times(text: str) -> list[Reached]:
-    """`10 20+` as a time of 10 steps and one censored at 20, in the notation of the field."""
-    return [Reached(int(part.rstrip("+")), part.endswith("+")) for part in text.split()]
-
-
-def test_survival_without_censoring_is_the_share_that_takes_longer() -> None:
-    estimate = survival(times("30 10 20 40"))
-    assert estimate == [(10, Fraction(3, 4)), (20, Fraction(1, 2)), (30, Fraction(1, 4)), (40, Fraction(0))]
-
-
-def test_survival_of_a_published_example() -> None:
-    """Remission of leukaemia under 6-MP: Freireich et al. 1963, as in Cox and Oakes 1984."""
-    sample = times("6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+")
-    estimate = [(step, round(float(share), 4)) for step, share in survival(sample)]
-    assert estimate == [
-        (6, 0.8571),
-        (7, 0.8067),
-        (10, 0.7529),
-        (13, 0.6902),
-        (16, 0.6275),
-        (22, 0.5378),
-        (23, 0.4482),
-    ]
-    assert median_time(sample) == Reached(23)
-
-
-def test_a_run_that_ends_where_another_gets_there_was_still_to_be_counted() -> None:
-    assert survival(times("10 10+ 20")) == [(10, Fraction(2, 3)), (20, Fraction(0))]
-
-
-@pytest.mark.parametrize(
-    ("sample", "median"),
-    [
-        ("7", "7"),
-        ("10 20", "10"),
-        ("10 20 30", "20"),
-        ("10 10 10 90", "10"),
-        ("10 20 30+ 30+", "20"),  # one half have reached it by then
-        ("10 30+ 30+ 30+", "30+"),
-        ("50+ 50+ 50+", "50+"),
-        ("20+ 50+ 40+", "50+"),  # all that is known is that half the runs take longer than some 50 steps
-        ("5+ 10 20 30", "20"),  # who left at 5 is no longer at risk: 2/3 at 10, 1/3 at 20
-        ("10 20+ 30 40", "30"),  # 3/4 at 10, then 1/2 of that at 30, of the two that are left
-        ("10 15+ 15+ 15+ 40", "40"),
-        ("10 60+ 60+ 90", "90"),
-    ],
-)
-def test_medians_by_hand(sample: str, median: str) -> None:
-    (expected,) = times(median)
-    assert median_time(times(sample)) == expected
-    assert median_time(times(sample)[::-1]) == expected
-
-
-def test_an_exact_half_is_no_rounding_error() -> None:
-    """Products of sixths, sevenths and so on miss 1/2 in floating point."""
-    for runs in range(2, 60, 2):
-        sample = [Reached(step) for step in range(1, runs // 2 + 1)] + [Reached(999, True)] * (runs // 2)
-        assert median_time(sample) == Reached(runs // 2)
 
 
 def test_a_sample_counts_all_runs_and_keeps_censored_ones() -> None:

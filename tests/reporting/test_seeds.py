@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.evaluation.seeds import Reached
+from grokcore.evaluation.survival import Reached
 from grokcore.reporting.entries import entries_of, median_run, samples
 from grokcore.reporting.read import Measure, RunView, read_runs
 from grokcore.reporting.series import series_of
