@@ -1,0 +1,57 @@
+"""Accuracy curves of several runs as one curve with a band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from grokcore.evaluation.curves import accuracy_of, steps_of
+from grokcore.evaluation.records import RunRecord
+
+
+@dataclass(frozen=True)
+class Band:
+    """Over runs, at each step that more than half of them were evaluated at.
+
+    Attributes:
+        runs: how many these were: of fewer than all the curve is a selection.
+        lower, upper: the quantiles asked for; the lowest and the highest where there are too few runs for them.
+    """
+
+    steps: tuple[int, ...]
+    median: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    runs: tuple[int, ...]
+
+
+def band_of(runs: Sequence[RunRecord], split: str, *, spread: float = 0.8) -> Band:
+    """The accuracy of a split (`train`: of the training set).
+
+    Args:
+        spread: share of the runs between the two limits, in (0, 1].
+    """
+    values: dict[int, list[float]] = {}
+    for run in runs:
+        for step, accuracy in zip(steps_of(run.journal), accuracy_of(run.journal, split), strict=True):
+            if accuracy is not None:
+                values.setdefault(step, []).append(accuracy)
+    shared = {step: found for step, found in sorted(values.items()) if 2 * len(found) > len(runs)}
+    limits = [_limits(found, spread) for found in shared.values()]
+    return Band(
+        steps=tuple(shared),
+        median=tuple(median(found) for found in shared.values()),
+        lower=tuple(low for low, _ in limits),
+        upper=tuple(high for _, high in limits),
+        runs=tuple(len(found) for found in shared.values()),
+    )
+
+
+def _limits(values: Sequence[float], spread: float) -> tuple[float, float]:
+    parts = 1000
+    if len(values) == 1 or spread >= 1:
+        return min(values), max(values)
+    cuts = quantiles(values, n=parts, method="inclusive")
+    outside = round(parts * (1 - spread) / 2)
+    return cuts[max(outside, 1) - 1], cuts[parts - max(outside, 1) - 1]
