@@ -1,19 +1,40 @@
-"""Many experiments that differ in chosen fields: expanded, tuned, trained as one queue of work, and recorded."""
+"""Many experiments that differ in chosen fields: expanded, tuned, trained as one queue of work, and recorded.
+
+What describes sweeps needs no torch; what runs them is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.index import SweepIndex, read_index
 from grokcore.sweeps.loading import load_sweep, sweep_names
-from grokcore.sweeps.run import run_sweep
+from grokcore.sweeps.loop import loop_items
 from grokcore.sweeps.spec import SweepSpec, TuningSpec
+
+if TYPE_CHECKING:
+    from grokcore.sweeps.run import SweepResult, run_sweep
+
+_RUNS = ("SweepResult", "run_sweep")
 
 __all__ = [
     "Point",
     "SweepIndex",
+    "SweepResult",
     "SweepSpec",
     "TuningSpec",
     "expand",
     "load_sweep",
+    "loop_items",
     "read_index",
     "run_sweep",
     "sweep_names",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _RUNS:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(importlib.import_module("grokcore.sweeps.run"), name)
