@@ -29,6 +29,17 @@ from grokcore.reporting.palette import FAINT, GRID, INK, Style
 _FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
 
+FRAME = {
+    "toolbar_location": "above",
+    "active_drag": None,  # a finger that drags over a chart scrolls the page; the toolbar switches panning on
+    "min_border_left": 78,  # the frames of charts above each other line up
+    "outline_line_color": None,
+    "background_fill_color": None,
+    "border_fill_color": None,
+}
+"""What every figure is made with."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """What a chart shows of a series: its name, its columns' prefix, its format in a tooltip."""
@@ -65,27 +76,14 @@ def step_figure(
         x_range=x_range,
         y_range=y_range,
         tools=[PanTool(dimensions="width"), BoxZoomTool(), ResetTool()],
-        toolbar_location="above",
-        active_drag=None,  # a finger that drags over a chart scrolls the page; the toolbar switches panning on
-        min_border_left=78,  # the frames of charts above each other line up
-        outline_line_color=None,
-        background_fill_color=None,
-        border_fill_color=None,
+        **FRAME,
     )
-    plot.toolbar.logo = None
-    plot.toolbar.autohide = True
     plot.xaxis.ticker = FixedTicker(ticks=[place for place, _ in axis.ticks], minor_ticks=axis.minor_ticks)
     plot.xaxis.major_label_overrides = dict(axis.ticks)
     plot.xaxis.major_label_policy = NoOverlap(min_distance=6)
     plot.xaxis.axis_label = "step (log scale; step 0 at the left edge)" if axis.has_zero else "step (log scale)"
     plot.yaxis.axis_label = y_label
-    for part in (plot.xaxis, plot.yaxis):
-        part.axis_label_text_font_style = "normal"
-        part.axis_label_text_font = part.major_label_text_font = _FONT
-        part.axis_label_text_font_size = part.major_label_text_font_size = "12px"
-        part.axis_label_text_color = part.major_label_text_color = INK
-        part.axis_line_color = part.major_tick_line_color = part.minor_tick_line_color = FAINT
-    plot.grid.grid_line_color = GRID
+    dress(plot)
     if axis.has_zero:
         left = axis.limits[0]
         plot.add_layout(
@@ -95,6 +93,19 @@ def step_figure(
             )
         )  # fmt: skip
     return plot
+
+
+def dress(plot: Any) -> None:
+    """The look of toolbar, axes and grid that all figures share."""
+    plot.toolbar.logo = None
+    plot.toolbar.autohide = True
+    for part in (plot.xaxis, plot.yaxis):
+        part.axis_label_text_font_style = "normal"
+        part.axis_label_text_font = part.major_label_text_font = _FONT
+        part.axis_label_text_font_size = part.major_label_text_font_size = "12px"
+        part.axis_label_text_color = part.major_label_text_color = INK
+        part.axis_line_color = part.major_tick_line_color = part.minor_tick_line_color = FAINT
+    plot.grid.grid_line_color = GRID
 
 
 def curve(plot: Any, source: Any, column: str, style: Style, hover: str, *, points: bool) -> list[Any]:
@@ -124,16 +135,19 @@ def curve(plot: Any, source: Any, column: str, style: Style, hover: str, *, poin
     return made
 
 
-def tooltip(run: str, split: str | None, measure: Measure, column: str) -> str:
+_WHERE = "step @step{0,0} · epoch @epoch{0,0.[00]}"
+
+
+def tooltip(run: str, split: str | None, measure: Measure, column: str, where: str = _WHERE) -> str:
     """A tooltip's HTML. Names come from users: they are escaped, and no placeholder of Bokeh's can hide in them."""
-    lines = [f"<b>{_inert(run)}</b>"]
+    lines = [f"<b>{inert(run)}</b>"]
     if split is not None:
-        lines.append(_inert(split))
-    lines += ["step @step{0,0} · epoch @epoch{0,0.[00]}", f"{measure.name} @{column}{measure.shown}"]
+        lines.append(inert(split))
+    lines += [where, f"{measure.name} @{column}{measure.shown}"]
     return f'<div style="font: 12px {_FONT.replace(chr(39), "")}; max-width: 260px">{"<br>".join(lines)}</div>'
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
     """Text that neither HTML nor Bokeh's templates take for more than text."""
     return str(escape(text)).replace("@", "&#64;").replace("$", "&#36;").replace("{", "&#123;")
 

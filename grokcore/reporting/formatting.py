@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -106,3 +107,8 @@ def setting(value: Any, key: str = "") -> str:
             return ", ".join(setting(item, key) for item in value)
         case _:
             return json.dumps(value, sort_keys=True)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -89,24 +89,28 @@ def entry_styles(entries: Sequence[Entry]) -> list[Style]:
 
 
 def drawn_lines(run: RunView, series: Sequence[Series], most: int) -> list[Line]:
-    """At most about `most` evaluations, spread over the logarithm of the steps.
+    """At most about `most` evaluations of a run; see `drawn_places`."""
+    held_out = [[one.measure(line).accuracy for line in run.journal] for one in series if one.role == "held_out"]
+    return [run.journal[place] for place in drawn_places([line.step for line in run.journal], held_out, most)]
 
-    Of each stretch the first evaluation is kept, and those where a held-out accuracy is lowest and highest: thinning
+
+def drawn_places(steps: Sequence[int], watched: Sequence[Sequence[float | None]], most: int) -> list[int]:
+    """The places of at most about `most` evaluations, spread over the logarithm of the steps.
+
+    Of each stretch the first evaluation is kept, and those where a watched accuracy is lowest and highest: thinning
     hides no peak and no collapse. The last evaluation always stays.
     """
-    journal = run.journal
-    if len(journal) <= most:
-        return list(journal)
-    held_out = [one for one in series if one.role == "held_out"]
-    stretches = max(1, most // (1 + 2 * len(held_out)))
-    scale = stretches / math.log1p(max(1, journal[-1].step))
+    if len(steps) <= most:
+        return list(range(len(steps)))
+    stretches = max(1, most // (1 + 2 * len(watched)))
+    scale = stretches / math.log1p(max(1, steps[-1]))
     stretch: dict[int, list[int]] = {}
-    for place, line in enumerate(journal):
-        stretch.setdefault(min(stretches - 1, int(math.log1p(line.step) * scale)), []).append(place)
-    kept = {len(journal) - 1}
+    for place, step in enumerate(steps):
+        stretch.setdefault(min(stretches - 1, int(math.log1p(step) * scale)), []).append(place)
+    kept = {len(steps) - 1}
     for places in stretch.values():
         kept.add(places[0])
-        for one in held_out:
-            accuracy: Callable[[int], float] = lambda place, one=one: one.measure(journal[place]).accuracy or 0.0  # type: ignore[misc]  # noqa: E731
+        for curve in watched:
+            accuracy: Callable[[int], float] = lambda place, curve=curve: curve[place] or 0.0  # type: ignore[misc]  # noqa: E731
             kept.update((min(places, key=accuracy), max(places, key=accuracy)))
-    return [journal[place] for place in sorted(kept)]
+    return sorted(kept)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grokcore.reporting.formatting import count, duration, flops, percent, significant, threshold, times
+from grokcore.reporting.formatting import count, duration, flops, listed, percent, significant, threshold, times
+from grokcore.reporting.meanings import meanings
 from grokcore.reporting.read import HeldOut, RunView, Time, Times, Verdict
 
 
@@ -71,7 +72,7 @@ def outcomes(runs: Sequence[RunView]) -> list[tuple[str, str]]:
         held_out = [run.evaluation.held_out[split] for run in runs if split in run.evaluation.held_out]
         verdicts = Counter(result.verdict for result in held_out)
         parts = [f"{verdicts[verdict]} {text}" for verdict, text in words.items() if verdicts[verdict]]
-        lines.append((split, f"of {_runs(len(held_out))}, {_listed(parts)}."))
+        lines.append((split, f"of {_runs(len(held_out))}, {listed(parts)}."))
     return lines
 
 
@@ -93,28 +94,7 @@ def verdict_words(run: RunView, held_out: HeldOut) -> str:
 
 def definitions(runs: Sequence[RunView]) -> list[str]:
     """How the words of this report are meant, with the numbers that these runs were judged by."""
-    lines = []
-    thresholds = sorted({run.evaluation.threshold for run in runs})
-    reached = " or ".join(threshold(value) for value in thresholds)
-    lines.append(f"Threshold: an accuracy of {reached} counts as reached{'' if len(thresholds) == 1 else ' (by run)'}.")
-    settings = [run.evaluation_settings for run in runs]
-    sustain, window = _agreed(settings, "sustain"), _agreed(settings, "window")
-    lasting = f"every evaluation from step t to {window} t" if window else "every evaluation of the steps that follow"
-    least = f", at least {sustain} in a row," if sustain else ""
-    lines.append(
-        f"Sustained at step t: {lasting}{least} reaches the threshold. Verdicts and marks use this definition."
-    )
-    floor = _agreed(settings, "stable_threshold")
-    below = f"below {threshold(float(floor))}" if floor else "far below it"
-    lines.append(f"First crossing: the first evaluation at the threshold. Stable: never again {below}.")
-    delay = _agreed(settings, "delay")
-    late = f"by a factor of {delay} or more " if delay else ""
-    lines.append(
-        f"Grokked: sustained {late}later than on the training set (T_split / T_train); generalised: sustained, but not "
-        "delayed. A run that ended first is censored: not reached so far, which is not never."
-    )
-    lines.append("Majority baseline: the accuracy of always giving a split's most common answer.")
-    return lines
+    return meanings([run.evaluation.threshold for run in runs], [run.evaluation_settings for run in runs])
 
 
 def _memorised(run: RunView) -> Finding:
@@ -168,19 +148,8 @@ def _at(time: Time) -> str:
     return f"step {count(time.steps)} on{since}"
 
 
-def _agreed(settings: Sequence[dict[str, object]], key: str) -> str:
-    """A setting's value where all runs have the same, else nothing."""
-    values = {repr(setting.get(key)) for setting in settings}
-    value = settings[0].get(key)
-    return f"{value:g}" if len(values) == 1 and isinstance(value, int | float) else ""
-
-
 def _runs(number: int) -> str:
     return "1 run" if number == 1 else f"{number} runs"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _ending(exit_reason: str | None) -> str | None:

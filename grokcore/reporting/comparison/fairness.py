@@ -1,0 +1,113 @@
+"""Whether groups were compared under equal conditions: sizes, rates, and everything else in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grokcore.evaluation.fields import fields_of
+from grokcore.evaluation.records import Group, RunRecord, value_text
+from grokcore.reporting.comparison.study import Study, short_names
+from grokcore.reporting.comparison.sweep_facts import Tuned
+from grokcore.reporting.formatting import NOTHING, count, flops, setting
+from grokcore.reporting.table import Cell, Row, Section, Table, note_of
+
+WHY = {
+    "model.tie_embeddings": "GPT-2 and Mamba tie embedding and head by default, LLaMA and RWKV do not",
+    "model.init": "transformers initialises RWKV-4 and others unlike their original code",
+    "model.match": "a Mamba block has about half the parameters of a transformer block of the same width",
+    "model.layers": "more blocks are more parameters and more computation",
+    "model.width": "wider blocks are more parameters and more computation",
+    "model.implementation": "implementations agree up to rounding only",
+    "model.dropout": "dropout slows memorisation and grokking alike",
+    "training.decay_groups": "decaying norms, biases or state matrices changes what weight decay does",
+    "training.learning_rate": "state space models learn in a narrow window of rates only",
+    "training.weight_decay": "weight decay is what drives many runs to generalise",
+    "training.loss_on": "with the closing token in the loss, runs have taken longer to grok",
+    "training.precision": "half precision scales losses, which recurrences bear badly",
+    "training.batch_size": "other batches are other noise, and other examples per step",
+    "training.optimizer": "optimisers need rates and decay of their own",
+    "training.schedule": "a rate that falls early can end learning early",
+}
+"""Known confounds of comparisons between architectures, and why each matters."""
+
+
+@dataclass(frozen=True)
+class Confound:
+    """A setting beyond the axes in which groups differ.
+
+    Attributes:
+        why: what is known of its effect; empty where nothing is.
+        values: each value with the groups that have it.
+        within: whether runs of one group differ in it, too.
+    """
+
+    name: str
+    why: str
+    values: list[tuple[str, list[str]]]
+    within: bool = False
+
+
+def size_table(study: Study, tuned: Mapping[str, Tuned]) -> Table:
+    """Parameters, arithmetic, rates, and what was tuned, by group."""
+    columns = ["Parameters", "Compute per step", "Learning rate", "Weight decay", "Batch", "Steps", "Tuned"]
+    rows = [Row(group.label, _size_cells(group, tuned)) for group in study.groups]
+    return Table("Size, rates and tuning", columns, [Section("", rows)])
+
+
+def _size_cells(group: Group, tuned: Mapping[str, Tuned]) -> list[Cell]:
+    model, training = group.runs[0].manifest.model, group.spec.training
+    steps = sorted({run.evaluation.step for run in group.runs})
+    return [
+        Cell(count(model.parameters), f"{count(model.parameters_without_embeddings)} without embeddings"),
+        Cell(flops(model.flops_per_step)),
+        Cell(value_text(training.learning_rate), training.schedule),
+        Cell(value_text(training.weight_decay), training.optimizer),
+        Cell(count(training.batch_size)),
+        Cell(" to ".join(count(step) for step in dict.fromkeys((steps[0], steps[-1])))),
+        _tuned_cell(group, tuned),
+    ]
+
+
+def _tuned_cell(group: Group, tuned: Mapping[str, Tuned]) -> Cell:
+    found = {id(one): one for run in group.runs if (one := tuned.get(run.manifest.run_id)) is not None}
+    if not found:
+        return Cell("not recorded", muted=True)
+    one = next(iter(found.values()))
+    short = short_names(list(one.values))
+    searched = ", ".join(f"{short[name]} {value_text(value)}" for name, value in one.values.items())
+    return Cell(
+        searched, note_of([f"{one.trials} trials of {count(one.steps)} steps", flops(one.flops), f"by {one.split}"])
+    )
+
+
+def confounds(study: Study) -> list[Confound]:
+    """Fields of the spec beyond the axes, then what differs in software, hardware and execution."""
+    fields = [[fields_of(group.spec)] * len(group.runs) for group in study.groups]
+    told = [_confound(study, name, fields) for name in study.beyond]
+    around = [[dict(_surroundings(run)) for run in group.runs] for group in study.groups]
+    names = dict.fromkeys(name for runs in around for run in runs for name in run)
+    differing = [name for name in names if len({repr(run.get(name)) for runs in around for run in runs}) > 1]
+    known_first = sorted(told, key=lambda confound: not confound.why)
+    return known_first + [_confound(study, name, around) for name in differing]
+
+
+def _confound(study: Study, name: str, found: Sequence[Sequence[Mapping[str, Any]]]) -> Confound:
+    values: dict[str, list[str]] = {}
+    within = False
+    for group, runs in zip(study.groups, found, strict=True):
+        texts = dict.fromkeys(setting(run[name], name) if name in run else NOTHING for run in runs)
+        within = within or len(texts) > 1
+        for text in texts:
+            values.setdefault(text, []).append(group.label)
+    return Confound(name, WHY.get(name, ""), list(values.items()), within)
+
+
+def _surroundings(run: RunRecord) -> Iterator[tuple[str, Any]]:
+    """What a run was made with and on."""
+    manifest = run.manifest
+    for section in ("versions", "hardware", "execution"):
+        for name, value in getattr(manifest, section).items():
+            yield f"{section}.{name}", value
+    yield "commit", (manifest.git or {}).get("commit")

@@ -1,0 +1,122 @@
+"""What was compared, and what came out, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from grokcore.evaluation.records import Group, value_text
+from grokcore.evaluation.seeds import TRAINING_SET, Sample, samples_of
+from grokcore.reporting.comparison.columns import POOLED
+from grokcore.reporting.comparison.outcomes import Outcome, Outcomes
+from grokcore.reporting.comparison.study import Axis, Split, Study
+from grokcore.reporting.comparison.words import VERDICTS, delay_text, limits_text, median_text
+from grokcore.reporting.formatting import NARROW, count, duration, listed, percent, threshold
+
+_MOST_VALUES = 6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a group on one split; `badge` is the verdict that all its seeds share, or `mixed`."""
+
+    badge: str
+    split: str
+    sentence: str
+
+
+def title(study: Study) -> str:
+    """The axes and their values; the name of the experiment where there is but one group."""
+    if not study.axes:
+        return study.groups[0].label
+    return "; ".join(f"{axis.label}: {values_text(axis)}" for axis in study.axes)
+
+
+def values_text(axis: Axis) -> str:
+    """The values of an axis, or their number and range where they are many."""
+    texts = [value_text(value) for value in axis.values]
+    if len(texts) <= _MOST_VALUES:
+        return ", ".join(texts)
+    return f"{len(texts)} values, {texts[0]} to {texts[-1]}" if axis.is_numeric else f"{len(texts)} kinds"
+
+
+def facts(study: Study) -> list[tuple[str, str]]:
+    """The size of the comparison at a glance."""
+    numbers = sorted({len(group.runs) for group in study.groups})
+    runs = [run for group in study.groups for run in group.runs]
+    steps = sorted({run.evaluation.step for run in runs})
+    tasks = sorted({run.spec.task.kind for run in runs})
+    return [
+        ("Groups", count(len(study.groups))),
+        ("Runs", count(study.runs)),
+        ("Seeds per group", " to ".join(count(number) for number in dict.fromkeys((numbers[0], numbers[-1])))),
+        ("Task", ", ".join(tasks)),
+        ("Steps", " to ".join(count(step) for step in dict.fromkeys((steps[0], steps[-1])))),
+        ("Training time in all", duration(sum(run.journal[-1]["clock"]["elapsed_seconds"] for run in runs))),
+    ]
+
+
+def overview(study: Study, outcomes: Outcomes) -> Iterator[tuple[str, str]]:
+    """Per held-out split: how the runs ended, and which groups were soonest and latest."""
+    for split in study.held_out:
+        found = {
+            number: outcome
+            for number in range(len(study.groups))
+            if (outcome := outcomes.get(number, split, "sustained")) is not None
+        }
+        verdicts: Counter[str] = sum((outcome.verdicts for outcome in found.values()), Counter())
+        parts = [f"{verdicts[name]} {words}" for name, words in VERDICTS.items() if verdicts[name]]
+        sentence = f"of {_counted(verdicts.total(), 'run')}, {listed(parts)}."
+        known = sorted(
+            (outcome.median.step, number) for number, outcome in found.items() if not outcome.median.censored
+        )
+        if len(study.groups) > 1 and known:
+            sentence += f" Soonest: {_of(study, found, known[0][1])}"
+            sentence += f"; latest known: {_of(study, found, known[-1][1])}." if len(known) > 1 else "."
+            if beyond := len(found) - len(known):
+                sentence += f" In {_counted(beyond, 'group')} fewer than half the seeds got there."
+        yield split.title, sentence
+
+
+def findings(study: Study, outcomes: Outcomes, number: int) -> list[Finding]:
+    """What became of a group: the training set first, then each held-out split."""
+    group = study.groups[number]
+    samples = samples_of([run.evaluation for run in group.runs])
+    return [
+        _finding(group, split, outcome, samples[TRAINING_SET if split.name == POOLED else split.name])
+        for split in study.timed
+        if (outcome := outcomes.get(number, split, "sustained")) is not None
+    ]
+
+
+def _finding(group: Group, split: Split, outcome: Outcome, sample: Sample) -> Finding:
+    limit = threshold(group.spec.evaluation.threshold)
+    runs = len(outcome.times)
+    spread = sample.accuracy
+    final = f"; median final accuracy {percent(spread.median)}" if spread is not None else ""
+    if not outcome.reached:
+        last = count(outcome.median.step)
+        who = "the only seed did not hold" if runs == 1 else f"none of {runs} seeds held"
+        return Finding(_badge(outcome), split.title, f"{who} {limit} within {last} steps{final}.")
+    limits = limits_text(outcome.limits)
+    around = f" (95{NARROW}%: {limits})" if limits else ""
+    median = f"{'median ' if runs > 1 else ''}step {median_text(outcome)}{around}"
+    who = f"{outcome.reached} of {runs} held {limit}"
+    late = delay_text(outcome)
+    delay = f", {late} as late as the training set" if outcome.delay and outcome.delay.median is not None else ""
+    return Finding(_badge(outcome), split.title, f"{who}; {median}{delay}{final}.")
+
+
+def _badge(outcome: Outcome) -> str:
+    if not outcome.verdicts:
+        return "memorised" if outcome.reached == len(outcome.times) else "mixed" if outcome.reached else "not memorised"
+    return next(iter(outcome.verdicts)) if len(outcome.verdicts) == 1 else "mixed"
+
+
+def _of(study: Study, found: dict[int, Outcome], number: int) -> str:
+    return f"{study.groups[number].label} (median step {median_text(found[number])})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"

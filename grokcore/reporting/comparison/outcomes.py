@@ -1,0 +1,141 @@
+"""When the groups of a study reached each split, by each definition: the statistics that the page shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+from grokcore.evaluation.records import Group
+from grokcore.evaluation.result import Time
+from grokcore.evaluation.survival import (
+    Contrast,
+    Definition,
+    Delay,
+    Mean,
+    Paired,
+    Reached,
+    Survival,
+    common_horizon,
+    compare,
+    compare_pairs,
+    delay_of,
+    kaplan_meier,
+    median_interval,
+    median_time,
+    restricted_mean,
+    times_of,
+)
+from grokcore.reporting.comparison.columns import POOLED
+from grokcore.reporting.comparison.study import Split, Study, has_split
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the seeds of a group came to on one split, by one definition.
+
+    Attributes:
+        times: of each run, in the order of the seeds; censored ones too.
+        median: Kaplan-Meier median; censored where half the seeds or more take longer than was seen.
+        limits: 95 % confidence limits of the median; None for one beyond what is known.
+        mean: restricted to a horizon that all groups share.
+        at_median: the median on the other axes: of a run that took just so long. None while it is censored.
+        verdicts: how many runs came to each; of the training set none.
+        delay: T_split / T_train; None of the training set.
+    """
+
+    times: list[Reached]
+    survival: Survival
+    median: Reached
+    limits: tuple[int | None, int | None]
+    mean: Mean
+    at_median: Time | None
+    verdicts: Counter[str]
+    delay: Delay | None
+
+    @property
+    def reached(self) -> int:
+        return sum(not time.censored for time in self.times)
+
+
+@dataclass(frozen=True)
+class Against:
+    """A group held against the reference, the first one: all runs, and those that share their seeds."""
+
+    contrast: Contrast
+    paired: Paired | None
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """All outcomes of a study.
+
+    Attributes:
+        of: by group's number, split and definition.
+        horizons: of the restricted means, by split and definition.
+        against: of each group but the first, by its number and split; sustained times.
+    """
+
+    of: dict[tuple[int, str, str], Outcome]
+    horizons: dict[tuple[str, str], int]
+    against: dict[tuple[int, str], Against]
+
+    def get(self, number: int, split: Split, definition: str) -> Outcome | None:
+        """None where the group does not have the split."""
+        return self.of.get((number, split.name, definition))
+
+
+def outcomes_of(study: Study) -> Outcomes:
+    """The outcomes of every group on the training set and on each held-out split."""
+    of: dict[tuple[int, str, str], Outcome] = {}
+    horizons: dict[tuple[str, str], int] = {}
+    for split in study.timed:
+        for definition in get_args(Definition):
+            samples = {
+                number: times_of(group.runs, split.name, definition)
+                for number, group in enumerate(study.groups)
+                if has_split(group, split)
+            }
+            horizon = horizons[split.name, definition] = common_horizon(list(samples.values()))
+            for number, times in samples.items():
+                group = study.groups[number]
+                of[number, split.name, definition] = _outcome(group, split, definition, times, horizon)
+    return Outcomes(of, horizons, dict(_against(study)))
+
+
+def _against(study: Study) -> Iterator[tuple[tuple[int, str], Against]]:
+    reference = study.groups[0]
+    for split in study.timed:
+        for number, group in enumerate(study.groups):
+            if number and has_split(reference, split) and has_split(group, split):
+                sides = reference.runs, group.runs, split.name
+                yield (number, split.name), Against(compare(*sides), compare_pairs(*sides))
+
+
+def _outcome(group: Group, split: Split, definition: Definition, times: list[Reached], horizon: int) -> Outcome:
+    curve, median = kaplan_meier(times), median_time(times)
+    return Outcome(
+        times=times,
+        survival=curve,
+        median=median,
+        limits=median_interval(curve),
+        mean=restricted_mean(times, horizon),
+        at_median=None if median.censored else _time_at(group, split, definition, median.step),
+        verdicts=Counter() if split.name == POOLED else _verdicts(group, split),
+        delay=None if split.name == POOLED else delay_of(group.runs, split.name, definition),
+    )
+
+
+def _time_at(group: Group, split: Split, definition: Definition, step: int) -> Time | None:
+    for run in group.runs:
+        evaluation = run.evaluation
+        found = evaluation.memorized if split.name == POOLED else evaluation.held_out[split.name]
+        time: Time | None = getattr(found, definition)
+        if time is not None and time.steps == step:
+            return time
+    return None
+
+
+def _verdicts(group: Group, split: Split) -> Counter[str]:
+    return Counter(run.evaluation.held_out[split.name].verdict for run in group.runs)

@@ -1,0 +1,102 @@
+"""The page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bokeh.models import Range1d
+
+from grokcore.evaluation.records import Group
+from grokcore.reporting.comparison import headline, multiples
+from grokcore.reporting.comparison.charts import accuracy_charts, bands_of
+from grokcore.reporting.comparison.columns import columns_of_runs
+from grokcore.reporting.comparison.dose_charts import dose_responses
+from grokcore.reporting.comparison.exports import CURVES
+from grokcore.reporting.comparison.fairness import confounds, size_table
+from grokcore.reporting.comparison.links import RunLinks, links_of
+from grokcore.reporting.comparison.outcomes import Outcomes, outcomes_of
+from grokcore.reporting.comparison.study import Study, study_of
+from grokcore.reporting.comparison.survival_charts import survival_charts
+from grokcore.reporting.comparison.sweep_facts import SweepFacts, tuned_by_run
+from grokcore.reporting.comparison.tables import accuracy_table, run_cells, times_tables
+from grokcore.reporting.comparison.words import median_text, verdicts_text
+from grokcore.reporting.meanings import meanings
+from grokcore.reporting.page import render_page
+from grokcore.reporting.table import Cell
+
+MOST_OPEN = 12
+"""Beyond so many groups, what became of each is folded away, and the overview stands for it."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A single run in the list of all."""
+
+    group: str
+    seed: int
+    uri: str
+    cells: list[Cell]
+    diverged: bool
+    links: RunLinks
+
+
+def render_comparison(
+    groups: Sequence[Group], place: str, *, facts: SweepFacts | None = None, left_out: Sequence[str] = ()
+) -> str:
+    """The HTML of the comparison of at least one group, for the directory or prefix `place`."""
+    study = study_of(groups)
+    outcomes, bands = outcomes_of(study), bands_of(study)
+    band_button = len(groups)
+    x_range = Range1d(*study.steps.limits)
+    accuracy = accuracy_charts(study, bands, x_range, band_button)
+    survival = survival_charts(study, outcomes, x_range, band_button)
+    doses = dose_responses(study, outcomes)
+    return render_page(
+        "comparison.html.j2",
+        [*accuracy, *survival, *(chart for dose in doses for chart in dose.charts)],
+        title=headline.title(study),
+        study=study,
+        sweep=facts,
+        left_out=left_out,
+        facts=headline.facts(study),
+        overview=list(headline.overview(study, outcomes)),
+        findings=[(group, headline.findings(study, outcomes, number)) for number, group in enumerate(groups)],
+        is_open=len(groups) <= MOST_OPEN,
+        accuracy_charts=accuracy,
+        survival_charts=survival,
+        doses=doses,
+        band_button=band_button,
+        thinned=bands.thinned,
+        thresholds=sorted({group.spec.evaluation.threshold for group in groups}),
+        multiples=multiples.multiples(study, bands, _notes(study, outcomes)) if study.is_crowded else [],
+        multiples_keys=multiples.keys(study),
+        multiples_ticks=multiples.ticks(study),
+        multiples_size=(multiples.WIDTH, multiples.HEIGHT),
+        height_of=multiples.height_of,
+        times=times_tables(study, outcomes),
+        accuracy=accuracy_table(study),
+        sizes=size_table(study, tuned_by_run(facts)),
+        confounds=confounds(study),
+        runs=list(_runs(study, place)),
+        meanings=meanings(
+            [run.evaluation.threshold for group in groups for run in group.runs],
+            [group.spec.evaluation.model_dump(mode="json") for group in groups],
+        ),
+        columns=[("runs.csv and runs.parquet", columns_of_runs(groups)), ("curves.parquet", CURVES)],
+    )
+
+
+def _notes(study: Study, outcomes: Outcomes) -> list[str]:
+    """What became of each group on the last held-out split, in the few words that a small chart has room for."""
+    split = study.held_out[-1]
+    found = [outcomes.get(number, split, "sustained") for number in range(len(study.groups))]
+    return ["" if outcome is None else f"{verdicts_text(outcome)}; median {median_text(outcome)}" for outcome in found]
+
+
+def _runs(study: Study, place: str) -> Iterator[RunRow]:
+    records = [(group, run) for group in study.groups for run in group.runs]
+    links = links_of([run.uri for _, run in records], place)
+    for (group, run), link in zip(records, links, strict=True):
+        cells = run_cells(run, study.held_out)
+        yield RunRow(group.label, run.spec.seed, run.uri, cells, run.evaluation.diverged, link)

@@ -1,0 +1,108 @@
+"""What a sweep's index.json tells of its runs: which hyperparameters were searched for, and under which budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from grokcore.errors import AbsentError, InputError
+from grokcore.spec import validate
+from grokcore.storage import Store
+
+INDEX = "index.json"
+
+
+class _Part(BaseModel):
+    """A part of the file, of which only what the page shows is read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Run(_Part):
+    run_id: str
+
+
+class _Trial(_Part):
+    flops: float
+    places: tuple[str, ...]
+
+
+class _Tuned(_Part):
+    values: dict[str, Any]
+    split: str
+    trials: tuple[_Trial, ...]
+
+
+class _Point(_Part):
+    runs: tuple[_Run, ...]
+    tuned: _Tuned | None = None
+
+
+class _Tuning(_Part):
+    steps: int
+
+
+class SweepFacts(_Part):
+    """The content of index.json."""
+
+    name: str
+    description: str = ""
+    tuning: _Tuning | None = None
+    points: tuple[_Point, ...]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was searched for, for one group.
+
+    Attributes:
+        values: the fields searched, and what was found.
+        steps: optimiser steps of each trial.
+        flops: of all trials; what was tried twice has been computed once.
+        split: that the trials were judged by.
+    """
+
+    values: Mapping[str, Any]
+    trials: int
+    steps: int
+    flops: float
+    split: str
+
+
+def read_sweep_facts(store: Store) -> SweepFacts | None:
+    """The index in a sweep's directory; None where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        document = store.read_json(INDEX)
+    except AbsentError:
+        return None
+    try:
+        facts: SweepFacts = validate(SweepFacts, document)
+    except InputError as error:
+        raise InputError(f"{store.uri_of(INDEX)} is damaged or of another version: {error}") from None
+    return facts
+
+
+def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned]:
+    """What was tuned, by run id; runs that nothing was tuned for are left out."""
+    if facts is None or facts.tuning is None:
+        return {}
+    steps = facts.tuning.steps
+    return {
+        run.run_id: Tuned(
+            values=point.tuned.values,
+            trials=len(point.tuned.trials),
+            steps=steps,
+            flops=sum({trial.places: trial.flops for trial in point.tuned.trials}.values()),
+            split=point.tuned.split,
+        )
+        for point in facts.points
+        if point.tuned is not None
+        for run in point.runs
+    }

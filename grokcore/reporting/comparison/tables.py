@@ -1,0 +1,146 @@
+"""The tables of a comparison: times to grok by group, final accuracy, and the single runs."""
+
+from __future__ import annotations
+
+from grokcore.evaluation.records import Group, RunRecord
+from grokcore.evaluation.result import Time
+from grokcore.evaluation.seeds import TRAINING_SET, samples_of
+from grokcore.reporting.comparison.columns import POOLED
+from grokcore.reporting.comparison.outcomes import Against, Outcome, Outcomes
+from grokcore.reporting.comparison.study import Split, Study, has_split
+from grokcore.reporting.comparison.words import (
+    delay_text,
+    limits_text,
+    median_text,
+    p_text,
+    ratio_text,
+    verdicts_text,
+)
+from grokcore.reporting.formatting import NARROW, NOTHING, count, duration, flops, percent, significant
+from grokcore.reporting.table import Cell, Row, Section, Table, known, note_of
+from grokcore.reporting.tables import DEFINITIONS, ROLES
+
+_AXES = ["Epochs", "Examples", "Compute", "Training time"]
+
+
+def times_tables(study: Study, outcomes: Outcomes) -> list[Table]:
+    """A table per split, a row per group: three definitions, the delay, other axes, and the reference held against."""
+    return [_times_table(study, outcomes, split) for split in study.timed]
+
+
+def _times_table(study: Study, outcomes: Outcomes, split: Split) -> Table:
+    columns = [words.capitalize() for _, words in DEFINITIONS]
+    if split.name != POOLED:
+        columns.append("T_split / T_train")
+    columns += _AXES
+    several = len(study.groups) > 1
+    if several:
+        columns += ["Times as long as the reference", "Seed by seed"]
+    rows = []
+    for number, group in enumerate(study.groups):
+        found = [outcomes.get(number, split, definition) for definition, _ in DEFINITIONS]
+        if found[1] is None:
+            continue
+        cells = [_time_cell(outcome) for outcome in found if outcome is not None]
+        if split.name != POOLED:
+            cells.append(_delay_cell(found[1]))
+        cells += _axes_cells(found[1].at_median)
+        if several:
+            cells += _against_cells(outcomes.against.get((number, split.name)), number == 0)
+        rows.append(Row(group.label, cells, "reference" if several and number == 0 else verdicts_text(found[1])))
+    horizon = outcomes.horizons[split.name, "sustained"]
+    return Table(f"{split.title}; restricted means up to step {count(horizon)}", columns, [Section("", rows)])
+
+
+def _time_cell(outcome: Outcome) -> Cell:
+    limits = limits_text(outcome.limits)
+    mean = significant(outcome.mean.steps)
+    if outcome.mean.lower is not None and outcome.mean.upper is not None:
+        mean += f" ({significant(outcome.mean.lower)} to {significant(outcome.mean.upper)})"
+    parts = [
+        *([f"95{NARROW}%: {limits}"] if limits else []),
+        f"{outcome.reached} of {len(outcome.times)}",
+        f"mean {mean}",
+    ]
+    return Cell(median_text(outcome), note_of(parts), muted=outcome.median.censored)
+
+
+def _delay_cell(outcome: Outcome) -> Cell:
+    delay = outcome.delay
+    text = delay_text(outcome)
+    if delay is None or delay.lowest is None or delay.lowest == delay.highest:
+        return known(text)
+    return Cell(text, f"{significant(delay.lowest, 2)} to {significant(delay.highest, 2)} seen")
+
+
+def _axes_cells(time: Time | None) -> list[Cell]:
+    if time is None:
+        return [known(NOTHING)] * len(_AXES)
+    texts = [significant(time.epochs), count(time.examples), flops(time.flops), duration(time.seconds)]
+    return [Cell(text) for text in texts]
+
+
+def _against_cells(against: Against | None, is_reference: bool) -> list[Cell]:
+    if against is None:
+        return [Cell("reference" if is_reference else NOTHING, muted=True)] * 2
+    effect, paired = against.contrast.effect, against.paired
+    parts = [f"p {p_text(effect.p)} (least possible {p_text(effect.least)})"]
+    if against.contrast.logrank is not None:
+        parts.append(f"log-rank p {p_text(against.contrast.logrank)}")
+    whole = Cell(ratio_text(effect.ratio, (effect.lower, effect.upper)), note_of(parts), muted=effect.ratio is None)
+    if paired is None:
+        return [whole, Cell("no seeds in common", muted=True)]
+    decided = [
+        f"{number} {word}"
+        for number, word in ((paired.second_later, "later"), (paired.first_later, "sooner"), (paired.undecided, "open"))
+        if number
+    ]
+    notes = [f"sign test p {p_text(paired.sign)}"]
+    if limits := limits_text((paired.ratio_low, paired.ratio_high)):
+        notes.insert(0, f"median ratio {limits}")
+    return [whole, Cell(", ".join(decided), note_of(notes))]
+
+
+def accuracy_table(study: Study) -> Table:
+    """Final accuracy: the median over the seeds of each group, and their range."""
+    samples = [samples_of([run.evaluation for run in group.runs]) for group in study.groups]
+    rows = []
+    for group, sample in zip(study.groups, samples, strict=True):
+        cells = []
+        for split in (study.splits[0], *study.held_out):
+            found = sample.get(TRAINING_SET if split.name == POOLED else split.name)
+            spread = found.accuracy if found else None
+            if spread is None:
+                cells.append(known(NOTHING))
+                continue
+            parts = []
+            if spread.lowest != spread.highest:
+                parts.append(f"{percent(spread.lowest)} to {percent(spread.highest)}")
+            if has_split(group, split) and split.name != POOLED:
+                baseline = group.runs[0].evaluation.splits[split.name].majority_baseline
+                parts.append(f"baseline {percent(baseline)}")
+            cells.append(Cell(percent(spread.median), note_of(parts)))
+        rows.append(Row(group.label, cells))
+    columns = [split.title for split in (study.splits[0], *study.held_out)]
+    return Table("Final accuracy: median over the seeds, and range", columns, [Section("", rows)])
+
+
+def run_cells(run: RunRecord, splits: list[Split]) -> list[Cell]:
+    """What a single run came to: when it sustained each split, or that it did not, with its final accuracy."""
+    cells = []
+    for split in splits:
+        held_out = run.evaluation.held_out.get(split.name)
+        if held_out is None:
+            cells.append(known(NOTHING))
+            continue
+        accuracy = percent(run.evaluation.splits[split.name].accuracy)
+        note = note_of([held_out.verdict, f"final {accuracy}"])
+        time = held_out.sustained
+        text = count(time.steps) if time else f">{NARROW}{count(run.evaluation.censored_at)}"
+        cells.append(Cell(text, note, muted=time is None))
+    return cells
+
+
+def roles(group: Group) -> dict[str, str]:
+    """The role of each split of a group, in words."""
+    return {name: ROLES[split.role] for name, split in group.runs[0].evaluation.splits.items()}

@@ -1,0 +1,75 @@
+"""Outcomes in words: medians with their limits, counts, and what a group came to in a sentence."""
+
+from __future__ import annotations
+
+from grokcore.reporting.comparison.outcomes import Outcome
+from grokcore.reporting.formatting import NARROW, NOTHING, count, significant
+
+VERDICTS = {
+    "grokked": "grokked",
+    "generalised": "generalised along with training",
+    "collapsed": "reached it and lost it again",
+    "censored": "not within the budget",
+}
+
+
+def median_text(outcome: Outcome) -> str:
+    """The median: 2,200, or > 4,000 where half the seeds take longer than was seen."""
+    return f">{NARROW}{count(outcome.median.step)}" if outcome.median.censored else count(outcome.median.step)
+
+
+def limits_text(limits: tuple[float | None, float | None]) -> str:
+    """Limits of an interval: 1,900 to 2,600; 1,900 or more; nothing where neither is known."""
+    match limits:
+        case None, None:
+            return ""
+        case low, None:
+            return f"{_number(low)} or more"
+        case None, high:
+            return f"{_number(high)} or less"
+        case low, high:
+            return f"{_number(low)} to {_number(high)}"
+
+
+def shown(outcome: Outcome) -> str:
+    """The median with its interval, in steps."""
+    limits = limits_text(outcome.limits)
+    return f"{median_text(outcome)} (95{NARROW}%: {limits})" if limits else median_text(outcome)
+
+
+def verdicts_text(outcome: Outcome) -> str:
+    """3 grokked, 1 censored."""
+    return ", ".join(f"{outcome.verdicts[verdict]} {verdict}" for verdict in VERDICTS if outcome.verdicts[verdict])
+
+
+def delay_text(outcome: Outcome) -> str:
+    """T_split / T_train: 3.7 x, > 12 x."""
+    delay = outcome.delay
+    if delay is None or delay.median is None:
+        return NOTHING
+    return f"{'>' + NARROW if delay.censored else ''}{significant(delay.median, 2)}{NARROW}×"  # noqa: RUF001
+
+
+def p_text(p: float | None) -> str:
+    """A p value in two digits; one below a ten-thousandth says just that."""
+    if p is None:
+        return NOTHING
+    return f"<{NARROW}0.0001" if p < 1e-4 else significant(p, 2)
+
+
+def ratio_text(ratio: float | None, limits: tuple[float | None, float | None]) -> str:
+    """A ratio of times with its limits, 1.4 x (1.1 to 2)."""
+    if ratio is None:
+        return NOTHING
+    known = limits_text(limits)
+    return f"{significant(ratio, 2)}{NARROW}×" + (f" ({known})" if known else "")  # noqa: RUF001
+
+
+def _number(value: float | None) -> str:
+    return (
+        NOTHING
+        if value is None
+        else count(value)
+        if value >= 100 or float(value).is_integer()
+        else significant(value, 2)
+    )
