@@ -13,7 +13,8 @@ import yaml
 
 from grokcore.cli.specs import spec_of
 from grokcore.errors import InputError
-from grokcore.spec import load_spec, preset_names, resolve
+from grokcore.spec import ExperimentSpec, load_spec, preset_names, resolve, validate
+from grokcore.spec.experiment import GENERATOR_VERSION
 
 _SCHEMAS = {
     "spec": "grokcore.spec:ExperimentSpec",
@@ -42,8 +43,25 @@ def spec(options: argparse.Namespace) -> None:
         return
     if options.spec is None:
         raise InputError(f"give a SPEC or --schema; presets are: {', '.join(preset_names())}")
-    resolved = resolve(spec_of(options))
+    resolved = resolve(spec_of(options) if options.data is None else _spec_over_data(options))
     print(f"# run_id: {resolved.run_id}")
     print(f"# dataset_id: {resolved.dataset_id}")
     print(f"# evaluation_id: {resolved.evaluation_id}")
     yaml.safe_dump(resolved.model_dump(mode="json"), sys.stdout, sort_keys=False, allow_unicode=True)
+
+
+def _spec_over_data(options: argparse.Namespace) -> ExperimentSpec:
+    """The spec of the command line with the task of a data set in place of its own."""
+    from grokcore.data.dataset import open_dataset
+
+    for override in options.overrides:
+        if override.strip().startswith("task."):
+            raise InputError(f"the task comes from the data set at {options.data}: leave out --set {override}")
+    info = open_dataset(options.data).info
+    if info.generator_version != GENERATOR_VERSION:
+        raise InputError(
+            f"the data set at {options.data} was made by version {info.generator_version} of the generator, this is "
+            f"{GENERATOR_VERSION}: generate it again"
+        )
+    spec: ExperimentSpec = validate(ExperimentSpec, {**spec_of(options).model_dump(), "task": info.task})
+    return spec

@@ -76,15 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
 
-    generate = _command(commands, "generate", "stages:generate", "make the dataset of a spec's task")
-    _add_spec(generate)
-    generate.add_argument("--out", required=True, metavar="URI", help="directory of the dataset")
-    generate.add_argument(
-        "--format",
-        choices=("grokcore", "grokked-transformer"),
-        default="grokcore",
-        help="grokcore (Parquet), or the JSON files of the public code of arXiv 2405.15071 (default: %(default)s)",
-    )
+    _add_generate(commands)
 
     train = _command(commands, "train", "stages:train", "train a spec on its dataset, or go on where it stopped")
     _add_spec(train, seeds=True)
@@ -115,6 +107,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     spec = _command(commands, "spec", "describe:spec", "the resolved spec and its ids, or a JSON schema")
     _add_spec(spec, optional=True)
+    spec.add_argument(
+        "--data",
+        metavar="URI",
+        help="take the task of this dataset, as one that was generated from your own facts needs",
+    )
     spec.add_argument(
         "--schema",
         nargs="?",
@@ -147,6 +144,25 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sweep.add_argument("--untuned", action="store_true", help="leave out the search for hyperparameters")
     sweep.add_argument("--dry-run", action="store_true", help="show the points and their ids, and run nothing")
     sweep.add_argument("--list", action="store_true", help="the sweeps that come with grokcore")
+
+
+def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    generate = _command(commands, "generate", "generate:generate", "make the dataset of a spec's task")
+    _add_spec(generate)
+    generate.add_argument("--out", required=True, metavar="URI", help="directory of the dataset")
+    generate.add_argument(
+        "--from",
+        dest="facts",
+        metavar="FILE",
+        help="make it from your own facts instead of drawing them: CSV or Parquet with the columns subject, relation, "
+        "object (composition) or entity, attribute, value (comparison, complex_reasoning; numbers or dates)",
+    )
+    generate.add_argument(
+        "--format",
+        choices=("grokcore", "grokked-transformer"),
+        default="grokcore",
+        help="grokcore (Parquet), or the JSON files of the public code of arXiv 2405.15071 (default: %(default)s)",
+    )
 
 
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

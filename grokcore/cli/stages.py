@@ -18,20 +18,6 @@ if TYPE_CHECKING:
     from grokcore.training.signals import StopRequest
 
 
-def generate(options: argparse.Namespace) -> None:
-    from grokcore.data import generate_dataset
-
-    spec = spec_of(options)
-    info = generate_dataset(spec.task, options.out, format=options.format)
-    print(f"dataset {info.id} at {options.out}: {info.vocabulary_size} tokens")
-    width = max(len(name) for name in info.splits)
-    for name, split in info.splits.items():
-        print(
-            f"  {name:<{width}}  {split.role:<10}  {split.rows:>12,} rows  {split.probes:>6,} probes"
-            f"  chance {split.chance or 0:.3f}  majority baseline {split.majority_baseline:.3f}"
-        )
-
-
 def train(options: argparse.Namespace) -> None:
     from grokcore.training.signals import stop_on_signal
 

@@ -1,8 +1,19 @@
 """Data sets: generated from a task, written as files, verified before they are used."""
 
 from grokcore.data.dataset import Dataset, open_dataset
+from grokcore.data.facts import read_facts, task_over
 from grokcore.data.generate import generate_dataset
 from grokcore.data.info import DatasetInfo, FileInfo, SplitInfo
 from grokcore.tasks import Rows
 
-__all__ = ["Dataset", "DatasetInfo", "FileInfo", "Rows", "SplitInfo", "generate_dataset", "open_dataset"]
+__all__ = [
+    "Dataset",
+    "DatasetInfo",
+    "FileInfo",
+    "Rows",
+    "SplitInfo",
+    "generate_dataset",
+    "open_dataset",
+    "read_facts",
+    "task_over",
+]

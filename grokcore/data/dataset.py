@@ -86,7 +86,8 @@ def open_dataset(uri: str | Path, expected_id: str | None = None) -> Dataset:
     if expected_id is not None and info.id != expected_id:
         raise InputError(
             f"the data set at {uri} has the id {info.id}, the spec needs {expected_id}: it was made for another task "
-            f"or by another version; generate one for this spec, or use the spec that it was made with"
+            f"or by another version; generate one for this spec, or write a spec for it with "
+            f"`grokcore spec SPEC --data {uri}`"
         )
     layout = layout_of(info)
     if layout is not GROKCORE:

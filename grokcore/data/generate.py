@@ -5,21 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from grokcore.data.dataset import verify
-from grokcore.data.info import INFO_FILE, DatasetInfo, FileInfo, SplitInfo, encoded, read_info
-from grokcore.data.layouts import LAYOUTS, Layout, layout_of
+from grokcore.data.info import FACTS_FILE, INFO_FILE, DatasetInfo, FileInfo, SplitInfo, encoded, read_info
+from grokcore.data.layouts import LAYOUTS, Layout, layout_of, write_all
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id
 from grokcore.spec.experiment import GENERATOR_VERSION
 from grokcore.storage import Store, clear_errors, new_directory, open_store, sha256
-from grokcore.tasks import TaskData, build_task
+from grokcore.tasks import FactTable, TaskData, build_task
 
 
-def generate_dataset(task: TaskSpec, out: str | Path, *, format: str = "grokcore") -> DatasetInfo:
+def generate_dataset(
+    task: TaskSpec, out: str | Path, *, format: str = "grokcore", facts: FactTable | None = None
+) -> DatasetInfo:
     """Write the data set of `task` to `out`, or reuse the same one that stands there already.
 
     Args:
         out: a path, a `file://` or an `s3://` URI; parents are made.
         format: `grokcore`, or `grokked-transformer` for the files of the public reference code.
+        facts: those that the task names, if it names any: `task_over` makes it name them.
 
     Raises:
         InputError: the task is impossible, something else stands at `out`, or it cannot be written.
@@ -31,7 +34,7 @@ def generate_dataset(task: TaskSpec, out: str | Path, *, format: str = "grokcore
     standing = _standing(store, task, layout)
     if standing is not None:
         return standing
-    data = build_task(task)
+    data = build_task(task, facts)
     return (_upload if store.directory is None else _write)(store, task, data, layout)
 
 
@@ -72,8 +75,7 @@ def _upload_files(store: Store, folder: Path, info: DatasetInfo) -> None:
 
 def _make(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> DatasetInfo:
     """All files of a data set in a directory that exists."""
-    layout.write(data, folder)
-    info = _describe(task, data, folder, layout)
+    info = _describe(task, data, folder, write_all(data, folder, layout))
     (folder / INFO_FILE).write_bytes(encoded(info))
     return info
 
@@ -121,7 +123,7 @@ def _described(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | No
 def _vacant(store: Store) -> bool:
     """Whether a data set may be written to a store; files of an upload that was interrupted are no obstacle."""
     if store.directory is None:
-        known = {name for layout in LAYOUTS.values() for name in layout.files}
+        known = {FACTS_FILE, *(name for layout in LAYOUTS.values() for name in layout.files)}
         return all(file.key in known for file in store.files())
     with clear_errors("write", store.directory):
         return not store.directory.exists() or (store.directory.is_dir() and not any(store.directory.iterdir()))
@@ -138,7 +140,7 @@ def _whole(store: Store, info: DatasetInfo) -> str | None:
     return None
 
 
-def _describe(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> DatasetInfo:
+def _describe(task: TaskSpec, data: TaskData, folder: Path, files: list[str]) -> DatasetInfo:
     """The dataset.json of files that stand in `folder`."""
     return DatasetInfo(
         id=dataset_id(task),
@@ -158,8 +160,5 @@ def _describe(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> D
             )
             for name, split in data.splits.items()
         },
-        files={
-            name: FileInfo(sha256=sha256(folder / name), bytes=(folder / name).stat().st_size)
-            for name in sorted(layout.files)
-        },
+        files={name: FileInfo(sha256=sha256(folder / name), bytes=(folder / name).stat().st_size) for name in files},
     )

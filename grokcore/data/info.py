@@ -16,6 +16,8 @@ from grokcore.tasks import Role
 
 DATASET_FORMAT: Final = 1
 INFO_FILE = "dataset.json"
+FACTS_FILE = "facts.csv"
+"""A user's own facts, where a data set was made from them: as `grokcore generate --from` reads them, too."""
 
 
 class SplitInfo(Spec):
@@ -85,6 +87,9 @@ def read_info(store: Store) -> DatasetInfo:
         task: TaskSpec | None = validate(TaskSpec, info.task) if info.generator_version == GENERATOR_VERSION else None
     except InputError as error:
         raise InputError(f"{place} is damaged ({error}): remove {store} and generate it again") from None
+    facts = info.files.get(FACTS_FILE)
+    if task is not None and getattr(task, "facts", None) != (facts and facts.sha256):
+        raise InputError(f"{place} names other facts than it lists: remove {store} and generate it again")
     if task is not None and dataset_id(task) != info.id:
         raise InputError(
             f"{place} says id {info.id}, but its task has id {dataset_id(task)}: it was changed after it was "

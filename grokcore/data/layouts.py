@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grokcore.data import grokked_transformer
-from grokcore.data.info import DatasetInfo
+from grokcore.data.info import FACTS_FILE, DatasetInfo
 from grokcore.data.parquet import write_rows
 from grokcore.errors import InputError
 from grokcore.tasks import TaskData
@@ -43,12 +43,29 @@ LAYOUTS = {layout.name: layout for layout in (GROKCORE, GROKKED_TRANSFORMER)}
 
 
 def layout_of(info: DatasetInfo) -> Layout:
-    """The layout whose files a data set lists.
+    """The layout whose files a data set lists, facts aside.
 
     Raises:
         InputError: they are those of no layout.
     """
     for layout in LAYOUTS.values():
-        if layout.files == info.files.keys():
+        if layout.files == info.files.keys() - {FACTS_FILE}:
             return layout
     raise InputError(f"data set {info.id} lists files of no known layout ({', '.join(info.files)}): generate it again")
+
+
+def write_all(data: TaskData, folder: Path, layout: Layout) -> list[str]:
+    """Write a data set into a directory that exists.
+
+    Returns:
+        The names of its files.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    layout.write(data, folder)
+    if data.facts is None:
+        return sorted(layout.files)
+    with (folder / FACTS_FILE).open("wb") as file:
+        file.writelines(data.facts.encoded())
+    return sorted({*layout.files, FACTS_FILE})

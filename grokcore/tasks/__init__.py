@@ -6,6 +6,7 @@ To add a task: a spec class in `grokcore/spec/tasks/`, a file here with a `build
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from grokcore.errors import InputError
@@ -51,7 +52,7 @@ def build_task(task: TaskSpec, facts: FactTable | None = None) -> TaskData:
         return TASKS[task.kind](task)
     if facts.sha256() != named:
         raise InputError("these are not the facts that the task names: they were changed since its spec was made")
-    return FROM_FACTS[task.kind][1](task, facts)
+    return replace(FROM_FACTS[task.kind][1](task, facts), facts=facts)
 
 
 __all__ = ["FROM_FACTS", "TASKS", "FactKind", "FactTable", "Role", "Rows", "Split", "TaskData", "build_task"]

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from grokcore.tasks.facts import FactTable
 from grokcore.tasks.random import Indices
 
 Role = Literal["train", "held_out", "diagnostic"]
@@ -81,6 +82,7 @@ class TaskData:
         train: the training rows of every split of role train.
         probes: a sample of every split, to measure accuracy on.
         splits: every split, the held-out ones in the order of the spec's `held_out_splits`.
+        facts: a user's own facts that it was made from; None where facts were drawn.
     """
 
     vocabulary: tuple[str, ...]
@@ -89,6 +91,7 @@ class TaskData:
     train: Mapping[str, Rows]
     probes: Mapping[str, Rows]
     splits: Mapping[str, Split]
+    facts: FactTable | None = None
 
 
 def majority_baseline(counts: npt.NDArray[np.int64]) -> float:

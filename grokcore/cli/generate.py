@@ -1,0 +1,77 @@
+"""`grokcore generate`: a data set from a task, or from a user's own facts."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING
+
+from grokcore.cli.specs import say, spec_of
+from grokcore.errors import InputError
+from grokcore.spec import ExperimentSpec, load_spec
+
+if TYPE_CHECKING:
+    from grokcore.data import DatasetInfo
+
+_UNKNOWN_FACTS = "f" * 64
+"""Stands for facts that are yet to be read: with them, a task leaves to them what they decide."""
+_COUNTED = ("entities", "attributes", "values", "relations", "out_degree", "facts")
+"""Fields of a task that a user's facts decide."""
+
+
+def generate(options: argparse.Namespace) -> None:
+    from grokcore.data import generate_dataset
+
+    if options.facts is None:
+        _show(generate_dataset(spec_of(options).task, options.out, format=options.format), options.out)
+        return
+    from grokcore.data import read_facts, task_over
+    from grokcore.tasks import FROM_FACTS
+
+    spec = _spec_for_facts(options)
+    facts = read_facts(options.facts, FROM_FACTS[spec.task.kind][0])
+    task = task_over(spec.task, facts)
+    say(f"{len(facts)} facts: {len(facts.subjects)} entities, {len(facts.relations)} {facts.kind}")
+    _show(generate_dataset(task, options.out, format=options.format, facts=facts), options.out)
+    if options.format == "grokcore":
+        place = shlex.quote(options.out)
+        print(f"next: grokcore spec {shlex.quote(options.spec)} --data {place} > mine.yaml")
+        print(f"      grokcore train mine.yaml --data {place} --out RUN_URI")
+
+
+def _spec_for_facts(options: argparse.Namespace) -> ExperimentSpec:
+    """The spec of the command line, its task one over facts that are not known yet."""
+    from grokcore.data.facts import kinds_from_facts
+    from grokcore.tasks import FROM_FACTS
+
+    for override in options.overrides:
+        field = override.partition("=")[0].strip()
+        if field in (f"task.{name}" for name in _COUNTED):
+            raise InputError(f"{field} is what the facts of {options.facts} make it: leave out --set {override}")
+    kinds = [override.partition("=")[2].strip() for override in options.overrides if _chooses_kind(override)]
+    try:
+        spec = load_spec(options.spec, [*options.overrides, f"task.facts={_UNKNOWN_FACTS}"], notify=say)
+    except InputError as error:
+        if not str(error).startswith("task.facts: there is no such field"):
+            raise
+        raise InputError(
+            f"{kinds[-1] if kinds else options.spec} cannot be made from facts; kinds of task that can are "
+            f"{kinds_from_facts()}: choose one with --set task.kind=..."
+        ) from None
+    assert spec.task.kind in FROM_FACTS  # noqa: S101 - the kinds with a field for facts are those
+    return spec
+
+
+def _chooses_kind(override: str) -> bool:
+    return override.partition("=")[0].strip() == "task.kind"
+
+
+def _show(info: DatasetInfo, out: str) -> None:
+    print(f"dataset {info.id} at {out}: {info.vocabulary_size} tokens")
+    width = max(len(name) for name in info.splits)
+    for name, split in info.splits.items():
+        chance = "" if split.chance is None else f"  chance {split.chance:.3f}"
+        print(
+            f"  {name:<{width}}  {split.role:<10}  {split.rows:>12,} rows  {split.probes:>6,} probes{chance}"
+            f"  majority baseline {split.majority_baseline:.3f}"
+        )

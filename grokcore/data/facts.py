@@ -1,0 +1,193 @@
+"""A user's own facts, from a CSV or Parquet file to a table of names."""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from grokcore.data.ordering import in_order
+from grokcore.errors import InputError
+from grokcore.spec import TaskSpec, validate
+from grokcore.storage import clear_errors, open_parent
+from grokcore.tasks import FROM_FACTS, FactKind, FactTable
+from grokcore.tasks.facts import COLUMNS
+from grokcore.tasks.random import Indices
+
+MAX_FACTS = 10_000_000
+MAX_BYTES = 2**31
+_DELIMITERS = (",", ";", "\t")
+_NAMES = tuple(zip(*COLUMNS.values(), strict=True))
+"""What each of the three columns may be called: entity or subject, attribute or relation, value or object."""
+
+
+def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
+    """The facts in a file with the columns subject, relation, object, or entity, attribute, value.
+
+    Either set of names serves for either kind, in any case and order; further columns are left aside. Names are
+    stripped and brought to Unicode's normal form C; a fact that is stated twice counts once.
+
+    Args:
+        uri: a path, a `file://` or an `s3://` URI of a CSV file (UTF-8, with a header; comma, semicolon or tab) or of a
+            Parquet file.
+        kind: whether the third column holds values, which must be numbers or dates, or entities.
+
+    Raises:
+        InputError: in one line, what is wrong with the file or its facts, and what would be right.
+        TransientError: the store could not be reached.
+    """
+    with _local_file(uri) as path:
+        columns = [_clean(column) for column in _read(path, str(uri))]
+    if not len(columns[0][1]):
+        raise InputError(f"{uri} has no facts: it needs a row for each, below the names of the columns")
+    for (names, codes), alternatives in zip(columns, _NAMES, strict=True):
+        if "" in names:
+            row = int(np.argmax(codes == names.index("")))
+            raise InputError(f"row {row + 1} of {uri} has no {' or '.join(alternatives)}: fill it in or leave it out")
+    (subjects, subject), (relations, relation), (objects, object_) = columns
+    if kind == "attributes":
+        objects, object_ = in_order(objects, object_, relations, relation, str(uri))
+    else:
+        subjects, (subject, object_) = _united((subjects, subject), (objects, object_))
+        objects = subjects
+    facts = np.unique(np.column_stack([subject, relation, object_]), axis=0)
+    same = (facts[1:, :2] == facts[:-1, :2]).all(axis=1)
+    if same.any():
+        one, other = facts[int(np.argmax(same)) :][:2].tolist()
+        raise InputError(
+            f"{uri} contradicts itself: {relations[one[1]]!r} of {subjects[one[0]]!r} is both {objects[one[2]]!r} and "
+            f"{objects[other[2]]!r}; keep one of them"
+        )
+    subject, relation, object_ = facts.T
+    return FactTable(kind, tuple(subjects), tuple(relations), tuple(objects), subject, relation, object_)
+
+
+def task_over(task: TaskSpec, facts: FactTable) -> TaskSpec:
+    """`task` over a user's own facts: it names them by their content, and its counts are theirs.
+
+    Raises:
+        InputError: this kind of task is not made from such facts, or they are too few or too many for it.
+    """
+    wanted, _ = FROM_FACTS.get(task.kind, (None, None))
+    if wanted != facts.kind:
+        raise InputError(
+            f"a task of kind {task.kind} cannot be made from {facts.kind}; allowed are {kinds_from_facts()}"
+        )
+    counts: dict[str, Any] = {"entities": len(facts.subjects)}
+    if facts.kind == "attributes":
+        counts |= {"attributes": len(facts.relations), "values": len(facts.objects)}
+    else:
+        counts |= {"relations": len(facts.relations), "out_degree": int(np.bincount(facts.subject).max())}
+    try:
+        made: TaskSpec = validate(type(task), {**task.model_dump(), **counts, "facts": facts.sha256()})
+    except InputError as error:
+        raise InputError(f"these facts do not make a task of kind {task.kind}: {error}") from None
+    return made
+
+
+def kinds_from_facts() -> str:
+    return ", ".join(FROM_FACTS)
+
+
+@contextmanager
+def _local_file(uri: str | Path) -> Iterator[Path]:
+    store, name = open_parent(uri)
+    if store.directory is not None:
+        yield store.directory / name
+        return
+    with store.scratch() as folder:
+        store.download(name, folder / name)
+        yield folder / name
+
+
+def _read(path: Path, place: str) -> list[pa.ChunkedArray]:
+    """The three columns as text."""
+    with clear_errors("read", place):
+        if not path.is_file():
+            raise InputError(f"there is no file {place}" if not path.exists() else f"{place} is no file")
+        size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise InputError(f"{place} has {size / 2**30:.1f} GiB: facts may take up to {MAX_BYTES // 2**30} GiB")
+    try:
+        with clear_errors("read", place):
+            table = _parquet(path, place) if _is_parquet(path) else _csv(path, place)
+        if table.num_rows > MAX_FACTS:
+            raise InputError(f"{place} has {table.num_rows} facts: at most {MAX_FACTS} fit")
+        return [column.cast(pa.string()).fill_null("") for column in table.columns]
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"{place} cannot be read as facts: {reason}") from None
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _parquet(path: Path, place: str) -> pa.Table:
+    with path.open("rb") as source:
+        file = pq.ParquetFile(source)
+        wanted = _wanted(file.schema_arrow.names, place)
+        if file.metadata.num_rows > MAX_FACTS:
+            raise InputError(f"{place} has {file.metadata.num_rows} facts: at most {MAX_FACTS} fit")
+        return file.read(columns=wanted).select(wanted)
+
+
+def _csv(path: Path, place: str) -> pa.Table:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            line = file.readline(2**16)
+    except UnicodeDecodeError:
+        raise InputError(f"{place} is neither Parquet nor CSV in UTF-8") from None
+    headers = [next(csv.reader([line], delimiter=delimiter), []) for delimiter in _DELIMITERS]
+    fullest = max(range(len(headers)), key=lambda number: len(headers[number]))
+    wanted = _wanted(headers[fullest], place)
+    return pa.csv.read_csv(
+        path,
+        parse_options=pa.csv.ParseOptions(delimiter=_DELIMITERS[fullest], newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(
+            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
+        ),
+    )
+
+
+def _wanted(header: Sequence[str], place: str) -> list[str]:
+    """The columns of a file that hold the facts, in the order of a fact."""
+    chosen = []
+    for alternatives in _NAMES:
+        found = [name for name in header if name.strip().lower() in alternatives]
+        if len(found) != 1:
+            names = " or ".join(alternatives)
+            problem = f"has no column {names}" if not found else f"has {len(found)} columns {names}"
+            shown = ", ".join(header[:8])[:120] or "none"
+            raise InputError(
+                f"{place} {problem}: it needs subject, relation, object or entity, attribute, value; it has {shown}"
+            )
+        chosen.append(found[0])
+    return chosen
+
+
+def _clean(column: pa.ChunkedArray) -> tuple[list[str], Indices]:
+    """The distinct names in a column, in alphabetical order, and which one each row has."""
+    encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):  # what an empty column is combined to
+        return [], np.empty(0, np.int64)
+    names = [unicodedata.normalize("NFC", name).strip() for name in encoded.dictionary.to_pylist()]
+    distinct, place = np.unique(np.array(names, object), return_inverse=True)
+    return distinct.tolist(), place[encoded.indices.to_numpy()].astype(np.int64)
+
+
+def _united(*columns: tuple[list[str], Indices]) -> tuple[list[str], list[Indices]]:
+    """All names of some columns in alphabetical order, and the columns in terms of them."""
+    names = sorted({name for distinct, _ in columns for name in distinct})
+    place = {name: number for number, name in enumerate(names)}
+    return names, [np.array([place[name] for name in distinct])[codes] for distinct, codes in columns]
