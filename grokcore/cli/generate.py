@@ -31,7 +31,7 @@ def generate(options: argparse.Namespace) -> None:
     spec = _spec_for_facts(options)
     facts = read_facts(options.facts, FROM_FACTS[spec.task.kind][0])
     task = task_over(spec.task, facts)
-    say(f"{len(facts)} facts: {len(facts.subjects)} entities, {len(facts.relations)} {facts.kind}")
+    say(f"facts: {len(facts)}, entities: {len(facts.subjects)}, {facts.kind}: {len(facts.relations)}")
     _show(generate_dataset(task, options.out, format=options.format, facts=facts), options.out)
     if options.format == "grokcore":
         place = shlex.quote(options.out)

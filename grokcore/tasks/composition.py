@@ -254,6 +254,8 @@ def _draw_inferred(
             counts[split] += np.bincount(graph.tail[found[:, -1]], minlength=len(graph.entities))
 
     available = samples["train_inferred"].offered
+    if not available:
+        raise InputError("no fact leads to an entity that has facts of its own, so that nothing can be inferred")
     if wanted > available:
         most = math.floor(100 * available / in_domain) / 100
         raise InputError(
