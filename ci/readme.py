@@ -100,15 +100,23 @@ def _is_output(annotation: Any) -> bool:
 
 def _type(annotation: Any) -> str:
     if type_annotations.is_Input_Output_artifact_annotation(annotation):
-        return f"`{get_args(annotation)[0].__name__}`"
+        artifact = get_args(annotation)[0]
+        return f"list of {_names(artifact)}" if get_args(artifact) else f"`{artifact.__name__}`"
     return f"`{annotation.__name__}`"
 
 
+def _names(artifacts: Any) -> str:
+    """What a list of artifacts is a list of."""
+    return " or ".join(f"`{artifact.__name__}`" for artifact in get_args(artifacts))
+
+
 def _returned(annotation: Any, docstring: str) -> list[tuple[str, ...]]:
-    """The fields of a returned NamedTuple, with the lines `name: meaning` under `Returns:`."""
+    """The fields of a returned NamedTuple, with the lines `name: meaning` under `Returns:`; or the one `Output`."""
     if annotation in (inspect.Signature.empty, None):
         return []
     _, _, returns = docstring.partition("Returns:\n")
+    if not hasattr(annotation, "_fields"):
+        return [("`Output`", _type(annotation), _line(returns))]
     described = dict(line.strip().split(": ", 1) for line in returns.splitlines() if ": " in line)
     return [
         (f"`{name}`", _type(annotation.__annotations__[name]), described.get(name, "")) for name in annotation._fields

@@ -5,7 +5,7 @@ The four stages, each also a command and a Kubeflow component of the same meanin
     generate_dataset(task, out)   a task becomes a dataset
     train_model(spec, data, out)  a spec and a dataset become a run; train_seeds makes a run per seed
     evaluate_model(run)           a run gets accuracies, phases and times to grok
-    build_report(runs, out)       runs become one HTML page
+    build_report(runs, out)       runs become one HTML page; build_comparison sets groups of seeds against each other
 
 Importing grokcore imports none of what the stages need; each loads its own at first use.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from grokcore.data import generate_dataset
     from grokcore.evaluation import evaluate_model
     from grokcore.reporting import build_report
+    from grokcore.reporting.comparison import build_comparison
     from grokcore.spec import ExperimentSpec, load_spec
     from grokcore.training import train_model, train_seeds
 
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ExperimentSpec",
     "__version__",
+    "build_comparison",
     "build_report",
     "evaluate_model",
     "generate_dataset",
@@ -37,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "ExperimentSpec": "grokcore.spec",
+    "build_comparison": "grokcore.reporting.comparison",
     "build_report": "grokcore.reporting",
     "evaluate_model": "grokcore.evaluation",
     "generate_dataset": "grokcore.data",

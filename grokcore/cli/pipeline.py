@@ -18,9 +18,9 @@ from grokcore.telemetry import MANIFEST, Progress, follow, read_manifest
 def run(options: argparse.Namespace) -> None:
     spec = resolve(spec_of(options))
     check_hardware(spec)  # before anything is generated; the training would refuse it too
-    from grokcore.local import LocalPipeline
+    from grokcore.local import LocalExperiment
 
-    pipeline = LocalPipeline(spec, options.out, resume=options.resume)
+    pipeline = LocalExperiment(spec, options.out, resume=options.resume)
     say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
     place, done = open_store(pipeline.run_directory), threading.Event()
     progress = Progress(sys.stderr, max_steps=spec.training.max_steps)

@@ -1,6 +1,7 @@
-"""The whole pipeline on this machine, by Kubeflow Pipelines' local runner."""
+"""Whole pipelines on this machine, by Kubeflow Pipelines' local runner."""
 
 from grokcore.local.compiled import compiled_pipeline
-from grokcore.local.process import LocalPipeline
+from grokcore.local.experiment import LocalExperiment
+from grokcore.local.process import RUN_KEY, LocalPipeline
 
-__all__ = ["LocalPipeline", "compiled_pipeline"]
+__all__ = ["RUN_KEY", "LocalExperiment", "LocalPipeline", "compiled_pipeline"]

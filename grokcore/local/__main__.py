@@ -49,8 +49,9 @@ def without_retries(package: str) -> str:
     tries again by giving the same command.
     """
     documents: list[Any] = list(yaml.safe_load_all(package))
-    for task in documents[0]["root"]["dag"]["tasks"].values():
-        task.pop("retryPolicy", None)
+    for component in (documents[0]["root"], *documents[0]["components"].values()):  # a loop's body is a component
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            task.pop("retryPolicy", None)
     return yaml.safe_dump_all(documents, sort_keys=False)
 
 

@@ -1,4 +1,4 @@
-"""The pipeline in a child process, so that its caller can follow it, stop it, and say in one line why it failed."""
+"""A pipeline in a child process, so that its caller can follow it, stop it, and say in one line why it failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,56 +19,38 @@ from typing import Any
 
 from grokcore.errors import EXIT_OK, EXIT_STOPPED, GrokcoreError, InputError, StoppedError
 from grokcore.local.compiled import compiled_pipeline
-from grokcore.spec import ExperimentSpec, resolve
 from grokcore.stage import ERROR_FILE_VARIABLE, RETRY_VARIABLE, STOP_VARIABLE, Failure
 from grokcore.storage import clear_errors, local_path
-from grokcore.storage.layout import run_uri
 
 RUN_KEY = "local"
-"""The run's key in its store: always the same, so that the same command again resumes the same run."""
+"""The key of runs in their store: always the same, so that the same command again resumes the same runs."""
 
 
 class LocalPipeline:
-    """`grokking_experiment` for one spec; everything it writes lies under `out`.
+    """A compiled pipeline on Kubeflow's local runner.
 
-    `out/runs/RUN_ID/local` is the run directory (its journal grows while the run trains), `out/pipeline.log` what the
-    stages print, `out/pipeline/` what Kubeflow keeps between stages, the dataset included.
+    `out/pipeline.log` is what the stages print, `out/pipeline/` what Kubeflow keeps between stages, the datasets
+    included; where runs go is said by the arguments.
 
-        pipeline = LocalPipeline(spec, "out")
+        pipeline = LocalPipeline("parameter_sweep", {"sweep": "values-small", "store": "out"}, "out")
         pipeline.start()
         pipeline.wait(on_tick=show_progress)
     """
 
-    def __init__(
-        self,
-        spec: ExperimentSpec,
-        out: str | Path,
-        *,
-        resume: str = "auto",
-        compare_run_uris: Sequence[str] = (),
-        pipeline: str = "grokking_experiment",
-    ) -> None:
+    def __init__(self, name: str, arguments: Mapping[str, Any], out: str | Path) -> None:
         """
         Raises:
             InputError: Kubeflow Pipelines is not installed, or the compiled pipeline is missing.
         """
         if importlib.util.find_spec("kfp") is None:
             raise InputError("running a pipeline needs Kubeflow Pipelines: pip install 'grokcore[all]'")
-        self.spec = resolve(spec)
         self.out = local_path(out).absolute()
-        self.run_directory = Path(run_uri(str(self.out), self.spec.run_id, RUN_KEY))
         self.log = self.out / "pipeline.log"
         self._error_file = self.out / "pipeline" / "error.json"
         self._request: dict[str, Any] = {
-            "pipeline": str(compiled_pipeline(pipeline)),
+            "pipeline": str(compiled_pipeline(name)),
             "pipeline_root": str(self.out / "pipeline"),
-            "arguments": {
-                "preset": self.spec.model_dump_json(),
-                "store": str(self.out),
-                "run_key": RUN_KEY,
-                "resume": resume,
-                "compare_run_uris": list(compare_run_uris),
-            },
+            "arguments": dict(arguments),
         }
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
@@ -104,11 +86,8 @@ class LocalPipeline:
         self._signal_group(signal.SIGKILL if self._stopping else signal.SIGTERM)
         self._stopping = True
 
-    def wait(self, on_tick: Callable[[], None] = lambda: None, interval: float = 0.2) -> Path:
+    def wait(self, on_tick: Callable[[], None] = lambda: None, interval: float = 0.2) -> None:
         """Wait for the end, calling `on_tick` every `interval` seconds; SIGINT and SIGTERM stop the pipeline.
-
-        Returns:
-            The run directory.
 
         Raises:
             GrokcoreError: the failed stage's own error, of its class and with its exit code.
@@ -125,7 +104,6 @@ class LocalPipeline:
         code = self.poll()
         if code != EXIT_OK:
             raise self._reason(code)
-        return self.run_directory
 
     def _environment(self) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if name not in (RETRY_VARIABLE, STOP_VARIABLE)}

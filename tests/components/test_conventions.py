@@ -88,6 +88,23 @@ def test_the_example_compiles(target: Target, tmp_path: Path):
         "train_model": {"spec": "STRING", "store": "STRING", "run_key": "STRING", "resume": "STRING"},
         "evaluate_model": {},
         "build_report": {"compare_run_uris": "LIST"},
+        "resolve_sweep": {
+            "sweep": "STRING",
+            "overrides": "STRING",
+            "seeds": "STRING",
+            "only": "LIST",
+            "most": "NUMBER_INTEGER",
+        },
+        "train_seeds": {
+            "spec": "STRING",
+            "seeds": "STRING",
+            "store": "STRING",
+            "run_key": "STRING",
+            "resume": "STRING",
+            "sweep": "STRING",
+        },
+        "evaluate_runs": {},
+        "build_comparison": {},
     }.items(),
 )
 def test_parameters_are_the_published_ones(name: str, signature: dict[str, str]):

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from grokcore.errors import GrokcoreError, InputError, StoppedError
-from grokcore.local import LocalPipeline, compiled_pipeline
+from grokcore.local import LocalExperiment, compiled_pipeline
 from grokcore.local.__main__ import without_retries
 from grokcore.spec import ExperimentSpec, load_spec
 
@@ -31,17 +31,18 @@ def smoke(*overrides: str) -> ExperimentSpec:
     return load_spec("smoke", ["model.width=16", *overrides])
 
 
-def last_step(pipeline: LocalPipeline) -> int:
+def last_step(pipeline: LocalExperiment) -> int:
     journal = pipeline.run_directory / "metrics.jsonl"
     lines = journal.read_text().splitlines() if journal.exists() else []
     return int(json.loads(lines[-1])["step"]) if lines else -1
 
 
 def test_the_whole_pipeline_leaves_a_complete_run(tmp_path: Path):
-    pipeline = LocalPipeline(smoke(), tmp_path / "out")
+    pipeline = LocalExperiment(smoke(), tmp_path / "out")
     ticks = []
     pipeline.start()
-    run = pipeline.wait(lambda: ticks.append(last_step(pipeline)))
+    pipeline.wait(lambda: ticks.append(last_step(pipeline)))
+    run = pipeline.run_directory
     assert run == tmp_path / "out" / "runs" / smoke().run_id / "local"
     expected = {"spec.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "model", "evaluation.json", "report.html"}
     assert {path.name for path in run.iterdir()} == expected
@@ -54,7 +55,7 @@ def test_the_whole_pipeline_leaves_a_complete_run(tmp_path: Path):
 
 
 def test_a_failed_task_raises_its_own_error(tmp_path: Path):
-    pipeline = LocalPipeline(smoke(), tmp_path, resume="require")
+    pipeline = LocalExperiment(smoke(), tmp_path, resume="require")
     pipeline.start()
     with pytest.raises(InputError) as error:
         pipeline.wait()
@@ -71,7 +72,7 @@ def test_a_task_that_dies_without_a_word_is_explained_by_the_log(tmp_path: Path,
     ]
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump_all(documents))
     monkeypatch.setattr("grokcore.local.process.compiled_pipeline", lambda name: tmp_path / "broken.yaml")
-    pipeline = LocalPipeline(smoke(), tmp_path / "out")
+    pipeline = LocalExperiment(smoke(), tmp_path / "out")
     pipeline.start()
     with pytest.raises(GrokcoreError) as error:
         pipeline.wait()
@@ -83,7 +84,7 @@ def test_a_task_that_dies_without_a_word_is_explained_by_the_log(tmp_path: Path,
 
 
 def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
-    pipeline = LocalPipeline(smoke(*LONG), tmp_path / "out")
+    pipeline = LocalExperiment(smoke(*LONG), tmp_path / "out")
     caller = call_from_another_process(pipeline, tmp_path)
     wait_until(lambda: last_step(pipeline) >= 20, caller)
     caller.send_signal(signal.SIGTERM)
@@ -94,7 +95,7 @@ def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
     assert list((pipeline.run_directory / "checkpoints").iterdir())
 
     budget = int(saved[1]) + 20
-    again = LocalPipeline(smoke(f"training.max_steps={budget}", *LONG[1:]), tmp_path / "out")
+    again = LocalExperiment(smoke(f"training.max_steps={budget}", *LONG[1:]), tmp_path / "out")
     assert again.run_directory == pipeline.run_directory
     again.start()
     again.wait()
@@ -105,7 +106,7 @@ def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
 
 
 def test_stages_do_not_outlive_a_caller_that_was_killed(tmp_path: Path):
-    pipeline = LocalPipeline(smoke(*LONG), tmp_path / "out")
+    pipeline = LocalExperiment(smoke(*LONG), tmp_path / "out")
     caller = call_from_another_process(pipeline, tmp_path)
     wait_until(lambda: last_step(pipeline) >= 0, caller)
     caller.kill()
@@ -115,7 +116,7 @@ def test_stages_do_not_outlive_a_caller_that_was_killed(tmp_path: Path):
 
 
 def test_a_trainer_does_not_outlive_a_runner_that_was_killed(tmp_path: Path):
-    pipeline = LocalPipeline(smoke(*LONG), tmp_path / "out")
+    pipeline = LocalExperiment(smoke(*LONG), tmp_path / "out")
     pipeline.start()
     wait_until(lambda: last_step(pipeline) >= 0)
     os.kill(pipeline._child.pid, signal.SIGKILL)
@@ -124,14 +125,14 @@ def test_a_trainer_does_not_outlive_a_runner_that_was_killed(tmp_path: Path):
     assert list((pipeline.run_directory / "checkpoints").iterdir())
 
 
-def call_from_another_process(pipeline: LocalPipeline, place: Path) -> subprocess.Popen[bytes]:
+def call_from_another_process(pipeline: LocalExperiment, place: Path) -> subprocess.Popen[bytes]:
     """What `grokcore run` does: start, wait, and print an error in one line."""
     script = (
         "import sys\n"
         "from grokcore.errors import GrokcoreError\n"
-        "from grokcore.local import LocalPipeline\n"
+        "from grokcore.local import LocalExperiment\n"
         "from grokcore.spec import load_spec\n"
-        "pipeline = LocalPipeline(load_spec(sys.argv[1]), sys.argv[2])\n"
+        "pipeline = LocalExperiment(load_spec(sys.argv[1]), sys.argv[2])\n"
         "pipeline.start()\n"
         "try:\n"
         "    pipeline.wait()\n"
@@ -155,7 +156,7 @@ def wait_until(condition, process: subprocess.Popen[bytes] | None = None, second
 
 
 def test_a_pipeline_can_be_followed_outside_the_main_thread(tmp_path: Path):
-    pipeline = LocalPipeline(smoke(), tmp_path)
+    pipeline = LocalExperiment(smoke(), tmp_path)
     pipeline.start()
     errors: list[GrokcoreError] = []
 
@@ -175,13 +176,13 @@ def test_a_pipeline_can_be_followed_outside_the_main_thread(tmp_path: Path):
 def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file"):
-        LocalPipeline(smoke(), tmp_path / "file" / "out").start()
+        LocalExperiment(smoke(), tmp_path / "file" / "out").start()
 
 
 def test_without_kubeflow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'grokcore\[all\]'"):
-        LocalPipeline(smoke(), tmp_path)
+        LocalExperiment(smoke(), tmp_path)
 
 
 def test_an_unknown_pipeline_is_one_line():
@@ -193,7 +194,7 @@ def test_tasks_are_tried_once_here():
     text = compiled_pipeline("grokking_experiment").read_text()
     assert "retryPolicy" in text
     package, platform = yaml.safe_load_all(without_retries(text))
-    assert "retryPolicy" not in str(package["root"])
+    assert "retryPolicy" not in str(package)
     assert platform == list(yaml.safe_load_all(text))[1]
 
 

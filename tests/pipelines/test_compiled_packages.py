@@ -46,7 +46,7 @@ def test_the_command_exits_with_1_when_it_finds_nothing(
     assert "nothing to check" in capsys.readouterr().err
 
 
-def test_the_five_components_and_the_pipeline_are_there():
+def test_the_components_and_the_pipelines_are_there():
     assert {target.name for target in targets()} >= {
         "resolve_experiment",
         "generate_dataset",
@@ -54,6 +54,12 @@ def test_the_five_components_and_the_pipeline_are_there():
         "evaluate_model",
         "build_report",
         "grokking_experiment",
+        "resolve_sweep",
+        "train_seeds",
+        "evaluate_runs",
+        "build_comparison",
+        "parameter_sweep",
+        "architecture_comparison",
     }
 
 

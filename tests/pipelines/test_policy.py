@@ -14,12 +14,13 @@ from components import images
 IMAGES = (images.RUNTIME, images.TRAINER)
 CACHED = {"generate-dataset"}
 """Tasks that are pure functions of their inputs."""
-UNRETRIED = {"resolve-experiment"}
+UNRETRIED = {"resolve-experiment", "resolve-sweep"}
 SECRET = re.compile(r"password|passwd|secret|token|api_?key|access_?key|credential|webhook", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Task:
+    pipeline: str
     name: str
     spec: dict[str, Any]
     container: dict[str, Any]
@@ -42,19 +43,34 @@ def compiled_tasks() -> Iterator[Task]:
         package, platform = yaml.safe_load_all(target.compiled.read_text())
         executors = package["deploymentSpec"]["executors"]
         kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-        for name, spec in package["root"]["dag"]["tasks"].items():
-            label = package["components"][spec["componentRef"]["name"]]["executorLabel"]
-            parameters = package["root"]["inputDefinitions"]["parameters"]
-            yield Task(name, spec, executors[label]["container"], kubernetes.get(label, {}), parameters)
+        parameters = package["root"]["inputDefinitions"]["parameters"]
+        for name, spec, component in tasks_within(package["root"], package["components"]):
+            label = component["executorLabel"]
+            yield Task(target.name, name, spec, executors[label]["container"], kubernetes.get(label, {}), parameters)
+
+
+def tasks_within(part: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[str, dict, dict]]:
+    """Tasks that are run in a pod, those in the bodies of loops too."""
+    for name, spec in part["dag"]["tasks"].items():
+        component = components[spec["componentRef"]["name"]]
+        if "dag" in component:
+            yield from tasks_within(component, components)
+        else:
+            yield name, spec, component
 
 
 TASKS = list(compiled_tasks())
-each_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+PIPELINES = sorted({task.pipeline for task in TASKS})
+each_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: f"{task.pipeline}-{task.name}")
+GPU_TASKS = [task for task in TASKS if task.gpu]
+each_gpu_task = pytest.mark.parametrize("task", GPU_TASKS, ids=lambda task: f"{task.pipeline}-{task.name}")
 
 
 def test_there_are_tasks_to_judge():
-    assert len(TASKS) >= 5
-    assert any(task.gpu for task in TASKS)
+    found = {pipeline: {task.name for task in TASKS if task.pipeline == pipeline} for pipeline in PIPELINES}
+    assert found.keys() >= {"grokking_experiment", "parameter_sweep", "architecture_comparison"}
+    assert all("generate-dataset" in names for names in found.values())
+    assert {task.pipeline for task in GPU_TASKS} == found.keys()
 
 
 @each_task
@@ -78,13 +94,13 @@ def test_resources_settable_at_run_time_are_strings(task: Task):
             assert task.parameters[placeholder]["parameterType"] == "STRING"
 
 
-def test_the_gpu_is_settable_at_run_time():
-    (task,) = [task for task in TASKS if task.gpu]
+@each_gpu_task
+def test_the_gpu_is_settable_at_run_time(task: Task):
     assert "pipelinechannel--gpu_type" in task.gpu["resourceType"]
     assert "pipelinechannel--gpu_count" in task.gpu["resourceCount"]
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task.gpu], ids=lambda task: task.name)
+@each_gpu_task
 def test_a_gpu_task_has_shared_memory_and_a_place_to_run(task: Task):
     mounts = {mount["mountPath"]: mount for mount in task.kubernetes["emptyDirMounts"]}
     assert mounts["/dev/shm"]["medium"] == "Memory"
@@ -125,19 +141,40 @@ def test_no_secret_is_passed_as_an_argument(task: Task):
     assert [name for name in names if SECRET.search(name)] == []
 
 
-def test_every_field_of_the_form_has_a_default_that_is_a_value():
-    for name, parameter in TASKS[0].parameters.items():
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_every_field_of_the_form_has_a_default_that_is_a_value(pipeline: str):
+    parameters = next(task.parameters for task in TASKS if task.pipeline == pipeline)
+    for name, parameter in parameters.items():
         assert parameter.get("defaultValue") is not None, name
         assert parameter["isOptional"], name
 
 
-def test_a_training_may_take_a_week():
-    (task,) = [task for task in TASKS if task.name == "train-model"]
+@each_gpu_task
+def test_a_training_may_take_a_week(task: Task):
     assert int(task.kubernetes["activeDeadlineSeconds"]) == 8 * 24 * 3600
 
 
-def test_the_run_key_of_a_run_without_one_is_the_id_that_its_pods_are_labelled_with():
-    (task,) = [task for task in TASKS if task.name == "train-model"]
+@each_gpu_task
+def test_the_run_key_of_a_run_without_one_is_the_id_that_its_pods_are_labelled_with(task: Task):
     assert {"name": "GROKCORE_RUN_KEY", "fieldPath": "metadata.labels['pipeline/runid']"} in task.kubernetes[
         "fieldPathAsEnv"
     ]
+
+
+@pytest.mark.parametrize("pipeline", ["parameter_sweep", "architecture_comparison"])
+def test_a_loop_takes_nothing_from_outside_but_its_item_and_the_form(pipeline: str):
+    """The local runner hands a loop's body the item in place of another task's output."""
+    (package,) = [
+        yaml.safe_load(target.compiled.read_text().split("\n---\n")[0])
+        for target in targets()
+        if target.name == pipeline
+    ]
+    (loop,) = [task for task in package["root"]["dag"]["tasks"].values() if "parameterIterator" in task]
+    outside = [
+        source["taskOutputParameter"]["outputParameterKey"]
+        for source in loop["inputs"]["parameters"].values()
+        if "taskOutputParameter" in source
+    ]
+    assert outside == ["Output"]
+    assert "artifacts" not in loop["inputs"]
+    assert 1 <= loop["iteratorPolicy"]["parallelismLimit"] <= 30
