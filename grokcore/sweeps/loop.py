@@ -34,6 +34,11 @@ def loop_items(
     sweep = load_sweep(source, overrides, allow_files=False, notify=notify)
     if seeds:
         sweep = validate(SweepSpec, {**sweep.model_dump(mode="json", exclude_unset=True), "seeds": seeds})
+    if sweep.tuning is not None:
+        raise InputError(
+            f"sweep {sweep.name} begins with a search for hyperparameters, which a loop does not make: leave out "
+            f"tuning, or run it by `grokcore sweep`"
+        )
     points = _chosen(expand(sweep, notify=notify), only)
     if len(points) > most:
         raise InputError(

@@ -24,8 +24,8 @@ def _seeds(value: Any) -> Any:
 
 Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...],
-    BeforeValidator(_seeds),
     Field(min_length=1, max_length=MOST_SEEDS),
+    BeforeValidator(_seeds),
 ]
 """A list of seeds, or a text such as `0..4` or `0..3,8`."""
 

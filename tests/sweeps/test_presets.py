@@ -1,0 +1,34 @@
+"""The sweeps that come with grokcore."""
+
+from __future__ import annotations
+
+import pytest
+
+from grokcore.sweeps import expand, load_sweep, sweep_names
+
+NAMES = sweep_names()
+SMALL = [name for name in NAMES if name.endswith("-small")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_sweep_loads_expands_and_says_what_it_is(name: str) -> None:
+    sweep = load_sweep(name)
+    assert sweep.name == name
+    assert len(sweep.description) > 20
+    assert len(expand(sweep)) > 1
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SMALL])
+def test_every_sweep_has_a_small_version_that_varies_the_same(name: str) -> None:
+    sweep, small = load_sweep(name), load_sweep(f"{name}-small")
+    assert sweep.claims == small.claims
+    varied = [{field for point in expand(one) for field in point.settings} for one in (sweep, small)]
+    assert varied[0] == varied[1]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_ones_need_no_gpu(name: str) -> None:
+    for point in expand(load_sweep(name)):
+        assert point.spec.training.precision == "fp32"
+        assert point.spec.model.width <= 128
+        assert point.spec.training.max_steps <= 6000
