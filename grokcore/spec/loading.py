@@ -290,6 +290,8 @@ def _locate(loc: tuple[Any, ...], kind: Any, value: Any) -> tuple[str, type[Base
             continue
         holder = members[0] if members else None
         parts.append(str(part))
+        if isinstance(part, int):
+            continue  # an element of a list is what the list is made of
         if holder is not None and part in holder.model_fields:
             owner = holder.model_fields[part].annotation
         elif part != loc[-1]:
