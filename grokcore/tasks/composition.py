@@ -128,6 +128,9 @@ def build(task: CompositionTask) -> TaskData:
         raise InputError(
             f"entities={task.entities} times relations={task.relations} is more than {MAX_ROWS}: lower one of them"
         )
+    facts = task.entities * task.out_degree
+    onward = float(task.out_degree) ** (task.hops - 1)
+    _check_size(task, facts, facts * onward, onward)
     return _build(task, _draw_graph(task))
 
 
@@ -137,7 +140,10 @@ def build_from(task: CompositionTask, table: FactTable) -> TaskData:
     Raises:
         InputError: as `build`.
     """
-    return _build(task, Graph(table.subject, table.relation, table.object, table.subjects, table.relations))
+    graph = Graph(table.subject, table.relation, table.object, table.subjects, table.relations)
+    paths = graph.continuations(task.hops)
+    _check_size(task, len(table), float(paths.sum()), float(paths.max()))
+    return _build(task, graph)
 
 
 def _draw_graph(task: CompositionTask) -> Graph:
@@ -174,7 +180,6 @@ def _build(task: CompositionTask, graph: Graph) -> TaskData:
     facts = len(graph.head)
     ood = np.zeros(facts, bool)
     ood[Stream(task.seed, "composition", "ood").sample(facts, round(task.ood_ratio * facts))] = True
-    _check_size(task, graph)
     samples, counts = _draw_inferred(task, graph, ood)
 
     def rows(path: Indices) -> Rows:
@@ -207,17 +212,17 @@ def _build(task: CompositionTask, graph: Graph) -> TaskData:
     return TaskData(vocabulary, vocabulary.index(EOS), (), train, probes, splits)
 
 
-def _check_size(task: CompositionTask, graph: Graph) -> None:
-    paths = graph.continuations(task.hops)
-    if paths.sum() > MAX_PATHS or paths.max() > MAX_ROWS:
+def _check_size(task: CompositionTask, facts: int, paths: float, most: float) -> None:
+    """Refuse `facts` atomic facts with `paths` inferred ones, at most `most` of them from one fact on, if too many."""
+    if paths > MAX_PATHS or most > MAX_ROWS:
         raise InputError(
-            f"hops={task.hops} gives {paths.sum():.2g} inferred facts, more than the {MAX_PATHS:.0e} that can be "
-            f"drawn: lower hops, entities or out_degree"
+            f"hops={task.hops} gives {paths:.2g} inferred facts, more than the {MAX_PATHS:.0e} that can be drawn: "
+            f"lower hops, entities or out_degree"
         )
-    if len(graph.head) * (1 + task.phi) > MAX_ROWS:
+    if facts * (1 + task.phi) > MAX_ROWS:
         raise InputError(
-            f"phi={task.phi:g} with {len(graph.head)} atomic facts gives more than the {MAX_ROWS} training rows that "
-            f"fit in memory: lower phi, entities or out_degree"
+            f"phi={task.phi:g} with {facts} atomic facts gives more than the {MAX_ROWS} training rows that fit in "
+            f"memory: lower phi, entities or out_degree"
         )
 
 
