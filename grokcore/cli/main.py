@@ -17,6 +17,7 @@ _EXTRAS = {
     "train": "train",
     "evaluate": "train",
     "report": "report",
+    "compare": "report",
     "runs": "data",
     "sweep": "all",
     "spec": "all",
@@ -101,6 +102,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_sweep(commands)
 
+    _add_compare(commands)
+
     _add_runs(commands)
 
     _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
@@ -142,6 +145,9 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sweep.add_argument("--jobs", type=int, metavar="N", help="runs at a time on the CPU, at most (default: all cores)")
     sweep.add_argument("--most-runs", type=int, metavar="N", help="allow a sweep of more runs than it does itself")
     sweep.add_argument("--untuned", action="store_true", help="leave out the search for hyperparameters")
+    sweep.add_argument(
+        "--pipeline", action="store_true", help="run it as the Kubeflow pipeline parameter_sweep, on its local runner"
+    )
     sweep.add_argument("--dry-run", action="store_true", help="show the points and their ids, and run nothing")
     sweep.add_argument("--list", action="store_true", help="the sweeps that come with grokcore")
 
@@ -162,6 +168,24 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         choices=("grokcore", "grokked-transformer"),
         default="grokcore",
         help="grokcore (Parquet), or the JSON files of the public code of arXiv 2405.15071 (default: %(default)s)",
+    )
+
+
+def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    compare = _command(
+        commands, "compare", "compare:compare", "groups of runs against each other: one HTML page, and tables of it all"
+    )
+    compare.add_argument(
+        "runs", nargs="+", metavar="RUN_URI", help="directories of runs, or places below which runs lie"
+    )
+    compare.add_argument(
+        "--out",
+        required=True,
+        metavar="URI",
+        help="where report.html, runs.csv, runs.parquet, curves.parquet and claims.json go",
+    )
+    compare.add_argument(
+        "--skip-unfinished", action="store_true", help="leave out runs that are not evaluated up to their end"
     )
 
 

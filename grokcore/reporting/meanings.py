@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from grokcore.evaluation.result import Verdict
 from grokcore.reporting.formatting import threshold
+
+OUTCOMES: dict[Verdict, str] = {
+    "grokked": "grokked it",
+    "generalised": "generalised along with training",
+    "collapsed": "reached it and lost it again",
+    "censored": "did not hold the threshold within their budget",
+}
+"""What became of runs, by verdict."""
 
 
 def meanings(thresholds: Iterable[float], settings: Sequence[Mapping[str, object]]) -> list[str]:

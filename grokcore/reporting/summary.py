@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grokcore.reporting.formatting import count, duration, flops, listed, percent, significant, threshold, times
-from grokcore.reporting.meanings import meanings
-from grokcore.reporting.read import HeldOut, RunView, Time, Times, Verdict
+from grokcore.reporting.meanings import OUTCOMES, meanings
+from grokcore.reporting.read import HeldOut, RunView, Time, Times
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,11 @@ def facts(run: RunView) -> list[tuple[str, str]]:
 def outcomes(runs: Sequence[RunView]) -> list[tuple[str, str]]:
     """Over several runs: each held-out split, and how many runs grokked it, or did not."""
     splits = dict.fromkeys(split for run in runs for split in run.evaluation.held_out)
-    words: dict[Verdict, str] = {
-        "grokked": "grokked it",
-        "generalised": "generalised along with training",
-        "collapsed": "reached it and lost it again",
-        "censored": "did not hold the threshold within their budget",
-    }
     lines = []
     for split in splits:
         held_out = [run.evaluation.held_out[split] for run in runs if split in run.evaluation.held_out]
         verdicts = Counter(result.verdict for result in held_out)
-        parts = [f"{verdicts[verdict]} {text}" for verdict, text in words.items() if verdicts[verdict]]
+        parts = [f"{verdicts[verdict]} {text}" for verdict, text in OUTCOMES.items() if verdicts[verdict]]
         lines.append((split, f"of {_runs(len(held_out))}, {listed(parts)}."))
     return lines
 

@@ -45,9 +45,13 @@ def known(text: str) -> Cell:
     return Cell(text, muted=text == NOTHING)
 
 
+_NARROWEST = 16
+"""Characters that the narrowest column has room for."""
+
+
 def note_of(parts: Iterable[str]) -> str:
-    """Parts side by side; a line may end between them, not inside one."""
-    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
+    """Parts side by side; a line may end between them, and inside one only where that is too long for a line."""
+    return " · ".join(part.replace(" ", "\u00a0") if len(part) <= _NARROWEST else part for part in parts)
 
 
 def settings_section(

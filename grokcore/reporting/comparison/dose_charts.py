@@ -126,7 +126,7 @@ def _draw_seeds(plot: Any, points: Sequence[tuple[float, int, Outcome]], style: 
     """A dot per seed beside the median; an open triangle for one that ended before."""
     for censored, marker, fill in ((False, "circle", 0.45), (True, "triangle", 0.0)):
         places = [
-            (x + shift * (1 + 0.5 * order), time.step)
+            (x + shift * (0.6 + 0.3 * order), time.step)
             for x, _, outcome in points
             for order, time in enumerate(outcome.times)
             if time.censored == censored

@@ -85,12 +85,18 @@ def _tuned_cell(group: Group, tuned: Mapping[str, Tuned]) -> Cell:
 def confounds(study: Study) -> list[Confound]:
     """Fields of the spec beyond the axes, then what differs in software, hardware and execution."""
     fields = [[fields_of(group.spec)] * len(group.runs) for group in study.groups]
-    told = [_confound(study, name, fields) for name in study.beyond]
+    told = [_confound(study, name, fields) for name in study.beyond if name not in only_some_have(study)]
     around = [[dict(_surroundings(run)) for run in group.runs] for group in study.groups]
     names = dict.fromkeys(name for runs in around for run in runs for name in run)
     differing = [name for name in names if len({repr(run.get(name)) for runs in around for run in runs}) > 1]
     known_first = sorted(told, key=lambda confound: not confound.why)
     return known_first + [_confound(study, name, around) for name in differing]
+
+
+def only_some_have(study: Study) -> list[str]:
+    """Fields that some architectures or tasks do not have, of one value in those that do: they confound nothing."""
+    fields = [fields_of(group.spec) for group in study.groups]
+    return [name for name in study.beyond if len({repr(found[name]) for found in fields if name in found}) == 1]
 
 
 def _confound(study: Study, name: str, found: Sequence[Sequence[Mapping[str, Any]]]) -> Confound:

@@ -11,8 +11,9 @@ from grokcore.evaluation.seeds import TRAINING_SET, Sample, samples_of
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.outcomes import Outcome, Outcomes
 from grokcore.reporting.comparison.study import Axis, Split, Study
-from grokcore.reporting.comparison.words import VERDICTS, delay_text, limits_text, median_text
+from grokcore.reporting.comparison.words import delay_text, limits_text, median_text
 from grokcore.reporting.formatting import NARROW, count, duration, listed, percent, threshold
+from grokcore.reporting.meanings import OUTCOMES
 
 _MOST_VALUES = 6
 
@@ -66,7 +67,7 @@ def overview(study: Study, outcomes: Outcomes) -> Iterator[tuple[str, str]]:
             if (outcome := outcomes.get(number, split, "sustained")) is not None
         }
         verdicts: Counter[str] = sum((outcome.verdicts for outcome in found.values()), Counter())
-        parts = [f"{verdicts[name]} {words}" for name, words in VERDICTS.items() if verdicts[name]]
+        parts = [f"{verdicts[name]} {words}" for name, words in OUTCOMES.items() if verdicts[name]]
         sentence = f"of {_counted(verdicts.total(), 'run')}, {listed(parts)}."
         known = sorted(
             (outcome.median.step, number) for number, outcome in found.items() if not outcome.median.censored

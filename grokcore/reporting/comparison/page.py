@@ -13,19 +13,20 @@ from grokcore.reporting.comparison.charts import accuracy_charts, bands_of
 from grokcore.reporting.comparison.columns import columns_of_runs
 from grokcore.reporting.comparison.dose_charts import dose_responses
 from grokcore.reporting.comparison.exports import CURVES
-from grokcore.reporting.comparison.fairness import confounds, size_table
+from grokcore.reporting.comparison.fairness import confounds, only_some_have, size_table
+from grokcore.reporting.comparison.flags import flags, rules
 from grokcore.reporting.comparison.links import RunLinks, links_of
 from grokcore.reporting.comparison.outcomes import Outcomes, outcomes_of
 from grokcore.reporting.comparison.study import Study, study_of
 from grokcore.reporting.comparison.survival_charts import survival_charts
 from grokcore.reporting.comparison.sweep_facts import SweepFacts, tuned_by_run
-from grokcore.reporting.comparison.tables import accuracy_table, run_cells, times_tables
+from grokcore.reporting.comparison.tables import accuracy_table, against_table, outcome_table, run_cells, times_tables
 from grokcore.reporting.comparison.words import median_text, verdicts_text
 from grokcore.reporting.meanings import meanings
 from grokcore.reporting.page import render_page
 from grokcore.reporting.table import Cell
 
-MOST_OPEN = 12
+MOST_OPEN = 2
 """Beyond so many groups, what became of each is folded away, and the overview stands for it."""
 
 
@@ -75,9 +76,14 @@ def render_comparison(
         multiples_size=(multiples.WIDTH, multiples.HEIGHT),
         height_of=multiples.height_of,
         times=times_tables(study, outcomes),
+        against=against_table(study, outcomes),
+        outcome=outcome_table(study, outcomes),
         accuracy=accuracy_table(study),
         sizes=size_table(study, tuned_by_run(facts)),
         confounds=confounds(study),
+        only_some_have=only_some_have(study),
+        flags=flags(study),
+        rules=rules(),
         runs=list(_runs(study, place)),
         meanings=meanings(
             [run.evaluation.threshold for group in groups for run in group.runs],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokcore.evaluation.records import Group, RunRecord
+from grokcore.evaluation.records import RunRecord
 from grokcore.evaluation.result import Time
 from grokcore.evaluation.seeds import TRAINING_SET, samples_of
 from grokcore.reporting.comparison.columns import POOLED
@@ -14,17 +14,18 @@ from grokcore.reporting.comparison.words import (
     median_text,
     p_text,
     ratio_text,
+    shown,
     verdicts_text,
 )
 from grokcore.reporting.formatting import NARROW, NOTHING, count, duration, flops, percent, significant
 from grokcore.reporting.table import Cell, Row, Section, Table, known, note_of
-from grokcore.reporting.tables import DEFINITIONS, ROLES
+from grokcore.reporting.tables import DEFINITIONS
 
 _AXES = ["Epochs", "Examples", "Compute", "Training time"]
 
 
 def times_tables(study: Study, outcomes: Outcomes) -> list[Table]:
-    """A table per split, a row per group: three definitions, the delay, other axes, and the reference held against."""
+    """A table per split, a row per group: three definitions, the delay, and the sustained time on other axes."""
     return [_times_table(study, outcomes, split) for split in study.timed]
 
 
@@ -32,24 +33,34 @@ def _times_table(study: Study, outcomes: Outcomes, split: Split) -> Table:
     columns = [words.capitalize() for _, words in DEFINITIONS]
     if split.name != POOLED:
         columns.append("T_split / T_train")
-    columns += _AXES
-    several = len(study.groups) > 1
-    if several:
-        columns += ["Times as long as the reference", "Seed by seed"]
     rows = []
     for number, group in enumerate(study.groups):
-        found = [outcomes.get(number, split, definition) for definition, _ in DEFINITIONS]
-        if found[1] is None:
+        found = {definition: outcomes.get(number, split, definition) for definition, _ in DEFINITIONS}
+        sustained = found["sustained"]
+        if sustained is None:
             continue
-        cells = [_time_cell(outcome) for outcome in found if outcome is not None]
+        cells = [_time_cell(outcome) for outcome in found.values() if outcome is not None]
         if split.name != POOLED:
-            cells.append(_delay_cell(found[1]))
-        cells += _axes_cells(found[1].at_median)
-        if several:
-            cells += _against_cells(outcomes.against.get((number, split.name)), number == 0)
-        rows.append(Row(group.label, cells, "reference" if several and number == 0 else verdicts_text(found[1])))
+            cells.append(_delay_cell(sustained))
+        rows.append(Row(group.label, cells + _axes_cells(sustained.at_median), verdicts_text(sustained)))
     horizon = outcomes.horizons[split.name, "sustained"]
-    return Table(f"{split.title}; restricted means up to step {count(horizon)}", columns, [Section("", rows)])
+    caption = f"{split.title}: steps to reach it; restricted means up to step {count(horizon)}"
+    return Table(caption, columns + _AXES, [Section("", rows)])
+
+
+def against_table(study: Study, outcomes: Outcomes) -> Table | None:
+    """Every other group held against the reference, by split; None where there is no other group."""
+    sections = []
+    for split in study.timed:
+        rows = [
+            Row(group.label, _against_cells(against))
+            for number, group in enumerate(study.groups)
+            if (against := outcomes.against.get((number, split.name))) is not None
+        ]
+        if rows:
+            sections.append(Section(split.title, rows))
+    columns = ["Times as long", "p, exact", "p, log-rank", "Seed by seed", "p, sign test"]
+    return Table(f"Held against {study.groups[0].label}", columns, sections) if sections else None
 
 
 def _time_cell(outcome: Outcome) -> Cell:
@@ -62,7 +73,7 @@ def _time_cell(outcome: Outcome) -> Cell:
         f"{outcome.reached} of {len(outcome.times)}",
         f"mean {mean}",
     ]
-    return Cell(median_text(outcome), note_of(parts), muted=outcome.median.censored)
+    return Cell(median_text(outcome), "\n".join(parts), muted=outcome.median.censored)
 
 
 def _delay_cell(outcome: Outcome) -> Cell:
@@ -80,25 +91,44 @@ def _axes_cells(time: Time | None) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-def _against_cells(against: Against | None, is_reference: bool) -> list[Cell]:
-    if against is None:
-        return [Cell("reference" if is_reference else NOTHING, muted=True)] * 2
+def _against_cells(against: Against) -> list[Cell]:
     effect, paired = against.contrast.effect, against.paired
-    parts = [f"p {p_text(effect.p)} (least possible {p_text(effect.least)})"]
-    if against.contrast.logrank is not None:
-        parts.append(f"log-rank p {p_text(against.contrast.logrank)}")
-    whole = Cell(ratio_text(effect.ratio, (effect.lower, effect.upper)), note_of(parts), muted=effect.ratio is None)
+    limits = limits_text((effect.lower, effect.upper))
+    cells = [
+        Cell(ratio_text(effect.ratio), f"95{NARROW}%: {limits}" if limits else "", muted=effect.ratio is None),
+        Cell(p_text(effect.p), f"least possible {p_text(effect.least)}"),
+        known(p_text(against.contrast.logrank)),
+    ]
     if paired is None:
-        return [whole, Cell("no seeds in common", muted=True)]
+        return [*cells, Cell("no seeds in common", muted=True), known(NOTHING)]
     decided = [
         f"{number} {word}"
         for number, word in ((paired.second_later, "later"), (paired.first_later, "sooner"), (paired.undecided, "open"))
         if number
     ]
-    notes = [f"sign test p {p_text(paired.sign)}"]
-    if limits := limits_text((paired.ratio_low, paired.ratio_high)):
-        notes.insert(0, f"median ratio {limits}")
-    return [whole, Cell(", ".join(decided), note_of(notes))]
+    ratio = limits_text((paired.ratio_low, paired.ratio_high))
+    return [*cells, Cell(", ".join(decided), f"median ratio {ratio}" if ratio else ""), Cell(p_text(paired.sign))]
+
+
+def outcome_table(study: Study, outcomes: Outcomes) -> Table:
+    """What became of each group at a glance: how many seeds got there, and the median."""
+    rows = []
+    for number, group in enumerate(study.groups):
+        cells = []
+        for split in study.timed:
+            outcome = outcomes.get(number, split, "sustained")
+            if outcome is None:
+                cells.append(known(NOTHING))
+                continue
+            reached = f"{outcome.reached} of {len(outcome.times)}"
+            told = [verdicts_text(outcome)] if outcome.verdicts else []
+            late = delay_text(outcome)
+            parts = [f"median {shown(outcome)}", *([f"{late} T_train"] if late != NOTHING else [])]
+            cells.append(Cell(" · ".join(told) or f"{reached} memorised", " · ".join(parts), muted=not outcome.reached))
+        rows.append(Row(group.label, cells))
+    return Table(
+        "Seeds that held the threshold, and from which step", [one.title for one in study.timed], [Section("", rows)]
+    )
 
 
 def accuracy_table(study: Study) -> Table:
@@ -139,8 +169,3 @@ def run_cells(run: RunRecord, splits: list[Split]) -> list[Cell]:
         text = count(time.steps) if time else f">{NARROW}{count(run.evaluation.censored_at)}"
         cells.append(Cell(text, note, muted=time is None))
     return cells
-
-
-def roles(group: Group) -> dict[str, str]:
-    """The role of each split of a group, in words."""
-    return {name: ROLES[split.role] for name, split in group.runs[0].evaluation.splits.items()}

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from grokcore.reporting.comparison.outcomes import Outcome
 from grokcore.reporting.formatting import NARROW, NOTHING, count, significant
-
-VERDICTS = {
-    "grokked": "grokked",
-    "generalised": "generalised along with training",
-    "collapsed": "reached it and lost it again",
-    "censored": "not within the budget",
-}
+from grokcore.reporting.meanings import OUTCOMES
 
 
 def median_text(outcome: Outcome) -> str:
@@ -39,7 +33,7 @@ def shown(outcome: Outcome) -> str:
 
 def verdicts_text(outcome: Outcome) -> str:
     """3 grokked, 1 censored."""
-    return ", ".join(f"{outcome.verdicts[verdict]} {verdict}" for verdict in VERDICTS if outcome.verdicts[verdict])
+    return ", ".join(f"{outcome.verdicts[verdict]} {verdict}" for verdict in OUTCOMES if outcome.verdicts[verdict])
 
 
 def delay_text(outcome: Outcome) -> str:
@@ -57,12 +51,9 @@ def p_text(p: float | None) -> str:
     return f"<{NARROW}0.0001" if p < 1e-4 else significant(p, 2)
 
 
-def ratio_text(ratio: float | None, limits: tuple[float | None, float | None]) -> str:
-    """A ratio of times with its limits, 1.4 x (1.1 to 2)."""
-    if ratio is None:
-        return NOTHING
-    known = limits_text(limits)
-    return f"{significant(ratio, 2)}{NARROW}×" + (f" ({known})" if known else "")  # noqa: RUF001
+def ratio_text(ratio: float | None) -> str:
+    """A ratio of times: 1.4 x."""
+    return NOTHING if ratio is None else f"{significant(ratio, 2)}{NARROW}×"  # noqa: RUF001
 
 
 def _number(value: float | None) -> str:

@@ -1,0 +1,21 @@
+"""`grokcore compare`: groups of runs against each other."""
+
+from __future__ import annotations
+
+import argparse
+
+from grokcore.cli.specs import say
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Write the page and the tables, and name what lies where."""
+    from grokcore.reporting.comparison import build_comparison
+
+    comparison = build_comparison(
+        options.runs, options.out, unfinished="skip" if options.skip_unfinished else "refuse", notify=say
+    )
+    groups = len(comparison.groups)
+    print(f"{comparison.runs} runs in {groups} group{'' if groups == 1 else 's'} at {comparison.directory}")
+    for group in comparison.groups:
+        print(f"  {group.label}: seeds {', '.join(str(run.spec.seed) for run in group.runs)}")
+    print(comparison.page)
