@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 
 from grokcore.evaluation.curves import accuracy_of, steps_of
 from grokcore.evaluation.records import RunRecord
@@ -16,7 +16,7 @@ class Band:
 
     Attributes:
         runs: how many these were: of fewer than all the curve is a selection.
-        lower, upper: the quantiles asked for; the lowest and the highest where there are too few runs for them.
+        lower, upper: the quantiles asked for; with few runs they lie close to the lowest and the highest.
     """
 
     steps: tuple[int, ...]
@@ -49,9 +49,13 @@ def band_of(runs: Sequence[RunRecord], split: str, *, spread: float = 0.8) -> Ba
 
 
 def _limits(values: Sequence[float], spread: float) -> tuple[float, float]:
-    parts = 1000
-    if len(values) == 1 or spread >= 1:
-        return min(values), max(values)
-    cuts = quantiles(values, n=parts, method="inclusive")
-    outside = round(parts * (1 - spread) / 2)
-    return cuts[max(outside, 1) - 1], cuts[parts - max(outside, 1) - 1]
+    """The quantiles that leave out equal shares on either side, between neighbouring values as they lie."""
+    ordered, outside = sorted(values), (1 - spread) / 2
+    return _quantile(ordered, outside), _quantile(ordered, 1 - outside)
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    place = share * (len(ordered) - 1)
+    left = min(int(place), len(ordered) - 1)
+    right = min(left + 1, len(ordered) - 1)
+    return ordered[left] + (place - left) * (ordered[right] - ordered[left])
