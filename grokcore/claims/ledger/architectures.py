@@ -1,0 +1,154 @@
+"""What the thesis says of its four architectures."""
+
+from __future__ import annotations
+
+from grokcore.claims.claim import Claim, Confound
+from grokcore.claims.conditions import Condition, Is
+from grokcore.claims.factors import Sides
+from grokcore.claims.ledger.common import (
+    ADAMW,
+    COMMON,
+    COMPARISON,
+    DECAY_GROUPS,
+    IID,
+    LEARNING_RATE,
+    OOD,
+    THESIS,
+    WANG,
+    WEIGHT_DECAY,
+)
+from grokcore.claims.predicates import ChangesTime, Every, Groks, IsUnstable, NeverGroks, PeaksEarly
+
+_NAMES = {"gpt2": "GPT-2", "llama": "LLaMA", "rwkv": "RWKV", "mamba": "Mamba"}
+_OWN = ("model.heads", "model.mlp_width", "model.state_size", "model.expand", "model.conv_kernel")
+"""Fields that one architecture has and another has not."""
+
+_ABOUT: tuple[Condition, ...] = (COMPARISON, *ADAMW)
+
+
+def _architecture(name: str) -> Is:
+    return Is(field="model.architecture", values=(name,))
+
+
+def _against_gpt2(name: str) -> Sides:
+    return Sides(first=(_architecture("gpt2"),), second=(_architecture(name),), names=(_NAMES["gpt2"], _NAMES[name]))
+
+
+def _confounds(init: str) -> tuple[Confound, ...]:
+    return (
+        Confound(field="model.init", by="second", why=init),
+        Confound(
+            field="model.match",
+            by="second",
+            why="with equal layers a Mamba has about half the parameters of a GPT-2, and an RWKV a tenth more",
+        ),
+        Confound(
+            field="model.tie_embeddings",
+            by="equality",
+            why="GPT-2 and Mamba tie embedding and head by default, LLaMA and RWKV do not",
+        ),
+        LEARNING_RATE,
+        WEIGHT_DECAY,
+        DECAY_GROUPS,
+        *COMMON,
+    )
+
+
+CLAIMS = (
+    Claim(
+        number=1,
+        id="gpt2-groks",
+        statement="GPT-2 groks comparison: on ID and OOD test pairs, long after it has memorised the training set.",
+        source=f"{THESIS}, results for GPT-2 (8 layers, phi 12.6)",
+        about=(*_ABOUT, _architecture("gpt2")),
+        predicate=Groks(splits=(IID, OOD)),
+        confounds=COMMON,
+        note="Published from one run: ID 1.0 at about 200k steps, OOD .99 at 1M.",
+    ),
+    Claim(
+        number=2,
+        id="llama-groks-later",
+        statement="LLaMA groks comparison out of domain, later than GPT-2.",
+        source=f"{THESIS}, results for LLaMA",
+        about=_ABOUT,
+        factor=_against_gpt2("llama"),
+        carries=_OWN,
+        predicate=ChangesTime(direction="later", split=OOD),
+        confounds=_confounds("published initial weights are transformers' own, not LLaMA's"),
+        note="Published from one run each: OOD .975 at 3M steps against 300k. The thesis calls LLaMA post-norm; it is "
+        "pre-RMSNorm.",
+    ),
+    Claim(
+        number=3,
+        id="rwkv-does-not-grok",
+        statement="RWKV does not grok comparison out of domain under the conditions in which GPT-2 does.",
+        source=f"{THESIS}, results for RWKV",
+        about=_ABOUT,
+        factor=_against_gpt2("rwkv"),
+        carries=_OWN,
+        predicate=NeverGroks(split=OOD),
+        confounds=_confounds(
+            "transformers starts RWKV-4's time_first at one for all channels and leaves out the original's zero weights"
+        ),
+        note="Published from one run of 820k steps: fewer than GPT-2's own 1M.",
+    ),
+    Claim(
+        number=4,
+        id="mamba-does-not-grok",
+        statement="Mamba does not grok comparison out of domain under the conditions in which GPT-2 does.",
+        source=f"{THESIS}, results for Mamba",
+        about=_ABOUT,
+        factor=_against_gpt2("mamba"),
+        carries=_OWN,
+        predicate=NeverGroks(split=OOD),
+        confounds=_confounds("published initial weights are transformers' own"),
+        note="Published from one run of 1.5M steps, at GPT-2's learning rate.",
+    ),
+    Claim(
+        number=5,
+        id="mamba-atomic-unstable",
+        statement="Mamba's accuracy on atomic facts is unstable, though it is trained on them.",
+        source=f"{THESIS}, results for Mamba: unstable to 120k steps",
+        about=_ABOUT,
+        factor=_against_gpt2("mamba"),
+        carries=_OWN,
+        predicate=IsUnstable(split="id_atomic"),
+        confounds=_confounds("published initial weights are transformers' own"),
+    ),
+    Claim(
+        number=6,
+        id="gpt2-early-peak",
+        statement="GPT-2's OOD accuracy peaks early, dips, and groks much later.",
+        source=f"{THESIS}, OOD curve of GPT-2: .88 at 13k steps, .80 to .82 at 85k to 100k, .99 at 1M",
+        about=(*_ABOUT, _architecture("gpt2")),
+        predicate=PeaksEarly(split=OOD),
+        confounds=COMMON,
+    ),
+)
+
+COMPOSITION = (
+    Claim(
+        number=20,
+        id="composition-groks-id-only",
+        statement="On two-hop composition transformers grok in domain, and never out of domain.",
+        source=f"{WANG}, section 3: ID near perfect after 50 times the steps to memorise, OOD 0 up to 2M steps",
+        about=(
+            Is(field="task.kind", values=("composition",)),
+            *ADAMW,
+            Is(field="model.architecture", values=("gpt2",)),
+        ),
+        predicate=Every(
+            parts=(
+                Groks(splits=(IID,)),
+                NeverGroks(split=OOD, reference=IID, budget=2.0),
+            )
+        ),
+        confounds=(
+            Confound(
+                field="task.phi", by="stratum", why="the ratio of inferred to atomic facts decides how soon ID groks"
+            ),
+            Confound(field="model.layers", by="stratum", why="too few layers cannot hold two hops in domain either"),
+            *COMMON,
+        ),
+    ),
+)

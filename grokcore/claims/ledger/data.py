@@ -1,0 +1,84 @@
+"""What the thesis says of data: entities, values, phi, size."""
+
+from __future__ import annotations
+
+from grokcore.claims.claim import Claim, Confound
+from grokcore.claims.conditions import AtLeast, Below, Condition
+from grokcore.claims.factors import Dose, Sides
+from grokcore.claims.ledger.common import ADAMW, ARCHITECTURE, COMMON, COMPARISON, OOD, THESIS, WANG
+from grokcore.claims.predicates import ChangesTime, Every, NeverGroks
+
+_ABOUT: tuple[Condition, ...] = (COMPARISON, *ADAMW)
+_CONFOUNDS = (ARCHITECTURE, *COMMON)
+
+CLAIMS = (
+    Claim(
+        number=7,
+        id="few-entities-never-grok",
+        statement="With fewer than 400 entities, at a constant number of facts, comparison is never grokked.",
+        source=f"{THESIS}, entities from 20 to 1000 at constant data-set size",
+        about=_ABOUT,
+        factor=Sides(
+            first=(AtLeast(field="task.entities", value=400),),
+            second=(Below(field="task.entities", value=400),),
+            names=("400 entities or more", "fewer than 400 entities"),
+        ),
+        carries=("task.attributes",),
+        predicate=NeverGroks(split=OOD),
+        confounds=(
+            Confound(
+                field="task.attributes",
+                by="second",
+                why="at a constant number of facts fewer entities mean more attributes, each with its own labels",
+            ),
+            *_CONFOUNDS,
+        ),
+        note="The published curves stop at 10k steps, before any run groks, with 400 entities or without.",
+    ),
+    Claim(
+        number=8,
+        id="fewer-values-sooner",
+        statement="The fewer values an attribute can take, the sooner comparison is grokked out of domain.",
+        source=f"{THESIS}, values per attribute 10, 20, 40 (GPT-2): OOD .95 at about 55k, 210k, 400k steps",
+        about=_ABOUT,
+        factor=Dose(field="task.values", name="values"),
+        predicate=ChangesTime(direction="later", split=OOD),
+        confounds=_CONFOUNDS,
+    ),
+    Claim(
+        number=9,
+        id="more-values-spike-sooner",
+        statement="With more values per attribute OOD accuracy spikes sooner, and groks later.",
+        source=f"{THESIS}, values per attribute",
+        about=_ABOUT,
+        factor=Dose(field="task.values", name="values"),
+        predicate=Every(
+            parts=(
+                ChangesTime(direction="sooner", split=OOD, definition="half_way"),
+                ChangesTime(direction="later", split=OOD),
+            )
+        ),
+        confounds=_CONFOUNDS,
+    ),
+    Claim(
+        number=10,
+        id="higher-phi-sooner",
+        statement="The more inferred facts there are per atomic fact (phi), the sooner comparison is grokked.",
+        source=f"{THESIS}, phi 3.6 to 12.6; {WANG}, section 3.2",
+        about=_ABOUT,
+        factor=Dose(field="task.phi", name="phi"),
+        predicate=ChangesTime(direction="sooner", split=OOD),
+        confounds=_CONFOUNDS,
+    ),
+    Claim(
+        number=11,
+        id="size-matters-little",
+        statement="The absolute size of the data set matters little, if all its ratios stay the same.",
+        source=f"{THESIS}, data-set size at constant phi; {WANG}, section 3.2",
+        about=_ABOUT,
+        factor=Dose(field="task.attributes", name="attributes"),
+        predicate=ChangesTime(direction="alike", split=OOD),
+        confounds=_CONFOUNDS,
+        note="More attributes make more facts; entities, values and phi are held.",
+    ),
+)
