@@ -21,6 +21,7 @@ _SCHEMAS = {
     "dataset": "grokcore.data:DatasetInfo",
     "manifest": "grokcore.telemetry:Manifest",
     "evaluation": "grokcore.evaluation.result:Evaluation",
+    "claims": "grokcore.claims.result:Claims",
 }
 
 

@@ -17,6 +17,7 @@ _EXTRAS = {
     "train": "train",
     "evaluate": "train",
     "report": "report",
+    "claims": "report",
     "compare": "report",
     "runs": "data",
     "sweep": "all",
@@ -104,6 +105,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_compare(commands)
 
+    _add_claims(commands)
+
     _add_runs(commands)
 
     _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
@@ -119,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--schema",
         nargs="?",
         const="spec",
-        choices=("spec", "dataset", "manifest", "evaluation"),
+        choices=("spec", "dataset", "manifest", "evaluation", "claims"),
         help="print the JSON schema of the spec, or of a file that runs leave (default: %(const)s)",
     )
 
@@ -187,6 +190,17 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     compare.add_argument(
         "--skip-unfinished", action="store_true", help="leave out runs that are not evaluated up to their end"
     )
+
+
+def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    claims = _command(commands, "claims", "claims:claims", "hold runs against claims of the literature")
+    claims.add_argument("runs", nargs="*", metavar="RUNS", help="runs, or places below which evaluated runs lie")
+    claims.add_argument("--list", action="store_true", help="print the claims themselves, with their hashes")
+    claims.add_argument(
+        "--json", action="store_true", help="as JSON, with all evidence (grokcore spec --schema claims)"
+    )
+    claims.add_argument("--out", metavar="FILE", help="write the JSON to this file or URI, too")
+    claims.add_argument("--skip-unfinished", action="store_true", help="leave out runs that are not evaluated yet")
 
 
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,104 @@
+"""`grokcore claims`: the ledger, and runs held against it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from grokcore.cli.specs import say
+from grokcore.errors import InputError
+from grokcore.storage import open_parent
+
+if TYPE_CHECKING:
+    from grokcore.claims import Claim, ClaimResult
+    from grokcore.claims.base import Verdict
+
+
+def claims(options: argparse.Namespace) -> None:
+    """Judge runs by the ledger, or print the ledger itself."""
+    if options.list:
+        if options.runs:
+            raise InputError("--list prints the ledger and reads no runs: leave out either")
+        _print_ledger(options)
+        return
+    if not options.runs:
+        raise InputError("name runs, or places below which they lie; --list prints the claims themselves")
+    from grokcore.claims import document
+    from grokcore.evaluation.records import read_records
+
+    records = read_records(options.runs, unfinished="skip" if options.skip_unfinished else "refuse", notify=say)
+    result = document(records)
+    if options.out is not None:
+        store, name = open_parent(options.out)
+        store.write_json(name, result.model_dump(mode="json"))
+    if options.json:
+        print(json.dumps(result.model_dump(mode="json"), indent=2))
+        return
+    for line in _table(result.claims, _columns()):
+        print(line)
+    counts = Counter(claim.verdict for claim in result.claims)
+    read = "1 run" if result.runs == 1 else f"{result.runs} runs"
+    print(f"{read}: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in _MARKS))
+    if options.out is not None:
+        print(f"all evidence: {options.out}")
+
+
+_MARKS: dict[Verdict, str] = {"reproduced": "+", "refuted": "x", "underpowered": "?"}
+
+
+def _table(results: list[ClaimResult], columns: int) -> Iterator[str]:
+    """Claims that runs were found for, each as a paragraph; the others by their numbers."""
+    for result in results:
+        if not result.runs:
+            continue
+        yield f"{_MARKS[result.verdict]} {result.number:>2}  {result.verdict}  {result.id}  {result.hash}"
+        yield from _wrapped(result.statement, columns)
+        yield from _wrapped(result.sentence, columns)
+        if result.p_holm is not None and result.p is not None and result.p <= result.alpha < result.p_holm:
+            told = (
+                f"At {result.alpha:g} for this claim alone; Holm's p over all that were tested is {result.p_holm:.2g}."
+            )
+            yield from _wrapped(told, columns)
+        for confound in result.confounds:
+            if len(confound.parts) > 1:
+                parts = "; ".join(f"{part.value}: {part.verdict} ({part.runs} runs)" for part in confound.parts)
+                yield from _wrapped(f"{confound.field}: {parts}", columns)
+        if result.needs:
+            yield from _wrapped(f"needs {'; '.join(result.needs)}", columns)
+        yield ""
+    silent = [str(result.number) for result in results if not result.runs]
+    if silent:
+        yield from textwrap.wrap(f"no runs to judge by for claims {', '.join(silent)}: grokcore claims --list", columns)
+
+
+def _print_ledger(options: argparse.Namespace) -> None:
+    from grokcore.claims import LEDGER
+
+    if options.json:
+        print(json.dumps([{**claim.model_dump(mode="json"), "hash": claim.hash} for claim in LEDGER], indent=2))
+        return
+    for claim in LEDGER:
+        for line in _entry(claim, _columns()):
+            print(line)
+
+
+def _entry(claim: Claim, columns: int) -> Iterator[str]:
+    yield f"{claim.number:>2}  {claim.id}  {claim.hash}"
+    yield from _wrapped(claim.statement, columns, indent=4)
+    yield from _wrapped(f"Source: {claim.source}", columns, indent=4)
+    if claim.note:
+        yield from _wrapped(claim.note, columns, indent=4)
+
+
+def _wrapped(text: str, columns: int, indent: int = 6) -> list[str]:
+    margin = " " * indent
+    return textwrap.wrap(text, columns, initial_indent=margin, subsequent_indent=margin)
+
+
+def _columns() -> int:
+    return max(40, shutil.get_terminal_size((120, 24)).columns)
