@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from grokcore.claims import ClaimResult, document
 from grokcore.errors import InputError
 from grokcore.evaluation.records import Group, groups_of, read_records
 from grokcore.reporting.comparison.exports import csv_bytes, curves_table, parquet_bytes, runs_table
@@ -25,12 +26,14 @@ class Comparison:
         directory: URI of the place that everything lies in.
         page: URI of the HTML page.
         groups: runs that differ in their seeds alone, in the order of the page; the first is the reference.
+        claims: the ledger of claims held against the runs.
         left_out: a line for each run that was found and is not compared.
     """
 
     directory: str
     page: str
     groups: tuple[Group, ...]
+    claims: tuple[ClaimResult, ...]
     left_out: tuple[str, ...]
 
     @property
@@ -79,6 +82,8 @@ def build_comparison(
     store.write(RUNS_CSV, csv_bytes(runs))
     store.write(RUNS, parquet_bytes(runs))
     store.write(CURVES, parquet_bytes(curves_table(groups)))
-    page = render_comparison(groups, store.uri, facts=facts, left_out=left_out)
+    claims = document(records)
+    store.write_json(CLAIMS, claims.model_dump(mode="json"))
+    page = render_comparison(groups, claims.claims, store.uri, facts=facts, left_out=left_out)
     store.write(PAGE, page.encode("utf-8", "replace"))
-    return Comparison(store.uri, store.uri_of(PAGE), tuple(groups), tuple(left_out))
+    return Comparison(store.uri, store.uri_of(PAGE), tuple(groups), tuple(claims.claims), tuple(left_out))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bokeh.models import Range1d
 
+from grokcore.claims import ClaimResult
 from grokcore.evaluation.records import Group
 from grokcore.reporting.comparison import headline, multiples
 from grokcore.reporting.comparison.charts import accuracy_charts, bands_of
@@ -21,7 +22,7 @@ from grokcore.reporting.comparison.study import Study, study_of
 from grokcore.reporting.comparison.survival_charts import survival_charts
 from grokcore.reporting.comparison.sweep_facts import SweepFacts, tuned_by_run
 from grokcore.reporting.comparison.tables import accuracy_table, against_table, outcome_table, run_cells, times_tables
-from grokcore.reporting.comparison.words import median_text, verdicts_text
+from grokcore.reporting.comparison.words import median_text, number_text, p_text, verdicts_text
 from grokcore.reporting.meanings import meanings
 from grokcore.reporting.page import render_page
 from grokcore.reporting.table import Cell
@@ -43,7 +44,12 @@ class RunRow:
 
 
 def render_comparison(
-    groups: Sequence[Group], place: str, *, facts: SweepFacts | None = None, left_out: Sequence[str] = ()
+    groups: Sequence[Group],
+    claims: Sequence[ClaimResult],
+    place: str,
+    *,
+    facts: SweepFacts | None = None,
+    left_out: Sequence[str] = (),
 ) -> str:
     """The HTML of the comparison of at least one group, for the directory or prefix `place`."""
     study = study_of(groups)
@@ -82,6 +88,10 @@ def render_comparison(
         sizes=size_table(study, tuned_by_run(facts)),
         confounds=confounds(study),
         only_some_have=only_some_have(study),
+        claims=[claim for claim in claims if claim.runs],
+        silent_claims=[claim for claim in claims if not claim.runs],
+        number=number_text,
+        p_text=p_text,
         flags=flags(study),
         rules=rules(),
         runs=list(_runs(study, place)),

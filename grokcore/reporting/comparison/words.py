@@ -56,6 +56,11 @@ def ratio_text(ratio: float | None) -> str:
     return NOTHING if ratio is None else f"{significant(ratio, 2)}{NARROW}×"  # noqa: RUF001
 
 
+def number_text(value: float | int | str | None) -> str:
+    """A number of a claim's evidence as it stands, without digits that mean nothing."""
+    return value if isinstance(value, str) else NOTHING if value is None else _number(value)
+
+
 def _number(value: float | None) -> str:
     return (
         NOTHING
