@@ -1,5 +1,7 @@
 """The body that pipelines over sweeps have in common: points side by side, the seeds of each inside one task."""
 
+from typing import Any, NamedTuple
+
 from kfp import dsl
 
 from components.data_processing.generate_dataset import generate_dataset
@@ -12,9 +14,12 @@ AT_ONCE = 8
 """Points that are trained side by side, at most: Kubeflow fixes it when a pipeline is compiled."""
 
 
-def train_and_compare(
-    points: dsl.PipelineTask,
-    *,
+@dsl.pipeline(name="sweep-point")
+def sweep_point(
+    spec: str,
+    task_spec: str,
+    seeds: str,
+    sweep: str,
     store: str,
     run_key: str,
     gpu_type: str,
@@ -23,7 +28,30 @@ def train_and_compare(
     memory_limit: str,
     node_selector: dict,
     tolerations: list,
-) -> None:
+) -> NamedTuple("Point", [("evaluations", dsl.Artifact)]):
+    """One point: its data, a training of all its seeds, their evaluations.
+
+    A pipeline of its own, since a loop does not hand down parameters that nothing but a task's resources depends on.
+    """
+    data = generate_dataset(task=task_spec)
+    settle(data, LIGHT, cache=True)  # a pure function of the task
+
+    training = train_seeds(
+        spec=spec, seeds=seeds, dataset=data.outputs["dataset"], store=store, run_key=run_key, sweep=sweep
+    )
+    # Not cached: resumed runs have the same inputs, and the store already keeps what is done.
+    settle(training, Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3), cache=False)
+    place_on_gpu(training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
+    keep_in_store(training)
+
+    evaluations = evaluate_runs(
+        runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
+    )
+    settle(evaluations, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
+    return NamedTuple("Point", [("evaluations", dsl.Artifact)])(evaluations.outputs["evaluations"])
+
+
+def train_and_compare(points: dsl.PipelineTask, **form: Any) -> None:
     """Train every point that a task has written out, evaluate it, and compare them all.
 
     Nothing in the loop takes the output of a task outside it but the item itself: the local runner would hand it the
@@ -31,30 +59,9 @@ def train_and_compare(
 
     Args:
         points: A task of resolve_sweep.
+        form: The parameters of the pipeline's form that every point is given: store to tolerations.
     """
     with dsl.ParallelFor(points.output, parallelism=AT_ONCE) as point:
-        data = generate_dataset(task=point.task_spec)
-        settle(data, LIGHT, cache=True)  # a pure function of the task
-
-        training = train_seeds(
-            spec=point.spec,
-            seeds=point.seeds,
-            dataset=data.outputs["dataset"],
-            store=store,
-            run_key=run_key,
-            sweep=point.sweep,
-        )
-        # Not cached: resumed runs have the same inputs, and the store already keeps what is done.
-        settle(training, Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3), cache=False)
-        place_on_gpu(
-            training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations
-        )
-        keep_in_store(training)
-
-        evaluations = evaluate_runs(
-            runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
-        )
-        settle(evaluations, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
-
-    comparison = build_comparison(evaluations=dsl.Collected(evaluations.outputs["evaluations"]))
+        trained = sweep_point(spec=point.spec, task_spec=point.task_spec, seeds=point.seeds, sweep=point.sweep, **form)
+    comparison = build_comparison(evaluations=dsl.Collected(trained.outputs["evaluations"]))
     settle(comparison, LIGHT, cache=False)

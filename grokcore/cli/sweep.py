@@ -63,6 +63,10 @@ def _spec(options: argparse.Namespace) -> SweepSpec:
 def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs {options.jobs}: at least one run at a time is needed")
+    if options.jobs is not None and options.pipeline:
+        raise InputError(
+            "--jobs and --pipeline contradict each other: the pipeline's runner decides what runs at a time"
+        )
     from grokcore.sweeps.progress import SweepProgress
     from grokcore.sweeps.run import run_sweep
 
@@ -73,6 +77,10 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
         print_result(result)
 
     try:
+        if options.pipeline:
+            from grokcore.cli.sweep_pipeline import run_pipeline
+
+            run_pipeline(spec, options.out, progress)
         run_sweep(spec, options.out, processes=options.jobs, progress=progress, on_result=end)
     finally:
         progress.close()

@@ -12,7 +12,7 @@ SWEEP = """
 name: two-widths
 base: smoke
 axes: [{kind: grid, field: model.width, values: [16, 32]}]
-seeds: 0..1
+seeds: 0
 """
 
 
