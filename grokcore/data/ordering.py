@@ -39,30 +39,33 @@ def in_order(
     """
     keys = [_key(name) for name in names]
 
-    def owner(fact: int) -> str:
-        return repr(attributes[int(attribute[fact])])
-
     unordered = np.array([key is None for key in keys])[codes]
     if unordered.any():
         fact = int(np.argmax(unordered))
         raise InputError(
-            f"{place} gives {owner(fact)} the value {names[int(codes[fact])]!r}, which is neither a number nor a date "
-            f"(YYYY-MM-DD): comparing needs an order, so write ranks instead of words, for example 1, 2, 3"
+            f"{place} gives {attributes[int(attribute[fact])]!r} the value {names[int(codes[fact])]!r}, which is "
+            f"neither a number nor a date (YYYY-MM-DD): comparing needs an order, so write ranks such as 1, 2, 3 "
+            f"instead of words"
         )
     known = [key for key in keys if key is not None]
     distinct = sorted(set(known))
     rank = {key: number for number, key in enumerate(distinct)}
     ranks = np.array([rank[key] for key in known])[codes]
-    is_date = np.array([key[0] for key in distinct])[ranks]
-    for number in range(len(attributes)):
-        facts = np.flatnonzero(attribute == number)
-        if len(set(is_date[facts].tolist())) > 1:
-            raise InputError(f"{place} gives {owner(int(facts[0]))} both numbers and dates: they have no common order")
-        if len(set(ranks[facts].tolist())) < 2:
-            raise InputError(
-                f"{place} gives {owner(int(facts[0]))} no value but {names[int(codes[facts[0]])]!r}: comparing needs "
-                f"two or more, so leave this attribute out"
-            )
+    is_date = np.array([key[0] for key in distinct])
+    least, most = np.full(len(attributes), len(distinct)), np.full(len(attributes), -1)
+    np.minimum.at(least, attribute, ranks)
+    np.maximum.at(most, attribute, ranks)
+    both = is_date[least] != is_date[most]
+    if both.any():
+        raise InputError(
+            f"{place} gives {attributes[int(np.argmax(both))]!r} both numbers and dates: they have no order"
+        )
+    if (least == most).any():
+        single = int(np.argmax(least == most))
+        raise InputError(
+            f"{place} gives {attributes[single]!r} no value but {_written(distinct[int(least[single])])!r}: comparing "
+            f"needs two or more, so leave this attribute out"
+        )
     return [_written(key) for key in distinct], ranks
 
 

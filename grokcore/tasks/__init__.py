@@ -50,7 +50,7 @@ def build_task(task: TaskSpec, facts: FactTable | None = None) -> TaskData:
         )
     if facts is None:
         return TASKS[task.kind](task)
-    if facts.sha256() != named:
+    if facts.sha256 != named:
         raise InputError("these are not the facts that the task names: they were changed since its spec was made")
     return replace(FROM_FACTS[task.kind][1](task, facts), facts=facts)
 

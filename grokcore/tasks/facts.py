@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from grokcore.tasks.random import Indices
@@ -61,6 +62,7 @@ class FactTable:
             text.seek(0)
             text.truncate()
 
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 of the CSV, hexadecimal: what a task's field `facts` holds."""
         digest = hashlib.sha256()

@@ -72,13 +72,13 @@ def test_other_delimiters_names_orders_and_further_columns_give_the_same_facts(f
     rows = [["note", "Relation", "OBJECT", " subject "]]
     rows += [[f'"a {delimiter} b"', attribute, value, f" {entity} "] for entity, attribute, value in FACTS]
     text = beginning + "".join(delimiter.join(row) + "\r\n" for row in rows)
-    assert read_facts(file(text), "attributes").sha256() == read_facts(file(AGES), "attributes").sha256()
+    assert read_facts(file(text), "attributes").sha256 == read_facts(file(AGES), "attributes").sha256
 
 
 def test_order_and_repetition_of_rows_do_not_change_the_facts(file):
     header, *rows = AGES.splitlines()
     again = "\n".join([header, *rows[::-1], *rows[:5]])
-    assert read_facts(file(again), "attributes").sha256() == read_facts(file(AGES), "attributes").sha256()
+    assert read_facts(file(again), "attributes").sha256 == read_facts(file(AGES), "attributes").sha256
 
 
 def test_parquet_with_numbers_and_dates_reads_as_csv_does(tmp_path, file):
@@ -88,7 +88,7 @@ def test_parquet_with_numbers_and_dates_reads_as_csv_does(tmp_path, file):
     frame.to_parquet(tmp_path / "born.parquet")
     text = "entity,attribute,value\n" + "".join(f"{e},{a},{v}\n" for e, a, v in frame.itertuples(index=False))
     table = read_facts(f"file://{tmp_path}/born.parquet", "attributes")
-    assert table.sha256() == read_facts(file(text), "attributes").sha256()
+    assert table.sha256 == read_facts(file(text), "attributes").sha256
     assert table.objects == tuple(f"1950-01-0{day}" for day in range(1, 10))
     numbers = pandas.DataFrame({"entity": PEOPLE, "attribute": "age", "value": np.arange(40) / 2})
     numbers.to_parquet(tmp_path / "age.parquet")
@@ -122,7 +122,7 @@ def test_names_are_united_where_they_are_one(file):
         ("entity,attribute,value\na,size,large\nb,size,small\n", "'size' the value 'large', which is neither a number"),
         ("entity,attribute,value\na,b,nan\nb,b,1\n", "'nan', which is neither a number nor a date"),
         ("entity,attribute,value\na,b,1\nb,b,2020-01-01\n", "both numbers and dates"),
-        ("entity,attribute,value\na,b,1\nb,b,1.0\n", "no value but '1'.*: comparing needs two or more"),
+        ("entity,attribute,value\na,b,1\nb,b,1.0\n", "'b' no value but '1': comparing needs two or more"),
         ("entity,attribute,value\na,b,1,5\n", "cannot be read as facts: CSV parse error"),
         (b"entity,attribute,value\n\xff,b,1\n", "neither Parquet nor CSV in UTF-8|cannot be read as facts"),
         (b"\x00\x01\x02\xff" * 100, "neither Parquet nor CSV in UTF-8"),
@@ -155,7 +155,7 @@ def test_too_many_facts_are_refused_before_they_are_used(file, tmp_path, monkeyp
 def test_a_task_over_facts_takes_its_counts_from_them(file):
     table = read_facts(file(AGES), "attributes")
     task = task_over(COMPARISON, table)
-    assert (task.entities, task.attributes, task.values, task.facts) == (40, 2, 7, table.sha256())
+    assert (task.entities, task.attributes, task.values, task.facts) == (40, 2, 7, table.sha256)
     assert task.phi == COMPARISON.phi
     assert dataset_id(task) != dataset_id(task.model_copy(update={"facts": None}))
     table = read_facts(file(KIN), "relations")

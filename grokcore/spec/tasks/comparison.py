@@ -1,3 +1,5 @@
+"""Comparison of two entities by an attribute."""
+
 from __future__ import annotations
 
 from typing import Literal

@@ -1,3 +1,5 @@
+"""Comparison of entities without known values, by chaining."""
+
 from __future__ import annotations
 
 from typing import Literal

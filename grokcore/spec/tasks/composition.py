@@ -1,3 +1,5 @@
+"""Composition of relations."""
+
 from __future__ import annotations
 
 from typing import Literal

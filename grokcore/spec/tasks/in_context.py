@@ -1,3 +1,5 @@
+"""Questions about facts that stand in the prompt."""
+
 from __future__ import annotations
 
 import math

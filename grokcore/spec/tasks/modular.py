@@ -1,3 +1,5 @@
+"""Arithmetic modulo a number."""
+
 from __future__ import annotations
 
 from typing import Literal
