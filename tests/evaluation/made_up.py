@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from grokcore.data.info import DatasetInfo, SplitInfo
 from grokcore.evaluation import EVALUATION, Evaluation, next_evaluation, phases_of
 from grokcore.evaluation.evaluate import assemble
 from grokcore.evaluation.records import RunRecord
-from grokcore.spec import ExperimentSpec, resolve
+from grokcore.spec import EvaluationSpec, ExperimentSpec, resolve
 from grokcore.spec.base import identity_of
 from grokcore.tasks import Role
 from grokcore.telemetry import JOURNAL, MANIFEST, Manifest
@@ -69,11 +70,12 @@ class Rise:
 Curve = Callable[[int], float | None]
 
 
-def evaluated_steps(spec: ExperimentSpec) -> list[int]:
-    """The steps that a run of the spec is evaluated at, up to its budget."""
+@lru_cache
+def evaluated_steps(rules: EvaluationSpec, last: int) -> list[int]:
+    """The steps that a run is evaluated at, up to its budget."""
     steps = [0]
-    while steps[-1] < spec.training.max_steps:
-        steps.append(min(next_evaluation(steps[-1], spec.evaluation), spec.training.max_steps))
+    while steps[-1] < last:
+        steps.append(min(next_evaluation(steps[-1], rules), last))
     return steps
 
 
@@ -103,7 +105,7 @@ def record(
         else:
             curves[name] = held_out.get(name, Rise(None))
     lines: list[dict[str, Any]] = []
-    for step in evaluated_steps(spec):
+    for step in evaluated_steps(spec.evaluation, spec.training.max_steps):
         splits = {name: {"accuracy": curve(step), "loss": 0.1} for name, curve in curves.items()}
         lines.append(
             {
@@ -118,11 +120,11 @@ def record(
                 "weight_norm": 20.0,
                 "loss_scale": None,
                 "steps_skipped": 0,
-                "phases": {},
+                "phases": {"memorized": None},
                 "clock": {"time": "2026-11-21T09:00:00Z", "elapsed_seconds": step / 50, "steps_per_second": 50.0},
             }
         )
-        lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec.evaluation)
+    lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec.evaluation)  # those before are not told
     last = lines[-1]
     dataset = cast(Dataset, SimpleNamespace(info=info))  # of a data set, only what it says about itself is asked for
     result = assemble(spec, dataset, lines, last["train"], last["splits"], exit_reason)
