@@ -52,7 +52,8 @@ def _judge(claim: Claim, groups: Sequence[Group]) -> ClaimResult:
     members = members_of(claim, groups)
     strata = strata_of(claim, members)
     finding = claim.predicate.judge(claim.factor, strata, claim.alpha) if strata else _nothing(claim, members)
-    confounds = [_confound(claim, confound, members) for confound in claim.confounds] if strata else []
+    known = {_runs_of(strata): finding}
+    confounds = [_confound(claim, confound, members, known) for confound in claim.confounds] if strata else []
     deciding = [result for result in confounds if result.decides]
     sentence = f"{finding.sentence[0].upper()}{finding.sentence[1:]}."
     for result in deciding:
@@ -98,10 +99,15 @@ def _nothing(claim: Claim, members: Sequence[Member]) -> Finding:
     return Finding("underpowered", told, needs=("groups that are equal in everything else",))
 
 
-def _confound(claim: Claim, confound: Confound, members: Sequence[Member]) -> ConfoundResult:
+def _confound(
+    claim: Claim, confound: Confound, members: Sequence[Member], known: dict[frozenset[frozenset[str]], Finding]
+) -> ConfoundResult:
+    """The parts that a confound makes; `known` keeps what the same runs have come to before."""
     parts = []
     for value, strata in parts_by(confound, claim, members).items():
-        found = claim.predicate.judge(claim.factor, strata, claim.alpha)
+        runs = _runs_of(strata)
+        found = known.get(runs) or claim.predicate.judge(claim.factor, strata, claim.alpha)
+        known[runs] = found
         parts.append(PartResult(value=value, runs=_runs(strata), verdict=found.verdict, sentence=f"{found.sentence}."))
     verdicts = {part.verdict for part in parts}
     return ConfoundResult(
@@ -113,8 +119,12 @@ def _confound(claim: Claim, confound: Confound, members: Sequence[Member]) -> Co
     )
 
 
+def _runs_of(strata: Sequence[Stratum]) -> frozenset[frozenset[str]]:
+    return frozenset(frozenset(run.uri for member in one.members for run in member.group.runs) for one in strata)
+
+
 def _runs(strata: Sequence[Stratum]) -> int:
-    return len({run.uri for stratum in strata for member in stratum.members for run in member.group.runs})
+    return len(frozenset().union(*_runs_of(strata)))
 
 
 def _evidence(claim: Claim, stratum: Stratum) -> StratumEvidence:

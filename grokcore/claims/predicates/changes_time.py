@@ -92,22 +92,20 @@ class ChangesTime(Part):
         ]
 
     def _sentence(self, effect: Effect, ends: tuple[str, str], samples: Sequence[Sequence[Timed]]) -> str:
-        number = sum(map(len, samples))
         first, second = ends
-        low = None if effect.lower is None else factor_text(effect.lower)
-        high = None if effect.upper is None else factor_text(effect.upper)
+        low, high = (None if limit is None else factor_text(limit) for limit in (effect.lower, effect.upper))
         if low and high:
-            limits = f"between {low} and {high}"
+            limits = f"{low} to {high}"
         elif low or high:
             limits = f"at least {low}" if low else f"at most {high}"
         else:
-            limits = "not bounded by so few runs" if effect.least > 0.05 else "not bounded by these runs"
-        best = "" if effect.ratio is None else f"{factor_text(effect.ratio)} times the {self.unit}, "
-        times = "to its half-way point on" if self.definition == "half_way" else "to grok"
-        within = f" in {len(samples)} settings" if len(samples) > 1 else ""
+            limits = "these runs set no limits"
+        best = f"{factor_text(effect.ratio)} times" if effect.ratio is not None else "an unknown multiple of"
+        goal = "to the half-way point of" if self.definition == "half_way" else "to grok"
+        where = f" in {len(samples)} settings" if len(samples) > 1 else ""
         return (
-            f"{second} takes {best or f'a multiple of the {self.unit} '}{times} {self.split} that {first} takes "
-            f"(the factor is {limits}; {p_text(effect.p)}, {runs(number)}{within})"
+            f"{second} against {first}: {best} the {self.unit} {goal} {self.split} "
+            f"({limits}; {p_text(effect.p)}, {runs(sum(map(len, samples)))}{where})"
         )
 
 

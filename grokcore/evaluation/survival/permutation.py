@@ -21,9 +21,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-MOST_EXACT = 50_000
+MOST_EXACT = 20_000
 """Exchanges up to which all are counted; beyond, as many are drawn."""
-DRAWN = 20_000
+DRAWN = 10_000
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,21 +93,34 @@ class Exchange:
         generator = np.random.default_rng(self._seed)
         return [generator.permuted(np.tile(sample.setting, (DRAWN, 1)), axis=1) for sample in self._samples]
 
-    def _scores(self, slope: float) -> tuple[list[Floats], float]:
-        scores = [sample.scores(slope) for sample in self._samples]
-        return scores, sum(float(sample.setting @ one) for sample, one in zip(self._samples, scores, strict=True))
+    def _scores(self, slopes: Sequence[float]) -> list[Floats]:
+        """Per stratum, the scores of each run (rows) at each slope (columns)."""
+        return [np.stack([sample.scores(slope) for slope in slopes], axis=1) for sample in self._samples]
+
+    def _observed(self, scores: Sequence[Floats]) -> Floats:
+        total = np.zeros(scores[0].shape[1])
+        for sample, score in zip(self._samples, scores, strict=True):
+            total += sample.setting @ score
+        return total
 
     def p(self, slope: float = 0.0) -> float:
         """Two-sided p of the hypothesis that log times rise by `slope` per unit of the setting, and by nothing else."""
-        scores, observed = self._scores(slope)
+        return float(self.ps([slope])[0])
+
+    def ps(self, slopes: Sequence[float]) -> Floats:
+        """The p of each of several slopes."""
+        scores = self._scores(slopes)
         parts = [rows @ score for rows, score in zip(self._exchanged, scores, strict=True)]
-        far = abs(observed) - 1e-9
-        if self.exact:
-            sums = parts[0]
-            for part in parts[1:]:
-                sums = np.add.outer(sums, part).ravel()
-            return float(np.mean(np.abs(sums) >= far))
-        return float((np.count_nonzero(np.abs(np.sum(parts, axis=0)) >= far) + 1) / (DRAWN + 1))
+        far = np.abs(self._observed(scores)) - 1e-9
+        if not self.exact:
+            count = np.count_nonzero(np.abs(np.sum(parts, axis=0)) >= far, axis=0)
+            drawn: Floats = (count + 1) / (DRAWN + 1)
+            return drawn
+        sums = parts[0]
+        for part in parts[1:]:
+            sums = (sums[:, None] + part[None]).reshape(-1, len(slopes))
+        share: Floats = np.mean(np.abs(sums) >= far, axis=0)
+        return share
 
     @cached_property
     def least(self) -> float:
@@ -126,13 +139,13 @@ class Exchange:
         None where it does not within `widest`: one side never got there.
         """
         grid = _grid(widest)
-        signs = np.array([self._scores(slope)[1] for slope in grid])
+        signs = self._observed(self._scores(grid))
         for place in range(len(grid) - 1):
             if signs[place] < 0 <= signs[place + 1] and (signs[place + 1 :] > 0).any():
-                low, high = float(grid[place]), float(grid[place + 1])
+                low, high = grid[place], grid[place + 1]
                 for _ in range(20):
                     middle = (low + high) / 2
-                    low, high = (middle, high) if self._scores(middle)[1] < 0 else (low, middle)
+                    low, high = (middle, high) if self._observed(self._scores([middle]))[0] < 0 else (low, middle)
                 return (low + high) / 2
         return None
 
@@ -143,10 +156,10 @@ class Exchange:
         too few to reject anything it is everything.
         """
         best = self.estimate(widest)
-        tried = sorted({*map(float, _grid(widest)), *([] if best is None else [best])})
-        kept = [place for place, slope in enumerate(tried) if self.p(slope) >= alpha]
+        tried = sorted({*_grid(widest), *([] if best is None else [best])})
+        kept = [place for place, p in enumerate(self.ps(tried)) if p >= alpha]
         if not kept and best is None:  # all that was tried is rejected: it lies beyond
-            return (widest, None) if self._scores(0.0)[1] < 0 else (None, -widest)
+            return (widest, None) if self._observed(self._scores([0.0]))[0] < 0 else (None, -widest)
         if not kept:
             kept = [tried.index(best or 0.0)]
         first, last = kept[0], kept[-1]
@@ -165,8 +178,8 @@ class Exchange:
         return rejected
 
 
-def _grid(widest: float) -> Floats:
-    return np.linspace(-widest, widest, 97)
+def _grid(widest: float) -> list[float]:
+    return [float(slope) for slope in np.linspace(-widest, widest, 49)]
 
 
 def _arrangements(settings: Floats) -> int:

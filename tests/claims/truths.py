@@ -1,0 +1,233 @@
+"""Made-up runs in which a claim is true, false, or cannot be told: the same for every claim of the ledger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from grokcore.claims.ledger.common import IID, OOD
+from grokcore.evaluation.records import RunRecord
+from grokcore.spec import load_spec
+from tests.evaluation.made_up import Curve, Rise, record
+
+MEMORISED = 20
+"""Step at which all these runs have memorised."""
+
+Runs = Sequence[RunRecord]
+
+
+def group(
+    *overrides: str,
+    at: float | None,
+    seeds: int = 5,
+    first_seed: int = 0,
+    steps: int = 2000,
+    iid: float | None = 100,
+    base: str = "smoke",
+    ood: Callable[[float | None], Curve] = Rise,
+    atomic: Curve | None = None,
+) -> list[RunRecord]:
+    """Runs that grok OOD at about `at` (a tenth around it, by seed), or not at all; `iid` likewise."""
+    spec = load_spec(
+        base,
+        [
+            "training.precision=fp32",
+            "model.layers=2",
+            "evaluation.interval=100000",
+            "evaluation.growth=1.03",
+            f"training.max_steps={steps}",
+            *overrides,
+        ],
+    )
+    runs = []
+    for place in range(seeds):
+        spread = 1 + 0.05 * (place - (seeds - 1) / 2)
+        times = [None if time is None else time * spread for time in (iid, at)]
+        curves = {IID: Rise(times[0]), OOD: ood(times[1])}
+        seeded = spec.model_copy(update={"seed": first_seed + place})
+        runs.append(record(seeded, Rise(MEMORISED), curves, atomic=atomic))
+    return runs
+
+
+@dataclass(frozen=True)
+class PeakDip:
+    """Peaks at twice the time to memorise, dips, and reaches 1 at `at`."""
+
+    at: float | None
+
+    def __call__(self, step: int) -> float:
+        if step <= 1.5 * MEMORISED:
+            return Rise(1.5 * MEMORISED, high=0.88)(step)
+        if step <= 4 * MEMORISED:
+            return 0.88 - 0.08 * min(1.0, math.log(step / (1.5 * MEMORISED)) / math.log(2))
+        return Rise(self.at, low=0.8)(step)
+
+
+@dataclass(frozen=True)
+class Spike:
+    """Half-way at `spike`, and at 1 at `at`."""
+
+    at: float | None
+    spike: float
+
+    def __call__(self, step: int) -> float:
+        return 0.45 if step < self.spike else max(0.75, Rise(self.at, low=0.75)(step))
+
+
+def wobbling(step: int) -> float:
+    """Learnt by step 25, and lost and regained ever since."""
+    return Rise(25, low=0.1)(step) if step <= 40 else 0.9 + 0.08 * math.cos(8 * math.log(step))
+
+
+def doses(*levels: str, times: Sequence[float | None], seeds: int = 4, **more: object) -> list[RunRecord]:
+    return [
+        run
+        for level, at in zip(levels, times, strict=True)
+        for run in group(*level.split(), at=at, seeds=seeds, **more)  # type: ignore[arg-type]
+    ]
+
+
+def against(first: str, second: str, times: tuple[float | None, float | None], seeds: int = 5, **more: object) -> Runs:
+    return doses(first, second, times=times, seeds=seeds, **more)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Makers of runs that should come to each verdict."""
+
+    reproduced: Callable[[], Runs]
+    refuted: Callable[[], Runs]
+    underpowered: Callable[[], Runs]
+
+
+GPT2, LLAMA, RWKV, MAMBA = (f"model.architecture={name}" for name in ("gpt2", "llama", "rwkv", "mamba"))
+ENTITIES = ("task.entities=400 task.attributes=1", "task.entities=40 task.attributes=10")
+VALUES = ("task.values=3", "task.values=6", "task.values=12")
+PHI = ("task.phi=2", "task.phi=4", "task.phi=8")
+SIZES = ("task.attributes=2", "task.attributes=4", "task.attributes=8")
+DEPTHS = ("model.layers=1", "model.layers=2", "model.layers=4")
+WIDTHS = ("model.width=32", "model.width=64 model.heads=4", "model.width=128 model.heads=4")
+DECAY = ("training.weight_decay=0", "training.weight_decay=0.1")
+DROPOUT = ("model.dropout=0", "model.dropout=0.1")
+ADAMW, SGD = "training.weight_decay=0.1", "training.optimizer=sgd training.weight_decay=0 training.learning_rate=0.1"
+DROP = ("training.schedule=constant", "training.schedule=phase training.drop_on=[{'phase':'memorized'}]")
+BATCHES = ("training.batch_size=32", "training.batch_size=64", "training.batch_size=128")
+ADAM = "training.weight_decay=0.1 training.optimizer=adam"
+COMPOSITION = ("training.weight_decay=0.1",)
+
+
+def spikes(values: Sequence[str], spike: Sequence[float], times: Sequence[float], seeds: int = 4) -> Runs:
+    return [
+        run
+        for level, early, at in zip(values, spike, times, strict=True)
+        for run in group(level, at=at, seeds=seeds, ood=lambda time, early=early: Spike(time, early))  # type: ignore[misc]
+    ]
+
+
+def mamba(curve: Curve, seeds: int = 5, reference: Curve | None = None) -> Runs:
+    return [*group(GPT2, at=100, seeds=5, atomic=reference), *group(MAMBA, at=None, seeds=seeds, atomic=curve)]
+
+
+TRUTHS: dict[str, Truth] = {
+    "gpt2-groks": Truth(
+        lambda: group(GPT2, at=600),
+        lambda: group(GPT2, at=None),
+        lambda: group(GPT2, at=600, seeds=4),
+    ),
+    "llama-groks-later": Truth(
+        lambda: against(GPT2, LLAMA, (100, 300)),
+        lambda: against(GPT2, LLAMA, (300, 100)),
+        lambda: against(GPT2, LLAMA, (100, 300), seeds=3),
+    ),
+    "rwkv-does-not-grok": Truth(
+        lambda: against(GPT2, RWKV, (100, None)),
+        lambda: [*against(GPT2, RWKV, (100, None)), *group(RWKV, at=250, seeds=1, first_seed=7)],
+        lambda: [*group(GPT2, at=100), *group(RWKV, at=None, steps=200)],
+    ),
+    "mamba-does-not-grok": Truth(
+        lambda: against(GPT2, MAMBA, (100, None)),
+        lambda: against(GPT2, MAMBA, (100, 250)),
+        lambda: against(GPT2, MAMBA, (None, None)),
+    ),
+    "mamba-atomic-unstable": Truth(
+        lambda: mamba(wobbling),
+        lambda: mamba(Rise(25)),
+        lambda: mamba(wobbling, seeds=3),
+    ),
+    "gpt2-early-peak": Truth(
+        lambda: group(GPT2, at=600, ood=PeakDip),
+        lambda: group(GPT2, at=600),
+        lambda: group(GPT2, at=None, ood=PeakDip, steps=500),
+    ),
+    "few-entities-never-grok": Truth(
+        lambda: against(*ENTITIES, (100, None)),
+        lambda: against(*ENTITIES, (100, 250)),
+        lambda: group(*ENTITIES[1].split(), at=None),
+    ),
+    "fewer-values-sooner": Truth(
+        lambda: doses(*VALUES, times=(100, 200, 400)),
+        lambda: doses(*VALUES, times=(400, 200, 100)),
+        lambda: doses(*VALUES[:2], times=(100, 200), seeds=3),
+    ),
+    "more-values-spike-sooner": Truth(
+        lambda: spikes(VALUES, (80, 40, 20), (100, 200, 400)),
+        lambda: spikes(VALUES, (20, 40, 80), (100, 200, 400)),
+        lambda: spikes(VALUES[:2], (80, 40), (100, 200), seeds=3),
+    ),
+    "higher-phi-sooner": Truth(
+        lambda: doses(*PHI, times=(None, 400, 200)),
+        lambda: doses(*PHI, times=(100, 200, 400)),
+        lambda: doses(*PHI, times=(None, None, None)),
+    ),
+    "size-matters-little": Truth(
+        lambda: doses(*SIZES, times=(200, 205, 198)),
+        lambda: doses(*SIZES, times=(800, 400, 100)),
+        lambda: doses(*SIZES[:2], times=(200, 200), seeds=3),
+    ),
+    "deeper-sooner": Truth(
+        lambda: doses(*DEPTHS, times=(None, 400, 200)),
+        lambda: doses(*DEPTHS, times=(200, 200, 210)),
+        lambda: doses(*DEPTHS[1:], times=(400, 200), seeds=2),
+    ),
+    "width-does-not-help": Truth(
+        lambda: doses(*WIDTHS, times=(200, 205, 210)),
+        lambda: doses(*WIDTHS, times=(400, 200, 100)),
+        lambda: doses(*WIDTHS[:2], times=(200, 200), seeds=3),
+    ),
+    "decay-speeds": Truth(
+        lambda: against(*DECAY, (None, 200)),
+        lambda: against(*DECAY, (100, 300)),
+        lambda: against(*DECAY, (None, 200), seeds=3),
+    ),
+    "dropout-delays": Truth(
+        lambda: against(*DROPOUT, (100, 300)),
+        lambda: against(*DROPOUT, (300, 100)),
+        lambda: against(*DROPOUT, (100, 300), seeds=2),
+    ),
+    "time-does-not-suffice": Truth(
+        lambda: against(ADAMW, SGD, (150, None)),
+        lambda: against(ADAMW, SGD, (150, 1200)),
+        lambda: against(ADAMW, SGD, (300, None)),
+    ),
+    "rate-drop-helps": Truth(
+        lambda: against(*DROP, (400, 150)),
+        lambda: against(*DROP, (150, 400)),
+        lambda: group(DROP[0], at=400),
+    ),
+    "smaller-batches-help": Truth(
+        lambda: doses(*BATCHES, times=(200, 200, 200)),
+        lambda: doses(*BATCHES, times=(800, 200, 50)),
+        lambda: doses(*BATCHES[:2], times=(200, 200), seeds=3),
+    ),
+    "adamw-sooner": Truth(
+        lambda: against(ADAMW, ADAM, (100, 300)),
+        lambda: against(ADAMW, ADAM, (300, 100)),
+        lambda: group(*ADAM.split(), at=300),
+    ),
+    "composition-groks-id-only": Truth(
+        lambda: group(*COMPOSITION, at=None, iid=300, base="composition-small"),
+        lambda: group(*COMPOSITION, at=1000, iid=300, base="composition-small"),
+        lambda: group(*COMPOSITION, at=None, iid=300, base="composition-small", steps=400),
+    ),
+}
