@@ -7,13 +7,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from grokcore.reporting import build_report
+from tests.reporting.pages import Page, chart_data
 from tests.reporting.synthetic_runs import COMPARISON, Recipe, modular
 
 Write = Callable[..., Path]
@@ -21,48 +21,8 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 THREE_MEGABYTES = 3_000_000
 
 
-class Page(HTMLParser):
-    """Elements, their attributes, the text per element, and the content of scripts."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.scripts: list[str] = []
-        self._inside = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self._inside = tag
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside == "script":
-            self.scripts[-1] += data
-        elif self._inside != "style" and data.strip():
-            self.texts.append(" ".join(data.split()))
-
-    def tags(self) -> list[str]:
-        return [tag for tag, _ in self.elements]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.texts)
-
-
 def report(tmp_path: Path, *runs: Path) -> Page:
     return Page(Path(build_report(list(runs), tmp_path / "report.html")).read_text("utf-8"))
-
-
-def chart_data(page: Page) -> dict[str, object]:
-    found: dict[str, object] = json.loads(page.scripts[0])
-    return found
 
 
 def test_one_file_that_names_no_other_place(run: Write, tmp_path: Path) -> None:

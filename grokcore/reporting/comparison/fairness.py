@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grokcore.claims import LEDGER, ClaimResult
 from grokcore.evaluation.fields import fields_of
 from grokcore.evaluation.records import Group, RunRecord, value_text
 from grokcore.reporting.comparison.study import Study, short_names
@@ -13,24 +14,18 @@ from grokcore.reporting.comparison.sweep_facts import Tuned
 from grokcore.reporting.formatting import NOTHING, count, flops, setting
 from grokcore.reporting.table import Cell, Row, Section, Table, note_of
 
-WHY = {
-    "model.tie_embeddings": "GPT-2 and Mamba tie embedding and head by default, LLaMA and RWKV do not",
-    "model.init": "transformers initialises RWKV-4 and others unlike their original code",
-    "model.match": "a Mamba block has about half the parameters of a transformer block of the same width",
-    "model.layers": "more blocks are more parameters and more computation",
-    "model.width": "wider blocks are more parameters and more computation",
-    "model.implementation": "implementations agree up to rounding only",
-    "model.dropout": "dropout slows memorisation and grokking alike",
-    "training.decay_groups": "decaying norms, biases or state matrices changes what weight decay does",
-    "training.learning_rate": "state space models learn in a narrow window of rates only",
-    "training.weight_decay": "weight decay is what drives many runs to generalise",
-    "training.loss_on": "with the closing token in the loss, runs have taken longer to grok",
-    "training.precision": "half precision scales losses, which recurrences bear badly",
-    "training.batch_size": "other batches are other noise, and other examples per step",
-    "training.optimizer": "optimisers need rates and decay of their own",
-    "training.schedule": "a rate that falls early can end learning early",
-}
-"""Known confounds of comparisons between architectures, and why each matters."""
+
+def known_confounds(claims: Sequence[ClaimResult]) -> dict[str, str]:
+    """What is known of fields that confound comparisons: what the claims say that these runs bear on, then others."""
+    found: dict[str, dict[str, None]] = {}
+    for claim in claims:
+        for confound in claim.confounds:
+            found.setdefault(confound.field, {})[confound.why] = None
+    told = {field: "; ".join(whys) for field, whys in found.items()}
+    for definition in LEDGER:
+        for known in definition.confounds:
+            told.setdefault(known.field, known.why)
+    return told
 
 
 @dataclass(frozen=True)
@@ -82,15 +77,20 @@ def _tuned_cell(group: Group, tuned: Mapping[str, Tuned]) -> Cell:
     )
 
 
-def confounds(study: Study) -> list[Confound]:
-    """Fields of the spec beyond the axes, then what differs in software, hardware and execution."""
+def confounds(study: Study, known: Mapping[str, str]) -> list[Confound]:
+    """Fields of the spec beyond the axes, `known` confounds first; then what differs in software and hardware."""
     fields = [[fields_of(group.spec)] * len(group.runs) for group in study.groups]
-    told = [_confound(study, name, fields) for name in study.beyond if name not in only_some_have(study)]
+    told = [
+        _confound(study, name, fields, known.get(name, ""))
+        for name in study.beyond
+        if name not in only_some_have(study)
+    ]
     around = [[dict(_surroundings(run)) for run in group.runs] for group in study.groups]
     names = dict.fromkeys(name for runs in around for run in runs for name in run)
     differing = [name for name in names if len({repr(run.get(name)) for runs in around for run in runs}) > 1]
-    known_first = sorted(told, key=lambda confound: not confound.why)
-    return known_first + [_confound(study, name, around) for name in differing]
+    return sorted(told, key=lambda confound: not confound.why) + [
+        _confound(study, name, around, "") for name in differing
+    ]
 
 
 def only_some_have(study: Study) -> list[str]:
@@ -99,7 +99,7 @@ def only_some_have(study: Study) -> list[str]:
     return [name for name in study.beyond if len({repr(found[name]) for found in fields if name in found}) == 1]
 
 
-def _confound(study: Study, name: str, found: Sequence[Sequence[Mapping[str, Any]]]) -> Confound:
+def _confound(study: Study, name: str, found: Sequence[Sequence[Mapping[str, Any]]], why: str) -> Confound:
     values: dict[str, list[str]] = {}
     within = False
     for group, runs in zip(study.groups, found, strict=True):
@@ -107,7 +107,7 @@ def _confound(study: Study, name: str, found: Sequence[Sequence[Mapping[str, Any
         within = within or len(texts) > 1
         for text in texts:
             values.setdefault(text, []).append(group.label)
-    return Confound(name, WHY.get(name, ""), list(values.items()), within)
+    return Confound(name, why, list(values.items()), within)
 
 
 def _surroundings(run: RunRecord) -> Iterator[tuple[str, Any]]:

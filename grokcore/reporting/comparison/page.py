@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from bokeh.models import Range1d
 
 from grokcore.claims import ClaimResult
+from grokcore.claims.result import ConfoundResult
 from grokcore.evaluation.records import Group
 from grokcore.reporting.comparison import headline, multiples
 from grokcore.reporting.comparison.charts import accuracy_charts, bands_of
 from grokcore.reporting.comparison.columns import columns_of_runs
 from grokcore.reporting.comparison.dose_charts import dose_responses
 from grokcore.reporting.comparison.exports import CURVES
-from grokcore.reporting.comparison.fairness import confounds, only_some_have, size_table
+from grokcore.reporting.comparison.fairness import confounds, known_confounds, only_some_have, size_table
 from grokcore.reporting.comparison.flags import flags, rules
 from grokcore.reporting.comparison.links import RunLinks, links_of
 from grokcore.reporting.comparison.outcomes import Outcomes, outcomes_of
@@ -86,10 +87,12 @@ def render_comparison(
         outcome=outcome_table(study, outcomes),
         accuracy=accuracy_table(study),
         sizes=size_table(study, tuned_by_run(facts)),
-        confounds=confounds(study),
+        confounds=confounds(study, known_confounds(claims)),
         only_some_have=only_some_have(study),
         claims=[claim for claim in claims if claim.runs],
+        verdicts=_verdicts(claims),
         silent_claims=[claim for claim in claims if not claim.runs],
+        unvaried=_unvaried,
         number=number_text,
         p_text=p_text,
         flags=flags(study),
@@ -101,6 +104,17 @@ def render_comparison(
         ),
         columns=[("runs.csv and runs.parquet", columns_of_runs(groups)), ("curves.parquet", CURVES)],
     )
+
+
+def _verdicts(claims: Sequence[ClaimResult]) -> list[tuple[str, int]]:
+    """How many of the claims that there are runs for came to each verdict."""
+    verdicts = [claim.verdict for claim in claims if claim.runs]
+    return [(verdict, verdicts.count(verdict)) for verdict in ("reproduced", "refuted", "underpowered")]
+
+
+def _unvaried(claim: ClaimResult) -> list[ConfoundResult]:
+    """The known confounds of a claim of which all its runs have the same value."""
+    return [confound for confound in claim.confounds if len(confound.parts) == 1]
 
 
 def _notes(study: Study, outcomes: Outcomes) -> list[str]:

@@ -40,7 +40,7 @@ def survival_charts(study: Study, outcomes: Outcomes, x_range: Any, band_button:
 def _draw(chart: Chart, study: Study, number: int, split: Split, outcome: Outcome, band_button: int) -> None:
     group, style, known = study.groups[number], study.styles[number], outcome.survival
     lower = _lowered(study, number)
-    source = ColumnDataSource(_stairs(study, known, lower))
+    source = ColumnDataSource(stairs(study, known, lower))
     if known.steps and len(outcome.times) > 1:
         area = VArea(x="x", y1="lower", y2="upper", fill_color=style.colour, fill_alpha=0.1)
         shaded = chart.figure.add_glyph(source, area)
@@ -56,7 +56,7 @@ def _draw(chart: Chart, study: Study, number: int, split: Split, outcome: Outcom
         chart.toggle(number, _ticks(chart, study, known, ends, style, lower))
 
 
-def _stairs(study: Study, known: Survival, lower: float) -> dict[str, list[Any]]:
+def stairs(study: Study, known: Survival, lower: float) -> dict[str, list[Any]]:
     """The corners of the step function, from step 0 to the longest time known."""
     corners = [(0, 1.0, 1.0, 1.0)]
     for row in zip(known.steps, known.share, known.lower, known.upper, strict=True):
