@@ -77,7 +77,10 @@ def run_sweep(
     progress = progress or SweepProgress()
     points = expand(sweep, notify=progress.tell)
     for point in points:
-        check_hardware(point.spec)
+        try:
+            check_hardware(point.spec)
+        except InputError as error:
+            raise InputError(f"sweep {sweep.name}, point {point.name}: {error}") from None
     _check_packages(sweep)
     place = SweepPlace(open_store(out).uri, sweep.name)
     with stop_on_signal() as stop:

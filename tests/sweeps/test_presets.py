@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from grokcore.claims import LEDGER
 from grokcore.sweeps import expand, load_sweep, sweep_names
 
 NAMES = sweep_names()
@@ -32,3 +33,12 @@ def test_small_ones_need_no_gpu(name: str) -> None:
         assert point.spec.training.precision == "fp32"
         assert point.spec.model.width <= 128
         assert point.spec.training.max_steps <= 6000
+
+
+def test_every_claim_has_a_sweep_that_is_meant_for_it_in_full_and_in_small() -> None:
+    claims = {claim.id for claim in LEDGER if claim.number <= 20}
+    assert len(claims) == 20
+    for names in (SMALL, set(NAMES) - set(SMALL)):
+        meant = {claim for name in names for claim in load_sweep(name).claims}
+        assert claims <= meant
+        assert meant <= {claim.id for claim in LEDGER}, "no sweep names a claim that there is not"
