@@ -104,7 +104,7 @@ def _confound(
 ) -> ConfoundResult:
     """The parts that a confound makes; `known` keeps what the same runs have come to before."""
     parts = []
-    for value, strata in parts_by(confound, claim, members).items():
+    for value, strata in sorted(parts_by(confound, claim, members).items()):
         runs = _runs_of(strata)
         found = known.get(runs) or claim.predicate.judge(claim.factor, strata, claim.alpha)
         known[runs] = found

@@ -44,23 +44,21 @@ class Sample:
     reached: npt.NDArray[np.bool_]
     horizon: Floats
 
-    def scores(self, slope: float) -> Floats:
-        """Log-rank scores of times from which `slope` x setting is taken off: of runs with no effect left, if right."""
-        shift = slope * self.setting
-        limit = min((self.horizon - shift)[self.setting == level].max() for level in np.unique(self.setting))
-        time = np.minimum(self.time - shift, limit)
-        reached = self.reached & (self.time - shift <= limit + 1e-12)
-        return log_rank_scores(time, reached)
+    def scores(self, slopes: Sequence[float]) -> Floats:
+        """Log-rank scores (runs, slopes) of times from which slope x setting is taken off: if the slope is right, no
+        effect is left in them."""
+        shift = np.outer(self.setting, slopes)
+        levels = [(self.horizon[:, None] - shift)[self.setting == level].max(axis=0) for level in set(self.setting)]
+        limit = np.min(levels, axis=0)
+        time = self.time[:, None] - shift
+        return log_rank_scores(np.minimum(time, limit), self.reached[:, None] & (time <= limit + 1e-12))
 
 
 def log_rank_scores(time: Floats, reached: npt.NDArray[np.bool_]) -> Floats:
-    """Observed minus expected of each run: they sum to 0."""
+    """Observed minus expected of each run (rows) in each column of times; columns sum to 0."""
     time = time.round(12)  # times that were the same before a setting was taken off are the same after it
-    steps = np.unique(time[reached])[:, None]
-    at_risk = time >= steps
-    events = ((time == steps) & reached).sum(axis=1)
-    hazard = events / at_risk.sum(axis=1)
-    scores: Floats = reached.astype(float) - hazard @ at_risk
+    later = time[:, None] >= time[None]  # [i, j]: run i was still at risk when run j got there
+    scores: Floats = reached - np.sum(later * (reached / later.sum(axis=0))[None], axis=1)
     return scores
 
 
@@ -95,7 +93,7 @@ class Exchange:
 
     def _scores(self, slopes: Sequence[float]) -> list[Floats]:
         """Per stratum, the scores of each run (rows) at each slope (columns)."""
-        return [np.stack([sample.scores(slope) for slope in slopes], axis=1) for sample in self._samples]
+        return [sample.scores(slopes) for sample in self._samples]
 
     def _observed(self, scores: Sequence[Floats]) -> Floats:
         total = np.zeros(scores[0].shape[1])
@@ -138,16 +136,15 @@ class Exchange:
 
         None where it does not within `widest`: one side never got there.
         """
-        grid = _grid(widest)
-        signs = self._observed(self._scores(grid))
-        for place in range(len(grid) - 1):
-            if signs[place] < 0 <= signs[place + 1] and (signs[place + 1 :] > 0).any():
-                low, high = grid[place], grid[place + 1]
-                for _ in range(20):
-                    middle = (low + high) / 2
-                    low, high = (middle, high) if self._observed(self._scores([middle]))[0] < 0 else (low, middle)
-                return (low + high) / 2
-        return None
+        low, high = -widest, widest
+        for points in (_COARSE, _FINE, _FINE, _FINE):
+            grid = _grid(low, high, points)
+            signs = self._observed(self._scores(grid))
+            changes = [place for place in range(points - 1) if signs[place] < 0 <= signs[place + 1]]
+            if not changes or not (signs[changes[0] + 1 :] > 0).any():
+                return None
+            low, high = grid[changes[0]], grid[changes[0] + 1]
+        return (low + high) / 2
 
     def interval(self, alpha: float, widest: float) -> tuple[float | None, float | None]:
         """The slopes that are not rejected at `alpha`, as limits; None for one beyond `widest`.
@@ -156,7 +153,7 @@ class Exchange:
         too few to reject anything it is everything.
         """
         best = self.estimate(widest)
-        tried = sorted({*_grid(widest), *([] if best is None else [best])})
+        tried = sorted({*_grid(-widest, widest, _COARSE), *([] if best is None else [best])})
         kept = [place for place, p in enumerate(self.ps(tried)) if p >= alpha]
         if not kept and best is None:  # all that was tried is rejected: it lies beyond
             return (widest, None) if self._observed(self._scores([0.0]))[0] < 0 else (None, -widest)
@@ -169,17 +166,20 @@ class Exchange:
         )
 
     def _edge(self, kept: float, rejected: float, alpha: float) -> float:
-        for _ in range(8):
-            middle = (kept + rejected) / 2
-            if self.p(middle) >= alpha:
-                kept = middle
-            else:
-                rejected = middle
+        """The first slope from `kept` to `rejected` that is rejected, as far as it matters."""
+        for _ in range(2):
+            grid = _grid(kept, rejected, _FINE)
+            place = next(place for place, p in enumerate([*self.ps(grid[:-1]), 0.0]) if p < alpha)
+            kept, rejected = grid[max(place - 1, 0)], grid[place]
         return rejected
 
 
-def _grid(widest: float) -> list[float]:
-    return [float(slope) for slope in np.linspace(-widest, widest, 49)]
+_COARSE, _FINE = 49, 17
+"""Slopes that are tried over the whole range, and between two of these."""
+
+
+def _grid(low: float, high: float, points: int) -> list[float]:
+    return [float(slope) for slope in np.linspace(low, high, points)]
 
 
 def _arrangements(settings: Floats) -> int:

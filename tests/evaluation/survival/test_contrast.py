@@ -34,7 +34,7 @@ def test_scores_add_up_to_observed_minus_expected() -> None:
     """Of the same example: 9 relapses under 6-MP where 19.25 were expected."""
     sample = [*times(LEUKAEMIA), *times(PLACEBO)]
     steps = np.array([float(time.step) for time in sample])
-    scores = log_rank_scores(steps, np.array([not time.censored for time in sample]))
+    (scores,) = log_rank_scores(steps[:, None], np.array([[not time.censored] for time in sample])).T
     assert scores[:21].sum() == pytest.approx(9 - 19.25, abs=0.005)
     assert scores.sum() == pytest.approx(0)
 
