@@ -25,8 +25,8 @@ _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""
 
 
-class UnfinishedError(InputError):
-    """A run has no evaluation of all that its journal holds."""
+class UnusableError(InputError):
+    """A run that is whole, but not to be compared as it is: it waits for its evaluation, or another version made it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def read_records(
 
     Args:
         places: run directories, or anything below which runs lie: a path, a `file://` or an `s3://` URI.
-        unfinished: what becomes of runs without an evaluation, or with one of fewer steps than they have by now.
+        unfinished: what becomes of runs without an evaluation, or with one of fewer steps than they have by now, and of
+            those that this version of grokcore would not have made.
         notify: called with a line for each run that is left out.
 
     Raises:
@@ -102,7 +103,9 @@ def read_records(
         else:
             notify(f"left out: {one}")
     if not records:
-        raise InputError(f"none of the {len(uris)} runs here is evaluated yet; make it so with: grokcore evaluate RUN")
+        raise InputError(
+            f"none of the {len(uris)} runs here is evaluated and of this version; for the former: grokcore evaluate RUN"
+        )
     return _each_once(records, notify)
 
 
@@ -123,10 +126,10 @@ def _is_half_deleted(place: str, files: Sequence[Any]) -> bool:
     return any(file.key == f"{place}/{DELETING}".lstrip("/") for file in files)
 
 
-def _read_or_reason(uri: str) -> RunRecord | UnfinishedError:
+def _read_or_reason(uri: str) -> RunRecord | UnusableError:
     try:
         return read_record(uri)
-    except UnfinishedError as error:
+    except UnusableError as error:
         return error
 
 
@@ -134,7 +137,7 @@ def read_record(uri: str) -> RunRecord:
     """The evaluated run in a directory.
 
     Raises:
-        UnfinishedError: it is not evaluated, or has gone on since.
+        UnusableError: it is not evaluated, or has gone on since, or its spec makes another run by now.
         InputError: a file is missing or damaged, or belongs to another run.
         TransientError: the store could not be reached.
     """
@@ -142,7 +145,7 @@ def read_record(uri: str) -> RunRecord:
         manifest = read_manifest(directory)
         spec = read_spec(directory / "spec.yaml")
         if not (directory / EVALUATION).exists():
-            raise UnfinishedError(f"{uri} has no evaluation yet; make one with: grokcore evaluate {uri}")
+            raise UnusableError(f"{uri} has no evaluation yet; make one with: grokcore evaluate {uri}")
         journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
         try:
             evaluation: Evaluation = validate(Evaluation, read_json(directory / EVALUATION))
@@ -151,7 +154,7 @@ def read_record(uri: str) -> RunRecord:
     _check_identity(uri, spec, manifest, evaluation)
     last = journal[-1]["step"] if journal else None
     if evaluation.step != last:
-        raise UnfinishedError(
+        raise UnusableError(
             f"{uri} was evaluated at step {evaluation.step}, but its journal ends at {last}; bring it up to date with: "
             f"grokcore evaluate {uri}"
         )
@@ -162,14 +165,14 @@ def read_record(uri: str) -> RunRecord:
 
 def _check_identity(uri: str, spec: ExperimentSpec, manifest: Manifest, evaluation: Evaluation) -> None:
     if spec.training.precision == "auto" or spec.run_id != manifest.run_id:
-        raise InputError(
-            f"{uri} is run {manifest.run_id}, but its spec.yaml is another's: it was changed since, or made by a "
-            "version of grokcore whose runs give other curves"
+        raise UnusableError(
+            f"{uri} is run {manifest.run_id}, which its spec.yaml does not make: either it was changed, or the run was "
+            "made by a version of grokcore with other data or curves; leave it out or train it anew"
         )
     if evaluation.run_id != manifest.run_id:
         raise InputError(f"{uri} holds the evaluation of run {evaluation.run_id}, but is run {manifest.run_id}")
     if evaluation.evaluation_id != spec.evaluation_id:
-        raise UnfinishedError(
+        raise UnusableError(
             f"{uri} was evaluated by other rules than its spec's; bring it up to date with: grokcore evaluate {uri}"
         )
 

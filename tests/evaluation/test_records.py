@@ -86,7 +86,7 @@ def train_on(run: Path) -> None:
         (change_rules, "evaluated by other rules"),
         (lambda run: (run / "evaluation.json").write_text('{"format": 1}'), "is damaged or of another version: run_id"),
         (lambda run: (run / "metrics.jsonl").write_text('{"step": 1}\n'), "is no evaluation: the journal is damaged"),
-        (damage_spec, "its spec.yaml is another's"),
+        (damage_spec, "which its spec.yaml does not make"),
         (swap_evaluation, "holds the evaluation of run 0000000000000000"),
     ],
 )
