@@ -13,8 +13,8 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
 INK, FAINT, GRID = "#1b1b1b", "#6b6b6b", "#e4e4e4"
 
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
-DASHES = ("solid", "dashed", "dotted", "dotdash")
-DASH_LENGTHS = {"solid": "none", "dashed": "6 3", "dotted": "2 3", "dotdash": "2 3 6 3"}
+DASHES = ("solid", "dashed", "dotted", "dotdash", "14 4")
+DASH_LENGTHS = {"solid": "none", "dashed": "6 3", "dotted": "2 3", "dotdash": "2 3 6 3", "14 4": "14 4"}
 """The same dashes for SVG."""
 
 

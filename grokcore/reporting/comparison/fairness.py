@@ -44,14 +44,14 @@ class Confound:
     within: bool = False
 
 
-def size_table(study: Study, tuned: Mapping[str, Tuned]) -> Table:
+def size_table(study: Study, tuned: Mapping[str, Tuned | None]) -> Table:
     """Parameters, arithmetic, rates, and what was tuned, by group."""
     columns = ["Parameters", "Compute per step", "Learning rate", "Weight decay", "Batch", "Steps", "Tuned"]
     rows = [Row(group.label, _size_cells(group, tuned)) for group in study.groups]
     return Table("Size, rates and tuning", columns, [Section("", rows)])
 
 
-def _size_cells(group: Group, tuned: Mapping[str, Tuned]) -> list[Cell]:
+def _size_cells(group: Group, tuned: Mapping[str, Tuned | None]) -> list[Cell]:
     model, training = group.runs[0].manifest.model, group.spec.training
     steps = sorted({run.evaluation.step for run in group.runs})
     return [
@@ -65,11 +65,11 @@ def _size_cells(group: Group, tuned: Mapping[str, Tuned]) -> list[Cell]:
     ]
 
 
-def _tuned_cell(group: Group, tuned: Mapping[str, Tuned]) -> Cell:
-    found = {id(one): one for run in group.runs if (one := tuned.get(run.manifest.run_id)) is not None}
-    if not found:
-        return Cell("not recorded", muted=True)
-    one = next(iter(found.values()))
+def _tuned_cell(group: Group, tuned: Mapping[str, Tuned | None]) -> Cell:
+    found = [tuned[run.manifest.run_id] for run in group.runs if run.manifest.run_id in tuned]
+    one = next((one for one in found if one is not None), None)
+    if one is None:
+        return Cell("no" if found else "not recorded", muted=True)
     short = short_names(list(one.values))
     searched = ", ".join(f"{short[name]} {value_text(value)}" for name, value in one.values.items())
     return Cell(

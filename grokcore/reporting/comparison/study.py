@@ -141,7 +141,7 @@ def _splits(groups: Sequence[Group]) -> list[Split]:
 
 
 def _styles(groups: Sequence[Group], axes: Sequence[Axis]) -> list[Style]:
-    """Two short axes: a colour per value of the one, a dash per value of the other; else each its own.
+    """Two axes: a colour per value of the longer one, a dash per value of the other; else each its own.
 
     An axis of numbers gets colours that have an order, too.
     """
@@ -153,8 +153,11 @@ def _styles(groups: Sequence[Group], axes: Sequence[Axis]) -> list[Style]:
         coloured, dashed = sorted(axes, key=lambda axis: -len(axis.values))
         count = len(coloured.values)
         colours = in_order(count) if coloured.is_numeric and count > 2 else CYCLE
-        if count <= len(colours) and len(dashed.values) <= len(DASHES):
-            return [Style(colours[_place(group, coloured)], DASHES[_place(group, dashed)], width) for group in groups]
+        if count <= len(colours):
+            dashes = [DASHES[_place(group, dashed) % len(DASHES)] for group in groups]
+            return [
+                Style(colours[_place(group, coloured)], dash, width) for group, dash in zip(groups, dashes, strict=True)
+            ]
     return [told_apart(number, width) for number in range(len(groups))]
 
 

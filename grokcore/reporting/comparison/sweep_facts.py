@@ -89,20 +89,22 @@ def read_sweep_facts(store: Store) -> SweepFacts | None:
     return facts
 
 
-def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned]:
-    """What was tuned, by run id; runs that nothing was tuned for are left out."""
-    if facts is None or facts.tuning is None:
-        return {}
-    steps = facts.tuning.steps
-    return {
-        run.run_id: Tuned(
-            values=point.tuned.values,
-            trials=len(point.tuned.trials),
-            steps=steps,
-            flops=sum({trial.places: trial.flops for trial in point.tuned.trials}.values()),
-            split=point.tuned.split,
-        )
-        for point in facts.points
-        if point.tuned is not None
-        for run in point.runs
-    }
+def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned | None]:
+    """What was tuned, by run id: None for runs that nothing was tuned for, no entry for those the index is silent on."""
+    found: dict[str, Tuned | None] = {}
+    if facts is not None:
+        for point in facts.points:
+            found |= dict.fromkeys((run.run_id for run in point.runs), _tuned(point.tuned, facts.tuning))
+    return found
+
+
+def _tuned(point: _Tuned | None, tuning: _Tuning | None) -> Tuned | None:
+    if point is None or tuning is None:
+        return None
+    return Tuned(
+        values=point.values,
+        trials=len(point.trials),
+        steps=tuning.steps,
+        flops=sum({trial.places: trial.flops for trial in point.trials}.values()),
+        split=point.split,
+    )
