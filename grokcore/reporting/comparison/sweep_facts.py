@@ -90,7 +90,7 @@ def read_sweep_facts(store: Store) -> SweepFacts | None:
 
 
 def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned | None]:
-    """What was tuned, by run id: None for runs that nothing was tuned for, no entry for those the index is silent on."""
+    """What was tuned, by run id: None where nothing was, no entry for runs that the index does not name."""
     found: dict[str, Tuned | None] = {}
     if facts is not None:
         for point in facts.points:
