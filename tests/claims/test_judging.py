@@ -58,7 +58,7 @@ def test_three_seeds_against_three_are_never_enough_for_a_difference_of_times() 
             assert least.least > claim.alpha
     result = judged("llama-groks-later", against(GPT2, LLAMA, (50, 1500), seeds=3))
     assert result.verdict == "underpowered"
-    assert result.needs == ["1 more seeds in each group: so few cannot differ by more than chance"]
+    assert result.needs == ["1 more seed in each group: so few cannot differ by more than chance"]
 
 
 def test_a_confound_that_turns_the_verdict_is_named() -> None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from grokcore.claims.base import Part
 from grokcore.claims.factors import Factor
-from grokcore.claims.predicates.finding import Finding, factor_text, p_text, runs
+from grokcore.claims.predicates.finding import Finding, factor_text, p_text, runs, seeds
 from grokcore.evaluation.curves import accuracy_of
 from grokcore.evaluation.survival import Definition, Effect, Reached, Timed, effect_of, follow_up, potential, times_of
 
@@ -147,7 +147,7 @@ def _words_of_ends(factor: Factor, strata: Sequence[Stratum]) -> tuple[str, str]
 def _needs(effect: Effect, samples: Sequence[Sequence[Timed]], direction: Direction, alpha: float) -> tuple[str, ...]:
     """What would decide it, as far as that can be foreseen from the runs that there are."""
     if effect.least > alpha:
-        return (f"{_seeds_missing(samples, alpha)} more seeds in each group: so few cannot differ by more than chance",)
+        return (f"{seeds(_seeds_missing(samples, alpha))} in each group: so few cannot differ by more than chance",)
     if effect.ratio is None or effect.lower is None or effect.upper is None:
         return ("a longer budget, or more seeds: too few runs grok for the factor to have limits",)
     edges = [edge for region in (*_CLAIMED[direction], *_EXCLUDED[direction]) for edge in region if 0 < edge < math.inf]

@@ -33,6 +33,10 @@ def runs(number: int) -> str:
     return "1 run" if number == 1 else f"{number} runs"
 
 
+def seeds(number: int) -> str:
+    return "1 more seed" if number == 1 else f"{number} more seeds"
+
+
 def steps(number: float) -> str:
     return f"{number:,.0f} steps"
 

@@ -42,7 +42,7 @@ class Groks(Part):
             if set(self.splits) <= run.evaluation.held_out.keys()
         ]
         late = "" if self.delay is None else f", each {self.delay:g} times as late as the training set or later"
-        what = f"{'reach' if len(answers) != 1 else 'reaches'} the threshold on {' and '.join(self.splits)}{late}"
+        what = f"reach the threshold on {' and '.join(self.splits)}{late}"
         return most(answers, what, alpha, f"a budget of {self.patience:g} times the steps to memorise")
 
     def _answer(self, run: RunRecord) -> Answer:

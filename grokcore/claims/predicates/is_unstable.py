@@ -39,7 +39,7 @@ class IsUnstable(Part):
                 sides[int(member.level == stratum.levels[-1])].extend(answers)
         second = most(
             sides[1],
-            f"{'lose' if len(sides[1]) != 1 else 'loses'} accuracy on {self.split} again and again",
+            f"lose accuracy on {self.split} again and again",
             alpha,
             f"a budget of {self.patience:g} times the steps to memorise",
         )

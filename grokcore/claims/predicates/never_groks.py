@@ -9,7 +9,7 @@ from pydantic import Field
 
 from grokcore.claims.base import Part
 from grokcore.claims.factors import Factor
-from grokcore.claims.predicates.finding import Finding, Number, runs, steps
+from grokcore.claims.predicates.finding import Finding, Number, runs, seeds, steps
 from grokcore.claims.predicates.shares import more_runs, upper_tail
 from grokcore.evaluation.survival import Definition, follow_up, median_time, times_of
 
@@ -87,7 +87,10 @@ class NeverGroks(Part):
         limit = f"{steps(max(budgets))}, {self.budget:g} times what the reference takes" if budgets else "its budget"
         p = upper_tail(vain, vain)
         told = f"none of {runs(vain)} reached the threshold on {self.split} within {limit}"
-        told += f"; {runs(short)} too short to tell" if short else ""
+        if not vain:
+            told = f"no run has trained for {limit}, to tell whether it reaches the threshold on {self.split}"
+        elif short:
+            told += f"; {runs(short)} too short to tell"
         if vain and p <= alpha:
             return Finding("reproduced", f"{told}: it holds up to that budget", numbers, p)
         needs = []
@@ -98,5 +101,5 @@ class NeverGroks(Part):
         if short and budgets:
             needs.append(f"a budget of {steps(max(budgets))} for {runs(min(short, more))}")
         if more > short:
-            needs.append(f"{more - short} more seeds")
+            needs.append(seeds(more - short))
         return Finding("underpowered", told, numbers, p, tuple(needs))

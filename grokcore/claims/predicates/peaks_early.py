@@ -39,7 +39,7 @@ class PeaksEarly(Part):
             for run in member.group.runs
             if self.split in run.evaluation.held_out
         ]
-        what = f"{'peak' if len(answers) != 1 else 'peaks'} early on {self.split}, dip, and then reach the threshold"
+        what = f"peak early on {self.split}, dip, and then reach the threshold"
         return most(answers, what, alpha, f"a budget of {self.patience:g} times the steps to memorise")
 
     def _answer(self, run: RunRecord) -> Answer:

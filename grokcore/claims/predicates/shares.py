@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from grokcore.claims.base import Verdict
-from grokcore.claims.predicates.finding import Finding, p_text, runs
+from grokcore.claims.predicates.finding import Finding, p_text, runs, seeds
 
 Answer = Literal["yes", "no", "open"]
 
@@ -24,18 +24,18 @@ def most(answers: Sequence[Answer], what: str, alpha: float, wait: str) -> Findi
     yes, no, open_ = (answers.count(answer) for answer in ("yes", "no", "open"))
     p_yes, p_no = upper_tail(yes, yes + no), upper_tail(no, yes + no)
     verdict: Verdict = "reproduced" if p_yes <= alpha else "refuted" if p_no <= alpha else "underpowered"
-    chance = p_yes if yes >= no else p_no
-    told = f"{yes} of {runs(yes + no)} {what}" if yes + no else f"no run is long enough to tell whether it {what}"
-    if yes + no:
-        told += f" ({p_text(chance)} if only half of all such runs would)" if yes >= no else f" ({p_text(chance)})"
-    if open_:
+    chance = "" if no > yes else " if only half of all such runs would"
+    told = f"{yes} of {yes + no} runs {what} ({p_text(min(p_yes, p_no))}{chance})"
+    if not yes + no:
+        told = f"no run is long enough to tell whether such runs {what}"
+    elif open_:
         told += f"; {runs(open_)} too short to tell"
     needs: tuple[str, ...] = ()
     if verdict == "underpowered":
         more = more_runs(yes, no, alpha)
         usable = min(open_, more)
         parts = [f"{wait} for {runs(usable)}"] if usable else []
-        parts += [f"{more - usable} more seeds, if they answer as most do"] if more > usable else []
+        parts += [f"{seeds(more - usable)}, if they answer as most do"] if more > usable else []
         needs = tuple(parts)
     return Finding(verdict, told, {"yes": yes, "no": no, "open": open_}, p_yes if yes >= no else p_no, needs)
 
