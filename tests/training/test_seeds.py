@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 import grokcore
 from grokcore.cli import main
-from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError, TransientError
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training import TrainResult
@@ -393,3 +393,4 @@ def test_jobs_and_outcomes_travel_unchanged() -> None:
     for error in (GrokcoreError("a"), InputError("b"), TransientError("c"), StoppedError("d")):
         back = decode_outcome(encode_outcome(error))
         assert (type(back), str(back)) == (type(error), str(error))
+    assert type(decode_outcome(encode_outcome(AbsentError("e")))) is InputError, "what decides the exit code"

@@ -33,7 +33,8 @@ def decode_job(message: dict[str, Any]) -> Job:
 def encode_outcome(outcome: TrainResult | GrokcoreError) -> dict[str, Any]:
     if isinstance(outcome, TrainResult):
         return {"result": asdict(outcome)}
-    return {"error": type(outcome).__name__, "message": str(outcome)}
+    kind = next(kind.__name__ for kind in type(outcome).__mro__ if kind.__name__ in _ERRORS)  # of those with a code
+    return {"error": kind, "message": str(outcome)}
 
 
 def decode_outcome(message: dict[str, Any]) -> TrainResult | GrokcoreError:
