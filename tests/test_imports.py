@@ -112,6 +112,8 @@ def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
         ("import grokcore.claims", {"torch", "transformers", "kfp", "scipy", "boto3"}),
         ("import grokcore.runs, grokcore.stage", {"torch", "transformers", "kfp", "boto3"}),
         ("import grokcore.reporting; from grokcore import build_report", {"torch", "transformers", "kfp"}),
+        ("from grokcore.cli import main; main(['sweep', '--list'])", {"torch", "transformers", "kfp", "optuna"}),
+        ("from grokcore.sweeps import run_sweep", {"torch", "transformers", "kfp", "optuna", "bokeh", "boto3"}),
     ],
 )
 def test_what_is_light_imports_nothing_heavy(statement: str, heavy: set[str]) -> None:

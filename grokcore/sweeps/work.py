@@ -110,7 +110,7 @@ def do(
         notify=progress.tell,
     )
     outcomes: dict[str, Outcome] = {work.run: None for work in works}
-    for train, jobs in _batches([_job(work) for work in ordered], processes):
+    for train, jobs in batches([_job(work) for work in ordered], processes):
         for job, outcome in zip(jobs, train(jobs, listener), strict=True):
             outcomes[job.run] = outcome
         if any(isinstance(outcome, StoppedError) for outcome in outcomes.values()):
@@ -122,11 +122,11 @@ def _job(work: Work) -> Job:
     return Job(work.spec, work.data, work.run, "auto", evaluate=True)
 
 
-_Train = Callable[[Sequence[Job], Listener], list[Outcome]]
+Train = Callable[[Sequence[Job], Listener], list[Outcome]]
 
 
-def _batches(jobs: Sequence[Job], processes: int | None) -> Iterable[tuple[_Train, Sequence[Job]]]:
-    """Jobs that go together, and how: one queue for all on the CPU that have as many threads."""
+def batches(jobs: Sequence[Job], processes: int | None) -> Iterable[tuple[Train, Sequence[Job]]]:
+    """Jobs that go together, and how: one queue for all on the CPU that have as many threads, then points on a GPU."""
 
     def in_processes(batch: Sequence[Job], listener: Listener) -> list[Outcome]:
         return train_in_processes(batch, listener, processes)

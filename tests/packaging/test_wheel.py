@@ -43,6 +43,7 @@ def test_the_wheel_has_one_package_and_its_data(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"grokcore"}
     assert "grokcore/compiled/grokking_experiment.yaml" in names
     assert "grokcore/presets/demo.yaml" in names
+    assert "grokcore/sweeps/presets/values.yaml" in names
     assert "grokcore/py.typed" in names
     assert any(name.startswith("grokcore/reporting/") and name.endswith(".j2") for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -1,0 +1,215 @@
+"""A sweep from its spec to its comparison, on real processes: what is there is kept, what is missing is made."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import grokcore
+from grokcore.cli import main
+from grokcore.errors import AbsentError, InputError
+from grokcore.evaluation.records import groups_of, read_records
+from grokcore.spec import load_spec
+from grokcore.storage import open_store
+from grokcore.sweeps import SweepSpec, load_sweep, read_index, run_sweep
+from grokcore.sweeps.progress import SweepProgress
+from grokcore.telemetry import read_manifest
+from grokcore.training.lock import sole_writer
+from tests.sweeps.conftest import TINY, journals
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a sweep that has run; read only."""
+    out = tmp_path_factory.mktemp("swept") / "store"
+    result = run_sweep(load_sweep(TINY), out, processes=1)
+    assert {name: len(records) for name, records in result.records.items()} == {"layers=1": 2, "layers=2": 2}
+    return out
+
+
+@pytest.fixture
+def store(swept: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(swept, tmp_path / "store")
+    return tmp_path / "store"
+
+
+def test_a_store_holds_shared_data_ordinary_runs_and_the_sweep(swept: Path) -> None:
+    index = read_index(swept / "sweeps" / "tiny")
+    assert [point.settings for point in index.points] == [{"model.layers": 1}, {"model.layers": 2}]
+    assert index.places() == [f"runs/{run.run_id}/local" for point in index.points for run in point.runs]
+    assert [path.name for path in (swept / "datasets").iterdir()] == [index.points[0].dataset_id]
+    written = {path.name for path in (swept / "sweeps" / "tiny").iterdir()}
+    assert {"sweep.yaml", "index.json", "report.html", "runs.csv", "runs.parquet", "curves.parquet"} <= written
+    groups = groups_of(read_records([swept / "runs"]))
+    assert [[run.spec.seed for run in group.runs] for group in groups] == [[0, 1], [0, 1]]
+
+
+def test_each_run_is_what_training_it_alone_gives_bit_for_bit(swept: Path, tmp_path: Path) -> None:
+    """With as many threads: one each, as several seeds of one spec have."""
+    sweep = load_sweep((swept / "sweeps" / "tiny" / "sweep.yaml").read_text())
+    run = read_index(swept / "sweeps" / "tiny").points[1].runs[1]
+    assert (run.seed, run.step, run.exit_reason) == (1, 12, "budget_steps")
+    overrides = ["model.layers=2", "seed=1", "training.threads=1"]
+    spec = load_spec("smoke", ["model.width=16", "training.max_steps=12", "evaluation.interval=6", *overrides])
+    assert spec.run_id == run.run_id
+    grokcore.train_model(spec, swept / "datasets" / sweep.base.dataset_id, tmp_path / "alone")
+    assert journals(tmp_path)["alone"] == journals(swept)[run.place]
+
+
+def test_what_is_done_is_not_run_again(store: Path, tiny: SweepSpec) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (store / "runs").rglob("*")}
+    (store / "sweeps" / "tiny" / "report.html").unlink()
+    run_sweep(tiny, store)
+    assert {path: path.stat().st_mtime_ns for path in (store / "runs").rglob("*")} == before
+    assert (store / "sweeps" / "tiny" / "report.html").exists()
+
+
+def test_only_what_is_missing_is_made_and_a_larger_budget_goes_on(store: Path, tiny: SweepSpec) -> None:
+    whole = journals(store)
+    places = read_index(store / "sweeps" / "tiny").places()
+    shutil.rmtree(store / places[0])
+    (store / places[3] / "evaluation.json").unlink()
+    said = io.StringIO()
+    run_sweep(tiny, store, processes=1, progress=SweepProgress(said))
+    assert journals(store) == whole
+    assert "done  layers=1, seed 0" in said.getvalue()
+    assert "done  layers=2, seed 1" in said.getvalue(), "trained, but not evaluated any more"
+    assert "layers=1, seed 1" not in said.getvalue()
+
+    said = io.StringIO()
+    longer = load_sweep(TINY, ["training.max_steps=18"])
+    result = run_sweep(longer, store, processes=1, progress=SweepProgress(said))
+    assert said.getvalue().count("resuming at step 12") == 4
+    assert "held another version of this sweep" in said.getvalue()
+    after = journals(store)
+    assert all(after[place][: len(lines)] == lines and after[place][-1]["step"] == 18 for place, lines in whole.items())
+    assert [run.step for point in result.index.points for run in point.runs] == [18] * 4
+
+    shorter = run_sweep(tiny, store)
+    assert journals(store) == after, "a run that went further than it need not is left as it is"
+    assert [run.state for point in shorter.index.points for run in point.runs] == ["done"] * 4
+
+
+def test_a_run_that_fails_or_is_anothers_stops_no_other_and_is_named_at_the_end(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One run cannot be locked, one is being written by somebody else, one is missing, and one is there."""
+    _, failing, taken, missing = places = read_index(store / "sweeps" / "tiny").places()
+    for place in places[1:]:
+        shutil.rmtree(store / place)
+    (store / failing / ".lock").mkdir(parents=True)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    with sole_writer(open_store(store / taken)):
+        assert main(["sweep", str(tmp_path / "tiny.yaml"), "--out", str(store), "--jobs", "1"]) == 75, (
+            "which helps first"
+        )
+    output = capsys.readouterr()
+    assert output.err.splitlines()[-1] == (
+        "grokcore: 2 of 4 runs failed (layers=1, seed 1; layers=2, seed 0); the other runs are complete"
+    )
+    assert "layers=1  1/2" in output.out
+    assert "layers=2  1/2" in output.out
+    assert f"report  {store}/sweeps/tiny/report.html" in output.out
+    runs = {run.place: run for point in read_index(store / "sweeps" / "tiny").points for run in point.runs}
+    assert [runs[place].state for place in places] == ["done", "failed", "failed", "done"]
+    assert ".lock" in str(runs[failing].message)
+    assert "is being written by process" in str(runs[taken].message)
+    assert (store / missing / "evaluation.json").exists()
+    assert not (store / taken / "metrics.jsonl").exists()
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def reached(store: Path) -> list[int]:
+    """The last step of every run that has begun."""
+    return [lines[-1]["step"] for lines in journals(store).values() if lines]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command on `tmp_path / "store"`, two endless runs of four under way; killed in the end, whatever happens."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    endless = ["--set", "training.max_steps=1000000", "--set", "training.checkpoint_interval=null"]
+    command = [sys.executable, "-m", "grokcore", "sweep", "tiny.yaml", "--out", "store", "--jobs", "2", *endless]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        wait_for(lambda: len(steps := reached(tmp_path / "store")) == 2 and max(steps) > 20)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_signal_saves_all_runs_and_begins_none(started: subprocess.Popen[str], tmp_path: Path) -> None:
+    begun = list((tmp_path / "store" / "runs").glob("*/local"))
+    started.send_signal(signal.SIGTERM)
+    _, stderr = started.communicate(timeout=60)
+    assert started.returncode == 143
+    assert stderr.splitlines()[-1] == (
+        "grokcore: stopped with 4 of 4 runs unfinished; the same command goes on from there"
+    )
+    assert "Traceback" not in stderr
+    assert len(begun) == 2, "--jobs 2"
+    assert all(read_manifest(run).exit_reason == "stopped" for run in begun)
+    sweep = tmp_path / "store" / "sweeps" / "tiny"
+    states = [run.state for point in read_index(sweep).points for run in point.runs]
+    assert set(states) == {"stopped", "waiting"}
+    assert not (sweep / "report.html").exists()
+
+
+def test_a_sweep_that_is_killed_goes_on(
+    started: subprocess.Popen[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The runs notice that nobody waits for them any more, and save themselves."""
+    store = tmp_path / "store"
+    started.kill()
+    begun = list((store / "runs").glob("*/local"))
+    wait_for(lambda: all(read_manifest(run).exit_reason == "stopped" for run in begun))
+    steps = max(reached(store)) + 3
+    command = ["sweep", str(tmp_path / "tiny.yaml"), "--out", str(store), "--set", f"training.max_steps={steps}"]
+    assert main(command) == 0
+    assert "resuming at step" in capfd.readouterr().err
+    assert reached(store) == [steps] * 4
+
+
+def test_on_object_storage(s3_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sweep = load_sweep(TINY.replace("[1, 2]", "[1]").replace("0..1", "[0]"), ["training.max_steps=6"])
+    result = run_sweep(sweep, s3_uri, processes=1)
+    assert result.report == f"{s3_uri}/sweeps/tiny/report.html"
+    assert b"<html" in open_store(s3_uri).read("sweeps/tiny/report.html")
+    (place,) = read_index(f"{s3_uri}/sweeps/tiny").places()
+    before = open_store(s3_uri).find(f"{place}/manifest.json")
+    assert run_sweep(sweep, s3_uri).index == result.index
+    assert open_store(s3_uri).find(f"{place}/manifest.json") == before
+
+
+def test_what_cannot_run_here_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    axes = "[{kind: grid, field: training.precision, values: [fp32, fp16]}]"
+    sweep = load_sweep(f"name: half\nbase: smoke\noverrides: [training.device=cpu]\naxes: {axes}\n")
+    with pytest.raises(InputError, match=r"point precision=fp16: training\.precision=fp16 needs a CUDA GPU"):
+        run_sweep(sweep, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_index_that_is_absent_or_damaged_is_one_line(store: Path) -> None:
+    with pytest.raises(AbsentError, match=r"there is no sweep at .*: it has no index\.json"):
+        read_index(store)
+    (store / "sweeps" / "tiny" / "index.json").write_text('{"format": 2}')
+    with pytest.raises(InputError, match="is damaged or of another version: format") as caught:
+        read_index(store / "sweeps" / "tiny")
+    assert "\n" not in str(caught.value)
