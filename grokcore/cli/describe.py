@@ -21,6 +21,8 @@ _SCHEMAS = {
     "dataset": "grokcore.data:DatasetInfo",
     "manifest": "grokcore.telemetry:Manifest",
     "evaluation": "grokcore.evaluation.result:Evaluation",
+    "sweep": "grokcore.sweeps:SweepSpec",
+    "sweep-index": "grokcore.sweeps:SweepIndex",
     "claims": "grokcore.claims.result:Claims",
 }
 

@@ -122,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--schema",
         nargs="?",
         const="spec",
-        choices=("spec", "dataset", "manifest", "evaluation", "claims"),
+        choices=("spec", "dataset", "manifest", "evaluation", "sweep", "sweep-index", "claims"),
         help="print the JSON schema of the spec, or of a file that runs leave (default: %(const)s)",
     )
 
