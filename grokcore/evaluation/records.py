@@ -81,7 +81,7 @@ def read_records(
         places: run directories, or anything below which runs lie: a path, a `file://` or an `s3://` URI.
         unfinished: what becomes of runs without an evaluation, or with one of fewer steps than they have by now, and of
             those that this version of grokcore would not have made.
-        notify: called with a line for each run that is left out.
+        notify: called with a line for each run that is left out, and with one for all that are there twice.
 
     Raises:
         InputError: there is no run, a file of one is missing or damaged, or a run waits for `grokcore evaluate`.
@@ -179,6 +179,7 @@ def _check_identity(uri: str, spec: ExperimentSpec, manifest: Manifest, evaluati
 
 def _each_once(records: Sequence[RunRecord], notify: Callable[[str], None]) -> list[RunRecord]:
     kept: dict[tuple[str, str], RunRecord] = {}
+    left_out: list[tuple[RunRecord, RunRecord]] = []
     for record in records:
         key = record.manifest.run_id, record.evaluation.evaluation_id
         other = kept.setdefault(key, record)
@@ -186,7 +187,11 @@ def _each_once(records: Sequence[RunRecord], notify: Callable[[str], None]) -> l
             continue
         longer, shorter = (record, other) if record.evaluation.step > other.evaluation.step else (other, record)
         kept[key] = longer
-        notify(f"left out: {shorter.uri} is the same run as {longer.uri}, seed included")
+        left_out.append((shorter, longer))
+    if left_out:
+        shorter, longer = left_out[0]
+        more = f", and so are {len(left_out) - 1} more the same as others" if len(left_out) > 1 else ""
+        notify(f"left out: {shorter.uri} is the same run as {longer.uri}, seed included{more}")
     return list(kept.values())
 
 

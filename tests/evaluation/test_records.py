@@ -57,6 +57,16 @@ def test_the_same_run_counts_once_and_the_longer_copy_is_kept(tmp_path: Path) ->
     assert told == [f"left out: {tmp_path / 'first'} is the same run as {tmp_path / 'second'}, seed included"]
 
 
+def test_many_copies_are_told_in_one_line(tmp_path: Path) -> None:
+    for seed in range(3):
+        write(made(f"seed={seed}"), tmp_path / "here" / str(seed))
+        write(made(f"seed={seed}"), tmp_path / "there" / str(seed))
+    told: list[str] = []
+    assert len(read_records([tmp_path], notify=told.append)) == 3
+    assert len(told) == 1
+    assert told[0].endswith("seed included, and so are 2 more the same as others")
+
+
 def damage_spec(run: Path) -> None:
     text = (run / "spec.yaml").read_text()
     (run / "spec.yaml").write_text(text.replace("seed: 0", "seed: 5", 1))
