@@ -20,7 +20,14 @@ def test_every_preset_loads_and_says_what_it_shows(name: str) -> None:
 def test_the_documented_presets_exist() -> None:
     assert set(preset_names()) >= {
         "comparison-small",
+        "complex-reasoning",
+        "complex-reasoning-small",
+        "composition",
+        "composition-small",
         "demo",
+        "in-context",
+        "in-context-recall",
+        "in-context-small",
         "modular",
         "smoke",
         "thesis",
@@ -36,6 +43,17 @@ def test_thesis_presets_differ_in_the_model_alone(architecture: str) -> None:
     assert other.model.architecture == architecture
     assert (other.task, other.training, other.evaluation) == (reference.task, reference.training, reference.evaluation)
     assert load_spec("thesis", [f"model.architecture={architecture}"]).model == other.model
+
+
+@pytest.mark.parametrize("name", ["composition", "complex-reasoning", "in-context"])
+def test_large_presets_of_other_tasks_are_trained_as_the_thesis_is(name: str) -> None:
+    reference, other = load_spec("thesis"), load_spec(name)
+    assert other.task.kind == name.replace("-", "_")
+    assert (other.model, other.training, other.evaluation) == (
+        reference.model,
+        reference.training,
+        reference.evaluation,
+    )
 
 
 def test_overrides_apply_in_order_and_take_any_number_format() -> None:
@@ -72,6 +90,10 @@ def test_an_explicit_override_that_does_not_apply_is_an_error_wherever_it_stands
         ("demo", ["task.id_ratio=1"], r"task\.id_ratio: .*less than 1"),
         ("demo", ["task.id_ratio=.999"], "out-of-domain entities; each needs at least 2: change entities or id_ratio"),
         ("demo", ["task.phi=1000"], "lower phi to at most 161"),
+        ("composition-small", ["task.out_degree=13"], "out_degree=13 is more than relations=12"),
+        ("in-context-small", ["task.context=3"], "long_context=3 must be greater than context=3"),
+        ("complex-reasoning", ["task.entities=9000"], r"task\.entities: .*less than or equal to 5000"),
+        ("demo", ["task.facts=mine.csv"], r"task\.facts: .*pattern"),
         ("modular", ["task.modulus=96", "task.operation=/"], "needs a prime modulus and 96 is not one"),
         ("modular", ["task.train_ratio=1e-9"], "empty split"),
         ("modular", ["training.stop_on_grok.split=ood"], "no held-out split of modular; allowed are test"),
