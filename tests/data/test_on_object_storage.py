@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.data import generate_dataset, open_dataset
+from grokcore.data import generate_dataset, open_dataset, read_facts, task_over
 from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask, dataset_id
 from grokcore.storage import Store, open_store, sha256
@@ -198,3 +198,16 @@ def test_files_of_another_version_that_was_faster_are_replaced(place: str, monke
     monkeypatch.setattr(S3Store, "write_new", slower)
     info = generate_dataset(TASK, place)
     assert open_dataset(place).info == info
+
+
+def test_facts_of_object_storage_become_a_data_set_there_with_the_facts_in_it(s3_uri: str, place: str) -> None:
+    rows = [f"island {number},area,{number * 7 % 5}" for number in range(30)]
+    open_store(s3_uri).write("islands.csv", "\n".join(["entity,attribute,value", *rows]).encode())
+    facts = read_facts(f"{s3_uri}/islands.csv", "attributes")
+    task = task_over(ComparisonTask(phi=4, id_ratio=0.8), facts)
+    generate_dataset(task, place, facts=facts)
+    dataset = open_dataset(place, dataset_id(task))
+    assert sha256(dataset.path / "facts.csv") == facts.sha256
+    assert read_facts(f"{place}/facts.csv", "attributes").sha256 == facts.sha256
+    with pytest.raises(InputError, match=r"nothing\.csv"):
+        read_facts(f"{s3_uri}/nothing.csv", "attributes")
