@@ -23,6 +23,13 @@
     }
   };
 
+  // On paper nothing can be unfolded.
+  window.addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll("details")) {
+      folded.open = true;
+    }
+  });
+
   Promise.resolve(drawn).then(() => {
     for (const button of buttons) {
       button.disabled = false;

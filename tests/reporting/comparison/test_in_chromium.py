@@ -118,6 +118,13 @@ def test_hostile_names_stay_text(visit: Callable[..., Visit]) -> None:
     assert page.frame.locator("a[href^=javascript]").count() == 0
 
 
+def test_on_paper_everything_is_unfolded(written: Written, visit: Callable[..., Visit]) -> None:
+    page = visit(written.html)
+    assert page.page.locator("details:not([open])").count() > 0
+    page.page.pdf()
+    assert page.page.locator("details:not([open])").count() == 0
+
+
 def test_all_can_be_reached_by_the_keyboard(written: Written, visit: Callable[..., Visit]) -> None:
     page = visit(written.html)
     page.frame.get_by_role("button", name="architecture llama").focus()
