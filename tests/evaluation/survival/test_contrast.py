@@ -99,6 +99,18 @@ def test_what_is_known_beyond_the_shorter_budget_does_not_count() -> None:
     assert effect.lower == pytest.approx(50 / 800, rel=0.01), "all that it tells: it is not that much faster"
 
 
+def test_a_longer_budget_alone_makes_no_difference() -> None:
+    """Up to step 50 both are alike; what the first group did in the time that the second never had is no evidence."""
+    second = side("45 50+ 50+ 50+", 1, followed=50)
+    alike = effect_of([[*side("45 50+ 50+ 50+", 0, followed=50), *second]])
+    longer = effect_of([[*side("45 60 70 80", 0), *second]])
+    assert longer.p == alike.p == 1
+    assert (
+        effect_of([[*side("20 30 60 70 80", 0), *second]]).p
+        == effect_of([[*side("20 30 50+ 50+ 50+", 0, followed=50), *second]]).p
+    )
+
+
 def test_a_dose_is_compared_with_all_others_and_counts_by_its_size() -> None:
     doses = [*side("100 110 120", 0), *side("200 220 240", 1), *side("400 440 480", 2)]
     effect = effect_of([doses])
