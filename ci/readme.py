@@ -12,6 +12,7 @@ from docstring_parser import parse
 from kfp.dsl import python_component
 from kfp.dsl.types import type_annotations
 
+LINE = 120
 _IMPORT = "from {module} import {name}"
 _LOAD = 'kfp.components.load_component_from_file("{path}")'
 
@@ -69,13 +70,17 @@ def render(definition: Any, folder: Path, compiled: str) -> str:
 
 
 def _usage(name: str, folder: Path, compiled: str) -> str:
+    loading = f"{name} = {_LOAD.format(path=folder / compiled)}"
+    if len(loading) > LINE:  # as the formatter breaks it
+        call, _, argument = loading.removesuffix(")").partition("(")
+        loading = f"{call}(\n    {argument}\n)"
     return (
         "```python\n"
         f"{_IMPORT.format(module='.'.join(folder.parts), name=name)}  # in a checkout\n"
         "```\n\n"
         "or, without the source,\n\n"
         "```python\n"
-        f"{name} = {_LOAD.format(path=folder / compiled)}\n"
+        f"{loading}\n"
         "```"
     )
 

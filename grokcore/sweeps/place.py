@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store, open_store
-from grokcore.storage.layout import run_uri
+from grokcore.storage.layout import run_uri, sweep_uri
 
 RUN_KEY = "local"
 """As `grokcore run` has it, so that both find each other's runs."""
@@ -24,7 +24,7 @@ class SweepPlace:
     @property
     def directory(self) -> Store:
         """`STORE/sweeps/NAME`: sweep.yaml, index.json, and what a comparison writes."""
-        return open_store(f"{self._root}/sweeps/{self.name}")
+        return open_store(sweep_uri(self._root, self.name))
 
     def dataset(self, spec: ExperimentSpec) -> str:
         """The URI of an experiment's data set."""

@@ -45,7 +45,7 @@ def test_small_ones_take_minutes_on_two_cores(name: str) -> None:
         trials = sweep.tuning.trials * len(sweep.tuning.seeds) * sweep.tuning.steps if sweep.tuning else 0
         steps = training.max_steps * len(sweep.seeds) + trials
         seconds += step_cost(point.spec, info) * steps * _SECONDS_PER_FLOP  # type: ignore[arg-type]
-    assert seconds / 2 < 15 * 60
+    assert seconds / 2 < 25 * 60
 
 
 def test_every_claim_has_a_sweep_that_is_meant_for_it_in_full_and_in_small() -> None:
