@@ -113,11 +113,22 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: the file is absent, unreadable or no JSON.
     """
-    content = read_bytes(path)
+    return parse_json(read_bytes(path), path)
+
+
+def parse_json(content: bytes, place: str | Path) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        InputError: naming `place`, where it is no JSON, or holds half of a character, which could not be shown.
+    """
     try:
-        return json.loads(content)
+        value = json.loads(content)
+        if b"\\u" in content:
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}): it is damaged or was not written by grokcore") from None
+        raise InputError(f"{place} is not valid JSON ({error}): it is damaged or was not written by grokcore") from None
+    return value
 
 
 def sha256(path: Path) -> str:

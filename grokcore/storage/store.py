@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grokcore.errors import AbsentError, InputError
+from grokcore.storage.local import parse_json
 
 _LONGEST_KEY = 1024
 """Bytes; what S3 allows."""
@@ -157,14 +158,6 @@ class Store(ABC):
 
 def encode_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
-
-
-def parse_json(content: bytes, place: str | Path) -> Any:
-    """Raises InputError, naming `place`, where `content` is no JSON."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place} is not valid JSON ({error}): it is damaged or was not written by grokcore") from None
 
 
 def check_key(key: str) -> str:

@@ -19,6 +19,8 @@ Overrides = tuple[str, ...]
 
 
 def _seeds(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
     return parse_seeds(value, "seeds") if isinstance(value, str) else value
 
 
@@ -27,7 +29,7 @@ Seeds = Annotated[
     Field(min_length=1, max_length=MOST_SEEDS),
     BeforeValidator(_seeds),
 ]
-"""A list of seeds, or a text such as `0..4` or `0..3,8`."""
+"""A list of seeds, a single one, or a text such as `0..4` or `0..3,8`."""
 
 PointName = Annotated[str, Field(pattern=_FILE_SAFE)]
 

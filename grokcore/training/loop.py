@@ -87,6 +87,7 @@ class Trainer:
             steps_skipped=torch.tensor(0, device=device),
         )
         self.step = Step(self.state, self.examples, training, device=device, notify=notify)
+        self._drops: tuple[int, ...] = ()
 
     def run(self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]) -> ExitReason:
         """Train until a budget is used up, the split of `stop_on_grok` has grokked, training diverges, or `stop`.

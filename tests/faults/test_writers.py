@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -25,15 +26,15 @@ ROW = "two writers"
 RACERS = 4
 
 
-def race(store: Store, start: float, name: str) -> None:
-    """Write as soon as this process is the only writer; exit with 75 where it is not."""
+def race(store: Store, start: float, name: str, released: int) -> None:
+    """Write as soon as this process is the only writer, and stay so until released; exit with 75 where it is not."""
     time.sleep(max(0.0, start - time.time()))
     try:
         with sole_writer(store) as writer:
             for number in range(3):
                 writer.store.write(f"{name}/{number}", b"")
                 time.sleep(0.02)
-            time.sleep(0.3)
+            select.select([released], [], [], 60)
     except TransientError as error:
         os._exit(75 if "is being written by" in str(error) else 1)
 
@@ -44,12 +45,21 @@ def test_of_writers_that_begin_at_once_exactly_one_writes(
 ) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
     start, children = time.time() + 0.3, []
+    released, release = os.pipe()
     for number in range(RACERS):
         child = os.fork()
         if child == 0:
-            os._exit(in_child(lambda number=number: race(open_store(store_uri), start, f"racer-{number}")))
+            os._exit(in_child(lambda number=number: race(open_store(store_uri), start, f"racer-{number}", released)))
         children.append(child)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    ended: dict[int, int] = {}
+    while len(ended) < RACERS:
+        if len(ended) == RACERS - 1:  # however late the last of the others began, the winner was still there
+            os.write(release, b"!")
+        child, status = os.waitpid(-1, 0)
+        ended[child] = os.waitstatus_to_exitcode(status)
+    codes = [ended[child] for child in children]
+    os.close(released)
+    os.close(release)
     assert sorted(codes) == [0] + [75] * (RACERS - 1)
     winner = f"racer-{codes.index(0)}"
     written = {file.key for file in open_store(store_uri).files() if file.key.startswith("racer")}

@@ -36,6 +36,7 @@ def test_overrides_from_outside_come_after_the_sweeps_own() -> None:
     sweep = load_sweep(SWEEP, ["training.max_steps=4", "task.values=4"])
     assert (sweep.base.training.max_steps, sweep.base.task.values) == (4, 4)  # type: ignore[union-attr]
     assert sweep.seeds == (0, 1, 2)
+    assert load_sweep(SWEEP.replace("0..2", "7")).seeds == (7,)
 
 
 def test_a_sweep_written_out_is_whole_and_loads_as_an_equal_one() -> None:
