@@ -8,7 +8,7 @@ a time series of every value.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal["gauge", "counter", "histogram", "info"]
 
@@ -27,7 +27,8 @@ DEFINITIONS = ("first_crossing", "sustained", "stable")
 """Values of the label `definition`."""
 QUANTILES = (0.0, 0.5, 1.0)
 """Values of the label `quantile`, as Prometheus writes them: 0, 0.5 and 1."""
-SINKS = ("journal", "prometheus", "terminal", "webhook")
+Sink = Literal["journal", "prometheus", "terminal", "webhook"]
+SINKS: tuple[Sink, ...] = get_args(Sink)
 """Values of the label `sink`."""
 
 STEP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)

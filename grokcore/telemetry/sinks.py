@@ -1,4 +1,4 @@
-"""Whoever is told how training goes: a sink that is lost is a warning, once, and a number; training never waits for it.
+"""Those who are told how training goes. Training waits for none of them: one that is lost is a warning, and a number.
 
 This process counts what its sinks have lost in `LOSSES`.
 """
@@ -6,11 +6,10 @@ This process counts what its sinks have lost in `LOSSES`.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
-Sink = Literal["journal", "prometheus", "terminal", "webhook"]
+from grokcore.telemetry.metrics import SINKS, Sink
 
 Item = TypeVar("Item")
 
@@ -20,7 +19,7 @@ class Losses:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failures: Counter[Sink] = Counter()
+        self._failures: dict[Sink, int] = dict.fromkeys(SINKS, 0)
         self._warned: set[Sink] = set()
 
     def count(self, sink: Sink) -> None:
