@@ -13,11 +13,13 @@ from grokcore.cli.summary import print_evaluation
 from grokcore.spec import check_hardware, resolve
 from grokcore.storage import open_store, read_json
 from grokcore.telemetry import MANIFEST, Progress, follow, read_manifest
+from grokcore.telemetry.webhook import webhook_url
 
 
 def run(options: argparse.Namespace) -> None:
     spec = resolve(spec_of(options))
-    check_hardware(spec)  # before anything is generated; the training would refuse it too
+    check_hardware(spec)  # before anything is generated; the training would refuse these too
+    webhook_url()
     from grokcore.local import LocalExperiment
 
     pipeline = LocalExperiment(spec, options.out, resume=options.resume)

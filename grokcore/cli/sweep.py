@@ -18,6 +18,7 @@ from grokcore.spec.seeds import parse_seeds
 from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.loading import load_sweep, sweep_names
 from grokcore.sweeps.spec import SweepSpec
+from grokcore.telemetry.webhook import webhook_url
 
 if TYPE_CHECKING:
     from grokcore.evaluation.records import RunRecord
@@ -67,6 +68,7 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
         raise InputError(
             "--jobs and --pipeline contradict each other: the pipeline's runner decides what runs at a time"
         )
+    webhook_url()  # one that is none is found out now
     from grokcore.sweeps.progress import SweepProgress
     from grokcore.sweeps.run import run_sweep
 
