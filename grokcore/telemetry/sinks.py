@@ -80,8 +80,8 @@ class Outlet(Generic[Item]):
         if full:
             self._losses.warn(self._sink, f"the {self._sink} takes nothing; what it should get is lost", self._notify)
 
-    def close(self, patience: float = 2.0) -> bool:
-        """Have what waits delivered, for `patience` seconds at most.
+    def close(self, patience: float | None = 2.0) -> bool:
+        """Have what waits delivered, for `patience` seconds at most, or however long it takes.
 
         Returns:
             Whether everything was.

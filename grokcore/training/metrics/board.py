@@ -41,7 +41,11 @@ class Board:
         """What there is to see; nothing before the first run."""
         with self._lock:
             readers = list(self._runs.values())
-        samples = combine([read() for read in readers])
+        return self.with_losses(combine([read() for read in readers]))
+
+    def with_losses(self, samples: Samples) -> Samples:
+        """Samples, and what the sinks of this process have lost since it began to expose."""
+        samples = dict(samples)
         for sink, lost in LOSSES.read().items():
             key = ("grokking_sink_failures_total", sink)
             told = samples.get(key)  # by processes of their own, which count their own

@@ -95,9 +95,10 @@ def showing(spec: ExperimentSpec, run: str, read: Callable[[], Samples]) -> Iter
 
 def write_final(store: Store, samples: Samples, notify: Callable[[str], None]) -> None:
     """Leave a run's last values in its directory, where they are shown at all."""
-    if board() is None:
+    shown = board()
+    if shown is None:
         return
     try:
-        store.write(FINAL, exposition(samples))
+        store.write(FINAL, exposition(shown.with_losses(samples)))
     except (GrokcoreError, ModuleNotFoundError) as error:
         LOSSES.warn("prometheus", f"{FINAL} could not be written: {error}", notify)
