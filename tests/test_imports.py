@@ -23,7 +23,7 @@ LAYERS = [
     {"training", "reporting"},
     {"sweeps"},
     {"stage", "runs"},
-    {"local"},
+    {"local", "terminal"},
     {"cli"},
     {"__main__"},
 ]

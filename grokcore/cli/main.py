@@ -102,8 +102,8 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of the runs")
     report.add_argument("--out", required=True, metavar="FILE", help="the HTML file to write")
 
-    watch = _command(commands, "watch", "stages:watch", "follow a run's progress, live or finished")
-    watch.add_argument("run", metavar="RUN_URI", help="directory of the run")
+    watch = _command(commands, "watch", "watch:watch", "follow the progress of runs, live or finished")
+    watch.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of runs, or places below which runs lie")
 
     _add_sweep(commands)
 
