@@ -103,10 +103,12 @@ class RunDisplay:
         try:
             while not self._turn():
                 pass
-        except (OSError, ValueError):  # ValueError: the stream has been closed
+        except Exception as error:
             self.lost = True
-            LOSSES.count("terminal")
             self._waiting.clear()
+            LOSSES.count("terminal")
+            if not isinstance(error, OSError) and not self._stream.closed:
+                raise  # a bug, which threads show with its traceback
 
     def _turn(self) -> bool:
         """Show all that is new; whether it was the last time."""
@@ -138,6 +140,8 @@ class RunDisplay:
         if not self._lines:
             self._ask()
             self._lines = self._before(line)
+        if self._lines and line["splits"].keys() != self._lines[-1]["splits"].keys():
+            self._lines = []  # no run writes such a journal
         again = bool(self._lines) and line["step"] <= self._lines[-1]["step"]
         if again:  # the run went back to a checkpoint
             self._lines = [known for known in self._lines if known["step"] < line["step"]]

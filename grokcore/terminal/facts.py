@@ -136,25 +136,26 @@ class RunFacts:
         """Until the budget is used up, at the present rate; None where that is not known or all is over."""
         if self.ended is not None or self.rate is None:
             return None
-        left = (self.max_steps - self.step) / self.rate
+        left = (self.max_steps - self.step) / max(self.rate, 1e-9)
         budget = self.about.spec.training.max_seconds
         return left if budget is None else max(0.0, min(left, budget - self.last["clock"]["elapsed_seconds"]))
 
     @property
     def last_checkpoint(self) -> float | None:
         """When the last one was complete that the journal knows of, in seconds since the epoch."""
-        kept = (line["clock"].get("checkpoints", {}).get("last") for line in reversed(self.lines))
+        kept = (_checkpoints(line).get("last") for line in reversed(self.lines))
         return next((time for time in kept if time is not None), None)
 
     @property
     def checkpoint_failures(self) -> int:
-        return int(self.last["clock"].get("checkpoints", {}).get("failures", 0))
+        """Saves that failed in the attempt that trains now."""
+        return int(_checkpoints(self.last).get("failures", 0))
 
     @property
     def evaluated(self) -> float | None:
         """When the last evaluation was made, in seconds since the epoch."""
-        with suppress(KeyError, TypeError, ValueError):
-            return datetime.fromisoformat(self.last["clock"]["time"]).timestamp()
+        with suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(self.last["clock"].get("time") or "").timestamp()
         return None
 
     @cached_property
@@ -229,3 +230,8 @@ class RunFacts:
             text = f"diverged at step {self.step:,}: a loss or a weight is no finite number"
             found.append(Remark("", "diverged", text))
         return found
+
+
+def _checkpoints(line: Line) -> Mapping[str, Any]:
+    """What saving had cost by a line, of a version that says so."""
+    return line["clock"].get("checkpoints") or {}

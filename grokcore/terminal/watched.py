@@ -73,6 +73,8 @@ class WatchedRun:
             check_line(line, self.run.uri)
         before: Mapping[str, Any] = self._lines[-1]["phases"] if self._lines else {}
         self._lines = list(lines) if again and lines else [*self._lines, *lines]
+        same = {frozenset(line["splits"]) for line in self._lines}
+        self._lines = self._lines if len(same) < 2 else self._lines[-1:]  # no run writes such a journal
         events = phase_events(before, self._lines[-1]["phases"]) if lines else []
         ended = self._settle(now)
         return events + ended
