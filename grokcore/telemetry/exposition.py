@@ -74,6 +74,12 @@ def _family(metric: Metric, samples: Mapping[Key, Value]) -> Family:
                 cumulated = list(zip(bounds, map(float, accumulate(value.counts)), strict=True))
                 histogram.add_metric(labels, cumulated, value.total)
         return histogram
+    if metric.kind == "summary":  # of quantiles alone: a sum over seeds would mean nothing
+        summary = core.Metric(metric.name, metric.help, "summary")
+        for (_, *labels), value in samples.items():
+            if isinstance(value, int | float):
+                summary.add_sample(metric.name, dict(zip(metric.labels, labels, strict=True)), value)
+        return summary
     family = core.CounterMetricFamily if metric.kind == "counter" else core.GaugeMetricFamily
     numbers = family(metric.name, metric.help, labels=metric.labels)
     for (_, *labels), value in samples.items():

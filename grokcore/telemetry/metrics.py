@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Kind = Literal["gauge", "counter", "histogram", "info"]
+Kind = Literal["gauge", "counter", "histogram", "summary", "info"]
 
 OverSeeds = Literal["median", "half", "latest", "most", "sum", "agreed"]
 """How one value is made of those of several seeds that one process trains:
@@ -81,7 +81,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "grokking_replica_accuracy_ratio",
-        "gauge",
+        "summary",
         "Share of correct answers over the seeds that are trained together: lowest (0), median (0.5), highest (1).",
         (SPLIT, QUANTILE),
     ),
