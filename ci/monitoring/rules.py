@@ -28,7 +28,7 @@ def prometheus_rule(folder: Path) -> str:
         "metadata": {"name": "grokcore"},
         "spec": {"groups": groups},
     }
-    return HEADER + yaml.dump(resource, Dumper=_Dumper, sort_keys=False, width=96)
+    return HEADER + yaml.dump(resource, Dumper=_Dumper, sort_keys=False, width=90)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -34,4 +34,7 @@ def mutants(expression: str) -> Iterator[tuple[str, str]]:
         yield f"comparison-{found[1]}-at-{found.start()}", broken
     for found in _NUMBER.finditer(expression):
         number = float(found[1]) * 2 or 1.0
-        yield f"number-{found[1]}-at-{found.start()}", f"{expression[: found.start()]}{number:g}{expression[found.end() :]}"
+        yield (
+            f"number-{found[1]}-at-{found.start()}",
+            f"{expression[: found.start()]}{number:g}{expression[found.end() :]}",
+        )
