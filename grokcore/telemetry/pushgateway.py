@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 
 from grokcore.telemetry.exposition import registry_of
 from grokcore.telemetry.sinks import LOSSES
@@ -36,5 +37,5 @@ def push_success(notify: Callable[[str], None]) -> None:
         push_to_gateway(
             gateway, job="grokcore", registry=registry, grouping_key={"pipeline": pipeline}, timeout=_TIMEOUT_SECONDS
         )
-    except (OSError, ValueError, ModuleNotFoundError) as error:  # URLError is an OSError, a bad address a ValueError
+    except (OSError, ValueError, HTTPException, ModuleNotFoundError) as error:  # a bad address is one of them, too
         LOSSES.warn("prometheus", f"the Pushgateway could not be told that {pipeline} has ended well: {error}", notify)
