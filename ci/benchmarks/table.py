@@ -91,8 +91,8 @@ def other_parts(document: Document) -> list[str]:
             f"`{part['model']}` scraped every {part['scrape_seconds']:g} s: {part['steps_per_second_scraped']:.1f} "
             f"steps/s, {part['steps_per_second_alone']:.1f} while it is not; with its bookkeeping of "
             f"{part['seconds_of_bookkeeping_per_step'] * 1e6:.2f} us a step, telemetry costs "
-            f"{part['overhead_percent']:.2f} % (median of {len(part['seconds_per_step']['scraped'])} pairs; of CPU time "
-            f"{part['cpu_overhead_percent']:.2f} %)."
+            f"{part['overhead_percent']:.2f} % of them, and {part['cpu_overhead_percent']:.2f} % more CPU time "
+            f"(medians of {len(part['seconds_per_step']['scraped'])} pairs)."
         )
     return lines
 
