@@ -67,7 +67,7 @@ class Board:
             while True:
                 runs = list(self._runs.values())
                 news = list(pool.map(WatchedRun.look, runs))
-                self._show(runs, news if began else [[] for _ in news])
+                self._show(runs, news if began else [[text for text in told if text.startswith("!")] for told in news])
                 began = True
                 over = all(run.over for run in runs)
                 if over and (idle or all(run.ended for run in runs)):  # a queue may be between two of its runs
@@ -125,7 +125,7 @@ class Board:
         rows += [self._row(runs[place], labels[place], label, width) for place in sorted(shown)]
         if len(shown) < len(runs):
             rows.append((Part(f"and {len(runs) - len(shown)} more", "dim"),))
-        return [clip_row(row, width) for row in rows]
+        return [clip_row(row, width) for row in rows[:height]]
 
     def _row(self, run: WatchedRun, label: str, width_of_label: int, width: int) -> Row:
         unicode = self._look.unicode

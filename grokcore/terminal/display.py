@@ -173,7 +173,7 @@ class RunDisplay:
 
     def _facts(self) -> RunFacts | None:
         self._ask()
-        return RunFacts(self._about, tuple(self._lines), self._ended) if self._about and self._lines else None
+        return RunFacts(self._about, self._lines, self._ended) if self._about and self._lines else None
 
     def _draw(self, above: list[str]) -> None:
         facts = self._facts()

@@ -203,12 +203,15 @@ def _details(facts: RunFacts, width: int, now: float) -> list[Row]:
     if last.get("steps_skipped"):
         parts.append([Part(f"{last['steps_skipped']:,} steps skipped", "yellow")])
     if last.get("restarts"):
-        parts.append([Part(f"walked back {last['restarts']} times", "yellow")])
+        parts.append([Part(f"walked back {_times(last['restarts'])}", "yellow")])
     parts.append(_checkpoints(facts, now))
     if facts.about.manifest.resumes:
-        times = facts.about.manifest.resumes
-        parts.append([Part("resumed once" if times == 1 else f"resumed {times} times")])
+        parts.append([Part(f"resumed {_times(facts.about.manifest.resumes)}")])
     return list(flow(parts, width))
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _checkpoints(facts: RunFacts, now: float) -> list[Part]:

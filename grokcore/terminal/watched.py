@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grokcore.errors import GrokcoreError
+from grokcore.errors import GrokcoreError, InputError
 from grokcore.runs.writers import is_being_written
 from grokcore.storage import Store
 from grokcore.telemetry.follow import tail_of
@@ -58,7 +58,7 @@ class WatchedRun:
         try:
             return self._look()
         except GrokcoreError as error:
-            if self.about is None:
+            if isinstance(error, InputError):
                 self.state = "damaged"
             said, self._problem = self._problem, str(error)
             return [] if said == self._problem else [f"! {error}"]
@@ -68,6 +68,8 @@ class WatchedRun:
         if not self.ended and now - self._asked > _MANIFEST_SECONDS:
             self._asked = now
             self.about = About.read(self.run)
+        if self.about is None:
+            return []
         lines, again = self._tail()
         for line in lines:
             check_line(line, self.run.uri)
@@ -84,7 +86,7 @@ class WatchedRun:
         before = self.state
         if self.about is not None and self.about.manifest.exit_reason is not None:
             self.state = self.about.manifest.exit_reason
-        elif now - self._asked_writer > _WRITER_SECONDS:
+        elif self.state == "damaged" or now - self._asked_writer > _WRITER_SECONDS:
             self._asked_writer = now
             self.state = "training" if is_being_written(self.run) else "interrupted"
         step = self._lines[-1]["step"] if self._lines else 0
