@@ -14,7 +14,7 @@ from grokcore.storage import Store
 from grokcore.telemetry.journal import JOURNAL, decode
 from grokcore.telemetry.line import checked_lines
 from grokcore.telemetry.progress import phase_events
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 from grokcore.terminal.facts import About, RunFacts
 from grokcore.terminal.plain import PlainLines
 from grokcore.terminal.run_view import run_rows
@@ -28,7 +28,8 @@ _FRAME_SECONDS = 0.1
 _TICK_SECONDS = 1.0
 """Between two frames while nothing happens but time going by, or the window changing its size."""
 _PATIENCE_SECONDS = 5.0
-_AGAIN_SECONDS = 5.0
+_AGAIN_SECONDS, _REFRESH_SECONDS = 1.0, 60.0
+"""Between two looks at a run's manifest, where it could not be read and where it could."""
 
 
 class RunDisplay:
@@ -70,7 +71,7 @@ class RunDisplay:
         """Training has ended."""
 
         def end() -> list[str]:
-            self._ended = reason
+            self._ended, self._asked = reason, float("-inf")
             return []
 
         self._put(end)
@@ -106,7 +107,7 @@ class RunDisplay:
         except Exception as error:
             self.lost = True
             self._waiting.clear()
-            LOSSES.count("terminal")
+            FAILURES.count("terminal")
             if not isinstance(error, OSError) and not self._stream.closed:
                 raise  # a bug, which threads show with its traceback
 
@@ -138,7 +139,6 @@ class RunDisplay:
     def _add(self, line: Line) -> list[str]:
         """Take in a line; what stays on the stream because of it."""
         if not self._lines:
-            self._ask()
             self._lines = self._before(line)
         if self._lines and line["splits"].keys() != self._lines[-1]["splits"].keys():
             self._lines = []  # no run writes such a journal
@@ -166,14 +166,17 @@ class RunDisplay:
 
     def _ask(self) -> None:
         """Read what is to be known about the run; it may not have been written yet."""
-        if self._about is None and time.monotonic() - self._asked > _AGAIN_SECONDS:
+        pause = _AGAIN_SECONDS if self._about is None else _REFRESH_SECONDS
+        if time.monotonic() - self._asked > pause:
             self._asked = time.monotonic()
             with suppress(GrokcoreError):
                 self._about = About.read(self._run)
 
     def _facts(self) -> RunFacts | None:
+        if not self._lines:
+            return None
         self._ask()
-        return RunFacts(self._about, self._lines, self._ended) if self._about and self._lines else None
+        return RunFacts(self._about, self._lines, self._ended) if self._about else None
 
     def _draw(self, above: list[str]) -> None:
         facts = self._facts()

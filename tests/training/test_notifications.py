@@ -40,7 +40,9 @@ def last_phases(run: Path) -> dict[str, Any]:
 
 def reached(run: Path) -> set[tuple[str | None, str]]:
     phases = last_phases(run)
-    begun = {(split, phase) for split in phases if split != "memorized" for phase, step in phases[split].items() if step}
+    begun = {
+        (split, phase) for split in phases if split != "memorized" for phase, step in phases[split].items() if step
+    }
     return begun | ({("train", "memorized")} if phases["memorized"] is not None else set())
 
 
