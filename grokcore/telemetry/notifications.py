@@ -22,7 +22,7 @@ from typing import Any
 from grokcore.errors import GrokcoreError
 from grokcore.storage import Store
 from grokcore.telemetry.manifest import Manifest
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 from grokcore.telemetry.webhook import Webhook, webhook_url
 
 TOLD = "notifications.json"
@@ -96,7 +96,7 @@ class Notifications:
     ) -> Notifications | None:
         """Those that `GROKCORE_WEBHOOK_URL` asks for; of several ranks only the first has them.
 
-        Messages that cannot be delivered are counted among the losses of this process.
+        Messages that cannot be delivered are counted among the failures of this process.
 
         Raises:
             InputError: the variable holds no URL of a webhook.
@@ -104,7 +104,7 @@ class Notifications:
         url = webhook_url()
         if url is None or os.environ.get("RANK", "0") not in ("", "0"):
             return None
-        return cls(Webhook(url, on_failure=partial(LOSSES.count, "webhook")), store, manifest, lines, notify)
+        return cls(Webhook(url, on_failure=partial(FAILURES.count, "webhook")), store, manifest, lines, notify)
 
     def show(self, line: Line) -> None:
         """Tell of the phases that a new line of the journal shows."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 
 from grokcore.telemetry.exposition import registry_of
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 
 GATEWAY_VARIABLE = "GROKCORE_PUSHGATEWAY"
 """Address of a Pushgateway, as in pushgateway.monitoring:9091."""
@@ -38,4 +38,6 @@ def push_success(notify: Callable[[str], None]) -> None:
             gateway, job="grokcore", registry=registry, grouping_key={"pipeline": pipeline}, timeout=_TIMEOUT_SECONDS
         )
     except (OSError, ValueError, HTTPException, ModuleNotFoundError) as error:  # a bad address is one of them, too
-        LOSSES.warn("prometheus", f"the Pushgateway could not be told that {pipeline} has ended well: {error}", notify)
+        FAILURES.warn(
+            "prometheus", f"the Pushgateway could not be told that {pipeline} has ended well: {error}", notify
+        )

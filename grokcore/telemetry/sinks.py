@@ -1,6 +1,6 @@
 """Those who are told how training goes. Training waits for none of them: one that is lost is a warning, and a number.
 
-This process counts what its sinks have lost in `LOSSES`.
+This process counts them in `FAILURES`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from grokcore.telemetry.metrics import SINKS, Sink
 Item = TypeVar("Item")
 
 
-class Losses:
+class Failures:
     """How often each sink has failed. Any thread may count."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Losses:
             return dict(self._failures)
 
 
-LOSSES = Losses()
+FAILURES = Failures()
 """Those of this process."""
 
 
@@ -62,10 +62,10 @@ class Outlet(Generic[Item]):
         *,
         room: int = 1000,
         notify: Callable[[str], None] = lambda line: None,
-        losses: Losses = LOSSES,
+        failures: Failures = FAILURES,
     ) -> None:
         self._sink, self._deliver, self._room = sink, deliver, room
-        self._notify, self._losses = notify, losses
+        self._notify, self._failures = notify, failures
         self._changed = threading.Condition()
         self._waiting: list[Item] = []
         self._busy = self._closed = False
@@ -78,7 +78,7 @@ class Outlet(Generic[Item]):
                 self._waiting.append(item)
                 self._changed.notify_all()
         if full:
-            self._losses.warn(self._sink, f"the {self._sink} takes nothing; what it should get is lost", self._notify)
+            self._failures.warn(self._sink, f"the {self._sink} takes nothing; what it should get is lost", self._notify)
 
     def close(self, patience: float | None = 2.0) -> bool:
         """Have what waits delivered, for `patience` seconds at most, or however long it takes.
@@ -103,4 +103,4 @@ class Outlet(Generic[Item]):
             try:
                 self._deliver(item)
             except Exception as error:
-                self._losses.warn(self._sink, f"the {self._sink} cannot be written: {error}", self._notify)
+                self._failures.warn(self._sink, f"the {self._sink} cannot be written: {error}", self._notify)

@@ -10,7 +10,7 @@ from grokcore.errors import GrokcoreError, InputError
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store
 from grokcore.telemetry.journal import Journal, decode
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 from grokcore.training.background import Background
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.load import load_checkpoint
@@ -182,7 +182,7 @@ class Recorder:
                 put()
                 self._put_error = None
             except GrokcoreError as error:
-                LOSSES.count("journal")
+                FAILURES.count("journal")
                 if self._put_error is None:
                     self._news.append(f"the journal could not be written, the next evaluation tries again: {error}")
                 self._put_error = error

@@ -48,7 +48,7 @@ def test_each_success_takes_the_place_of_the_one_before(
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{port}", "http://no such host"])
 def test_a_gateway_that_is_not_there_is_a_line(address: str, pipeline: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grokcore.telemetry.sinks.LOSSES._warned", set())
+    monkeypatch.setattr("grokcore.telemetry.sinks.FAILURES._warned", set())
     monkeypatch.setenv("GROKCORE_PUSHGATEWAY", address.format(port=free_port()))
     said: list[str] = []
     push_success(said.append)

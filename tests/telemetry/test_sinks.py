@@ -6,13 +6,13 @@ import io
 import threading
 from typing import Any
 
-from grokcore.telemetry.sinks import LOSSES, Losses, Outlet
+from grokcore.telemetry.sinks import FAILURES, Failures, Outlet
 from grokcore.telemetry.unblocked import unblocked
 
 
 def test_things_arrive_in_their_order() -> None:
     got: list[int] = []
-    outlet = Outlet[int]("webhook", got.append, losses=Losses())
+    outlet = Outlet[int]("webhook", got.append, failures=Failures())
     for number in range(500):
         outlet.put(number)
     assert outlet.close(patience=None)
@@ -20,17 +20,17 @@ def test_things_arrive_in_their_order() -> None:
 
 
 def test_a_sink_that_takes_nothing_is_not_waited_for_and_loses_what_is_too_much() -> None:
-    release, losses, said, got = threading.Event(), Losses(), [], []
+    release, failures, said, got = threading.Event(), Failures(), [], []
 
     def deliver(number: int) -> None:
         release.wait()
         got.append(number)
 
-    outlet = Outlet[int]("webhook", deliver, room=10, notify=said.append, losses=losses)
+    outlet = Outlet[int]("webhook", deliver, room=10, notify=said.append, failures=failures)
     for number in range(100):
         outlet.put(number)
     assert not outlet.close(patience=0.01)
-    assert losses.read()["webhook"] >= 89  # ten wait, and one may be on its way
+    assert failures.read()["webhook"] >= 89  # ten wait, and one may be on its way
     assert len(said) == 1, "one warning is enough"
     release.set()
     assert outlet.close(patience=None)
@@ -38,18 +38,18 @@ def test_a_sink_that_takes_nothing_is_not_waited_for_and_loses_what_is_too_much(
 
 
 def test_what_a_sink_raises_is_a_warning_and_the_next_thing_is_tried() -> None:
-    losses, said, got = Losses(), [], []
+    failures, said, got = Failures(), [], []
 
     def deliver(number: int) -> None:
         if number < 3:
             raise OSError("disk full")
         got.append(number)
 
-    outlet = Outlet[int]("journal", deliver, notify=said.append, losses=losses)
+    outlet = Outlet[int]("journal", deliver, notify=said.append, failures=failures)
     for number in range(5):
         outlet.put(number)
     outlet.close(patience=None)
-    assert (said, losses.read()["journal"], got) == (["the journal cannot be written: disk full"], 3, [3, 4])
+    assert (said, failures.read()["journal"], got) == (["the journal cannot be written: disk full"], 3, [3, 4])
 
 
 def test_a_stream_whose_reader_has_gone_raises_nothing() -> None:
@@ -57,11 +57,11 @@ def test_a_stream_whose_reader_has_gone_raises_nothing() -> None:
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    before = LOSSES.read()["terminal"]
+    before = FAILURES.read()["terminal"]
     with unblocked(Gone()) as stream:
         stream.write("step 1\n")
         stream.flush()
-    assert LOSSES.read()["terminal"] == before + 1
+    assert FAILURES.read()["terminal"] == before + 1
 
 
 def test_all_that_was_written_is_there_at_the_end() -> None:

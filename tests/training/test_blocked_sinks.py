@@ -15,7 +15,7 @@ import pytest
 import grokcore
 from grokcore.spec import ExperimentSpec
 from grokcore.telemetry import read_journal, read_manifest
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 from tests.faults.proxy import Fault, Proxy
 from tests.servers.fixtures import Bucket
 
@@ -84,7 +84,7 @@ def test_a_store_that_never_answers_to_the_journal(
     proxy = Proxy(bucket.gateway.port)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
     monkeypatch.setattr("grokcore.training.recorder.PUT_SECONDS", 0.0)
-    before, reached = LOSSES.read()["journal"], []
+    before, reached = FAILURES.read()["journal"], []
 
     def evaluated(line: dict[str, Any]) -> None:
         reached.append(line["step"])
@@ -101,6 +101,6 @@ def test_a_store_that_never_answers_to_the_journal(
         assert any("metrics.jsonl" in name for name in struck)
         text = bucket.client.get_object(Bucket=bucket.name, Key=f"{s3_uri.rpartition('/')[2]}/metrics.jsonl")
         assert len(text["Body"].read().splitlines()) == len(reached)
-        assert LOSSES.read()["journal"] >= before
+        assert FAILURES.read()["journal"] >= before
     finally:
         proxy.close()

@@ -110,7 +110,7 @@ def test_nothing_is_exposed_or_left_unless_it_is_asked_for(smoke_run: Path) -> N
 def test_a_port_that_is_taken_is_a_warning_and_a_number(
     smoke_spec: ExperimentSpec, smoke_data: Path, tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grokcore.telemetry.sinks.LOSSES._warned", set())
+    monkeypatch.setattr("grokcore.telemetry.sinks.FAILURES._warned", set())
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         monkeypatch.setenv("GROKCORE_METRICS_PORT", str(port))

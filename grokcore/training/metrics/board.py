@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from grokcore.spec import ExperimentSpec
 from grokcore.telemetry.samples import Samples, combine
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 
 
 class Board:
@@ -21,7 +21,7 @@ class Board:
         self._lock = threading.Lock()
         self._experiment: ExperimentSpec | None = None
         self._runs: dict[str, Callable[[], Samples]] = {}
-        self._lost_before = LOSSES.read()
+        self._lost_before = FAILURES.read()
 
     def begin(self, spec: ExperimentSpec) -> None:
         """A run of this spec is in hand now; runs of another experiment are shown no longer."""
@@ -41,12 +41,12 @@ class Board:
         """What there is to see; nothing before the first run."""
         with self._lock:
             readers = list(self._runs.values())
-        return self.with_losses(combine([read() for read in readers]))
+        return self.with_failures(combine([read() for read in readers]))
 
-    def with_losses(self, samples: Samples) -> Samples:
+    def with_failures(self, samples: Samples) -> Samples:
         """Samples, and what the sinks of this process have lost since it began to expose."""
         samples = dict(samples)
-        for sink, lost in LOSSES.read().items():
+        for sink, lost in FAILURES.read().items():
             key = ("grokking_sink_failures_total", sink)
             told = samples.get(key)  # by processes of their own, which count their own
             samples[key] = lost - self._lost_before[sink] + (told if isinstance(told, int | float) else 0)

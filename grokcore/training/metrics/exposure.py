@@ -11,7 +11,7 @@ from grokcore.storage import Store
 from grokcore.telemetry.endpoint import Endpoint, MetricsOptions
 from grokcore.telemetry.exposition import FINAL, exposition
 from grokcore.telemetry.samples import Samples
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 from grokcore.training.metrics.board import Board
 from grokcore.training.signals import StopRequest
 
@@ -73,7 +73,7 @@ def _listen(options: MetricsOptions, shown: Board, notify: Callable[[str], None]
     else:
         notify(f"metrics at {endpoint.url}")
         return endpoint
-    LOSSES.warn("prometheus", f"training goes on without metrics: {reason}", notify)
+    FAILURES.warn("prometheus", f"training goes on without metrics: {reason}", notify)
     return None
 
 
@@ -99,6 +99,6 @@ def write_final(store: Store, samples: Samples, notify: Callable[[str], None]) -
     if shown is None:
         return
     try:
-        store.write(FINAL, exposition(shown.with_losses(samples)))
+        store.write(FINAL, exposition(shown.with_failures(samples)))
     except (GrokcoreError, ModuleNotFoundError) as error:
-        LOSSES.warn("prometheus", f"{FINAL} could not be written: {error}", notify)
+        FAILURES.warn("prometheus", f"{FINAL} could not be written: {error}", notify)
