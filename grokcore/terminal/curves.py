@@ -96,4 +96,4 @@ def _level(value: float, height: int, threshold: float) -> int:
     most = height * _LEVELS
     if value >= threshold - 1e-9:
         return most
-    return 1 + min(most - 2, int(value / threshold * (most - 1)))
+    return 1 + int(value / threshold * (most - 1))
