@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from grokcore.telemetry.sinks import LOSSES
+from grokcore.telemetry.sinks import FAILURES
 from grokcore.terminal.display import RunDisplay
 from grokcore.terminal.plain import worth_telling
 from grokcore.terminal.text import Appearance
@@ -122,7 +122,7 @@ def test_a_pipe_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_gone_is_one_loss_and_no_error(tmp_path: Path) -> None:
-    before = LOSSES.read().get("terminal", 0)
+    before = FAILURES.read().get("terminal", 0)
     with pipe() as (reading, stream):
         os.close(reading)
         display = RunDisplay(stream, write(tmp_path, []), max_steps=10)
@@ -132,7 +132,7 @@ def test_a_reader_that_has_gone_is_one_loss_and_no_error(tmp_path: Path) -> None
         display.tell("nobody hears this")
         display.close()
         assert display.lost
-    assert LOSSES.read()["terminal"] == before + 1
+    assert FAILURES.read()["terminal"] == before + 1
 
 
 class Terminal(io.TextIOWrapper):
