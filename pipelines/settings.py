@@ -59,6 +59,37 @@ def place_on_gpu(
     return task
 
 
+METRICS_PORT = 9400
+
+_METRICS = {
+    "metrics-port": ("GROKCORE_METRICS_PORT", str(METRICS_PORT)),
+    "metrics-address": ("GROKCORE_METRICS_ADDRESS", "0.0.0.0"),  # noqa: S104 - a pod is reached by its own address
+    "metrics-linger": ("GROKCORE_METRICS_LINGER", "30"),
+}
+"""Annotations of a pod, the variables that show them to its task, and their values."""
+
+
+def expose_metrics(task: dsl.PipelineTask, limits: Limits) -> dsl.PipelineTask:
+    """Have a task serve Prometheus metrics, to be found by its label, and know how often it may be tried.
+
+    The variables are read from annotations and not set: the local runner, which would open the port to a whole network
+    on a laptop, knows no pods.
+    """
+    kubernetes.add_pod_label(task, "app.kubernetes.io/component", "training")
+    attempts = {"attempt-limit": ("GROKCORE_ATTEMPT_LIMIT", str(limits.retries + 1))}
+    for name, (variable, value) in {**_METRICS, **attempts}.items():
+        kubernetes.add_pod_annotation(task, f"grokcore/{name}", value)
+        kubernetes.use_field_path_as_env(task, variable, f"metadata.annotations['grokcore/{name}']")
+    return task
+
+
+def announce(task: dsl.PipelineTask, pipeline: str) -> dsl.PipelineTask:
+    """Have a pipeline's last task push that it has ended well, where the ConfigMap `grokcore` names a Pushgateway."""
+    task.set_env_variable("GROKCORE_PIPELINE", pipeline)
+    kubernetes.use_config_map_as_env(task, "grokcore", {"pushgateway": "GROKCORE_PUSHGATEWAY"}, optional=True)
+    return task
+
+
 def keep_in_store(task: dsl.PipelineTask) -> dsl.PipelineTask:
     """Tell a task where runs are kept when its parameters are empty.
 

@@ -8,7 +8,7 @@ from components.data_processing.generate_dataset import generate_dataset
 from components.evaluation.build_comparison import build_comparison
 from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.train_seeds import train_seeds
-from pipelines.settings import DAY, LIGHT, Limits, keep_in_store, place_on_gpu, settle
+from pipelines.settings import DAY, LIGHT, Limits, announce, expose_metrics, keep_in_store, place_on_gpu, settle
 
 AT_ONCE = 8
 """Points that are trained side by side, at most: Kubeflow fixes it when a pipeline is compiled."""
@@ -40,7 +40,9 @@ def sweep_point(
         spec=spec, seeds=seeds, dataset=data.outputs["dataset"], store=store, run_key=run_key, sweep=sweep
     )
     # Not cached: resumed runs have the same inputs, and the store already keeps what is done.
-    settle(training, Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3), cache=False)
+    limits = Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3)
+    settle(training, limits, cache=False)
+    expose_metrics(training, limits)
     place_on_gpu(training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
     keep_in_store(training)
 
@@ -51,13 +53,14 @@ def sweep_point(
     return NamedTuple("Point", [("evaluations", dsl.Artifact)])(evaluations.outputs["evaluations"])
 
 
-def train_and_compare(points: dsl.PipelineTask, **form: Any) -> None:
+def train_and_compare(pipeline: str, points: dsl.PipelineTask, **form: Any) -> None:
     """Train every point that a task has written out, evaluate it, and compare them all.
 
     Nothing in the loop takes the output of a task outside it but the item itself: the local runner would hand it the
     item instead. So an item carries all that belongs to its point.
 
     Args:
+        pipeline: The pipeline's name.
         points: A task of resolve_sweep.
         form: The parameters of the pipeline's form that every point is given: store to tolerations.
     """
@@ -65,3 +68,4 @@ def train_and_compare(points: dsl.PipelineTask, **form: Any) -> None:
         trained = sweep_point(spec=point.spec, task_spec=point.task_spec, seeds=point.seeds, sweep=point.sweep, **form)
     comparison = build_comparison(evaluations=dsl.Collected(trained.outputs["evaluations"]))
     settle(comparison, LIGHT, cache=False)
+    announce(comparison, pipeline)

@@ -23,7 +23,7 @@ LAYERS = [
     {"training", "reporting"},
     {"sweeps"},
     {"stage", "runs"},
-    {"local"},
+    {"local", "terminal"},
     {"cli"},
     {"__main__"},
 ]
@@ -104,7 +104,10 @@ def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
         ("import grokcore", {"torch", "transformers", "kfp", "numpy", "pydantic"}),
         ("from grokcore.cli import main; main(['presets'])", {"torch", "transformers", "kfp", "numpy"}),
         ("from grokcore.cli import main; main(['spec', 'demo'])", {"torch", "transformers", "kfp", "numpy"}),
-        ("import grokcore.spec, grokcore.telemetry, grokcore.local", {"torch", "transformers", "kfp", "numpy"}),
+        (
+            "import grokcore.spec, grokcore.telemetry, grokcore.local",
+            {"torch", "transformers", "kfp", "numpy", "prometheus_client"},
+        ),
         ("import grokcore.models; import grokcore.models.accounting", {"torch", "transformers", "kfp"}),
         ("import grokcore.data, grokcore.evaluation, grokcore.evaluation.phases", {"torch", "transformers", "kfp"}),
         ("from grokcore.storage import open_store; open_store('here')", {"torch", "numpy", "boto3", "botocore"}),

@@ -19,6 +19,7 @@ from ci.benchmarks.rounds import Effort, measure
 from ci.benchmarks.seeds import compare_seeds
 from ci.benchmarks.startup import time_help
 from ci.benchmarks.table import losses_text, other_parts, targets_text, terminal
+from ci.benchmarks.telemetry import compare_telemetry
 from ci.benchmarks.work import UnequalWorkError
 from ci.benchmarks.worker import WorkerError
 from grokcore.errors import GrokcoreError
@@ -66,11 +67,17 @@ def _seeds(settings: Settings) -> dict[str, object]:
     return compare_seeds(case, settings.seeds, device=settings.device, threads=settings.threads, effort=settings.effort)
 
 
+def _telemetry(settings: Settings) -> dict[str, object]:
+    case = Case("demo", "gpt2", "answer")
+    return compare_telemetry(case, device=settings.device, threads=settings.threads, pairs=20, seconds=2.0)
+
+
 OTHER_PARTS = {
     "data": Part("data_generation", lambda settings: compare_generation(), 60),
     "help": Part("command_line", lambda settings: time_help(), 2),
     "modular": Part("modular", _modular, 90),
     "seeds": Part("seeds", _seeds, 150),
+    "telemetry": Part("telemetry", _telemetry, 90),
 }
 PARTS = (STEPS, *OTHER_PARTS)
 

@@ -85,6 +85,15 @@ def other_parts(document: Document) -> list[str]:
             f"{part['seeds']} seeds of `{part['model']}` at once: {part['steps_per_second_together']:.1f} steps/s "
             f"together; a single run {alone}: {part['ratio']:.2f} times the better of them."
         )
+    if "telemetry" in document:
+        part = document["telemetry"]
+        lines.append(
+            f"`{part['model']}` scraped every {part['scrape_seconds']:g} s: {part['steps_per_second_scraped']:.1f} "
+            f"steps/s, {part['steps_per_second_alone']:.1f} while it is not; with its bookkeeping of "
+            f"{part['seconds_of_bookkeeping_per_step'] * 1e6:.2f} us a step, telemetry costs "
+            f"{part['overhead_percent']:.2f} % of them, and {part['cpu_overhead_percent']:.2f} % more CPU time "
+            f"(medians of {len(part['seconds_per_step']['scraped'])} pairs)."
+        )
     return lines
 
 

@@ -20,6 +20,7 @@ _EXTRAS = {
     "report": ("bokeh", "jinja2"),
     "pipelines": ("kfp", "kfp-kubernetes"),
     "s3": ("boto3",),
+    "metrics": ("prometheus-client",),
     "cuda": ("mamba-ssm", "causal-conv1d"),
 }
 

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving.
     """
     options = build_parser().parse_args(arguments)
+    if getattr(options, "metrics_port", None) is not None:
+        os.environ["GROKCORE_METRICS_PORT"] = options.metrics_port  # the processes that train read it too
     module, _, function = options.command.partition(":")
     try:
         getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
@@ -77,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", default="grokcore-store", metavar="DIR", help="where everything goes (default: %(default)s)"
     )
     run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
+    _add_metrics(run)
 
     _add_generate(commands)
 
@@ -85,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--data", required=True, metavar="URI", help="the dataset, from `grokcore generate`")
     train.add_argument("--out", required=True, metavar="URI", help="directory of the run; of the runs with --seeds")
     train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
+    _add_metrics(train)
 
     evaluate = _command(
         commands, "evaluate", "stages:evaluate", "measure finished runs: accuracies, phases, times to grok"
@@ -98,8 +102,8 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of the runs")
     report.add_argument("--out", required=True, metavar="FILE", help="the HTML file to write")
 
-    watch = _command(commands, "watch", "stages:watch", "follow a run's progress, live or finished")
-    watch.add_argument("run", metavar="RUN_URI", help="directory of the run")
+    watch = _command(commands, "watch", "watch:watch", "follow the progress of runs, live or finished")
+    watch.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of runs, or places below which runs lie")
 
     _add_sweep(commands)
 
@@ -153,6 +157,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     sweep.add_argument("--dry-run", action="store_true", help="show the points and their ids, and run nothing")
     sweep.add_argument("--list", action="store_true", help="the sweeps that come with grokcore")
+    _add_metrics(sweep)
 
 
 def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -231,6 +236,15 @@ def _command(
     parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     parser.set_defaults(name=name, command=function)
     return parser
+
+
+def _add_metrics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        help="serve Prometheus metrics of the training on this port, 0 for any that is free, off for none "
+        "(default: what GROKCORE_METRICS_PORT says, else off)",
+    )
 
 
 def _add_spec(parser: argparse.ArgumentParser, *, optional: bool = False, seeds: bool = False) -> None:

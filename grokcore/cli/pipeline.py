@@ -8,22 +8,25 @@ import threading
 import time
 
 from grokcore.cli.specs import say, spec_of
-from grokcore.cli.stages import has_ended
 from grokcore.cli.summary import print_evaluation
+from grokcore.cli.watch import has_ended
 from grokcore.spec import check_hardware, resolve
 from grokcore.storage import open_store, read_json
-from grokcore.telemetry import MANIFEST, Progress, follow, read_manifest
+from grokcore.telemetry import MANIFEST, follow, read_manifest
+from grokcore.telemetry.webhook import webhook_url
+from grokcore.terminal.display import RunDisplay
 
 
 def run(options: argparse.Namespace) -> None:
     spec = resolve(spec_of(options))
-    check_hardware(spec)  # before anything is generated; the training would refuse it too
+    check_hardware(spec)  # before anything is generated; the training would refuse these too
+    webhook_url()
     from grokcore.local import LocalExperiment
 
     pipeline = LocalExperiment(spec, options.out, resume=options.resume)
     say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
     place, done = open_store(pipeline.run_directory), threading.Event()
-    progress = Progress(sys.stderr, max_steps=spec.training.max_steps)
+    display = RunDisplay(sys.stderr, place, max_steps=spec.training.max_steps)
 
     def trained() -> bool:
         """Whether this call's training has ended; a run that is resumed has the end of an earlier one on record."""
@@ -32,9 +35,12 @@ def run(options: argparse.Namespace) -> None:
 
     def show() -> None:
         for line in follow(place, lambda: done.is_set() or trained()):
-            progress.show(line)
-        progress.close()
-        if not done.is_set() and read_manifest(pipeline.run_directory).exit_reason != "stopped":
+            display.show(line)
+        reason = read_manifest(pipeline.run_directory).exit_reason if trained() else None
+        if reason is not None:
+            display.end(reason)
+        display.close()
+        if not done.is_set() and reason != "stopped":
             say("trained; evaluating and reporting")
 
     say("generating, then training; the first evaluation comes in some seconds")

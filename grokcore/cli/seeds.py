@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grokcore.cli.specs import spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
@@ -13,16 +13,32 @@ from grokcore.spec import ExperimentSpec
 from grokcore.spec.seeds import parse_seeds
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry import JOURNAL, SeedsProgress, read_journal
+from grokcore.telemetry.unblocked import unblocked
+
+if TYPE_CHECKING:
+    from grokcore.training import TrainResult
 
 
 def train_seeds(options: argparse.Namespace) -> None:
     """Train all seeds; one that fails is reported at the end."""
     seeds = parse_seeds(options.seeds)
     specs = _specs(options, seeds)
+    with unblocked(sys.stderr) as stream:
+        progress = SeedsProgress(stream, seeds, max_steps=specs[0].training.max_steps)
+        try:
+            results = _train(options, specs, progress)
+        finally:
+            progress.close()
+    out = options.out.rstrip("/")
+    print(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
+    # A shell finds files that match a pattern, but no objects: there it has to be told the names.
+    names = "*" if open_store(out).directory else f"{{{','.join(map(str, seeds))}}}" if len(seeds) > 1 else seeds[0]
+    print(f"next: grokcore evaluate {shlex.quote(out)}/seed-{names}")
+
+
+def _train(options: argparse.Namespace, specs: list[ExperimentSpec], progress: SeedsProgress) -> list[TrainResult]:
     from grokcore.training import TrainResult
     from grokcore.training import train_seeds as train
-
-    progress = SeedsProgress(sys.stderr, seeds, max_steps=specs[0].training.max_steps)
 
     def end(seed: int, outcome: TrainResult | GrokcoreError) -> None:
         if isinstance(outcome, TrainResult):
@@ -32,23 +48,15 @@ def train_seeds(options: argparse.Namespace) -> None:
         else:
             progress.end(seed, "failed", f"failed: {outcome}")
 
-    try:
-        results = train(
-            specs,
-            options.data,
-            options.out,
-            resume=options.resume,
-            on_evaluation=progress.show,
-            on_end=end,
-            notify=lambda line: progress.tell(f"grokcore: {line}"),
-        )
-    finally:
-        progress.close()
-    out = options.out.rstrip("/")
-    print(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
-    # A shell finds files that match a pattern, but no objects: there it has to be told the names.
-    names = "*" if open_store(out).directory else f"{{{','.join(map(str, seeds))}}}" if len(seeds) > 1 else seeds[0]
-    print(f"next: grokcore evaluate {shlex.quote(out)}/seed-{names}")
+    return train(
+        specs,
+        options.data,
+        options.out,
+        resume=options.resume,
+        on_evaluation=progress.show,
+        on_end=end,
+        notify=lambda line: progress.tell(f"grokcore: {line}"),
+    )
 
 
 def _last_line(run_uri: str) -> dict[str, Any] | None:

@@ -11,8 +11,9 @@ from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, read_spec
-from grokcore.storage import Store, local_copy, open_store
-from grokcore.telemetry import JOURNAL, MANIFEST, Progress, follow, read_journal, read_manifest
+from grokcore.storage import local_copy, open_store
+from grokcore.telemetry import MANIFEST, read_manifest
+from grokcore.terminal.display import RunDisplay
 
 if TYPE_CHECKING:
     from grokcore.training.signals import StopRequest
@@ -33,13 +34,12 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
     from grokcore.training import train_model
 
     stop.check()
-    progress = Progress(sys.stderr, max_steps=spec.training.max_steps)
-    try:
+    display = RunDisplay(sys.stderr, open_store(options.out), max_steps=spec.training.max_steps)
+    with display.closed_at_end():
         result = train_model(
-            spec, options.data, options.out, resume=options.resume, on_evaluation=progress.show, notify=say
+            spec, options.data, options.out, resume=options.resume, on_evaluation=display.show, notify=display.tell
         )
-    finally:
-        progress.close()
+        display.end(result.exit_reason)
     print(f"run at {options.out}: {result.exit_reason} after {result.step} steps")
     print(f"next: grokcore evaluate {options.out}")
 
@@ -84,33 +84,3 @@ def report(options: argparse.Namespace) -> None:
     from grokcore.reporting import build_report
 
     print(build_report(options.runs, options.out))
-
-
-def watch(options: argparse.Namespace) -> None:
-    """Follow a run until its manifest says that it has ended."""
-    run = open_store(options.run)
-    with local_copy(options.run, (MANIFEST, "spec.yaml")) as record:
-        read_manifest(record)
-        max_steps = read_spec(record / "spec.yaml").training.max_steps
-    progress = Progress(sys.stdout, max_steps=max_steps, quiet_seconds=0)
-    try:
-        for line in follow(run, lambda: has_ended(run), notify=lambda line: progress.tell(f"grokcore: {line}")):
-            progress.show(line)
-    finally:
-        progress.close()
-    with local_copy(options.run, (MANIFEST, JOURNAL)) as record:
-        lines = read_journal(record / JOURNAL)
-        print(f"{read_manifest(record).exit_reason} at step {lines[-1]['step'] if lines else 0}")
-
-
-def has_ended(run: Store) -> bool:
-    """Whether a run's manifest names a reason why training ended.
-
-    Raises:
-        TransientError: its store did not answer.
-    """
-    try:
-        manifest = run.read_json(MANIFEST)
-    except InputError:
-        return False
-    return isinstance(manifest, dict) and manifest.get("exit_reason") is not None

@@ -18,6 +18,8 @@ from grokcore.spec.seeds import parse_seeds
 from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.loading import load_sweep, sweep_names
 from grokcore.sweeps.spec import SweepSpec
+from grokcore.telemetry.unblocked import unblocked
+from grokcore.telemetry.webhook import webhook_url
 
 if TYPE_CHECKING:
     from grokcore.evaluation.records import RunRecord
@@ -67,23 +69,25 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
         raise InputError(
             "--jobs and --pipeline contradict each other: the pipeline's runner decides what runs at a time"
         )
+    webhook_url()  # one that is none is found out now
     from grokcore.sweeps.progress import SweepProgress
     from grokcore.sweeps.run import run_sweep
 
-    progress = SweepProgress(sys.stderr)
-
-    def end(result: SweepResult) -> None:
-        progress.close()
-        print_result(result)
-
+    results: list[SweepResult] = []
     try:
-        if options.pipeline:
-            from grokcore.cli.sweep_pipeline import run_pipeline
+        with unblocked(sys.stderr) as stream:
+            progress = SweepProgress(stream)
+            try:
+                if options.pipeline:
+                    from grokcore.cli.sweep_pipeline import run_pipeline
 
-            run_pipeline(spec, options.out, progress)
-        run_sweep(spec, options.out, processes=options.jobs, progress=progress, on_result=end)
+                    run_pipeline(spec, options.out, progress)
+                run_sweep(spec, options.out, processes=options.jobs, progress=progress, on_result=results.append)
+            finally:
+                progress.close()
     finally:
-        progress.close()
+        for result in results:  # where some runs have failed, too
+            print_result(result)
 
 
 def _list() -> None:

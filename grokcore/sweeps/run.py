@@ -20,6 +20,7 @@ from grokcore.sweeps.progress import SweepProgress
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
 from grokcore.sweeps.work import Work, all_finished, do
+from grokcore.training.metrics.exposure import exposing
 from grokcore.training.place import TrainResult
 from grokcore.training.seeds.jobs import Outcome
 from grokcore.training.seeds.train import worst_kind
@@ -83,7 +84,7 @@ def run_sweep(
             raise InputError(f"sweep {sweep.name}, point {point.name}: {error}") from None
     _check_packages(sweep)
     place = SweepPlace(open_store(out).uri, sweep.name)
-    with stop_on_signal() as stop:
+    with stop_on_signal() as stop, exposing(progress.tell, stop):
         _write_sweep(sweep, place, progress.tell)
         tuned: dict[str, TunedPoint] = {}
         datasets = _datasets(points, place, stop.check)

@@ -3,7 +3,6 @@
 from grokcore.telemetry.follow import follow
 from grokcore.telemetry.journal import JOURNAL, Journal, finite, read_journal
 from grokcore.telemetry.manifest import MANIFEST, Manifest, read_manifest
-from grokcore.telemetry.progress import Progress
 from grokcore.telemetry.seeds import SeedsProgress
 
 __all__ = [
@@ -11,7 +10,6 @@ __all__ = [
     "MANIFEST",
     "Journal",
     "Manifest",
-    "Progress",
     "SeedsProgress",
     "finite",
     "follow",

@@ -41,7 +41,7 @@ def follow(
     Raises:
         InputError: the journal is damaged.
     """
-    new_lines = _TailOfFile(run) if run.directory is not None else _TailOfObject(run)
+    new_lines = tail_of(run)
     pause = poll_seconds if poll_seconds is not None else (0.2 if run.directory is not None else 5.0)
     last_step, reachable = -1, True
     heard, patience = time.monotonic(), silence_seconds
@@ -72,9 +72,14 @@ def follow(
         time.sleep(pause)
 
 
-class _Tail(Protocol):
+class Tail(Protocol):
     def __call__(self) -> tuple[list[Line], bool]:
         """The lines that have come since the last call, or all from the first on, where the second value is True."""
+
+
+def tail_of(run: Store) -> Tail:
+    """What has come to a run's journal since the last look, whether or not it is there yet."""
+    return _TailOfFile(run) if run.directory is not None else _TailOfObject(run)
 
 
 class _TailOfFile:

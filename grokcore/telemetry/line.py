@@ -34,9 +34,16 @@ class SplitPhases(_Part):
     collapsed: _Step | None
 
 
+class Checkpoints(_Part):
+    last: float | None = None
+    failures: int = 0
+
+
 class Clock(_Part):
     elapsed_seconds: float = Field(ge=0)
     steps_per_second: float | None = None
+    time: str | None = None
+    checkpoints: Checkpoints | None = None
 
 
 class EvaluationLine(_Part):
@@ -48,6 +55,12 @@ class EvaluationLine(_Part):
     flops: float = Field(ge=0)
     train: Measure
     splits: dict[str, Measure]
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    weight_norm: float | None = None
+    loss_scale: float | None = None
+    steps_skipped: int = 0
+    restarts: int = 0
     phases: dict[str, _Step | SplitPhases | None]
     clock: Clock
 

@@ -1,39 +1,11 @@
-"""Progress of a run in the terminal: one line that rewrites itself, or plain lines where the output is piped."""
+"""Progress of a run in words: how it stands, in a line, and what has become known of its phases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, TextIO
-
-from grokcore.telemetry.status import StatusLine
+from typing import Any
 
 Line = Mapping[str, Any]
-
-
-class Progress:
-    """Shows evaluations as they come; a change of phase gets a line that stays."""
-
-    def __init__(self, stream: TextIO, *, max_steps: int, quiet_seconds: float = 1.0) -> None:
-        self._status = StatusLine(stream, quiet_seconds=quiet_seconds)
-        self._max_steps = max_steps
-        self._phases: Mapping[str, Any] = {}
-
-    def show(self, line: Line) -> None:
-        """Show one line of the journal."""
-        events = phase_events(self._phases, line["phases"])
-        self._phases = line["phases"]
-        self._status.show(
-            partial(progress_line, line, self._max_steps), events, due=bool(events) or self._status.rested
-        )
-
-    def tell(self, remark: str) -> None:
-        """A remark that stays."""
-        self._status.tell(remark)
-
-    def close(self) -> None:
-        """Leave the terminal with the last line standing."""
-        self._status.close()
 
 
 def progress_line(line: Line, max_steps: int, width: int) -> str:

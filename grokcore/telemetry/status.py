@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ class StatusLine:
 
     def __init__(self, stream: TextIO, *, quiet_seconds: float) -> None:
         self._stream, self._quiet_seconds = stream, quiet_seconds
-        self._live = stream.isatty()
+        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._shown_at = float("-inf")
         self._text: str | None = None
         self._pending = False

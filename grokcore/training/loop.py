@@ -24,6 +24,7 @@ from grokcore.telemetry import finite
 from grokcore.telemetry.manifest import ExitReason
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.examples import Examples
+from grokcore.training.metrics.steps import StepTimes
 from grokcore.training.milestones import new_phases
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.precision import autocast, loss_scaler
@@ -41,7 +42,11 @@ MAX_RESTARTS = 3
 
 
 class Trainer:
-    """Trains one model on one device."""
+    """Trains one model on one device.
+
+    Attributes:
+        times: of the steps; whoever takes a step in place of `run` tells it.
+    """
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class Trainer:
         )
         self.step = Step(self.state, self.examples, training, device=device, notify=notify)
         self._drops: tuple[int, ...] = ()
+        self.times = StepTimes(asynchronous=device.type == "cuda")
 
     def run(self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]) -> ExitReason:
         """Train until a budget is used up, the split of `stop_on_grok` has grokked, training diverges, or `stop`.
@@ -104,7 +110,9 @@ class Trainer:
             except StopIteration as end:
                 reason: ExitReason = end.value
                 return reason
+            begin = time.perf_counter()
             self._step()
+            self.times.took(time.perf_counter() - begin)
 
     def turns(
         self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]
@@ -210,6 +218,7 @@ class Trainer:
         gradient_norm = state.gradient_norm.item()  # waits until all steps so far are done
         begin = time.monotonic()
         steps, seconds = state.step - self._mark_step, begin - self._mark
+        self.times.waited(steps, seconds)
         try:
             train, splits = self.probes.measure(
                 self.model, lambda: autocast(training.precision, self.device), check_stop=stop.check

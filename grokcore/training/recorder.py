@@ -10,6 +10,7 @@ from grokcore.errors import GrokcoreError, InputError
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store
 from grokcore.telemetry.journal import Journal, decode
+from grokcore.telemetry.sinks import FAILURES
 from grokcore.training.background import Background
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.load import load_checkpoint
@@ -17,6 +18,7 @@ from grokcore.training.checkpoints.manifest import FOLDER
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.writer import MAX_FAILURES, CheckpointWriter
 from grokcore.training.lock import SoleWriter
+from grokcore.training.metrics.tally import Tally
 
 Line = dict[str, Any]
 
@@ -37,6 +39,9 @@ class Recorder:
     Attributes:
         lines: the evaluations so far.
         checkpoint: the one to go on from, or None at the beginning of a run.
+        saver: of the checkpoints.
+        tally: of the evaluations that were added.
+        listeners: called with each line that is added.
     """
 
     def __init__(
@@ -71,9 +76,11 @@ class Recorder:
             every=training.checkpoint_keep_every,
             regular=self._regular if self._walks_back else None,
         )
-        self._saver = CheckpointWriter(self._store, self._background, retention, notify)
+        self.saver = CheckpointWriter(self._store, self._background, retention, notify)
         if self.checkpoint is not None:
-            self._saver.saved_step = self.checkpoint.step
+            self.saver.saved_step = self.checkpoint.step
+        self.listeners: list[Callable[[Line], None]] = []
+        self.tally = Tally()
         self._last_put = 0.0
         self._put_error: GrokcoreError | None = None
         self._news: list[str] = []
@@ -81,8 +88,11 @@ class Recorder:
 
     def append(self, line: Line) -> None:
         """Add an evaluation to the journal."""
+        self.tally.add(line, self.lines[-1] if self.lines else None)
         self.lines.append(line)
         self._journal.append(line)
+        for listener in self.listeners:
+            listener(line)
 
     @property
     def journal(self) -> bytes:
@@ -90,13 +100,13 @@ class Recorder:
 
     def costs(self) -> dict[str, Any]:
         """What saving has cost so far, for the clock of a line."""
-        return self._saver.statistics.as_dict()
+        return self.saver.statistics.as_dict()
 
     def save(self, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> None:
         """Save a state in the background."""
         if self._walks_back:  # to a step that must not depend on how fast the store is
-            self._saver.wait()
-        self._saver.save(checkpoint, milestones)
+            self.saver.wait()
+        self.saver.save(checkpoint, milestones)
 
     def finish(self, checkpoint: Checkpoint, milestones: Sequence[str] = (), *, hurry: bool = False) -> None:
         """Save a state, unless it is safe already, and have everything written before this returns.
@@ -107,9 +117,9 @@ class Recorder:
         Raises:
             InputError, TransientError: something could not be written.
         """
-        self._saver.wait()
-        if self._saver.saved_step != checkpoint.step:
-            self._saver.save_at_once(checkpoint, milestones, tries=1 if hurry else MAX_FAILURES)
+        self.saver.wait()
+        if self.saver.saved_step != checkpoint.step:
+            self.saver.save_at_once(checkpoint, milestones, tries=1 if hurry else MAX_FAILURES)
         self.check()
         if self._put_error is not None:
             self._journal.put()
@@ -123,7 +133,7 @@ class Recorder:
         """
         self._writer.check()
         self._background.check()
-        self._saver.check()
+        self.saver.check()
         if isinstance(self._put_error, InputError):
             raise self._put_error
         while self._news:
@@ -137,7 +147,7 @@ class Recorder:
         Raises:
             InputError: there is none.
         """
-        self._saver.wait()
+        self.saver.wait()
         checkpoint, skipped = load_checkpoint(
             self._store, self._spec.run_id, finite=True, before=before, multiple_of=self._regular
         )
@@ -145,7 +155,7 @@ class Recorder:
             self._notify(line)
         if checkpoint is None:
             raise InputError(f"training diverged, and there is no checkpoint at {self._store} to walk back to")
-        self._saver.forget_after(checkpoint.step)
+        self.saver.forget_after(checkpoint.step)
         self._journal.replace(checkpoint.journal)
         self.lines[:] = decode(checkpoint.journal, self._store.uri)
         return checkpoint
@@ -172,6 +182,7 @@ class Recorder:
                 put()
                 self._put_error = None
             except GrokcoreError as error:
+                FAILURES.count("journal")
                 if self._put_error is None:
                     self._news.append(f"the journal could not be written, the next evaluation tries again: {error}")
                 self._put_error = error

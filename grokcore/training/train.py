@@ -20,8 +20,12 @@ from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_devic
 from grokcore.storage import Store, new_directory, open_store, read_bytes
 from grokcore.telemetry import Manifest, read_manifest
 from grokcore.telemetry.manifest import ExitReason
+from grokcore.telemetry.notifications import Notifications
+from grokcore.telemetry.webhook import webhook_url
 from grokcore.training.lock import sole_writer
 from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.metrics.exposure import exposing, showing, write_final
+from grokcore.training.metrics.meter import RunMeter
 from grokcore.training.place import SPEC, Resume, TrainResult, check_place
 from grokcore.training.record import flops_per_step, manifest_of, utc_now
 from grokcore.training.recorder import Recorder
@@ -57,7 +61,7 @@ def train_model(
 
     Raises:
         InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run or cannot be
-            written.
+            written, or `GROKCORE_WEBHOOK_URL` is no URL of a webhook.
         TransientError: another process is writing the run, or its store could not be reached for several checkpoints.
         StoppedError: SIGINT or SIGTERM; the state is saved, and the same call goes on from there.
     """
@@ -66,6 +70,7 @@ def train_model(
     device = torch.device(resolve_device(spec.training.device))
     with (
         stop_on_signal(with_parent=stop_with_parent) as stop,
+        exposing(notify, stop),
         reproducible(spec.order_seed, device, spec.training.threads),
         begin(spec, data, out, resume=resume, stop=stop, notify=notify) as attempt,
     ):
@@ -80,13 +85,18 @@ class Attempt:
         store: where it lies.
         trainer: at the step where it goes on.
         recorder: with its journal up to there.
+        meter: reads both.
+        notifications: where the environment asks for them.
     """
 
     store: Store
     trainer: Trainer
     recorder: Recorder
+    meter: RunMeter
     manifest: Manifest
     vocabulary: bytes
+    notify: Callable[[str], None]
+    notifications: Notifications | None
 
     def end(self, reason: ExitReason) -> TrainResult:
         """Write what a run leaves at its end.
@@ -97,10 +107,13 @@ class Attempt:
         step = self.trainer.state.step
         if reason != "stopped":
             self._write_model()
+        write_final(self.store, self.meter.samples(), self.notify)
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
         self.manifest.write(self.store)
         if reason == "stopped":
             raise StoppedError(f"stopped at step {step}; the same command goes on from there")
+        if self.notifications is not None:
+            self.notifications.end(reason, self.recorder.lines[-1])
         return TrainResult(self.store.uri, reason, step)
 
     def _write_model(self) -> None:
@@ -131,6 +144,7 @@ def begin(
 
     Errors as in `train_model`.
     """
+    webhook_url()  # one that is none is found out now
     device = torch.device(resolve_device(spec.training.device))
     store = open_store(out)
     check_place(store, spec, resume)
@@ -142,6 +156,7 @@ def begin(
         stop.check()
         _remove_leftovers(writer.store)
         recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
+        notifications: Notifications | None = None
         try:
             if recorder.checkpoint is not None:
                 trainer.restore(recorder.checkpoint)
@@ -152,9 +167,17 @@ def begin(
                 manifest.resumes = before.resumes + (recorder.checkpoint is not None)
             writer.store.write(SPEC, _yaml(spec))
             manifest.write(writer.store)
-            yield Attempt(writer.store, trainer, recorder, manifest, read_bytes(dataset.path / VOCABULARY_FILE))
+            notifications = Notifications.of_environment(writer.store, manifest, recorder.lines, notify)
+            if notifications is not None:
+                recorder.listeners.append(notifications.show)
+            vocabulary = read_bytes(dataset.path / VOCABULARY_FILE)
+            meter = RunMeter(spec, trainer, recorder, resumes=manifest.resumes)
+            with showing(spec, store.uri, meter.samples):
+                yield Attempt(writer.store, trainer, recorder, meter, manifest, vocabulary, notify, notifications)
         finally:
             recorder.close()
+            if notifications is not None:
+                notifications.close()
 
 
 def _trainer(spec: ExperimentSpec, dataset: Dataset, device: torch.device, notify: Callable[[str], None]) -> Trainer:

@@ -19,8 +19,9 @@ from ci.benchmarks.losses import compare_times, largest_difference
 from ci.benchmarks.results import SpeedResults
 from ci.benchmarks.rounds import Effort, Entry, measure, paired_ratio
 from ci.benchmarks.run import RESULTS
-from ci.benchmarks.table import losses_markdown, speed_markdown, terminal
+from ci.benchmarks.table import losses_markdown, other_parts, speed_markdown, terminal
 from ci.benchmarks.targets import TARGETS, judge
+from ci.benchmarks.telemetry import compare_telemetry
 from ci.benchmarks.variants import VARIANTS
 from ci.benchmarks.work import UnequalWorkError, Work, check_equal
 from ci.benchmarks.worker import Burst, Job, Worker, WorkerError
@@ -390,3 +391,12 @@ def test_both_losses_are_trained_from_the_same_seeds(tmp_path: Path) -> None:
         assert set(split["mean_accuracy"]) == {"answer", "answer_and_eos"}
         assert all(len(curve) == len(comparison["steps"]) for curve in split["mean_accuracy"].values())
     assert losses_markdown(found) == path.with_suffix(".md").read_text()
+
+
+def test_being_watched_is_measured_in_turns() -> None:
+    found = compare_telemetry(Case("smoke", "gpt2", "answer"), device="cpu", threads=1, pairs=2, seconds=0.1)
+    assert len(found["seconds_per_step"]["scraped"]) == 2
+    assert len(found["seconds_per_step"]["alone"]) == 3
+    assert 0 < found["seconds_of_bookkeeping_per_step"] < 1e-3
+    [line] = other_parts({"telemetry": found})
+    assert line.startswith("`smoke` scraped every 1 s: ")

@@ -28,9 +28,12 @@ from grokcore.runs import checkpoints_of, list_runs, orphans_of
 from grokcore.spec import load_spec, load_task, preset_names, read_spec, resolve, split_overrides
 from grokcore.stage import Failure
 from grokcore.storage import open_store, read_json, sha256
-from grokcore.telemetry import Progress, follow, read_journal, read_manifest
+from grokcore.telemetry import follow, read_journal, read_manifest
 from grokcore.telemetry.line import checked_lines
 from grokcore.telemetry.scalars import evaluation_scalars, run_scalars
+from grokcore.terminal.plain import PlainLines
+from grokcore.terminal.run_view import run_rows
+from grokcore.terminal.watched import WatchedRun
 from grokcore.training.checkpoints.load import load_checkpoint
 from tests.faults.fuzzing import TEXTS, VALUES, damages, documents, ends_well, mutations
 
@@ -173,10 +176,14 @@ def test_a_damaged_journal(run: Path, dataset: Dataset, data: st.DataObject) -> 
             assemble(spec, dataset, lines, {"accuracy": 1.0, "loss": 0.0}, splits, None)
 
     def watched() -> None:
-        progress = Progress(io.StringIO(), max_steps=100, quiet_seconds=0)
+        plain = PlainLines(100)
         for line in follow(open_store(run), lambda: True):
-            progress.show(line)
             run_scalars(line)
+            list(plain.of(line, None))
+        watched = WatchedRun(open_store(run), "run")
+        watched.look()
+        if watched.facts is not None:
+            run_rows(watched.facts, 80, 24, now=0.0)
 
     with changed(file, data.draw(journals(file.read_bytes()))):
         ends_well(evaluated)

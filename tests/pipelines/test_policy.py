@@ -178,3 +178,34 @@ def test_a_loop_takes_nothing_from_outside_but_its_item_and_the_form(pipeline: s
     assert outside == ["Output"]
     assert "artifacts" not in loop["inputs"]
     assert 1 <= loop["iteratorPolicy"]["parallelismLimit"] <= 30
+
+
+@each_gpu_task
+def test_a_training_can_be_scraped_and_found(task: Task):
+    metadata = task.kubernetes["podMetadata"]
+    assert metadata["labels"]["app.kubernetes.io/component"] == "training"
+    variables = {entry["name"]: entry["fieldPath"] for entry in task.kubernetes["fieldPathAsEnv"]}
+    values = {
+        name: metadata["annotations"][path.removeprefix("metadata.annotations['").removesuffix("']")]
+        for name, path in variables.items()
+        if path.startswith("metadata.annotations")
+    }
+    assert values["GROKCORE_METRICS_PORT"] == "9400"
+    assert values["GROKCORE_METRICS_ADDRESS"] == "0.0.0.0"  # noqa: S104 - a pod is reached by its own address
+    retries = task.spec["retryPolicy"]["maxRetryCount"]
+    assert int(values["GROKCORE_ATTEMPT_LIMIT"]) == retries + 1
+    literal = {entry["name"] for entry in task.container.get("env", [])}
+    assert "GROKCORE_METRICS_PORT" not in literal, "the local runner would open a laptop's port to its network"
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_one_task_tells_that_the_pipeline_has_ended_well(pipeline: str):
+    telling = [
+        (entry["value"], task.name)
+        for task in TASKS
+        for entry in task.container.get("env", [])
+        if task.pipeline == pipeline and entry["name"] == "GROKCORE_PIPELINE"
+    ]
+    assert len(telling) == 1
+    assert telling[0][0] == pipeline.replace("_", "-")
+    assert telling[0][1] in ("build-report", "build-comparison")

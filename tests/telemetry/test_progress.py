@@ -1,13 +1,11 @@
-"""Progress in a terminal, in a pipe, and in a narrow window."""
+"""A run in a line, and what has become known of it, in words."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
 
-from grokcore.telemetry import Progress
 from grokcore.telemetry.progress import phase_events, progress_line
 
 
@@ -39,29 +37,3 @@ def test_a_phase_is_told_once() -> None:
     assert phase_events(line(5, memorized=5)["phases"], line(9, memorized=5)["phases"]) == []
     grokked = phase_events(line(5, memorized=5)["phases"], line(30, memorized=5, grokked=20)["phases"])
     assert grokked == ["* test_inferred_ood: sustained at step 20, 4.0 x the time to memorise"]
-
-
-def test_a_pipe_gets_plain_lines_and_the_last_one_always() -> None:
-    stream = io.StringIO()
-    progress = Progress(stream, max_steps=100, quiet_seconds=3600)
-    for step in (1, 2, 3, 100):
-        progress.show(line(step))
-    progress.close()
-    shown = stream.getvalue().splitlines()
-    assert [text.split()[1] for text in shown] == ["1/100", "100/100"]
-    assert "\r" not in stream.getvalue()
-    assert "\x1b" not in stream.getvalue()
-
-
-def test_a_terminal_rewrites_one_line_and_keeps_events() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    stream = Terminal()
-    progress = Progress(stream, max_steps=100)
-    progress.show(line(1))
-    progress.show(line(2, memorized=2))
-    progress.close()
-    assert stream.getvalue().count("\n") == 2
-    assert "* training set memorised at step 2\n" in stream.getvalue()

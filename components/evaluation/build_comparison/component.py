@@ -25,9 +25,11 @@ def build_comparison(
     import grokcore
     from grokcore.stage import stage
     from grokcore.storage.artifacts import join_sweep
+    from grokcore.telemetry.pushgateway import push_success
 
     with stage("compare", Path(report.path).parent):
         grokcore.build_comparison([evaluation.path for evaluation in evaluations], results.path)
         shutil.copyfile(Path(results.path) / "report.html", report.path)
         for uri in sorted({evaluation.metadata.get("sweep_uri", "") for evaluation in evaluations} - {""}):
             join_sweep(uri, results.path)
+    push_success(print)

@@ -24,9 +24,11 @@ def build_report(
     from grokcore.stage import stage
     from grokcore.storage.artifacts import join_run
     from grokcore.storage.layout import comparable_runs
+    from grokcore.telemetry.pushgateway import push_success
 
     with stage("report", Path(report.path).parent):
         others = comparable_runs(compare_run_uris, run.metadata.get("run_uri", ""))
         evaluations = [evaluation.path, *(f"{uri}/evaluation.json" for uri in others)]
         grokcore.build_report([run.path, *others], report.path, evaluations=evaluations)
         join_run(run.metadata.get("run_uri"), report.path, "report.html")
+    push_success(print)

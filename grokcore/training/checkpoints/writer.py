@@ -10,6 +10,7 @@ from typing import Any
 
 from grokcore.errors import GrokcoreError, TransientError
 from grokcore.storage import Store
+from grokcore.telemetry.samples import Durations
 from grokcore.training.background import Background
 from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot
 from grokcore.training.checkpoints.manifest import files_by_step, manifest_key
@@ -67,6 +68,7 @@ class CheckpointWriter:
         self._news: list[GrokcoreError] = []
         self._end: GrokcoreError | None = None
         self.statistics = SaveStatistics()
+        self.durations = Durations("grokking_checkpoint_duration_seconds")
         self.saved_step: int | None = None
 
     def save(self, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> None:
@@ -135,6 +137,7 @@ class CheckpointWriter:
         except GrokcoreError as error:
             self._fail(error, milestones)
         self.statistics.seconds = time.monotonic() - begin
+        self.durations.add(self.statistics.seconds)
 
     def _fail(self, error: GrokcoreError, milestones: tuple[str, ...]) -> None:
         self.statistics.failures += 1

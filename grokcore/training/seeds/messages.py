@@ -1,7 +1,7 @@
 """What a process that trains runs is told, and says: one JSON line each.
 
-To it: a job, or null where there is no further one. From it: {"line": a line of the journal}, {"note": a remark}, and
-at the end of a job {"end": a result or an error}.
+To it: a job, or null where there is no further one. From it: {"line": a line of the journal}, {"note": a remark},
+{"metrics": samples of its metrics}, and at the end of a job {"end": a result or an error}.
 """
 
 from __future__ import annotations

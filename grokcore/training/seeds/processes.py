@@ -12,11 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import grokcore
 from grokcore.errors import GrokcoreError, StoppedError, TransientError
+from grokcore.telemetry.samples import decode
+from grokcore.training.metrics.exposure import board
 from grokcore.training.place import TrainResult
 from grokcore.training.seeds.cores import shares
 from grokcore.training.seeds.jobs import Job, Listener, Outcome
@@ -110,6 +113,7 @@ class _Crew:
         self._jobs, self._listener, self._threads = jobs, listener, threads
         self._waiting = deque(range(len(jobs)))
         self._stopping = False
+        self._board = board()
         self._messages: queue.SimpleQueue[tuple[_Process, Any]] = queue.SimpleQueue()
 
     def hire(self, cores: frozenset[int]) -> None:
@@ -135,6 +139,8 @@ class _Crew:
                 self._listener.on_evaluation(job, line)
             case {"note": note}:
                 self._listener.on_remark(job, note)
+            case {"metrics": samples} if self._board is not None:
+                self._board.show(job.spec, job.run, partial(decode, samples))
             case {"end": outcome}:
                 self._settle(process, decode_outcome(outcome))
                 self._next(process)
@@ -157,6 +163,8 @@ class _Crew:
         if self._waiting and not self._stopping:
             number = self._waiting.popleft()
             self._listener.on_begin(self._jobs[number])
+            if self._board is not None:
+                self._board.begin(self._jobs[number].spec)
             process.give(number, self._jobs[number])
         else:
             process.dismiss()

@@ -7,6 +7,7 @@ moments are slices of the stack, and which evaluates, saves and ends as if it we
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -79,7 +80,11 @@ def _train_group(
             outcomes[number] = outcome
             listener.on_end(jobs[number], outcome)
         if turns and not stop.requested:  # a signal between two turns ends all seeds at the same step
+            begin = time.perf_counter()
             step()
+            seconds = time.perf_counter() - begin
+            for number in turns:
+                attempts[number].trainer.times.took(seconds)
     return outcomes
 
 

@@ -13,6 +13,8 @@ from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, Grokco
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.storage import Store, open_store
 from grokcore.telemetry import MANIFEST
+from grokcore.telemetry.webhook import webhook_url
+from grokcore.training.metrics.exposure import exposing
 from grokcore.training.place import Resume, TrainResult, check_place
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
 from grokcore.training.seeds.processes import train_in_processes
@@ -88,7 +90,7 @@ def train_seeds(
         on_end=lambda job, outcome: on_end(job.seed, outcome),
         notify=notify,
     )
-    with stop_on_signal(with_parent=stop_with_parent):
+    with stop_on_signal(with_parent=stop_with_parent) as stop, exposing(notify, stop):
         outcomes = STRATEGIES[strategy](jobs, listener)
     return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
 
@@ -109,6 +111,7 @@ def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, runs: Sequence[Stor
     """One job per spec, all that can be known to be wrong with them found."""
     _check_seeds(specs)
     check_hardware(specs[0])
+    webhook_url()  # one that is none is found out now
     for run, spec in zip(runs, specs, strict=True):
         check_place(run, spec, resume)
     open_dataset(data, expected_id=specs[0].dataset_id)

@@ -16,9 +16,14 @@ from types import FrameType
 from typing import Any
 
 from grokcore.errors import EXIT_OK, EXIT_STOPPED, StoppedError
+from grokcore.telemetry.samples import encode as encode_samples
+from grokcore.training.metrics.relay import relaying
 from grokcore.training.seeds.cores import pin
 from grokcore.training.seeds.jobs import Job, attempt
 from grokcore.training.seeds.messages import decode_job, encode, encode_outcome
+
+_SPEAKING = threading.Lock()
+"""Of several threads, one says its line before the next."""
 
 
 def main(cores: str) -> int:
@@ -33,11 +38,12 @@ def main(cores: str) -> int:
         import grokcore.training.train  # noqa: F401 - torch is loaded while the first job is on its way
 
         while (job := jobs.get()) is not None:
-            outcome = attempt(
-                job,
-                on_evaluation=lambda line: _say(output, {"line": line}),
-                notify=lambda line: _say(output, {"note": line}),
-            )
+            with relaying(lambda samples: _say(output, {"metrics": encode_samples(samples)})):
+                outcome = attempt(
+                    job,
+                    on_evaluation=lambda line: _say(output, {"line": line}),
+                    notify=lambda line: _say(output, {"note": line}),
+                )
             _say(output, {"end": encode_outcome(outcome)})
     except StoppedError:
         return EXIT_STOPPED
@@ -67,8 +73,8 @@ def _listen(jobs: queue.SimpleQueue[Job | None]) -> None:
 
 def _say(output: int, message: Any) -> None:
     """Whole lines only; nobody may be there to hear them, which must not stop a run from saving."""
-    with suppress(OSError):
-        line = memoryview(encode(message))
+    line = memoryview(encode(message))
+    with _SPEAKING, suppress(OSError):
         while line:
             line = line[os.write(output, line) :]
 

@@ -41,6 +41,7 @@ def architecture_comparison(
     points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=architectures)
     settle(points, Limits(cpu="1", memory="1Gi", timeout=600, retries=0), cache=False)
     train_and_compare(
+        "architecture-comparison",
         points,
         store=store,
         run_key=run_key,

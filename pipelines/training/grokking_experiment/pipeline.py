@@ -5,7 +5,17 @@ from components.evaluation.build_report import build_report
 from components.evaluation.evaluate_model import evaluate_model
 from components.training.resolve_experiment import resolve_experiment
 from components.training.train_model import train_model
-from pipelines.settings import DAY, LIGHT, WORKFLOW, Limits, keep_in_store, place_on_gpu, settle
+from pipelines.settings import (
+    DAY,
+    LIGHT,
+    WORKFLOW,
+    Limits,
+    announce,
+    expose_metrics,
+    keep_in_store,
+    place_on_gpu,
+    settle,
+)
 
 
 @dsl.pipeline(name="grokking-experiment", pipeline_config=WORKFLOW)
@@ -58,7 +68,9 @@ def grokking_experiment(
         resume=resume,
     )
     # Not cached: a resumed run has the same inputs as the run it resumes, and the store already keeps what is done.
-    settle(training, Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3), cache=False)
+    limits = Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3)
+    settle(training, limits, cache=False)
+    expose_metrics(training, limits)
     place_on_gpu(training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
     keep_in_store(training)
 
@@ -73,3 +85,4 @@ def grokking_experiment(
         compare_run_uris=compare_run_uris,
     )
     settle(report, LIGHT, cache=False)  # the runs it compares with may have changed
+    announce(report, "grokking-experiment")

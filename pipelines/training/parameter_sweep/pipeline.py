@@ -40,6 +40,7 @@ def parameter_sweep(
     points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=only)
     settle(points, Limits(cpu="1", memory="1Gi", timeout=600, retries=0), cache=False)
     train_and_compare(
+        "parameter-sweep",
         points,
         store=store,
         run_key=run_key,

@@ -1,0 +1,53 @@
+"""`grokcore watch`: one run in all detail, or many in a line each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from grokcore.errors import InputError
+from grokcore.storage import Store, local_copy, open_store
+from grokcore.telemetry import JOURNAL, MANIFEST, follow, read_journal
+from grokcore.terminal.board import Board
+from grokcore.terminal.display import RunDisplay
+from grokcore.terminal.facts import About
+
+
+def watch(options: argparse.Namespace) -> None:
+    """Follow runs until all have ended; Ctrl-C leaves what is shown."""
+    stores = [open_store(uri) for uri in options.runs]
+    if len(stores) == 1 and stores[0].find(MANIFEST) is not None:
+        _watch_one(stores[0])
+    else:
+        Board(stores, sys.stdout).follow()
+
+
+def _watch_one(run: Store) -> None:
+    about = About.read(run)
+    display = RunDisplay(sys.stdout, run, max_steps=about.spec.training.max_steps)
+    try:
+        for line in follow(run, lambda: display.lost or has_ended(run), notify=display.tell):
+            display.show(line)
+        reason = About.read(run).manifest.exit_reason
+        if reason is not None:
+            display.end(reason)
+    finally:
+        display.close()
+    if display.lost:
+        return
+    with local_copy(run.uri, (JOURNAL,)) as record:
+        lines = read_journal(record / JOURNAL)
+    print(f"{reason} at step {lines[-1]['step'] if lines else 0}")
+
+
+def has_ended(run: Store) -> bool:
+    """Whether a run's manifest names a reason why training ended.
+
+    Raises:
+        TransientError: its store did not answer.
+    """
+    try:
+        manifest = run.read_json(MANIFEST)
+    except InputError:
+        return False
+    return isinstance(manifest, dict) and manifest.get("exit_reason") is not None

@@ -1,0 +1,192 @@
+"""Every Prometheus metric there is: what it is called, what it means, and how those of several seeds become one.
+
+Plain data, so that dashboards, rules and alerts can be held against it. Units are base units, as the names say; steps
+are optimiser steps. Which experiment it is, only `grokking_run_info` says: a label whose values have no end would make
+a time series of every value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Kind = Literal["gauge", "counter", "histogram", "summary", "info"]
+
+OverSeeds = Literal["median", "half", "latest", "most", "sum", "agreed"]
+"""How one value is made of those of several seeds that one process trains:
+
+median: the middle one, or the mean of both that are in the middle; half: what at least half of the seeds have come to;
+latest, most: the largest; sum; agreed: the value that all have, or `several`.
+"""
+
+SPLIT, PHASE, DEFINITION, QUANTILE, SINK = "split", "phase", "definition", "quantile", "sink"
+
+PHASES = ("memorized", "onset", "grokked", "collapsed")
+"""Values of the label `phase`: `memorized` is one of the split `train`, the others of held-out splits."""
+DEFINITIONS = ("first_crossing", "sustained", "stable")
+"""Values of the label `definition`."""
+QUANTILES = (0.0, 0.5, 1.0)
+"""Values of the label `quantile`, as Prometheus writes them: 0, 0.5 and 1."""
+Sink = Literal["journal", "prometheus", "terminal", "webhook"]
+SINKS: tuple[Sink, ...] = get_args(Sink)
+"""Values of the label `sink`."""
+
+STEP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""From a small model on a GPU to a large one on a CPU."""
+CHECKPOINT_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""From a small model on a disk to a large one on distant object storage."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """
+    Attributes:
+        name: as exposed; that of a counter ends in _total, that of an info metric in _info.
+        help: for people: what it is, its unit where the name has none, and when it says nothing.
+        labels: names of its labels.
+        over_seeds: how the values of several seeds become one.
+        buckets: upper bounds of a histogram's buckets, ascending, without +Inf.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    over_seeds: OverSeeds = "median"
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The names of its time series, as queries know them."""
+        if self.kind == "histogram":
+            return tuple(f"{self.name}_{part}" for part in ("bucket", "sum", "count"))
+        return (self.name,)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "grokking_run_info",
+        "info",
+        "The run: its id, the name of its spec, architecture, task, seed, and which attempt at it this is.",
+        ("run", "spec", "architecture", "task", "seed", "attempt"),
+        over_seeds="agreed",
+    ),
+    Metric("grokking_accuracy_ratio", "gauge", "Share of correct answers at the last evaluation, 0 to 1.", (SPLIT,)),
+    Metric("grokking_loss", "gauge", "Mean cross-entropy at the last evaluation, in nats.", (SPLIT,)),
+    Metric(
+        "grokking_generalization_gap_ratio",
+        "gauge",
+        "Accuracy on the training set less that on a held-out split, at the last evaluation.",
+        (SPLIT,),
+    ),
+    Metric(
+        "grokking_replica_accuracy_ratio",
+        "summary",
+        "Share of correct answers over the seeds that are trained together: lowest (0), median (0.5), highest (1).",
+        (SPLIT, QUANTILE),
+    ),
+    Metric(
+        "grokking_phase",
+        "gauge",
+        "1 once a phase has begun, 0 before: memorized of the training set; onset, grokked, collapsed of a held-out "
+        "split.",
+        (SPLIT, PHASE),
+        over_seeds="half",
+    ),
+    Metric(
+        "grokking_memorized_step",
+        "gauge",
+        "Step at which the training set was memorised; NaN until then.",
+        over_seeds="half",
+    ),
+    Metric(
+        "grokking_onset_step",
+        "gauge",
+        "Step at which a held-out split began to be generalised to; NaN until then.",
+        (SPLIT,),
+        over_seeds="half",
+    ),
+    Metric(
+        "grokking_grokked_step",
+        "gauge",
+        "Step from which a held-out split was answered; NaN until then. Of first_crossing, sustained and stable, a "
+        "verdict rests on sustained.",
+        (SPLIT, DEFINITION),
+        over_seeds="half",
+    ),
+    Metric(
+        "grokking_unlikely_to_grok",
+        "gauge",
+        "1 while none of the held-out splits that have not grokked gives a sign that it will, 0 otherwise.",
+        over_seeds="half",
+    ),
+    Metric("grokking_step", "gauge", "Optimiser steps taken, those of earlier attempts included."),
+    Metric("grokking_max_steps", "gauge", "Optimiser steps after which training ends."),
+    Metric("grokking_train_steps_total", "counter", "Optimiser steps taken by this process, of all seeds.", (), "sum"),
+    Metric("grokking_train_examples_total", "counter", "Examples trained on by this process, of all seeds.", (), "sum"),
+    Metric(
+        "grokking_step_duration_seconds",
+        "histogram",
+        "Time of an optimiser step; on a GPU, which is not waited for, the mean since the evaluation before.",
+        (),
+        "sum",
+        STEP_SECONDS,
+    ),
+    Metric("grokking_last_step_timestamp_seconds", "gauge", "When the last optimiser step ended.", (), "latest"),
+    Metric("grokking_weight_norm", "gauge", "Euclidean norm of all weights at the last evaluation."),
+    Metric(
+        "grokking_gradient_norm", "gauge", "Euclidean norm of the gradient, before clipping, at the last evaluation."
+    ),
+    Metric("grokking_learning_rate", "gauge", "Learning rate at the last evaluation."),
+    Metric("grokking_loss_scale", "gauge", "What fp16 multiplies the loss with; there in fp16 alone."),
+    Metric(
+        "grokking_optimizer_steps_skipped_total",
+        "counter",
+        "Steps whose update was left out because the gradient was not finite, as evaluations of this process saw them.",
+        (),
+        "sum",
+    ),
+    Metric(
+        "grokking_nonfinite_total",
+        "counter",
+        "Losses and weight norms that evaluations of this process found not finite.",
+        (),
+        "sum",
+    ),
+    Metric(
+        "grokking_checkpoint_duration_seconds",
+        "histogram",
+        "Time that saving a checkpoint took in the background, uploads included, failed saves too.",
+        (),
+        "sum",
+        CHECKPOINT_SECONDS,
+    ),
+    Metric("grokking_checkpoint_bytes", "gauge", "Size of the last checkpoint."),
+    Metric("grokking_checkpoint_failures_total", "counter", "Checkpoints that could not be saved.", (), "sum"),
+    Metric(
+        "grokking_last_checkpoint_timestamp_seconds",
+        "gauge",
+        "When the last checkpoint of this process was complete; absent before the first.",
+        (),
+        "latest",
+    ),
+    Metric("grokking_resumes_total", "counter", "Times that training has gone on from a checkpoint.", (), "sum"),
+    Metric("grokking_attempt", "gauge", "Which attempt this is, 1 for the first.", (), "most"),
+    Metric("grokking_attempt_limit", "gauge", "Attempts that will be made; there only where it is known.", (), "most"),
+    Metric(
+        "grokking_sink_failures_total",
+        "counter",
+        "Times that something could not be told: to the journal, Prometheus, the terminal or the webhook.",
+        (SINK,),
+        "sum",
+    ),
+    Metric(
+        "grokking_pipeline_last_success_timestamp_seconds",
+        "gauge",
+        "When a pipeline last ended well; pushed once by each of its runs.",
+        ("pipeline",),
+        "latest",
+    ),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}

@@ -1,0 +1,171 @@
+"""Many runs, a line each.
+
+3 runs: 1 training, 2 ended                                    step 1 to 3,500
+architecture=gpt2 seed=0    grokked     100%  ▁▁▁▂▂▃▄▅▇███████  0.994 ood
+architecture=llama seed=0   rising       52%  ▁▁▁▁▁▂▂▃▃▄        0.412 ood  7:40 left
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TextIO
+
+from grokcore.errors import InputError, TransientError
+from grokcore.storage import Store
+from grokcore.telemetry.places import files_by_run
+from grokcore.telemetry.progress import accuracy_text, duration, short_name
+from grokcore.terminal.curves import Axis, draw, sample
+from grokcore.terminal.facts import Phase, RunFacts, SplitFacts
+from grokcore.terminal.run_view import STYLES, coloured, styles_of
+from grokcore.terminal.screen import Screen
+from grokcore.terminal.text import Appearance, Part, Row, Style, clip, clip_row, columns, encode, row_columns
+from grokcore.terminal.watched import WatchedRun, labels_of
+
+_AT_ONCE = 8
+_SECONDS, _SECONDS_REMOTE = 1.0, 5.0
+"""Between two looks at the runs, in directories and where each costs money."""
+_FIND_SECONDS, _FIND_SECONDS_REMOTE = 10.0, 60.0
+"""Between two searches for new runs."""
+_REACHED: dict[Phase, int] = {"generalised": 3, "grokked": 3, "rising": 2, "collapsed": 1}
+"""How far a held-out split has come, 0 where its phase is not named."""
+_PIPED_WIDTH = 120
+_WIDE = 60
+"""Columns from which there is room for more than label, phase, curve and accuracy."""
+_LEFT_COLUMNS, _LEFT_FROM = 14, 90
+"""What the time left may take, and the width from which its column is kept free, so that the curves line up."""
+
+
+class Board:
+    """All runs below some places."""
+
+    def __init__(self, places: Sequence[Store], stream: TextIO) -> None:
+        self._places, self._stream = places, stream
+        self._look = Appearance.of(stream)
+        self._screen = Screen(stream, colour=self._look.colour)
+        self._remote = any(place.directory is None for place in places)
+        self._runs: dict[str, WatchedRun] = {}
+
+    def follow(self, *, seconds: float | None = None, find_seconds: float | None = None) -> None:
+        """Show the runs until none is being trained any more.
+
+        Args:
+            seconds: between two looks.
+            find_seconds: between two searches for new runs.
+
+        Raises:
+            InputError: there is no run at one of the places, or it may not be read.
+            TransientError: the first search was not answered.
+        """
+        pause = seconds if seconds is not None else _SECONDS_REMOTE if self._remote else _SECONDS
+        search = find_seconds if find_seconds is not None else _FIND_SECONDS_REMOTE if self._remote else _FIND_SECONDS
+        found, idle = self._find(), False
+        began = False
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while True:
+                runs = list(self._runs.values())
+                news = list(pool.map(WatchedRun.look, runs))
+                self._show(runs, news if began else [[text for text in told if text.startswith("!")] for told in news])
+                began = True
+                over = all(run.over for run in runs)
+                if over and (idle or all(run.ended for run in runs)):  # a queue may be between two of its runs
+                    break
+                time.sleep(pause)
+                if time.monotonic() - found >= search:
+                    idle = over
+                    found = self._find()
+                    idle = idle and len(self._runs) == len(runs)
+        if not self._look.live:
+            self._write([encode(row, colour=False) for row in self.rows(_PIPED_WIDTH, 10**6)])
+
+    def _find(self) -> float:
+        """Take in runs that have come since; when that was."""
+        for place in self._places:
+            try:
+                runs = files_by_run(place.files())
+            except TransientError:
+                if not self._runs:
+                    raise
+                continue
+            if not runs and not self._runs:
+                raise InputError(f"{place} is not a run, and there is none below it")
+            for key in runs:
+                run = place.child(key) if key else place
+                label = key or place.uri.rstrip("/").rpartition("/")[2]
+                self._runs.setdefault(run.uri, WatchedRun(run, label))
+        return time.monotonic()
+
+    def _show(self, runs: Sequence[WatchedRun], news: Sequence[Sequence[str]]) -> None:
+        labels = labels_of(runs)
+        above = [
+            f"{label}: {text.removeprefix('* ')}" for label, texts in zip(labels, news, strict=True) for text in texts
+        ]
+        if self._look.live:
+            self._screen.draw(self.rows(*self._screen.size), above)
+        else:
+            self._write(above)
+
+    def _write(self, lines: Sequence[str]) -> None:
+        self._stream.writelines(f"{line}\n" for line in lines)
+        self._stream.flush()
+
+    def rows(self, width: int, height: int) -> list[Row]:
+        """The table, those that train before those that have ended where there is no room for all."""
+        runs = list(self._runs.values())
+        labels = labels_of(runs)
+        counts = Counter(_group(run) for run in runs)
+        head = f"{len(runs)} run{'s' * (len(runs) != 1)}: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+        shown = list(range(len(runs)))
+        if len(runs) > height - 1:
+            shown = sorted(shown, key=lambda place: runs[place].over)[: max(0, height - 2)]
+        label = min(max(map(columns, labels), default=0), max(8, width // 3))
+        rows: list[Row] = [(Part(head, "bold"),)]
+        rows += [self._row(runs[place], labels[place], label, width) for place in sorted(shown)]
+        if len(shown) < len(runs):
+            rows.append((Part(f"and {len(runs) - len(shown)} more", "dim"),))
+        return [clip_row(row, width) for row in rows[:height]]
+
+    def _row(self, run: WatchedRun, label: str, width_of_label: int, width: int) -> Row:
+        unicode = self._look.unicode
+        name = clip(label, width_of_label, ellipsis="…" if unicode else "~")
+        parts = [Part(name + " " * (width_of_label - columns(name)) + "  ")]
+        facts = run.facts
+        if facts is None:
+            return (*parts, Part(run.state if run.over else "no evaluation yet", "dim"))
+        split = hardest(facts)
+        state, style = _state(run, split)
+        parts.append(Part(f"{state:<11}", style))
+        tail = f"  {accuracy_text(split.accuracy):>5}"
+        if width >= _WIDE:
+            parts.append(Part(f" {int(100 * facts.step / facts.max_steps):>3}%"))
+            tail += f" {clip(short_name(split.name), 12, ellipsis='')}"
+        parts.append(Part("  "))
+        left = "" if facts.seconds_left is None else f"  {duration(facts.seconds_left)} left"
+        room = width - row_columns(parts) - columns(tail)
+        if room - columns(left) < 12:
+            left = ""
+        room -= _LEFT_COLUMNS if left or width > _LEFT_FROM else 0
+        axis = Axis.up_to(facts.step if run.ended else facts.max_steps, max(4, min(60, room)))
+        cells = sample(split.curve, facts.steps, axis)
+        line = draw(cells, threshold=facts.about.spec.evaluation.threshold, unicode=unicode)[0]
+        return (*parts, *coloured(line, styles_of(split, axis)), Part(tail), Part(left, "dim"))
+
+
+def hardest(facts: RunFacts) -> SplitFacts:
+    """The held-out split that is furthest from having been learnt, the last of several; or else the training set."""
+    return min(reversed(facts.splits[1:] or facts.splits), key=lambda split: _REACHED.get(split.phase, 0))
+
+
+def _group(run: WatchedRun) -> str:
+    return "ended" if run.ended else run.state
+
+
+def _state(run: WatchedRun, split: SplitFacts) -> tuple[str, Style]:
+    """The phase; or what is wrong with the run."""
+    if run.state in ("diverged", "damaged"):
+        return run.state, "red"
+    if run.state in ("interrupted", "stopped"):
+        return run.state, "yellow"
+    return split.phase, STYLES[split.phase]

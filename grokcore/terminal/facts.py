@@ -1,0 +1,237 @@
+"""What a view tells of a run, worked out from its spec, its manifest and its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from statistics import median
+from typing import Any, Literal, NamedTuple
+
+from grokcore.errors import GrokcoreError
+from grokcore.evaluation.behaviour import peak_and_dip, unlikely_to_grok
+from grokcore.evaluation.curves import accuracy_of, steps_of
+from grokcore.evaluation.phases import Curve
+from grokcore.spec import ExperimentSpec, read_spec
+from grokcore.storage import Store, local_copy, open_store
+from grokcore.telemetry import MANIFEST, Manifest, read_manifest
+
+Line = Mapping[str, Any]
+Phase = Literal["learning", "memorised", "waiting", "rising", "generalised", "grokked", "collapsed"]
+
+_RECENT = 5
+"""Evaluations over whose rates a view takes the median, so that the time left does not jump."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What stays the same while a run trains.
+
+    Attributes:
+        baselines, examples: by split, from the data set's own record; empty where that is out of reach.
+    """
+
+    spec: ExperimentSpec
+    manifest: Manifest
+    uri: str
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    examples: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, run: Store) -> About:
+        """
+        Raises:
+            InputError: there is no run, or its record is damaged.
+            TransientError: its store did not answer.
+        """
+        with local_copy(run.uri, (MANIFEST, "spec.yaml")) as record:
+            manifest, spec = read_manifest(record), read_spec(record / "spec.yaml")
+        splits: Mapping[str, Any] = {}
+        with suppress(GrokcoreError, KeyError, TypeError, AttributeError):
+            splits = open_store(manifest.dataset.uri).read_json("dataset.json")["splits"]
+            splits = {name: facts for name, facts in splits.items() if {"majority_baseline", "probes"} <= facts.keys()}
+        return cls(
+            spec,
+            manifest,
+            run.uri,
+            {name: facts["majority_baseline"] for name, facts in splits.items()},
+            {name: facts["probes"] for name, facts in splits.items()},
+        )
+
+
+class Remark(NamedTuple):
+    """A behaviour of a split, in words; of the whole run where the split is empty."""
+
+    split: str
+    kind: Literal["peak", "unlikely", "collapsed", "diverged"]
+    text: str
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """One split at the last evaluation: the training set, or a held-out split.
+
+    Attributes:
+        began: the step at which its phase began; None where it has begun none.
+        ratio: T_split / T_train, both sustained.
+        waited: how many times the training set's time has gone by, while the split is not sustained.
+        marks: the steps at which its phases began, with what they are called.
+    """
+
+    name: str
+    accuracy: float | None
+    loss: float | None
+    curve: Curve
+    phase: Phase
+    began: int | None = None
+    ratio: float | None = None
+    waited: float | None = None
+    marks: tuple[tuple[int, Phase], ...] = ()
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run at its last evaluation; `lines`, the journal, holds at least one.
+
+    Attributes:
+        ended: why training has ended; None while it has not.
+    """
+
+    about: About
+    lines: Sequence[Line]
+    ended: str | None = None
+
+    @property
+    def last(self) -> Line:
+        return self.lines[-1]
+
+    @property
+    def step(self) -> int:
+        return int(self.last["step"])
+
+    @property
+    def max_steps(self) -> int:
+        return max(self.about.spec.training.max_steps, self.step)
+
+    @cached_property
+    def steps(self) -> list[int]:
+        return steps_of(self.lines)
+
+    @property
+    def memorized(self) -> int | None:
+        found: int | None = self.last["phases"]["memorized"]
+        return found
+
+    @cached_property
+    def rate(self) -> float | None:
+        """Steps per second."""
+        rates = [line["clock"].get("steps_per_second") for line in self.lines[-_RECENT:]]
+        known = [rate for rate in rates if rate]
+        return median(known) if known else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the budget is used up, at the present rate; None where that is not known or all is over."""
+        if self.ended is not None or self.rate is None:
+            return None
+        left = (self.max_steps - self.step) / max(self.rate, 1e-9)
+        budget = self.about.spec.training.max_seconds
+        return left if budget is None else max(0.0, min(left, budget - self.last["clock"]["elapsed_seconds"]))
+
+    @property
+    def last_checkpoint(self) -> float | None:
+        """When the last one was complete that the journal knows of, in seconds since the epoch."""
+        kept = (_checkpoints(line).get("last") for line in reversed(self.lines))
+        return next((time for time in kept if time is not None), None)
+
+    @property
+    def checkpoint_failures(self) -> int:
+        """Saves that failed in the attempt that trains now."""
+        return int(_checkpoints(self.last).get("failures", 0))
+
+    @property
+    def evaluated(self) -> float | None:
+        """When the last evaluation was made, in seconds since the epoch."""
+        with suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(self.last["clock"].get("time") or "").timestamp()
+        return None
+
+    @cached_property
+    def splits(self) -> list[SplitFacts]:
+        """The training set, then the held-out splits."""
+        return [self._train(), *(self._held_out(name) for name in self.last["phases"] if name != "memorized")]
+
+    def _train(self) -> SplitFacts:
+        measured, at = self.last["train"], self.memorized
+        return SplitFacts(
+            "train",
+            measured["accuracy"],
+            measured.get("loss"),
+            accuracy_of(self.lines, "train"),
+            "learning" if at is None else "memorised",
+            at,
+            marks=() if at is None else ((at, "memorised"),),
+        )
+
+    def _held_out(self, name: str) -> SplitFacts:
+        measured, begun, memorized = self.last["splits"][name], self.last["phases"][name], self.memorized
+        sustained, ratio = begun["grokked"], None
+        if sustained is not None and memorized:
+            ratio = sustained / memorized
+        late = ratio is not None and ratio >= self.about.spec.evaluation.delay
+        reached: Phase = "grokked" if late else "generalised"
+        marks = [(begun["onset"], "rising"), (sustained, reached), (begun["collapsed"], "collapsed")]
+        known: list[tuple[int, Phase]] = [(step, phase) for step, phase in marks if step is not None]
+        phase: Phase = "learning" if memorized is None else "waiting"
+        began = None
+        if known:  # in the order in which they overrule each other
+            began, phase = known[-1]
+        return SplitFacts(
+            name,
+            measured["accuracy"],
+            measured.get("loss"),
+            accuracy_of(self.lines, name),
+            phase,
+            began,
+            ratio,
+            self.step / memorized if memorized and sustained is None else None,
+            tuple(sorted(known)),
+        )
+
+    @cached_property
+    def remarks(self) -> list[Remark]:
+        """What the curves have done that a person should know of, by the rules of `evaluation.behaviour`."""
+        found = []
+        rules, memorized = self.about.spec.evaluation, self.memorized
+        at = self.steps.index(memorized) if memorized in self.steps else None
+        for split in self.splits[1:]:
+            peak = peak_and_dip(
+                split.curve,
+                self.steps,
+                at,
+                baseline=self.about.baselines.get(split.name, 1.0),  # nothing is a peak above what is not known
+                threshold=rules.threshold,
+                examples=self.about.examples.get(split.name),
+                sustain=rules.sustain,
+            )
+            if peak is not None:
+                back = "" if peak.back is None else f", back at step {self.steps[peak.back]:,}"
+                text = f"early peak of {peak.height:.2f} at step {self.steps[peak.peak]:,}, then {peak.depth:.2f} lower"
+                found.append(Remark(split.name, "peak", f"{split.name}: {text}{back}"))
+            waiting = split.phase in ("waiting", "rising")
+            if waiting and unlikely_to_grok(split.curve, self.steps, at, threshold=rules.threshold):
+                found.append(Remark(split.name, "unlikely", f"{split.name}: gives no sign that it will grok"))
+            if split.phase == "collapsed":
+                text = f"{split.name}: had been learnt, and was lost at step {split.began:,}"
+                found.append(Remark(split.name, "collapsed", text))
+        if self.ended == "diverged":
+            text = f"diverged at step {self.step:,}: a loss or a weight is no finite number"
+            found.append(Remark("", "diverged", text))
+        return found
+
+
+def _checkpoints(line: Line) -> Mapping[str, Any]:
+    """What saving had cost by a line, of a version that says so."""
+    return line["clock"].get("checkpoints") or {}

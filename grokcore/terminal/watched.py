@@ -1,0 +1,113 @@
+"""One of many runs that are watched together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grokcore.errors import GrokcoreError, InputError
+from grokcore.runs.writers import is_being_written
+from grokcore.storage import Store
+from grokcore.telemetry.follow import tail_of
+from grokcore.telemetry.line import check_line
+from grokcore.telemetry.progress import phase_events
+from grokcore.terminal.facts import About, RunFacts
+
+Line = Mapping[str, Any]
+
+_MANIFEST_SECONDS = 5.0
+_WRITER_SECONDS = 20.0
+_LONGEST_LABEL = 40
+
+
+class WatchedRun:
+    """A run, looked at now and then.
+
+    Attributes:
+        place: below what was asked for.
+        about: None while its record cannot be read.
+        state: `training`, `interrupted` where nobody writes it although it has not ended, `damaged`, or why it ended.
+    """
+
+    def __init__(self, run: Store, place: str) -> None:
+        self.run, self.place = run, place
+        self.about: About | None = None
+        self.state = "training"
+        self._tail = tail_of(run)
+        self._lines: list[Line] = []
+        self._asked = self._asked_writer = float("-inf")
+        self._problem = ""
+
+    @property
+    def facts(self) -> RunFacts | None:
+        ended = self.state if self.ended else None
+        return RunFacts(self.about, tuple(self._lines), ended) if self.about and self._lines else None
+
+    @property
+    def ended(self) -> bool:
+        return self.about is not None and self.about.manifest.exit_reason is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come, as far as can be told."""
+        return self.state != "training"
+
+    def look(self) -> list[str]:
+        """Read what is new; what has happened, in words. A store that does not answer is asked again another time."""
+        try:
+            return self._look()
+        except GrokcoreError as error:
+            if isinstance(error, InputError):
+                self.state = "damaged"
+            said, self._problem = self._problem, str(error)
+            return [] if said == self._problem else [f"! {error}"]
+
+    def _look(self) -> list[str]:
+        now = time.monotonic()
+        if not self.ended and now - self._asked > _MANIFEST_SECONDS:
+            self._asked = now
+            self.about = About.read(self.run)
+        if self.about is None:
+            return []
+        lines, again = self._tail()
+        for line in lines:
+            check_line(line, self.run.uri)
+        before: Mapping[str, Any] = self._lines[-1]["phases"] if self._lines else {}
+        self._lines = list(lines) if again and lines else [*self._lines, *lines]
+        same = {frozenset(line["splits"]) for line in self._lines}
+        self._lines = self._lines if len(same) < 2 else self._lines[-1:]  # no run writes such a journal
+        events = phase_events(before, self._lines[-1]["phases"]) if lines else []
+        ended = self._settle(now)
+        return events + ended
+
+    def _settle(self, now: float) -> list[str]:
+        """What the run's state has come to."""
+        before = self.state
+        if self.about is not None and self.about.manifest.exit_reason is not None:
+            self.state = self.about.manifest.exit_reason
+        elif self.state == "damaged" or now - self._asked_writer > _WRITER_SECONDS:
+            self._asked_writer = now
+            self.state = "training" if is_being_written(self.run) else "interrupted"
+        step = self._lines[-1]["step"] if self._lines else 0
+        return [f"{self.state} at step {step}"] if self.state != before else []
+
+
+def labels_of(runs: Sequence[WatchedRun]) -> list[str]:
+    """What tells runs apart: their names, the choices they differ in, or else their places."""
+    known = [run.about for run in runs]
+    choices = [dict(about.manifest.choices) if about else {} for about in known]
+    differing = [key for key in (choices[0] if choices else {}) if len({repr(c.get(key)) for c in choices}) > 1]
+    names = [about.manifest.name if about else run.place for about, run in zip(known, runs, strict=True)]
+    same_name = len(set(names)) == 1
+    labels = []
+    for name, found in zip(names, choices, strict=True):
+        told = [f"{key.removeprefix('task.')}={found[key]}" for key in differing if key in found]
+        labels.append(" ".join(told if same_name and told else [name, *told]))
+    if len(set(labels)) == len(labels) and max(map(len, labels), default=0) <= _LONGEST_LABEL:
+        return labels
+    places = [run.place for run in runs]
+    ends = {place.rpartition("/")[2] for place in places}
+    if len(ends) == 1 and all("/" in place for place in places):  # as in RUN_ID/local
+        places = [place.rpartition("/")[0] for place in places]
+    return places

@@ -1,0 +1,39 @@
+"""How long optimiser steps take. The one thing here that training itself has to do for every step."""
+
+from __future__ import annotations
+
+import time
+
+from grokcore.telemetry.samples import Durations
+
+
+class StepTimes:
+    """The steps that this process has taken in one run, as its host sees them: the device is never waited for.
+
+    Attributes:
+        steps: how many.
+        last: when the last one ended, in seconds since the epoch; before the first, when this began.
+    """
+
+    def __init__(self, *, asynchronous: bool) -> None:
+        """
+        Args:
+            asynchronous: a step goes on after the call that began it has returned, so that only the time of many,
+                waited for by an evaluation, means anything.
+        """
+        self.durations = Durations("grokking_step_duration_seconds")
+        self.steps = 0
+        self.last = time.time()
+        self._asynchronous = asynchronous
+
+    def took(self, seconds: float) -> None:
+        """A step was called, and its call took so long."""
+        self.steps += 1
+        self.last = time.time()
+        if not self._asynchronous:
+            self.durations.add(seconds)
+
+    def waited(self, steps: int, seconds: float) -> None:
+        """The device has been waited for: these steps, the last ones, took so long together."""
+        if self._asynchronous and steps:
+            self.durations.add(seconds / steps, steps)
