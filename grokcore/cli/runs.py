@@ -96,7 +96,7 @@ def _replaced(detail: RunDetail) -> dict[str, Any]:
     """Fields of a detail that JSON shows otherwise."""
     return {
         "summary": _record(detail.summary),
-        "manifest": detail.manifest.model_dump(mode="json") if detail.manifest is not None else None,
+        "manifest": detail.manifest.model_dump() if detail.manifest is not None else None,
     }
 
 

@@ -96,6 +96,11 @@ class Emulator:
         return [text.rstrip() for text in self.grid]
 
 
+def _as_in_a_shell() -> None:
+    """Tests that a script has put into the background ignore Ctrl-C, and so would the program."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class PseudoTerminal:
     """A program that runs in a terminal of a size."""
 
@@ -113,6 +118,7 @@ class PseudoTerminal:
             stderr=side,
             env={**base, "TERM": "xterm-256color", "PYTHONUTF8": "1", **(environment or {})},
             start_new_session=True,
+            preexec_fn=_as_in_a_shell,
         )
         os.close(side)
         self._lock = threading.Lock()
