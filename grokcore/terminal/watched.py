@@ -97,7 +97,7 @@ def labels_of(runs: Sequence[WatchedRun]) -> list[str]:
     """What tells runs apart: their names, the choices they differ in, or else their places."""
     known = [run.about for run in runs]
     choices = [dict(about.manifest.choices) if about else {} for about in known]
-    differing = [key for key in (choices[0] if choices else {}) if len({repr(c.get(key)) for c in choices}) > 1]
+    differing = _telling(choices)
     names = [about.manifest.name if about else run.place for about, run in zip(known, runs, strict=True)]
     same_name = len(set(names)) == 1
     labels = []
@@ -111,3 +111,19 @@ def labels_of(runs: Sequence[WatchedRun]) -> list[str]:
     if len(ends) == 1 and all("/" in place for place in places):  # as in RUN_ID/local
         places = [place.rpartition("/")[0] for place in places]
     return places
+
+
+def _telling(choices: Sequence[Mapping[str, Any]]) -> list[str]:
+    """As few choices as tell runs apart, the architecture first: what follows from it (heads, tied weights) tells no
+    more."""
+    differing = [key for key in (choices[0] if choices else {}) if _kinds(choices, [key]) > 1]
+    first = [key for key in ("task.kind", "architecture", "seed") if key in differing]
+    told: list[str] = []
+    for key in (*first, *(key for key in differing if key not in first)):
+        if _kinds(choices, [*told, key]) > max(_kinds(choices, told), 1):
+            told.append(key)
+    return told
+
+
+def _kinds(choices: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:
+    return len({repr([found.get(key) for key in keys]) for found in choices})

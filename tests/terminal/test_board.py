@@ -35,6 +35,17 @@ def test_each_run_is_a_line_under_what_it_differs_in(tmp_path: Path) -> None:
     assert shown[2].startswith("seed=1  stopped      47%  _")
 
 
+def test_architectures_are_told_apart_by_themselves_and_not_by_what_follows_from_them(tmp_path: Path) -> None:
+    for architecture in ("gpt2", "rwkv"):
+        for seed in (0, 1):
+            overrides = [f"model.architecture={architecture}", f"seed={seed}"]
+            if architecture == "rwkv":
+                overrides.append("model.layers=2")
+            write(tmp_path / f"{architecture}{seed}" / "local", grokking(), *overrides, exit_reason="budget_steps")
+    labels = {line.partition("  ")[0] for line in follow(tmp_path)[1:]}
+    assert labels == {f"architecture={name} seed={seed}" for name in ("gpt2", "rwkv") for seed in (0, 1)}
+
+
 def test_runs_that_differ_in_nothing_are_told_by_their_places(tmp_path: Path) -> None:
     for name in ("first", "second"):
         write(tmp_path / "runs" / name / "local", grokking(), exit_reason="budget_steps")
