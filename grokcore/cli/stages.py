@@ -13,6 +13,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry import MANIFEST, read_manifest
+from grokcore.telemetry.signpost import signpost
 from grokcore.terminal.display import RunDisplay
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
     stop.check()
     display = RunDisplay(sys.stderr, open_store(options.out), max_steps=spec.training.max_steps)
     with display.closed_at_end():
+        display.tell(signpost(options.out, spec.run_id))
         result = train_model(
             spec, options.data, options.out, resume=options.resume, on_evaluation=display.show, notify=display.tell
         )

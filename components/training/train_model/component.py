@@ -42,10 +42,12 @@ def train_model(
     from grokcore.storage.layout import run_place
     from grokcore.telemetry import JOURNAL, read_journal
     from grokcore.telemetry.scalars import run_scalars
+    from grokcore.telemetry.signpost import signpost
 
     with stage("train"):  # until it is known where the run lies
         experiment = load_spec(spec, allow_files=False)
         place = run_place(store, experiment.run_id, run_key) or run.path
+        print(signpost(place, experiment.run_id), flush=True)
     with stage("train", place):
         result = grokcore.train_model(
             experiment, dataset.path, place, resume=resume, stop_with_parent=True, notify=print

@@ -44,6 +44,7 @@ def train_seeds(
     from grokcore.stage import stage
     from grokcore.storage.artifacts import collect_run
     from grokcore.storage.layout import run_place, sweep_place
+    from grokcore.telemetry.signpost import signpost
 
     with stage("train", Path(runs.path).parent):
         experiment = load_spec(spec, allow_files=False)
@@ -52,6 +53,8 @@ def train_seeds(
         places = [
             run_place(store, one.run_id, run_key) or artifact for one, artifact in zip(specs, artifacts, strict=True)
         ]
+        for one, place in zip(specs, places, strict=True):
+            print(signpost(place, one.run_id), flush=True)
         results = grokcore.train_seeds(specs, dataset.path, places, resume=resume, stop_with_parent=True, notify=print)
         for one, result, place, artifact in zip(specs, results, places, artifacts, strict=True):
             collect_run(place, artifact, f"{models.path}/seed-{one.seed}")

@@ -122,3 +122,14 @@ def test_a_failure_is_recorded_on_object_storage(small_run: SmallRun, tmp_path: 
         call(small_run, outputs(tmp_path), store=s3_uri, run_key="a", resume="require")
     place = open_store(f"{s3_uri}/runs/{small_run.spec.run_id}/a")
     assert "there is no run to resume" in place.read_json("error.json")["message"]
+
+
+def test_the_first_line_of_the_log_says_how_to_follow_the_run(
+    small_run: SmallRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GROKCORE_DASHBOARD", "https://grafana.example/d/grokcore-run")
+    run_uri, _ = call(small_run, outputs(tmp_path), store=str(tmp_path / "store"), run_key="a")
+    first = capsys.readouterr().out.splitlines()[0]
+    assert f"run {run_uri}" in first
+    assert f"grokcore watch {run_uri}" in first
+    assert first.endswith(f"?var-run={small_run.spec.run_id}")
