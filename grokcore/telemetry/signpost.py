@@ -11,7 +11,7 @@ DASHBOARD_VARIABLE = "GROKCORE_DASHBOARD"
 
 
 def signpost(run_uri: str, run_id: str) -> str:
-    """One line that names a run's place, the command that follows it, and its dashboard where the environment names one.
+    """One line that names a run's place, the command that follows it, and its dashboard if the environment has one.
 
     A dashboard's address that is no http(s) URL is left out: what cannot be opened is not worth a failed training.
     """
