@@ -130,7 +130,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="print the JSON schema of the spec, or of a file that runs leave (default: %(const)s)",
     )
 
-    _command(commands, "doctor", "doctor:doctor", "what works on this machine")
+    doctor = _command(commands, "doctor", "doctor:doctor", "what works on this machine, and in a store or cluster")
+    doctor.add_argument(
+        "--store", metavar="URI", help="try this store, too (default: what GROKCORE_STORE says, else none)"
+    )
     return parser
 
 

@@ -1,0 +1,76 @@
+"""`grokcore doctor`: what works is shown, what was asked for and does not work ends with an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grokcore.cli import main
+from grokcore.storage import FileStore, open_store
+
+VERDICTS = ("write", "read", "list", "conditional write", "delete")
+
+
+@pytest.fixture(autouse=True)
+def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GROKCORE_STORE", raising=False)
+
+
+def rows(text: str) -> dict[str, str]:
+    return {line[:20].strip(): line[20:].strip() for line in text.splitlines()}
+
+
+def test_versions_hardware_and_directories_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    assert main(["doctor"]) == 0
+    shown = rows(capsys.readouterr().out)
+    assert shown["torch"] == torch.__version__
+    assert shown.keys() >= {"python", "kfp", "deepspeed", "cores", "C compiler", "user", "temporary directory"}
+    assert "store" not in shown
+
+
+def test_a_store_that_works_is_shown_and_left_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--store", str(tmp_path)]) == 0
+    shown = rows(capsys.readouterr().out)
+    assert {name: shown[name] for name in VERDICTS} == dict.fromkeys(VERDICTS, "ok")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_of_the_environment_is_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROKCORE_STORE", str(tmp_path))
+    assert main(["doctor"]) == 0
+    assert rows(capsys.readouterr().out)["store"] == str(tmp_path)
+
+
+def test_a_store_that_cannot_be_written_is_an_error_of_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--store", "/proc/nowhere"]) == 2
+    captured = capsys.readouterr()
+    assert rows(captured.out)["write"].startswith("failed")
+    assert captured.err.count("\n") == 1
+    assert "write" in captured.err
+
+
+def test_a_store_that_lets_two_writers_win_is_found_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overwrite(self: FileStore, key: str, content: bytes) -> bool:
+        self.write(key, content)
+        return True
+
+    monkeypatch.setattr(FileStore, "write_new", overwrite)
+    assert main(["doctor", "--store", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert rows(captured.out)["conditional write"].startswith("failed")
+    assert "a second writer is not refused" in captured.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_object_storage_is_tried_by_using_it(s3_uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--store", s3_uri]) == 0
+    shown = rows(capsys.readouterr().out)
+    assert {name: shown[name] for name in VERDICTS} == dict.fromkeys(VERDICTS, "ok")
+    assert list(open_store(s3_uri).files()) == []
