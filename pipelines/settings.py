@@ -1,4 +1,7 @@
-"""How tasks run on a cluster: what every pipeline decides alike."""
+"""How tasks run on a cluster: what every pipeline decides alike.
+
+The objects of the namespace that tasks ask for by name are those of manifests/; all of them may be absent.
+"""
 
 from dataclasses import dataclass
 
@@ -6,6 +9,12 @@ from kfp import dsl, kubernetes
 
 HOUR = 3600
 DAY = 24 * HOUR
+
+CONFIG_MAP = "grokcore"
+"""What differs from namespace to namespace."""
+S3_SECRET = "grokcore-s3"  # noqa: S105 - a name
+"""Keys of the store, where the service account has no role that reaches it."""
+WEBHOOK_SECRET = "grokcore-webhook"  # noqa: S105
 
 WORKFLOW = dsl.PipelineConfig(ttl_seconds_after_success=DAY, ttl_seconds_after_failure=7 * DAY)
 """Failed runs stay for a week, so that somebody can read their logs; a stock install drops them after an hour."""
@@ -23,8 +32,11 @@ class Limits:
     timeout: int
     """Seconds until the pod is ended; fixed when compiled, so far above what is expected."""
     retries: int
-    """Attempts after the first."""
+    """Attempts after the first. What was evicted or preempted is not tried again: Argo retries failures only."""
 
+
+VALIDATION = Limits(cpu="1", memory="1Gi", timeout=600, retries=0)
+"""For what validates a form before anything is spent on it, in seconds: what is wrong with it stays wrong."""
 
 LIGHT = Limits(cpu="2", memory="4Gi", timeout=2 * HOUR, retries=2)
 """For what takes seconds to minutes on a CPU."""
@@ -83,19 +95,62 @@ def expose_metrics(task: dsl.PipelineTask, limits: Limits) -> dsl.PipelineTask:
     return task
 
 
-def announce(task: dsl.PipelineTask, pipeline: str) -> dsl.PipelineTask:
-    """Have a pipeline's last task push that it has ended well, where the ConfigMap `grokcore` names a Pushgateway."""
-    task.set_env_variable("GROKCORE_PIPELINE", pipeline)
-    kubernetes.use_config_map_as_env(task, "grokcore", {"pushgateway": "GROKCORE_PUSHGATEWAY"}, optional=True)
+def notify(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Have a task tell a webhook what happens in its run, and name the dashboard in its log, where there are such."""
+    kubernetes.use_secret_as_env(task, WEBHOOK_SECRET, {"url": "GROKCORE_WEBHOOK_URL"}, optional=True)
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"dashboard": "GROKCORE_DASHBOARD"}, optional=True)
     return task
+
+
+def announce(task: dsl.PipelineTask, pipeline: str) -> dsl.PipelineTask:
+    """Have a pipeline's last task push that it has ended well, where the ConfigMap names a Pushgateway."""
+    task.set_env_variable("GROKCORE_PIPELINE", pipeline)
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"pushgateway": "GROKCORE_PUSHGATEWAY"}, optional=True)
+    return task
+
+
+_STORE = {
+    "store": "GROKCORE_STORE",
+    "s3-endpoint": "AWS_ENDPOINT_URL_S3",
+    "s3-region": "AWS_DEFAULT_REGION",
+    "s3-request-checksums": "AWS_REQUEST_CHECKSUM_CALCULATION",
+    "s3-response-checksums": "AWS_RESPONSE_CHECKSUM_VALIDATION",
+}
+"""Keys of the ConfigMap, and the variables that show them to a task."""
+
+_S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def keep_in_store(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    """Tell a task where runs are kept when its parameters are empty.
+    """Let a task read and write the store: whatever is given a run, by artifact or by URI, needs it.
 
-    The store comes from the namespace's ConfigMap `grokcore`, if there is one; the key of a run is the id of the
-    Kubeflow run, which every retry finds again in the pod's labels.
+    Where runs are kept when the task's parameters are empty comes from the ConfigMap; the key of a run is then the id
+    of the Kubeflow run, which every retry finds again in the pod's labels. Credentials are those of the service
+    account's role, or of the Secret where there is one.
     """
-    kubernetes.use_config_map_as_env(task, "grokcore", {"store": "GROKCORE_STORE"}, optional=True)
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, _STORE, optional=True)
+    kubernetes.use_secret_as_env(task, S3_SECRET, {name: name for name in _S3_KEYS}, optional=True)
     kubernetes.use_field_path_as_env(task, "GROKCORE_RUN_KEY", "metadata.labels['pipeline/runid']")
     return task
+
+
+def settle_training(
+    task: dsl.PipelineTask,
+    *,
+    gpu_type: str,
+    gpu_count: str,
+    cpu_limit: str,
+    memory_limit: str,
+    node_selector: dict,
+    tolerations: list,
+) -> dsl.PipelineTask:
+    """All that a task needs that trains in its own pod, from the fields of a pipeline's form.
+
+    Never cached: a resumed run has the same inputs as the run it resumes, and the store already keeps what is done.
+    """
+    limits = Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3)
+    settle(task, limits, cache=False)
+    place_on_gpu(task, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
+    expose_metrics(task, limits)
+    notify(task)
+    return keep_in_store(task)

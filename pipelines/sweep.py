@@ -8,7 +8,7 @@ from components.data_processing.generate_dataset import generate_dataset
 from components.evaluation.build_comparison import build_comparison
 from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.train_seeds import train_seeds
-from pipelines.settings import DAY, LIGHT, Limits, announce, expose_metrics, keep_in_store, place_on_gpu, settle
+from pipelines.settings import LIGHT, announce, keep_in_store, settle, settle_training
 
 AT_ONCE = 8
 """Points that are trained side by side, at most: Kubeflow fixes it when a pipeline is compiled."""
@@ -39,17 +39,21 @@ def sweep_point(
     training = train_seeds(
         spec=spec, seeds=seeds, dataset=data.outputs["dataset"], store=store, run_key=run_key, sweep=sweep
     )
-    # Not cached: resumed runs have the same inputs, and the store already keeps what is done.
-    limits = Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3)
-    settle(training, limits, cache=False)
-    expose_metrics(training, limits)
-    place_on_gpu(training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
-    keep_in_store(training)
+    settle_training(
+        training,
+        gpu_type=gpu_type,
+        gpu_count=gpu_count,
+        cpu_limit=cpu_limit,
+        memory_limit=memory_limit,
+        node_selector=node_selector,
+        tolerations=tolerations,
+    )
 
     evaluations = evaluate_runs(
         runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
     )
     settle(evaluations, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
+    keep_in_store(evaluations)
     return NamedTuple("Point", [("evaluations", dsl.Artifact)])(evaluations.outputs["evaluations"])
 
 
@@ -68,4 +72,5 @@ def train_and_compare(pipeline: str, points: dsl.PipelineTask, **form: Any) -> N
         trained = sweep_point(spec=point.spec, task_spec=point.task_spec, seeds=point.seeds, sweep=point.sweep, **form)
     comparison = build_comparison(evaluations=dsl.Collected(trained.outputs["evaluations"]))
     settle(comparison, LIGHT, cache=False)
+    keep_in_store(comparison)
     announce(comparison, pipeline)

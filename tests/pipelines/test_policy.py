@@ -15,6 +15,8 @@ IMAGES = (images.RUNTIME, images.TRAINER)
 CACHED = {"generate-dataset"}
 """Tasks that are pure functions of their inputs."""
 UNRETRIED = {"resolve-experiment", "resolve-sweep"}
+STORELESS = UNRETRIED | {"generate-dataset"}
+"""Tasks that are given no run, and so have no business with the store."""
 SECRET = re.compile(r"password|passwd|secret|token|api_?key|access_?key|credential|webhook", re.IGNORECASE)
 
 
@@ -47,6 +49,16 @@ def compiled_tasks() -> Iterator[Task]:
         for name, spec, component in tasks_within(package["root"], package["components"]):
             label = component["executorLabel"]
             yield Task(target.name, name, spec, executors[label]["container"], kubernetes.get(label, {}), parameters)
+
+
+def environment_of(task: Task, kind: str) -> dict[str, tuple[str, str]]:
+    """Variables that a task takes from ConfigMaps or Secrets: the object's name and the key of each."""
+    name, key = {"configMapAsEnv": ("configMapName", "configMapKey"), "secretAsEnv": ("secretName", "secretKey")}[kind]
+    return {
+        entry["envVar"]: (source[name], entry[key])
+        for source in task.kubernetes.get(kind, [])
+        for entry in source["keyToEnv"]
+    }
 
 
 def tasks_within(part: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[str, dict, dict]]:
@@ -132,6 +144,55 @@ def test_a_retry_has_a_window_for_all_its_attempts(task: Task):
 @each_task
 def test_a_task_does_not_run_as_root(task: Task):
     assert task.kubernetes["securityContext"]["runAsNonRoot"] is True
+
+
+@each_task
+def test_a_task_reaches_the_store_unless_it_has_no_business_there(task: Task):
+    """A task that has been given a run reads or writes it in the store, and fails without endpoint and credentials."""
+    variables = {**environment_of(task, "configMapAsEnv"), **environment_of(task, "secretAsEnv")}
+    reaches = {name: source for name, source in variables.items() if name.startswith(("AWS_", "GROKCORE_STORE"))}
+    if task.name in STORELESS:
+        assert reaches == {}
+    else:
+        assert reaches == {
+            "GROKCORE_STORE": ("grokcore", "store"),
+            "AWS_ENDPOINT_URL_S3": ("grokcore", "s3-endpoint"),
+            "AWS_DEFAULT_REGION": ("grokcore", "s3-region"),
+            "AWS_REQUEST_CHECKSUM_CALCULATION": ("grokcore", "s3-request-checksums"),
+            "AWS_RESPONSE_CHECKSUM_VALIDATION": ("grokcore", "s3-response-checksums"),
+            "AWS_ACCESS_KEY_ID": ("grokcore-s3", "AWS_ACCESS_KEY_ID"),
+            "AWS_SECRET_ACCESS_KEY": ("grokcore-s3", "AWS_SECRET_ACCESS_KEY"),
+        }
+
+
+@each_task
+def test_a_namespace_needs_none_of_the_objects_that_a_task_reads(task: Task):
+    sources = [*task.kubernetes.get("configMapAsEnv", []), *task.kubernetes.get("secretAsEnv", [])]
+    assert [source for source in sources if not source.get("optional")] == []
+
+
+@each_task
+def test_secrets_are_shown_as_variables_and_never_as_files_or_values(task: Task):
+    assert "secretAsVolume" not in task.kubernetes
+    literal = {variable["name"] for variable in task.container.get("env", [])}
+    assert literal.isdisjoint(environment_of(task, "secretAsEnv"))
+
+
+@each_gpu_task
+def test_a_training_tells_the_webhook_and_names_the_dashboard_where_there_are_such(task: Task):
+    assert environment_of(task, "secretAsEnv")["GROKCORE_WEBHOOK_URL"] == ("grokcore-webhook", "url")
+    assert environment_of(task, "configMapAsEnv")["GROKCORE_DASHBOARD"] == ("grokcore", "dashboard")
+
+
+@each_gpu_task
+def test_an_autoscaler_does_not_end_a_training_to_tidy_up(task: Task):
+    annotations = task.kubernetes["podMetadata"]["annotations"]
+    assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+
+
+@each_task
+def test_a_pod_is_labelled_so_that_network_policies_hold_for_it(task: Task):
+    assert task.kubernetes["podMetadata"]["labels"]["app.kubernetes.io/part-of"] == "grokcore"
 
 
 @each_task

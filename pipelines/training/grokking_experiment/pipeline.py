@@ -5,17 +5,7 @@ from components.evaluation.build_report import build_report
 from components.evaluation.evaluate_model import evaluate_model
 from components.training.resolve_experiment import resolve_experiment
 from components.training.train_model import train_model
-from pipelines.settings import (
-    DAY,
-    LIGHT,
-    WORKFLOW,
-    Limits,
-    announce,
-    expose_metrics,
-    keep_in_store,
-    place_on_gpu,
-    settle,
-)
+from pipelines.settings import LIGHT, VALIDATION, WORKFLOW, announce, keep_in_store, settle, settle_training
 
 
 @dsl.pipeline(name="grokking-experiment", pipeline_config=WORKFLOW)
@@ -53,9 +43,7 @@ def grokking_experiment(
         compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
     """
     experiment = resolve_experiment(preset=preset, overrides=overrides, seed=seed)
-    # Takes a second, so it is never cached: a preset may change with the image. Never retried: what is wrong in a
-    # specification stays wrong.
-    settle(experiment, Limits(cpu="1", memory="1Gi", timeout=600, retries=0), cache=False)
+    settle(experiment, VALIDATION, cache=False)  # takes a second, and a preset may change with the image
 
     data = generate_dataset(task=experiment.outputs["task"])
     settle(data, LIGHT, cache=True)  # a pure function of the task
@@ -67,17 +55,21 @@ def grokking_experiment(
         run_key=run_key,
         resume=resume,
     )
-    # Not cached: a resumed run has the same inputs as the run it resumes, and the store already keeps what is done.
-    limits = Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3)
-    settle(training, limits, cache=False)
-    expose_metrics(training, limits)
-    place_on_gpu(training, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
-    keep_in_store(training)
+    settle_training(
+        training,
+        gpu_type=gpu_type,
+        gpu_count=gpu_count,
+        cpu_limit=cpu_limit,
+        memory_limit=memory_limit,
+        node_selector=node_selector,
+        tolerations=tolerations,
+    )
 
     evaluation = evaluate_model(
         run=training.outputs["run"], model=training.outputs["model"], dataset=data.outputs["dataset"]
     )
     settle(evaluation, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
+    keep_in_store(evaluation)
 
     report = build_report(
         run=training.outputs["run"],
@@ -85,4 +77,5 @@ def grokking_experiment(
         compare_run_uris=compare_run_uris,
     )
     settle(report, LIGHT, cache=False)  # the runs it compares with may have changed
+    keep_in_store(report)
     announce(report, "grokking-experiment")

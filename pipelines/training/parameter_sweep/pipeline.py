@@ -1,7 +1,7 @@
 from kfp import dsl
 
 from components.training.resolve_sweep import resolve_sweep
-from pipelines.settings import WORKFLOW, Limits, settle
+from pipelines.settings import VALIDATION, WORKFLOW, settle
 from pipelines.sweep import train_and_compare
 
 
@@ -38,7 +38,7 @@ def parameter_sweep(
         tolerations: Taints that the trainings tolerate, as a list of Kubernetes tolerations.
     """
     points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=only)
-    settle(points, Limits(cpu="1", memory="1Gi", timeout=600, retries=0), cache=False)
+    settle(points, VALIDATION, cache=False)
     train_and_compare(
         "parameter-sweep",
         points,
