@@ -1,18 +1,17 @@
-"""What is particular to object storage: its URIs, settings and errors, uploads in parts, and names made by others."""
+"""What is particular to object storage: uploads in parts, names made by others, and answers that are lost."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from grokcore.errors import AbsentError, InputError, TransientError
-from grokcore.storage import Store, open_store
+from grokcore.errors import InputError
+from grokcore.storage import open_store
 from tests.faults.proxy import Fault, Proxy
 from tests.servers.fixtures import Bucket
 
@@ -22,16 +21,6 @@ from grokcore.storage.s3 import S3Store
 from grokcore.storage.s3_connection import Connection, S3Settings
 
 PART = 5 << 20
-OPERATIONS: list[Callable[[Store], object]] = [
-    lambda store: store.read("key"),
-    lambda store: store.write("key", b""),
-    lambda store: store.write_new("key", b""),
-    lambda store: store.find("key"),
-    lambda store: list(store.files()),
-    lambda store: store.delete("key"),
-    lambda store: store.delete_all(),
-    lambda store: store.leftovers(),
-]
 
 
 @pytest.fixture
@@ -53,141 +42,6 @@ def through(store: S3Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> S3
     """The same store behind a proxy."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
     return S3Store(store.uri, Connection(S3Settings(part_size=PART)))
-
-
-def one_line(error: pytest.ExceptionInfo[BaseException]) -> str:
-    message = str(error.value)
-    assert len(message.splitlines()) == 1
-    return message
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [("s3://bucket", "s3://bucket"), ("s3://bucket/", "s3://bucket"), ("s3://bucket/a/b/", "s3://bucket/a/b")],
-)
-def test_a_uri_names_a_bucket_and_a_prefix(uri: str, shown: str) -> None:
-    assert open_store(uri).uri == shown
-    assert open_store(uri).uri_of("key") == f"{shown}/key"
-
-
-@pytest.mark.parametrize("uri", ["s3://", "s3:///key", "s3://a/k", "s3://me:hidden@bucket/k", "s3://bucket?hidden/k"])
-def test_a_uri_without_a_bucket_is_refused_and_not_repeated(uri: str) -> None:
-    with pytest.raises(InputError, match="s3://BUCKET/PREFIX") as caught:
-        open_store(uri)
-    assert "hidden" not in one_line(caught)
-
-
-@pytest.mark.parametrize("uri", ["s3://bucket/../other", "s3://bucket//a", "s3://bucket/a/./b"])
-def test_a_prefix_that_leads_elsewhere_is_refused(uri: str) -> None:
-    with pytest.raises(InputError, match="no key of a store"):
-        open_store(uri)
-
-
-def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("grokcore.storage.s3")]:
-        monkeypatch.delitem(sys.modules, name)
-    for package in ("boto3", "botocore", "botocore.exceptions"):
-        monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=r"pip install 'grokcore\[s3\]'"):
-        open_store("s3://bucket/prefix")
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("AWS_MAX_ATTEMPTS", "0"),
-        ("AWS_MAX_ATTEMPTS", "2.5"),
-        ("AWS_RETRY_MODE", "never"),
-        ("GROKCORE_S3_READ_TIMEOUT", "soon"),
-        ("GROKCORE_S3_CONNECT_TIMEOUT", "nan"),
-        ("GROKCORE_S3_PATIENCE", "-1"),
-    ],
-)
-def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(InputError, match=variable):
-        S3Settings.from_environment()
-
-
-def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GROKCORE_S3_CONNECT_TIMEOUT", "0.5")
-    monkeypatch.setenv("GROKCORE_S3_READ_TIMEOUT", "7")
-    monkeypatch.setenv("GROKCORE_S3_PATIENCE", "0")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
-    settings = S3Settings.from_environment()
-    assert settings.patience == 0
-    config = Connection(settings).client.meta.config
-    assert (config.connect_timeout, config.read_timeout) == (0.5, 7)
-    assert (config.retries["total_max_attempts"], config.retries["mode"]) == (2, "adaptive")
-
-
-def checksum_headers(store: S3Store) -> set[str]:
-    sent: set[str] = set()
-    client = store._connection.client
-    client.meta.events.register(
-        "before-send.s3.PutObject", lambda request, **_: sent.update(name.lower() for name in request.headers)
-    )
-    store.write("key", b"content")
-    return {name for name in sent if "checksum" in name or name in ("content-md5", "x-amz-trailer")}
-
-
-def test_stores_that_refuse_checksums_of_aws_need_take_none(s3_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert any(name.startswith("x-amz-checksum-") for name in checksum_headers(S3Store(s3_uri)))
-    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
-    monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
-    store = S3Store(s3_uri)
-    assert checksum_headers(store) == {"content-md5"}
-    assert store.read("key") == b"content"
-    store.delete_all()
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_without_credentials_the_variables_are_named(
-    store: S3Store, monkeypatch: pytest.MonkeyPatch, operation: Callable[[Store], object]
-) -> None:
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(InputError, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
-        operation(open_store(store.uri))
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_wrong_credentials_are_wrong_input_and_stay_secret(
-    store: S3Store, monkeypatch: pytest.MonkeyPatch, variable: str, operation: Callable[[Store], object]
-) -> None:
-    monkeypatch.setenv(variable, "WRONG1234567890")
-    with pytest.raises(InputError, match="403") as caught:
-        operation(open_store(store.uri))
-    message = one_line(caught)
-    assert "WRONG" not in message
-    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in message
-    assert store.uri in message
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_bucket_that_is_not_there_is_wrong_input(s3_uri: str, operation: Callable[[Store], object]) -> None:
-    with pytest.raises(InputError, match="there is no bucket absent; create it") as caught:
-        operation(open_store("s3://absent/prefix"))
-    assert not isinstance(caught.value, AbsentError)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_an_endpoint_that_cannot_be_reached_is_a_passing_trouble(
-    s3_uri: str, monkeypatch: pytest.MonkeyPatch, operation: Callable[[Store], object]
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(TransientError, match=r"http://127.0.0.1:1 cannot be reached") as caught:
-        operation(open_store(s3_uri))
-    assert s3_uri in one_line(caught)
-
-
-def test_an_endpoint_that_is_no_url_is_wrong_input(s3_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "my-store")
-    with pytest.raises(InputError, match="AWS_ENDPOINT_URL_S3 is no URL"):
-        open_store(s3_uri).read("key")
 
 
 def test_a_whole_bucket_is_never_deleted(store: S3Store, bucket: Bucket) -> None:
