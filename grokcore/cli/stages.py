@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from grokcore.cli.seeds import train_seeds
@@ -11,6 +13,7 @@ from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, read_spec
+from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry import MANIFEST, read_manifest
 from grokcore.telemetry.signpost import signpost
@@ -27,7 +30,20 @@ def train(options: argparse.Namespace) -> None:
         if options.seeds is not None:
             train_seeds(options)
         else:
-            _train_one(options, stop)
+            with _launched(options, stop):
+                _train_one(options, stop)
+
+
+@contextmanager
+def _launched(options: argparse.Namespace, stop: StopRequest) -> Iterator[None]:
+    """Heed the launcher of this training, if there is one, and leave word of a failure where it looks."""
+    from grokcore.training.heartbeat import is_launched, stop_without_launcher
+
+    if not is_launched():
+        yield
+        return
+    with stage("train", options.out), stop_without_launcher(options.out, stop, notify=say):
+        yield
 
 
 def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:

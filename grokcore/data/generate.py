@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from grokcore.data.dataset import verify
@@ -31,31 +32,44 @@ def generate_dataset(
     if format not in LAYOUTS:
         raise InputError(f"there is no format {format!r}; formats are: {', '.join(LAYOUTS)}")
     layout, store = LAYOUTS[format], open_store(out)
-    standing = _standing(store, task, layout)
+    standing = standing_dataset(store, task, layout)
     if standing is not None:
         return standing
     data = build_task(task, facts)
-    return (_upload if store.directory is None else _write)(store, task, data, layout)
+    return put_dataset(store, task, layout, lambda folder: _make(task, data, folder, layout))
 
 
-def _write(store: Store, task: TaskSpec, data: TaskData, layout: Layout) -> DatasetInfo:
+def put_dataset(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path], DatasetInfo]) -> DatasetInfo:
+    """Put the data set of `task` into a store where none stood; of several processes that do so at once all succeed.
+
+    Args:
+        make: writes its files, dataset.json among them, into a directory that exists.
+
+    Raises:
+        InputError: something else stands there, or it cannot be written.
+        TransientError: the store could not be reached.
+    """
+    return (_upload if store.directory is None else _write)(store, task, layout, make)
+
+
+def _write(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path], DatasetInfo]) -> DatasetInfo:
     """Into a directory, which appears by one rename."""
     assert store.directory is not None  # noqa: S101 - the caller has looked
     try:
         with new_directory(store.directory) as folder:
-            return _make(task, data, folder, layout)
+            return make(folder)
     except InputError:
-        standing = _standing(store, task, layout)  # another process may have been faster with the same data set
+        standing = standing_dataset(store, task, layout)  # another process may have been faster with the same data set
         if standing is None:
             raise
         return standing
 
 
-def _upload(store: Store, task: TaskSpec, data: TaskData, layout: Layout) -> DatasetInfo:
+def _upload(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path], DatasetInfo]) -> DatasetInfo:
     """Onto object storage, with dataset.json last: it is what makes files a data set."""
     with store.scratch() as folder:
         with clear_errors("write", folder):
-            info = _make(task, data, folder, layout)
+            info = make(folder)
         _upload_files(store, folder, info)
         if store.write_new(INFO_FILE, encoded(info)):
             return info
@@ -80,7 +94,7 @@ def _make(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> Datas
     return info
 
 
-def _standing(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | None:
+def standing_dataset(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | None:
     """The wanted data set if it stands in the store and is whole, None if nothing stands there.
 
     Raises:

@@ -9,6 +9,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import Store, clear_errors, local_copy
 from grokcore.telemetry import MANIFEST, read_manifest
+from grokcore.training.heartbeat import FOLDER as LAUNCHER
 from grokcore.training.lease import FOLDER as LEASE
 from grokcore.training.lock import LOCK
 
@@ -51,7 +52,7 @@ def check_place(store: Store, spec: ExperimentSpec, resume: Resume) -> bool:
 
 
 def _holds_something_else(store: Store) -> bool:
-    """Whether there is anything but what a process that was killed at its very start may have left."""
+    """Whether there is anything but what a launcher, or a process that was killed at its very start, may have left."""
     if store.directory is None:
         return not all(_left_over(file.key.partition("/")[0]) for file in store.files())
     if not store.directory.is_dir():
@@ -61,7 +62,7 @@ def _holds_something_else(store: Store) -> bool:
 
 
 def _left_over(name: str) -> bool:
-    return name in (SPEC, "error.json", LOCK, LEASE) or (name.startswith(".") and name.endswith(".tmp"))
+    return name in (SPEC, "error.json", LOCK, LEASE, LAUNCHER) or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _changed(there: ExperimentSpec, here: ExperimentSpec) -> str:

@@ -1,0 +1,161 @@
+"""The launcher's heartbeat: how a training on other machines notices that nobody waits for it any more.
+
+Whoever launches a job and then waits for it writes `launcher/heartbeat.json` into the run, again and again. The job
+watches this file. Has it not changed for some minutes, then the launcher is gone for good: the pipeline's run was
+cancelled, say, which ends the launcher and leaves its job alone. So the training saves and stops, instead of holding
+its GPUs for days. A launcher that was only moved to another node is back before that, and goes on where it was.
+
+This is no lock: it does not say who may write the run (`grokcore.training.lease` does), only that somebody wants it.
+No two machines' clocks are compared: the job counts the time during which it could read the file and saw no change. A
+store that cannot be read says nothing about the launcher, so that time does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
+from grokcore.storage import Store, open_store
+from grokcore.storage.store import encode_json
+from grokcore.training.signals import StopRequest
+
+FOLDER = "launcher"
+HEARTBEAT = f"{FOLDER}/heartbeat.json"
+ABANDONED = f"{FOLDER}/abandoned.json"
+"""Left by a training that has stopped for want of a heartbeat, so that a restart of it need not wait once more."""
+
+BEAT_SECONDS = 60.0
+PATIENCE_SECONDS = 900.0
+PATIENCE_VARIABLE = "GROKCORE_LAUNCHER_PATIENCE"
+"""Set in a job whose launcher beats: seconds without a heartbeat after which training saves and stops."""
+
+
+class Heartbeat:
+    """Beats from its first breath to the end of the block, in a thread of its own.
+
+    Raises:
+        GrokcoreError: the first beat could not be written; later ones are tried again.
+    """
+
+    def __init__(self, run: Store, *, seconds: float = BEAT_SECONDS) -> None:
+        self._run, self._seconds = run, seconds
+        self._launcher = f"process {os.getpid()} on {socket.gethostname()}"
+        self._life = os.urandom(8).hex()  # two launchers never write the same
+        self._beats = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._beat()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join(5)  # the store may be out of reach
+
+    def _work(self) -> None:
+        while not self._over.wait(self._seconds):
+            with suppress(GrokcoreError):
+                self._beat()
+
+    def _beat(self) -> None:
+        self._beats += 1
+        record = {"launcher": self._launcher, "life": self._life, "beats": self._beats}
+        self._run.write(HEARTBEAT, encode_json(record))
+
+
+def is_launched() -> bool:
+    """Whether this process trains for a launcher, and is the one of its processes that speaks for the run."""
+    return PATIENCE_VARIABLE in os.environ and os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def stop_without_launcher(
+    run: str, stop: StopRequest, *, notify: Callable[[str], None] = lambda line: None
+) -> Iterator[None]:
+    """Request a stop inside the block once the launcher of the run at `run` is gone.
+
+    Raises:
+        StoppedError: an earlier attempt has found the launcher gone, and there has been no beat since.
+        InputError: what the environment says of the patience is no number of seconds.
+    """
+    patience = _patience()
+    store = open_store(run)
+    if _is_abandoned(store):
+        raise StoppedError(f"nobody waits for the run at {run} any more: submit it again to go on")
+    over = threading.Event()
+
+    def watch() -> None:
+        if _wait_for_silence(store, patience, over):
+            notify(f"no sign of life from the launcher for {patience:g} s: saving, and stopping")
+            stop.requested = True
+
+    threading.Thread(target=watch, name="launcher", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _patience() -> float:
+    text = os.environ.get(PATIENCE_VARIABLE, "")
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) < float("inf"):
+            return seconds
+    raise InputError(f"{PATIENCE_VARIABLE}={text!r} must be a number of seconds above 0, for example 900")
+
+
+def _wait_for_silence(run: Store, patience: float, over: threading.Event) -> bool:
+    """Whether the heartbeat has stood still for `patience` seconds; False once `over`."""
+    pause = min(30.0, patience / 10)
+    last, silence = _read(run), 0.0
+    while not over.wait(pause):
+        try:
+            now = _read_strictly(run)
+        except GrokcoreError:
+            continue
+        # What counts is the pause and not the clock: a process that was frozen has not been listening.
+        silence = silence + pause if now == last else 0.0
+        last = now
+        if silence >= patience:
+            with suppress(GrokcoreError):
+                run.write(ABANDONED, encode_json({"heartbeat": _fingerprint(now)}))
+            return True
+    return False
+
+
+def _is_abandoned(run: Store) -> bool:
+    try:
+        mark = run.read_json(ABANDONED)
+        return isinstance(mark, dict) and mark.get("heartbeat") == _fingerprint(_read_strictly(run))
+    except GrokcoreError:  # no mark, or nobody knows
+        return False
+
+
+def _read_strictly(run: Store) -> bytes:
+    """The last beat; nothing where there has been none.
+
+    Raises:
+        GrokcoreError: the store cannot be read.
+    """
+    try:
+        return run.read(HEARTBEAT)
+    except AbsentError:
+        return b""
+
+
+def _read(run: Store) -> bytes | None:
+    try:
+        return _read_strictly(run)
+    except GrokcoreError:
+        return None
+
+
+def _fingerprint(beat: bytes) -> str:
+    return hashlib.sha256(beat).hexdigest()

@@ -1,0 +1,157 @@
+"""A training that nobody waits for any more saves and stops; one whose store cannot be read goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from grokcore.errors import EXIT_STOPPED, InputError, StoppedError, TransientError
+from grokcore.spec import ExperimentSpec
+from grokcore.stage import Failure
+from grokcore.storage import FileStore, open_store
+from grokcore.telemetry import read_manifest
+from grokcore.training.heartbeat import (
+    ABANDONED,
+    HEARTBEAT,
+    PATIENCE_VARIABLE,
+    Heartbeat,
+    is_launched,
+    stop_without_launcher,
+)
+from grokcore.training.place import check_place
+from grokcore.training.signals import StopRequest
+
+
+class Noticed(StopRequest):
+    """A request that a test can wait for."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        return self.event.is_set()
+
+    @requested.setter
+    def requested(self, value: bool) -> None:
+        if value:
+            self.event.set()
+
+
+@contextmanager
+def watching(run: str | Path, monkeypatch: pytest.MonkeyPatch, patience: float) -> Iterator[Noticed]:
+    monkeypatch.setenv(PATIENCE_VARIABLE, str(patience))
+    stop = Noticed()
+    with stop_without_launcher(str(run), stop):
+        yield stop
+
+
+def test_a_launcher_that_beats_is_heeded(store_uri: str, monkeypatch: pytest.MonkeyPatch):
+    run = open_store(store_uri)
+    with Heartbeat(run, seconds=0.05), watching(store_uri, monkeypatch, patience=2) as stop:
+        assert not stop.event.wait(4)
+    assert run.find(ABANDONED) is None
+
+
+def test_silence_is_a_wish_to_stop(store_uri: str, monkeypatch: pytest.MonkeyPatch):
+    with Heartbeat(open_store(store_uri)):
+        pass  # the launcher has gone
+    with watching(store_uri, monkeypatch, patience=0.2) as stop:
+        assert stop.event.wait(30)
+
+
+def test_a_run_without_any_heartbeat_stops_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with watching(tmp_path, monkeypatch, patience=0.2) as stop:
+        assert stop.event.wait(30)
+
+
+def test_a_restart_of_an_abandoned_training_ends_at_once_until_a_launcher_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with Heartbeat(FileStore(tmp_path)):
+        pass
+    with watching(tmp_path, monkeypatch, patience=0.2) as stop:
+        assert stop.event.wait(30)
+    with pytest.raises(StoppedError, match="nobody waits"), watching(tmp_path, monkeypatch, patience=900):
+        pytest.fail("it has begun to train")
+    with Heartbeat(FileStore(tmp_path)), watching(tmp_path, monkeypatch, patience=900) as stop:
+        assert not stop.requested
+
+
+def test_a_store_that_cannot_be_read_is_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with Heartbeat(FileStore(tmp_path)):
+        pass
+    reads, enough = [], threading.Event()
+    read = FileStore.read
+
+    def out_of_reach(store: FileStore, key: str) -> bytes:
+        if key == HEARTBEAT:
+            reads.append(key)
+            if len(reads) == 40:  # four times the patience
+                enough.set()
+            raise TransientError("the store does not answer")
+        return read(store, key)
+
+    monkeypatch.setattr(FileStore, "read", out_of_reach)
+    with watching(tmp_path, monkeypatch, patience=0.2) as stop:
+        assert enough.wait(30)
+        assert not stop.requested
+        monkeypatch.setattr(FileStore, "read", read)  # it is back, and nobody beats
+        assert stop.event.wait(30)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf"])
+def test_a_patience_that_is_none_is_refused_in_one_line(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(PATIENCE_VARIABLE, text)
+    with pytest.raises(InputError, match=PATIENCE_VARIABLE), stop_without_launcher(str(tmp_path), StopRequest()):
+        pass
+
+
+def test_only_one_process_of_a_launched_training_watches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(PATIENCE_VARIABLE, raising=False)
+    assert not is_launched()
+    monkeypatch.setenv(PATIENCE_VARIABLE, "900")
+    monkeypatch.delenv("RANK", raising=False)
+    assert is_launched()
+    monkeypatch.setenv("RANK", "1")
+    assert not is_launched()
+
+
+def test_a_heartbeat_does_not_make_its_place_look_taken(store_uri: str, smoke_spec: ExperimentSpec):
+    with Heartbeat(open_store(store_uri)):
+        pass
+    assert check_place(open_store(store_uri), smoke_spec, "never") is False
+
+
+def test_a_launched_training_saves_and_leaves_word_when_its_launcher_is_gone(
+    smoke_spec: ExperimentSpec, smoke_data: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "grokcore", "train", "smoke", "--set", "training.max_steps=100000000"]
+    with (tmp_path / "said").open("w") as said, Heartbeat(FileStore(run), seconds=0.2):
+        training = subprocess.Popen(
+            [*command, "--data", str(smoke_data), "--out", str(run)],
+            env={**os.environ, PATIENCE_VARIABLE: "3", "GROKCORE_METRICS_PORT": "off"},
+            stdout=said,
+            stderr=said,
+        )
+        while training.poll() is None and not list(run.glob("checkpoints/*")):
+            time.sleep(0.1)
+    try:
+        assert training.wait(60) == EXIT_STOPPED
+    finally:
+        training.kill()
+    assert "no sign of life" in (tmp_path / "said").read_text()
+    assert "Traceback" not in (tmp_path / "said").read_text()
+    failure = Failure.read(run / "error.json")
+    assert failure is not None
+    assert (failure.stage, failure.exit_code) == ("train", EXIT_STOPPED)
+    assert read_manifest(run).exit_reason == "stopped"
