@@ -19,7 +19,7 @@ LAYERS = [
     {"tasks", "models"},
     {"data"},
     {"evaluation"},
-    {"claims"},
+    {"claims", "champions"},
     {"training", "reporting"},
     {"sweeps"},
     {"stage", "runs"},

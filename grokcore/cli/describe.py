@@ -24,6 +24,8 @@ _SCHEMAS = {
     "sweep": "grokcore.sweeps:SweepSpec",
     "sweep-index": "grokcore.sweeps:SweepIndex",
     "claims": "grokcore.claims.result:Claims",
+    "champion": "grokcore.champions:Entry",
+    "retraining": "grokcore.champions:Decision",
 }
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from grokcore import __version__
+from grokcore.cli.pipeline_parser import add_pipeline
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, GrokcoreError
 
 _EXTRAS = {
@@ -20,8 +21,10 @@ _EXTRAS = {
     "claims": "report",
     "compare": "report",
     "runs": "data",
+    "champion": "data",
     "sweep": "all",
     "spec": "all",
+    "pipeline": "pipelines",
 }
 """The extra that brings what a command needs beyond the base installation."""
 
@@ -32,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving.
+        0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving; those of `grokcore pipeline` are
+        in its help.
     """
     options = build_parser().parse_args(arguments)
     if getattr(options, "metrics_port", None) is not None:
@@ -113,6 +117,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_runs(commands)
 
+    add_pipeline(commands)
+
+    _add_champion(commands)
+
     _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
 
     spec = _command(commands, "spec", "describe:spec", "the resolved spec and its ids, or a JSON schema")
@@ -126,7 +134,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--schema",
         nargs="?",
         const="spec",
-        choices=("spec", "dataset", "manifest", "evaluation", "sweep", "sweep-index", "claims"),
+        choices=(
+            "spec",
+            "dataset",
+            "manifest",
+            "evaluation",
+            "sweep",
+            "sweep-index",
+            "claims",
+            "champion",
+            "retraining",
+        ),
         help="print the JSON schema of the spec, or of a file that runs leave (default: %(const)s)",
     )
 
@@ -231,6 +249,40 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     delete.add_argument("--yes", action="store_true", help="do not ask")
     for action in (found, show, delete):
         action.set_defaults(name="runs")
+
+
+def _add_champion(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    champion = commands.add_parser(
+        "champion",
+        help="the best experiment so far under a name: show, history, rollback; the verdict of a retraining",
+        description="The champions of a store, which the pipeline scheduled_retraining promotes.",
+    )
+    actions = champion.add_subparsers(metavar="ACTION", required=True)
+
+    show = _command(actions, "show", "champion:show", "who is the champion, and why")
+    history = _command(actions, "history", "champion:history", "all that were, oldest first")
+    rollback = _command(actions, "rollback", "champion:roll_back", "bring an earlier version back, as a further one")
+    for action in (show, history, rollback):
+        action.add_argument("champion", metavar="NAME", help="name of the champion")
+        action.add_argument(
+            "--store", default="", metavar="URI", help="the store of the runs (default: what GROKCORE_STORE says)"
+        )
+    for action in (show, history):
+        action.add_argument("--json", action="store_true", help="as JSON")
+    rollback.add_argument("--to", type=int, metavar="N", help="the version (default: the champion before this one)")
+    rollback.add_argument("--yes", action="store_true", help="do not ask")
+
+    verdict = _command(actions, "verdict", "champion:verdict", "what a retraining came to, as Markdown")
+    verdict.add_argument("uri", metavar="URI", help="its record: STORE/retrainings/NAME/RUN_KEY.json")
+    verdict.add_argument(
+        "--fail-on",
+        default="",
+        metavar="LIST",
+        help="exit with 1 on these verdicts, as in keep,inconclusive; always on a promotion that was not carried out",
+    )
+    verdict.add_argument("--summary", metavar="FILE", help="append it to this file, too, as a CI job's summary")
+    for action in (show, history, rollback, verdict):
+        action.set_defaults(name="champion")
 
 
 def _command(

@@ -105,7 +105,7 @@ def delete(options: argparse.Namespace) -> None:
     run = open_store(options.uri)
     check_run(run)
     what = "what unfinished writes have left in" if options.leftovers else "the run at"
-    if not options.yes and not _confirmed(f"delete {what} {run}?"):
+    if not options.yes and not confirmed(f"delete {what} {run}?"):
         say("nothing was deleted")
         return
     if options.leftovers:
@@ -118,7 +118,7 @@ def delete(options: argparse.Namespace) -> None:
         print(f"deleted {run}")
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
     """
     Raises:
         InputError: nobody is there to ask.

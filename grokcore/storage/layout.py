@@ -58,6 +58,43 @@ def sweep_place(store: str, name: str) -> str | None:
     return sweep_uri(store, name) if store and name else None
 
 
+def champion_key(name: str) -> str:
+    """`champions/{name}`: the directory of a champion's history in its store; its pointer is `{that}.json`.
+
+    Raises:
+        InputError: the name could leave the store, or be taken for the pointer of another.
+    """
+    if not _KEY.fullmatch(name) or name.endswith(".json"):
+        raise InputError(
+            f"the champion's name {name!r} must be 1 to 128 letters, digits, '.', '_' or '-', and not end in .json"
+        )
+    return f"champions/{name}"
+
+
+def retraining_uri(store: str, name: str, run_key: str) -> str:
+    """`{store}/retrainings/{name}/{run_key}.json`: what became of one candidate.
+
+    Raises:
+        InputError: the champion's name or the key could leave the store.
+    """
+    champion_key(name)
+    if not _KEY.fullmatch(run_key):
+        raise InputError(f"run_key {run_key!r} must be 1 to 128 letters, digits, '.', '_' or '-'")
+    return f"{store.rstrip('/')}/retrainings/{name}/{run_key}.json"
+
+
+def champion_store(store: str) -> str:
+    """The store of champions, taken from the environment if empty.
+
+    Raises:
+        InputError: there is none: a champion has to be found again by the next run.
+    """
+    store = store or os.environ.get(STORE_VARIABLE, "")
+    if not store:
+        raise InputError(f"a champion needs a store to be found again: give one, or set {STORE_VARIABLE}")
+    return store.rstrip("/")
+
+
 def comparable_runs(uris: list[str], run: str) -> list[str]:
     """`uris`, once it is sure that each is a run of the same store as `run`, or on object storage.
 

@@ -16,8 +16,8 @@ from grokcore.evaluation.survival.contrast import Contrast, Effect, Timed, compa
 from grokcore.evaluation.survival.delay import Delay, delay_of
 from grokcore.evaluation.survival.kaplan_meier import Survival, kaplan_meier, median_interval, median_time, survival
 from grokcore.evaluation.survival.paired import Paired, compare_pairs, pairs_of, sign_test
-from grokcore.evaluation.survival.restricted_mean import Mean, common_horizon, restricted_mean
-from grokcore.evaluation.survival.times import TRAIN, Definition, Reached, cut, follow_up, potential, times_of
+from grokcore.evaluation.survival.restricted_mean import Mean, common_horizon, restricted_mean, restricted_means
+from grokcore.evaluation.survival.times import TRAIN, Definition, Reached, cut, ended, follow_up, potential, times_of
 
 __all__ = [
     "TRAIN",
@@ -36,6 +36,7 @@ __all__ = [
     "cut",
     "delay_of",
     "effect_of",
+    "ended",
     "follow_up",
     "kaplan_meier",
     "logrank",
@@ -44,6 +45,7 @@ __all__ = [
     "pairs_of",
     "potential",
     "restricted_mean",
+    "restricted_means",
     "sign_test",
     "survival",
     "timed",

@@ -65,19 +65,19 @@ def restricted_mean(
         return Mean(value, horizon, None, None, left)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(len(times), np.full(len(times), 1 / len(times)), size=resamples)
-    low, high = np.quantile(_areas(times, horizon, drawn), [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(restricted_means(times, horizon, drawn), [(1 - confidence) / 2, (1 + confidence) / 2])
     return Mean(value, horizon, float(low), float(high), left)
 
 
-def _area(times: Sequence[Reached], horizon: int, end: End) -> float:
-    """Below the curve, from 0 to the horizon."""
-    curve = kaplan_meier(times, end=end)
-    steps = [0, *(step for step in curve.steps if step < horizon), horizon]
-    return float(sum(curve.at(start) * (stop - start) for start, stop in pairwise(steps)))
+def restricted_means(times: Sequence[Reached], horizon: int, drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The restricted means of many samples at once, as in a bootstrap; times at the right ends of their intervals.
 
+    Args:
+        drawn: [samples, times], how often each time is in a sample.
 
-def _areas(times: Sequence[Reached], horizon: int, drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """The same of many samples at once; a row of `drawn` says how often each run is in one."""
+    Returns:
+        Steps, one for each sample.
+    """
     step = np.array([time.step for time in times])
     reached = np.array([not time.censored for time in times])
     steps = np.unique(step[reached & (step < horizon)])
@@ -88,3 +88,10 @@ def _areas(times: Sequence[Reached], horizon: int, drawn: npt.NDArray[np.int64])
     first = steps[0] if len(steps) else horizon
     areas: npt.NDArray[np.float64] = first + share @ widths
     return areas
+
+
+def _area(times: Sequence[Reached], horizon: int, end: End) -> float:
+    """Below the curve, from 0 to the horizon."""
+    curve = kaplan_meier(times, end=end)
+    steps = [0, *(step for step in curve.steps if step < horizon), horizon]
+    return float(sum(curve.at(start) * (stop - start) for start, stop in pairwise(steps)))

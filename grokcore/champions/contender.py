@@ -1,0 +1,159 @@
+"""What stands for a champion or a candidate before the gate: a few numbers of each of its seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from grokcore.errors import InputError
+from grokcore.evaluation.seeds import group_key
+from grokcore.evaluation.survival import Reached, follow_up, median_time, times_of
+from grokcore.spec import ExperimentSpec
+from grokcore.spec.base import identity_of
+from grokcore.spec.experiment import GENERATOR_VERSION, fingerprint
+
+if TYPE_CHECKING:
+    from grokcore.evaluation.records import RunRecord
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SeedResult(_Record):
+    """One run on the judged split."""
+
+    seed: int
+    init_seed: int
+    order_seed: int
+    run_id: str
+    steps: int = Field(ge=0, description="evaluation from which the threshold is held; the last one where it never was")
+    after: int | None = Field(description="the evaluation before: the time lies in (after, steps]")
+    reached: bool = Field(description="whether the threshold was held by the end of the run")
+    accuracy: float | None = Field(description="of the model at the end; null where it is no number")
+    ended: bool = Field(description="whether the run came to an end of its own, and was not stopped or lost")
+    finite: bool = Field(description="whether it neither diverged nor ended with a loss or accuracy that is no number")
+
+    @property
+    def time(self) -> Reached:
+        return Reached(self.steps, censored=not self.reached, after=self.after if self.reached else None)
+
+
+class Contender(_Record):
+    """Seeds of one spec, all that the gate knows of it: it decides by these numbers though the runs be deleted."""
+
+    name: str
+    split: str
+    threshold: float
+    task_id: str = Field(description="identity of the task without its seed: what makes times comparable at all")
+    evaluation_id: str = Field(description="identity of the rules by which times are read off the curves")
+    dataset_id: str
+    experiment_id: str = Field(description="identity of the runs without their seeds")
+    seeds: tuple[SeedResult, ...] = Field(min_length=1)
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        return tuple(seed.run_id for seed in self.seeds)
+
+    @property
+    def times(self) -> list[Reached]:
+        return [seed.time for seed in self.seeds]
+
+    @property
+    def reached(self) -> int:
+        return sum(seed.reached for seed in self.seeds)
+
+
+class Summary(_Record):
+    """The headline of a contender, for readers who want no more."""
+
+    split: str
+    threshold: float
+    seeds: int
+    reached: int = Field(description="seeds that held the threshold by their end")
+    median_steps: int | None = Field(description="Kaplan-Meier median of the steps to hold it; null where it is later")
+    mean_accuracy: float | None = Field(description="of the models at the end; null where one is no number")
+
+
+def summary_of(contender: Contender) -> Summary:
+    median = median_time(contender.times)
+    accuracies = [seed.accuracy for seed in contender.seeds]
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    return Summary(
+        split=contender.split,
+        threshold=contender.threshold,
+        seeds=len(contender.seeds),
+        reached=contender.reached,
+        median_steps=None if median.censored else median.step,
+        mean_accuracy=math.fsum(known) / len(known) if len(known) == len(accuracies) else None,
+    )
+
+
+def contender_of(records: Sequence[RunRecord], split: str) -> Contender:
+    """Evaluated runs as the gate sees them, in the order of their seeds.
+
+    Raises:
+        InputError: there is none, they differ in more than their seeds, or have no such held-out split.
+    """
+    if not records:
+        raise InputError("there is no run to compare with the champion")
+    first = records[0].spec
+    for record in records:
+        if group_key(record.spec)[1:] != group_key(first)[1:]:
+            raise InputError(
+                f"{record.uri} differs from {records[0].uri} in more than its seed: they are no one candidate"
+            )
+        if split not in record.evaluation.held_out:
+            known = ", ".join(record.evaluation.held_out) or "none"
+            raise InputError(f"{record.uri} has no held-out split {split}; its held-out splits are {known}")
+    return Contender(
+        name=first.name,
+        split=split,
+        threshold=records[0].evaluation.threshold,
+        task_id=task_id(first),
+        evaluation_id=first.evaluation_id,
+        dataset_id=first.dataset_id,
+        experiment_id=group_key(first)[1],
+        seeds=tuple(sorted((_seed_result(record, split) for record in records), key=lambda seed: seed.seed)),
+    )
+
+
+def task_id(spec: ExperimentSpec) -> str:
+    """Identity of a task whatever its seed: other data of the same kind and size."""
+    identity = identity_of(spec.task)
+    identity.pop("seed", None)
+    return fingerprint({"task": identity, "generator": GENERATOR_VERSION})
+
+
+def _seed_result(record: RunRecord, split: str) -> SeedResult:
+    evaluation = record.evaluation
+    [time] = times_of([record], split)
+    result, train = evaluation.splits[split], evaluation.train
+    numbers = (result.accuracy, result.loss, train.accuracy, train.loss)
+    finite = not evaluation.diverged and all(number is not None and math.isfinite(number) for number in numbers)
+    accuracy = result.accuracy
+    return SeedResult(
+        seed=record.spec.seed,
+        init_seed=record.spec.init_seed,
+        order_seed=record.spec.order_seed,
+        run_id=record.manifest.run_id,
+        steps=follow_up(record) if time.censored else time.step,
+        after=time.after,
+        reached=not time.censored,
+        accuracy=accuracy if accuracy is not None and math.isfinite(accuracy) else None,
+        ended=evaluation.exit_reason not in (None, "stopped"),
+        finite=finite,
+    )
+
+
+def uris_of(records: Sequence[RunRecord], places: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Where the runs lie, in the order of `Contender.seeds`.
+
+    Args:
+        places: URIs by run id that stand for those that the records were read from: of copies, where the runs are.
+    """
+    ordered = sorted(records, key=lambda record: record.spec.seed)
+    return tuple((places or {}).get(record.manifest.run_id, record.uri) for record in ordered)

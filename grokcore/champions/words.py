@@ -1,0 +1,94 @@
+"""A retraining and a champion in words: Markdown for Kubeflow's UI and for the summary of a CI job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from grokcore.champions.contender import Contender, Summary
+from grokcore.champions.decision import Decision
+from grokcore.champions.gate import Gain
+from grokcore.champions.history import Entry
+
+
+def decision_markdown(decision: Decision) -> str:
+    """What was decided on a candidate, why, and by which numbers; ends with a line end."""
+    return "\n".join(_lines(decision)) + "\n"
+
+
+def _lines(decision: Decision) -> Iterator[str]:
+    yield f"## Champion {code(decision.champion)}: {decision.verdict}"
+    yield ""
+    yield _text(decision.sentence)
+    yield ""
+    yield _text(_standing(decision))
+    if decision.time is not None and decision.accuracy is not None:
+        yield ""
+        interval = f"{decision.rules.confidence:.0%} interval"
+        yield f"| | candidate | champion | gain | {interval} | counts from | loss allowed |"
+        yield "| --- | --- | --- | --- | --- | --- | --- |"
+        yield _row(f"mean steps, up to {decision.horizon:,}", decision.time, "{:,.0f}", "{:+.1%}")
+        yield _row("mean final accuracy", decision.accuracy, "{:.4f}", "{:+.4f}")
+    yield ""
+    yield f"| seed | {code(decision.candidate.split)} held from step | final accuracy | run |"
+    yield "| --- | --- | --- | --- |"
+    yield from _seeds(decision.candidate, decision.runs)
+    yield ""
+    yield f"Record: {code(decision.uri)}, of {decision.decided}."
+
+
+def _standing(decision: Decision) -> str:
+    """Whether what was decided has been done."""
+    if decision.promoted is not None:
+        return f"The candidate is version {decision.promoted} of the champion."
+    if decision.verdict == "promote":
+        return "The promotion has not been carried out."
+    if decision.against is None:
+        return "There is no champion yet."
+    return f"Version {decision.against} stays the champion."
+
+
+def _row(what: str, gain: Gain, value: str, change: str) -> str:
+    cells = (
+        what,
+        value.format(gain.candidate),
+        value.format(gain.champion),
+        change.format(gain.gain),
+        f"{change.format(gain.lower)} to {change.format(gain.upper)}",
+        change.format(gain.minimum),
+        change.format(gain.margin).lstrip("+"),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _seeds(contender: Contender, runs: Sequence[str]) -> Iterator[str]:
+    for seed, run in zip(contender.seeds, runs, strict=True):
+        held = f"{seed.steps:,}" if seed.reached else f"not by {seed.steps:,}"
+        accuracy = "no number" if seed.accuracy is None or not seed.finite else f"{seed.accuracy:.4f}"
+        yield f"| {seed.seed} | {held} | {accuracy} | {code(run)} |"
+
+
+def headline(summary: Summary) -> str:
+    """A contender in half a line: `5 of 5 seeds hold 0.99 on test_inferred_ood, median from step 3,000, ...`."""
+    median = "later than they ran" if summary.median_steps is None else f"from step {summary.median_steps:,}"
+    accuracy = "no number" if summary.mean_accuracy is None else f"{summary.mean_accuracy:.4f}"
+    return (
+        f"{summary.reached} of {summary.seeds} seeds hold {summary.threshold:g} on {summary.split}, "
+        f"median {median}, mean final accuracy {accuracy}"
+    )
+
+
+def origin_text(entry: Entry) -> str:
+    """How an entry came about."""
+    if entry.restores is not None:
+        return f"rollback to version {entry.restores}"
+    return "first champion" if entry.previous is None else f"promoted over version {entry.previous}"
+
+
+def code(text: str) -> str:
+    """Text as Markdown shows it letter by letter, in a table too."""
+    return f"`{text.replace('`', chr(39)).replace('|', '/')}`"
+
+
+def _text(text: str) -> str:
+    """A sentence without what Markdown or HTML would take for its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("_", "\\_").replace("*", "\\*")

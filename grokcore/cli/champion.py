@@ -1,0 +1,124 @@
+"""`grokcore champion`: who holds the title, since when and why; taking a promotion back; what a retraining came to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from grokcore.champions import Entry, History, Verdict, read_decision, rollback, rollback_target
+from grokcore.champions.words import decision_markdown, headline, origin_text
+from grokcore.cli.runs import confirmed
+from grokcore.cli.specs import say
+from grokcore.cli.summary import print_columns
+from grokcore.errors import GrokcoreError, InputError
+from grokcore.storage.layout import champion_store
+from grokcore.storage.local import clear_errors
+
+
+def show(options: argparse.Namespace) -> None:
+    """The champion of a name."""
+    history, entries = _history(options)
+    entry = entries[-1]
+    if history.pointed() != entry:
+        say(f"{history.pointer_uri} is behind: the champion is version {entry.version}; the next retraining mends it")
+    if options.json:
+        print(json.dumps(_record(entry), indent=2))
+        return
+    print_columns(list(_facts(entry)))
+
+
+def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
+    yield "champion", f"{entry.name}, version {entry.version}, {origin_text(entry)}, {entry.promoted}"
+    yield "spec", str(entry.spec.get("name", "-"))
+    yield "result", headline(entry.summary)
+    yield "dataset", entry.dataset_id
+    if entry.decision is not None:
+        yield "decision", entry.decision
+    for seed, uri in zip(entry.results.seeds, entry.runs, strict=True):
+        yield f"seed {seed.seed}", uri
+
+
+def history(options: argparse.Namespace) -> None:
+    """All versions, oldest first."""
+    _, entries = _history(options)
+    if options.json:
+        print(json.dumps([_record(entry) for entry in entries], indent=2))
+        return
+    head = ("version", "since", "how", "spec", "reached", "median step", "accuracy")
+    print_columns([head, *map(_row, entries)])
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    summary = entry.summary
+    return (
+        str(entry.version),
+        entry.promoted.replace("T", " ").removesuffix("Z")[:16],
+        origin_text(entry),
+        str(entry.spec.get("name", "-")),
+        f"{summary.reached}/{summary.seeds}",
+        "-" if summary.median_steps is None else f"{summary.median_steps:,}",
+        "-" if summary.mean_accuracy is None else f"{summary.mean_accuracy:.4f}",
+    )
+
+
+def roll_back(options: argparse.Namespace) -> None:
+    """Bring an earlier version back, once somebody has said yes."""
+    _, entries = _history(options)
+    head = entries[-1]
+    target = next(e for e in entries if e.version == rollback_target(entries, options.champion, options.to))
+    question = f"replace champion {head.name} version {head.version} by version {target.version} again?"
+    if not options.yes and not confirmed(question):
+        say("nothing was changed")
+        return
+    entry = rollback(champion_store(options.store), options.champion, seen=head.version, to=target.version)
+    print(f"champion {entry.name} is version {entry.version}, {origin_text(entry)}: {headline(entry.summary)}")
+
+
+def verdict(options: argparse.Namespace) -> None:
+    """What a retraining came to, as Markdown.
+
+    Raises:
+        GrokcoreError: the verdict is one to fail on, or a promotion was not carried out; exit code 1.
+        InputError: there is no such record, or `--fail-on` names no verdict.
+    """
+    unwanted = _verdicts(options.fail_on)
+    decision = read_decision(options.uri)
+    text = decision_markdown(decision)
+    print(text, end="")
+    if options.summary is not None:
+        with clear_errors("write", options.summary), Path(options.summary).open("a", encoding="utf-8") as summary:
+            summary.write(text)
+    sys.stdout.flush()
+    if decision.verdict in unwanted:
+        raise GrokcoreError(f"the verdict is {decision.verdict}, which --fail-on names")
+    if decision.verdict == "promote" and decision.promoted is None:
+        raise GrokcoreError("the verdict is promote, but the promotion has not been carried out")
+
+
+def _verdicts(text: str) -> set[str]:
+    names = {part.strip() for part in text.split(",")} - {""}
+    known = get_args(Verdict)
+    unknown = sorted(names - set(known))
+    if unknown:
+        raise InputError(f"--fail-on {unknown[0]} is no verdict; the verdicts are {', '.join(known)}")
+    return names
+
+
+def _history(options: argparse.Namespace) -> tuple[History, Sequence[Entry]]:
+    """
+    Raises:
+        InputError: there is no such champion.
+    """
+    found = History(champion_store(options.store), options.champion)
+    entries = found.entries()
+    if not entries:
+        raise InputError(f"there is no champion {options.champion} in {found.store}")
+    return found, entries
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    return entry.model_dump(mode="json")
