@@ -1,0 +1,277 @@
+"""The gate by what it promises: who is promoted, who is not, and how often it is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grokcore.champions import Contender, GateRules, Judgement, judge
+from grokcore.champions.bootstrap import expanded_tail, gains_of
+from tests.champions.contenders import BUDGET, accuracies, contender, seed_result, times
+
+RULES = GateRules()
+SLOW = [2800.0, 3100.0, 3000.0, 3300.0, 2900.0]
+FAST = [1500.0, 1400.0, 1600.0, 1450.0, 1550.0]
+
+
+def verdict(candidate: Contender, champion: Contender | None, **rules: Any) -> str:
+    return judge(candidate, champion, GateRules(**rules)).verdict
+
+
+def test_a_faster_candidate_is_promoted():
+    found = judge(contender(FAST, name="new"), contender(SLOW), RULES)
+    assert found.verdict == "promote"
+    assert found.time is not None
+    assert found.time.lower > 0.4
+    assert found.time.gain == pytest.approx(0.5, abs=0.06)
+    assert found.paired
+    assert "saves 49.8%" in found.sentence
+    assert "test_inferred_ood" in found.sentence
+
+
+def test_a_slower_candidate_is_not():
+    found = judge(contender(SLOW, name="new"), contender(FAST), RULES)
+    assert found.verdict == "keep"
+    assert found.time is not None
+    assert found.time.upper < 0
+
+
+def test_a_more_accurate_candidate_is_promoted_though_no_faster():
+    found = judge(contender(SLOW, 0.99, name="new"), contender(SLOW, 0.95), RULES)
+    assert found.verdict == "promote"
+    assert found.accuracy is not None
+    assert found.accuracy.gain == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("accuracy", [0.97, 0.5])
+def test_a_faster_candidate_that_loses_accuracy_is_not_promoted(accuracy: float):
+    assert verdict(contender(FAST, accuracy, name="new"), contender(SLOW, 0.995)) == "keep"
+    assert verdict(contender(FAST, accuracy, name="new"), contender(SLOW, 0.995), accuracy_margin=0.6) == "promote"
+
+
+def test_a_more_accurate_candidate_that_is_much_slower_is_not_promoted():
+    assert verdict(contender(SLOW, 0.99, name="new"), contender(FAST, 0.9)) == "keep"
+    assert verdict(contender(SLOW, 0.99, name="new"), contender(FAST, 0.9), time_margin=2.0) == "promote"
+
+
+def test_a_gain_below_the_minimum_does_not_count():
+    a_little_faster = contender([time * 0.7 for time in SLOW], name="new")
+    assert verdict(a_little_faster, contender(SLOW)) == "promote"
+    assert verdict(a_little_faster, contender(SLOW), minimum_time_gain=0.5) == "keep"
+
+
+def test_between_shown_and_ruled_out_it_is_inconclusive():
+    mixed = contender([1500, 3500, 1400, 3600, 2900], name="new")
+    found = judge(mixed, contender(SLOW), RULES)
+    assert found.verdict == "inconclusive"
+    assert found.time is not None
+    assert found.time.lower < RULES.minimum_time_gain < found.time.upper
+
+
+@given(
+    st.lists(st.floats(10, 3 * BUDGET), min_size=5, max_size=8),
+    st.floats(0, 0.5),
+    st.floats(0, 0.5),
+    st.lists(st.floats(0, 1), min_size=8, max_size=8),
+)
+@settings(max_examples=40, deadline=None)
+def test_equal_results_are_never_promoted(
+    found: list[float], time_gain: float, accuracy_gain: float, accuracy: list[float]
+):
+    champion = contender(found, accuracy[: len(found)])
+    candidate = contender(found, accuracy[: len(found)], name="new")
+    rules = GateRules(minimum_time_gain=time_gain, minimum_accuracy_gain=accuracy_gain, accuracy_margin=0.9)
+    assert judge(candidate, champion, rules).verdict != "promote"
+
+
+@given(
+    st.lists(st.floats(10, 3 * BUDGET), min_size=5, max_size=7),
+    st.lists(st.floats(10, 3 * BUDGET), min_size=5, max_size=7),
+    st.floats(0.2, 1),
+    st.integers(0, 4),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_candidate_that_does_better_is_never_judged_worse(
+    ours: list[float], theirs: list[float], factor: float, which: int
+):
+    """Times that get shorter, in one seed or in all, take no promotion away, nor the hope of one."""
+    order = ["keep", "inconclusive", "promote"]
+    champion = contender(theirs)
+    before = judge(contender(ours, name="new"), champion, RULES)
+    one = [time * factor if number == which else time for number, time in enumerate(ours)]
+    for better in (one, [time * factor for time in ours]):
+        after = judge(contender(better, name="new"), champion, RULES)
+        assert order.index(after.verdict) >= order.index(before.verdict), (before.sentence, after.sentence)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_equal_experiments_are_rarely_promoted_and_better_ones_mostly(paired: bool):
+    """The shares in 150 simulated retrainings of five seeds each, asserted loosely.
+
+    What both sides have in common, such as the data, is half the variance of paired times.
+    """
+    generator = np.random.default_rng(1)
+    promoted: Counter[float] = Counter()
+    for factor, rounds in ((1.0, 100), (0.4, 50)):
+        for _ in range(rounds):
+            shared = generator.normal(size=5)
+            sides = []
+            for name, scale in (("champion", 1.0), ("new", factor)):
+                own = generator.normal(size=5)
+                z = (shared + own) / math.sqrt(2) if paired else own
+                found = [float(time) for time in 3000 * scale * np.exp(0.25 * z)]
+                first = 100 if name == "new" and not paired else 0
+                sides.append(contender(found, accuracies(generator, 5), name=name, first_seed=first))
+            promoted[factor] += verdict(sides[1], sides[0]) == "promote"
+    assert promoted[1.0] <= 5
+    assert promoted[0.4] >= 40
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"accuracy": None}, {"finite": False}, {"accuracy": None, "finite": False, "reached": False, "after": None}],
+)
+@pytest.mark.parametrize("which", range(5))
+def test_a_number_that_is_none_is_never_promoted(change: dict[str, Any], which: int):
+    damaged = contender(FAST, name="new")
+    seeds = [*damaged.seeds]
+    seeds[which] = seed_result(which, "new", FAST[which], **change)
+    damaged = damaged.model_copy(update={"seeds": tuple(seeds)})
+    for champion in (None, contender(SLOW)):
+        found = judge(damaged, champion, RULES)
+        assert found.verdict == "keep"
+        assert f"({which}) diverged or ended with no number" in found.sentence
+    assert verdict(contender(FAST, name="new"), damaged.model_copy(update={"experiment_id": "other"})) == "inconclusive"
+
+
+def test_numbers_that_are_none_cannot_even_be_written_down():
+    with pytest.raises(ValueError, match="finite"):
+        seed_result(0, "new", 100, math.nan)
+
+
+def test_seeds_that_did_not_train_to_their_end_decide_nothing():
+    stopped = contender(FAST, name="new")
+    seeds = (seed_result(0, "new", FAST[0], ended=False), *stopped.seeds[1:])
+    found = judge(stopped.model_copy(update={"seeds": seeds}), contender(SLOW), RULES)
+    assert found.verdict == "inconclusive"
+    assert "(0) did not train to their end" in found.sentence
+
+
+def test_too_few_seeds_decide_nothing_on_either_side():
+    assert verdict(contender(FAST[:4], name="new"), contender(SLOW)) == "inconclusive"
+    assert verdict(contender(FAST, name="new"), contender(SLOW[:4])) == "inconclusive"
+    assert verdict(contender(FAST[:4], name="new"), None) == "inconclusive"
+    assert verdict(contender(FAST[:4], name="new"), contender(SLOW[:4]), minimum_seeds=4) == "promote"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"task_id": "other"}, "task"),
+        ({"split": "test_inferred_iid"}, "split"),
+        ({"evaluation_id": "other"}, "threshold"),
+        ({"threshold": 0.9}, "threshold"),
+    ],
+)
+def test_what_cannot_be_compared_is_never_promoted(change: dict[str, Any], named: str):
+    found = judge(contender(FAST, name="new", **change), contender(SLOW), RULES)
+    assert found.verdict == "inconclusive"
+    assert named in found.sentence
+    assert "champion" in found.sentence
+
+
+def test_the_champions_own_experiment_is_kept_whatever_its_seeds_came_to():
+    lucky = contender(FAST, name="champion", first_seed=10)
+    found = judge(lucky, contender(SLOW), RULES)
+    assert found.verdict == "keep"
+    assert "with other seeds" in found.sentence
+    again = judge(contender(SLOW), contender(SLOW), RULES)
+    assert again.verdict == "keep"
+    assert "run again" in again.sentence
+
+
+def test_the_first_champion_needs_most_of_its_seeds_to_grok():
+    never = 2.0 * BUDGET
+    assert verdict(contender(SLOW), None) == "promote"
+    assert verdict(contender([*SLOW[:4], never]), None) == "promote"
+    found = judge(contender([*SLOW[:3], never, never]), None, RULES)
+    assert found.verdict == "keep"
+    assert "only 3 of its 5 seeds hold 0.99" in found.sentence
+    assert verdict(contender([*SLOW[:3], never, never]), None, minimum_reached=0.6) == "promote"
+
+
+def test_a_run_that_never_grokked_counts_as_taking_the_whole_budget():
+    never = [2.0 * BUDGET] * 5
+    found = judge(contender(FAST, name="new"), contender(never, 0.995), RULES)
+    assert found.verdict == "promote"
+    assert found.horizon == BUDGET
+    assert found.time is not None
+    assert found.time.champion == BUDGET
+    nobody = judge(contender(never, name="new"), contender(never), RULES)
+    assert (nobody.verdict, nobody.time.gain if nobody.time else None) == ("keep", 0.0)
+
+
+def test_seeds_are_paired_only_with_the_same_ones_on_the_same_data():
+    champion = contender(SLOW)
+    for candidate, paired in (
+        (contender(FAST, name="new"), True),
+        (contender(FAST, name="new", first_seed=1), False),
+        (contender([*FAST, 1500.0], name="new"), False),
+        (contender(FAST, name="new", dataset_id="other"), False),
+    ):
+        assert judge(candidate, champion, RULES).paired is paired
+
+
+def test_what_pairs_have_in_common_drops_out():
+    """Seeds that are hard for both sides hide a gain of each pair, unless they are paired."""
+    champion = [1000.0, 2000.0, 4000.0, 8000.0, 16000.0]
+    candidate = [time * 0.6 for time in champion]
+    assert verdict(contender(candidate, name="new"), contender(champion)) == "promote"
+    apart = judge(contender(candidate, name="new", first_seed=7), contender(champion), RULES)
+    assert apart.verdict == "inconclusive"
+
+
+def test_equal_arguments_give_equal_judgements_whatever_the_order_of_the_seeds():
+    candidate, champion = contender([1500, 3500, 1400, 3600, 2900], name="new"), contender(SLOW)
+    turned = [side.model_copy(update={"seeds": side.seeds[::-1]}) for side in (candidate, champion)]
+    assert judge(candidate, champion, RULES) == judge(*turned, RULES) == judge(candidate, champion, RULES)
+
+
+def test_a_judgement_survives_json():
+    found = judge(contender(FAST, name="new"), contender(SLOW), RULES)
+    assert Judgement.model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_interval_holds_at_either_end_of_the_intervals_of_the_times():
+    """On a coarse grid the true times may lie anywhere between two evaluations."""
+    candidate, champion = contender(FAST, name="new"), contender(SLOW)
+    coarse = champion.model_copy(
+        update={"seeds": tuple(seed.model_copy(update={"after": 0}) for seed in champion.seeds)}
+    )
+    assert gains_of(candidate, coarse, 0.95).time.lower < gains_of(candidate, champion, 0.95).time.lower
+
+
+@pytest.mark.parametrize(("seeds", "tail"), [(5, 0.0010), (20, 0.0159), (1000, 0.0249)])
+def test_tails_are_those_of_the_expanded_percentile_interval(seeds: int, tail: float):
+    """arXiv 1411.5279: of many seeds the usual 2.5 %, of few far less."""
+    assert expanded_tail(0.95, seeds) == pytest.approx(tail, abs=2e-4)
+
+
+def test_the_interval_of_few_seeds_covers_the_truth_as_often_as_it_says():
+    """The mean accuracy's difference of two equal sides of five seeds, in 300 draws."""
+    generator = np.random.default_rng(2)
+    covered = 0
+    for _ in range(300):
+        sides = [
+            contender(times(generator, 5), accuracies(generator, 5, mean=0.9, sigma=0.02), name=name, first_seed=first)
+            for name, first in (("new", 0), ("champion", 50))
+        ]
+        found = gains_of(sides[0], sides[1], 0.9, resamples=1000).accuracy
+        covered += found.lower <= 0 <= found.upper
+    assert 0.87 <= covered / 300 <= 1.0
