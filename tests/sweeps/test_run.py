@@ -180,7 +180,9 @@ def test_a_sweep_that_is_killed_goes_on(
     started.kill()
     begun = list((store / "runs").glob("*/local"))
     wait_for(lambda: all(read_manifest(run).exit_reason == "stopped" for run in begun))
-    saved = [max(files_by_step(open_store(run))) for run in begun]  # its last evaluation may lie before that
+    saved = [
+        max(files_by_step(open_store(run).child("checkpoints"))) for run in begun
+    ]  # its last evaluation may lie before that
     steps = max(saved) + 3
     command = ["sweep", str(tmp_path / "tiny.yaml"), "--out", str(store), "--set", f"training.max_steps={steps}"]
     assert main(command) == 0
