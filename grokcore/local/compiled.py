@@ -9,6 +9,13 @@ from grokcore.errors import InputError
 _PACKAGE = Path(__file__).parents[1]
 
 
+def pipeline_names() -> list[str]:
+    """The pipelines that come with grokcore."""
+    installed = {path.stem for path in (_PACKAGE / "compiled").glob("*.yaml")}
+    checkout = {path.parent.name for path in _PACKAGE.parent.glob("pipelines/*/*/pipeline.yaml")}
+    return sorted(installed | checkout)
+
+
 def compiled_pipeline(name: str) -> Path:
     """The compiled package of a pipeline.
 

@@ -1,0 +1,388 @@
+"""`grokcore pipeline`: compiled pipelines and their runs on Kubeflow Pipelines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from grokcore.cli.specs import say
+from grokcore.cli.summary import print_columns
+from grokcore.cluster.kubeflow.connection import Connection, connection
+from grokcore.cluster.kubeflow.form import filled_in
+from grokcore.cluster.kubeflow.images import read_lock, with_images, without_digest
+from grokcore.cluster.kubeflow.naming import commit_of_code, run_name
+from grokcore.cluster.kubeflow.package import PipelinePackage, nearest, read_package
+from grokcore.cluster.kubeflow.records import Run, Schedule
+from grokcore.cluster.kubeflow.subject import subject_of
+from grokcore.errors import InputError, StoppedError
+from grokcore.local import compiled_pipeline, pipeline_names
+from grokcore.spec.loading import document_of, looks_like_path, preset_names
+from grokcore.storage import clear_errors
+
+if TYPE_CHECKING:
+    from grokcore.cluster.kubeflow.api import KubeflowApi
+
+
+def compile_(options: argparse.Namespace) -> None:
+    """Write a package, or list those that there are."""
+    if options.pipeline is None:
+        if options.images or options.out or options.kubernetes:
+            raise InputError(f"which pipeline? {', '.join(pipeline_names())}")
+        packages = [(name, read_package(compiled_pipeline(name))) for name in pipeline_names()]
+        print_columns([(name, package.version, package.description) for name, package in packages])
+        return
+    from grokcore.cluster.kubeflow.resources import as_manifest
+
+    package = _package(options)
+    if options.namespace and not options.kubernetes:
+        raise InputError("--namespace is for resources: add --kubernetes")
+    text = as_manifest(package, options.namespace) if options.kubernetes else package.text
+    if options.out is None:
+        sys.stdout.write(text)
+        return
+    out = Path(options.out)
+    with clear_errors("write", out):
+        out.write_text(text, "utf-8")
+    say(f"{package.version} in {out}")
+
+
+def upload(options: argparse.Namespace) -> None:
+    """A version of a pipeline on the server."""
+    from grokcore.cluster.kubeflow.uploading import upload as upload_
+
+    package = _package(options)
+    api = _api(options)
+    done = upload_(api, package)
+    page = api.connection.pipeline_page(done.version.pipeline_id, done.version.id)
+    if options.json:
+        identity = {"pipeline_id": done.version.pipeline_id, "version_id": done.version.id}
+        _print_json({**identity, "name": done.version.name, "url": page, "uploaded": done.made})
+        return
+    say("uploaded" if done.made else "this very content is there already: nothing was uploaded")
+    print_columns([("pipeline", package.name), ("version", done.version.name), ("page", page)])
+
+
+def submit(options: argparse.Namespace) -> None:
+    """A run of a pipeline: started, or found."""
+    package = _package(options)
+    parameters = _parameters(package, options)
+    subject = subject_of(package, parameters, notify=say)
+    commit = options.commit or commit_of_code()
+    name = run_name(package, str(subject or ""), parameters, commit)
+    api = _api(options)
+    from grokcore.cluster.kubeflow.submitting import submit as submit_
+    from grokcore.cluster.kubeflow.uploading import upload as upload_
+
+    done = submit_(
+        api,
+        name,
+        upload_(api, package).version,
+        parameters,
+        service_account=options.service_account,
+        description=f"{package.version} at {commit}",
+        again=options.again,
+        notify=say,
+    )
+    page = api.connection.run_page(done.run.id)
+    if not done.started:
+        say(f"this very request has a run already, {done.run.state.lower()}: attached to it (--again starts anew)")
+    if not options.json:
+        print_columns([("run", done.run.id), ("name", name), ("page", page)])
+        sys.stdout.flush()
+    if options.wait:
+        _wait(api, done.run.id, options, started=done.started)
+    elif options.json:
+        _print_json(_record(done.run, page) | {"started": done.started})
+
+
+def wait(options: argparse.Namespace) -> None:
+    """The end of a run."""
+    _wait(_api(options), options.run, options)
+
+
+def schedule(options: argparse.Namespace) -> None:
+    """A recurring run: made, listed or removed."""
+    if options.list:
+        _list_schedules(options)
+        return
+    if options.remove:
+        _remove_schedule(options)
+        return
+    if options.pipeline is None:
+        raise InputError(f"which pipeline? {', '.join(pipeline_names())}")
+    if options.cron is None and options.interval is None:
+        raise InputError('when? Give --cron "30 2 * * 1" or --interval 7d')
+    from grokcore.cluster.kubeflow.cron import seconds, six_fields
+
+    cron = None if options.cron is None else six_fields(options.cron)
+    interval = None if options.interval is None else seconds(options.interval)
+    package = _package(options)
+    parameters = _parameters(package, options)
+    subject_of(package, parameters, notify=say)
+    api = _api(options)
+    from grokcore.cluster.kubeflow.scheduling import schedule as schedule_
+    from grokcore.cluster.kubeflow.uploading import upload as upload_
+
+    done = schedule_(
+        api,
+        options.called or package.name,
+        upload_(api, package).version,
+        parameters,
+        cron=cron,
+        interval=interval,
+        service_account=options.service_account,
+        notify=say,
+    )
+    when = f"cron {cron} (seconds first)" if cron is not None else f"every {interval} s"
+    page = api.connection.schedule_page(done.schedule.id)
+    if options.json:
+        _print_json(_schedule_record(done.schedule, page) | {"made": done.made, "replaced": done.replaced})
+        return
+    if not done.made:
+        say("just this is scheduled already: nothing was changed")
+    elif done.replaced:
+        say(f"took the place of {done.replaced} of other content")
+    print_columns([("schedule", done.schedule.id), ("name", done.schedule.name), ("when", when), ("page", page)])
+
+
+def list_(options: argparse.Namespace) -> None:
+    """Pipelines, schedules and runs."""
+    api = _api(options)
+    at = api.connection
+    pipelines = [(pipeline, next(api.versions(pipeline.id), None)) for pipeline in api.pipelines()]
+    experiment = api.experiment()
+    schedules = api.schedules(experiment) if experiment else []
+    runs = api.runs(experiment, limit=options.runs) if experiment and options.runs > 0 else []
+    if options.json:
+        listed = [
+            {"id": pipeline.id, "name": pipeline.name, "version": version.name if version else None}
+            for pipeline, version in pipelines
+        ]
+        _print_json(
+            {
+                "pipelines": listed,
+                "schedules": [_schedule_record(entry, at.schedule_page(entry.id)) for entry in schedules],
+                "runs": [_record(run, at.run_page(run.id)) for run in runs],
+            }
+        )
+        return
+    rows = [
+        *(
+            ("pipeline", pipeline.name, version.name if version else "", _time(pipeline.created), pipeline.id)
+            for pipeline, version in pipelines
+        ),
+        *map(_schedule_row, schedules),
+        *(("run", run.name, run.state.lower(), _time(run.created), run.id) for run in runs),
+    ]
+    if not rows:
+        say(f"there is nothing at {at.host}, in the experiment {at.experiment}")
+        return
+    print_columns([("what", "name", "state", "made", "id"), *rows])
+
+
+def _list_schedules(options: argparse.Namespace) -> None:
+    api = _api(options)
+    experiment = api.experiment()
+    found = api.schedules(experiment, name=options.called) if experiment else []
+    if options.json:
+        _print_json([_schedule_record(entry, api.connection.schedule_page(entry.id)) for entry in found])
+    elif found:
+        print_columns([("what", "name", "when", "made", "id"), *map(_schedule_row, found)])
+    else:
+        say(f"there is no schedule in the experiment {api.connection.experiment}")
+
+
+def _remove_schedule(options: argparse.Namespace) -> None:
+    if options.pipeline is None and options.called is None:
+        raise InputError("which schedule? Name the pipeline, or give --name")
+    name = options.called or _package(options).name
+    from grokcore.cluster.kubeflow.scheduling import unschedule
+
+    number = unschedule(_api(options), name, notify=say)
+    if options.json:
+        _print_json({"name": name, "removed": number})
+    else:
+        print(f"removed {number} schedules called {name}" if number != 1 else f"removed schedule {name}")
+
+
+def _package(options: argparse.Namespace) -> PipelinePackage:
+    """The package that a command line asks for, its images by digest where it names a lock file.
+
+    Raises:
+        InputError: there is none of that name, or the lock does not fit it.
+    """
+    source = options.pipeline
+    if looks_like_path(source):
+        package = read_package(Path(source).expanduser())
+    else:
+        names, name = pipeline_names(), source.replace("-", "_")
+        if name not in names:
+            raise InputError(f"there is no pipeline {source!r}: {nearest(name, names)}there are {', '.join(names)}")
+        package = read_package(compiled_pipeline(name))
+    if options.images:
+        package = with_images(package, read_lock(Path(options.images)))
+        for image in without_digest(package):
+            say(f"{options.images} does not have {image}: left as it is")
+    return package
+
+
+def _parameters(package: PipelinePackage, options: argparse.Namespace) -> dict[str, Any]:
+    """All parameters of the run: those of the command line, and defaults.
+
+    Raises:
+        InputError: one of them does not belong to the pipeline, or has a value that it cannot have.
+    """
+    entries: dict[str, str] = {}
+    for text in options.parameters:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise InputError(f"--param {text!r} must read NAME=VALUE, for example --param gpu_count=2")
+        if name in entries:
+            raise InputError(f"--param {name} is given twice")
+        entries[name] = value
+    overrides = shlex.join(options.overrides) if options.overrides else None
+    for flag, name, text in (
+        ("--preset", "preset", _inlined(options.preset)),
+        ("--sweep", "sweep", _inlined(options.sweep, sweep=True)),
+        ("--set", "overrides", overrides),
+    ):
+        if text is None:
+            continue
+        if name not in package.inputs:
+            raise InputError(f"{flag}: {package.name} has no parameter {name}; it has {', '.join(package.inputs)}")
+        if name in entries:
+            raise InputError(f"give {flag} or --param {name}=..., not both")
+        entries[name] = text
+    return filled_in(package, entries)
+
+
+def _inlined(source: str | None, *, sweep: bool = False) -> str | None:
+    """A name as it is, and a file as its text, since no file of this machine is there where the pipeline runs."""
+    if source is None:
+        return None
+    if sweep:
+        from grokcore.sweeps import load_sweep, sweep_names
+        from grokcore.sweeps.loading import as_yaml
+
+        return source if source in sweep_names() else as_yaml(load_sweep(source))
+    return source if source in preset_names() else json.dumps(document_of(source, preset_names()), default=str)
+
+
+def _api(options: argparse.Namespace) -> KubeflowApi:
+    """
+    Raises:
+        InputError: there is no host, or no token where a file was named.
+    """
+    at = connection(
+        host=options.host,
+        token_file=options.token_file,
+        namespace=options.namespace,
+        experiment=options.experiment,
+        ca=options.ca,
+    )
+    from grokcore.cluster.kubeflow.api import KubeflowApi
+
+    _warn_of_open_token(at)
+    return KubeflowApi(at)
+
+
+def _warn_of_open_token(at: Connection) -> None:
+    host = at.host.removeprefix("http://")
+    name = host.partition("/")[0].partition(":")[0]
+    inside = name in ("localhost", "127.0.0.1") or name.endswith((".svc", ".local")) or "." not in name
+    if at.token is not None and host != at.host and not inside:
+        say(f"the token goes to {name} in the open: use https")
+
+
+def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: Any) -> None:
+    from grokcore.cluster.kubeflow.waiting import check_outcome, failure_lines
+    from grokcore.cluster.kubeflow.waiting import wait as wait_
+
+    try:
+        with _stoppable():
+            run = wait_(api, run_id, timeout=options.timeout, poll=options.poll, patience=options.patience, notify=say)
+    except KeyboardInterrupt:
+        raise StoppedError(f"stopped waiting; the run goes on: grokcore pipeline wait {run_id}") from None
+    page = api.connection.run_page(run_id)
+    for line in failure_lines(run):
+        say(line)
+    if options.json:
+        _print_json(_record(run, page) | {"tasks": [_task_record(task) for task in run.tasks]} | facts)
+    check_outcome(run, page)
+    if not options.json:
+        print(f"{run.state.lower()}  {page}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM, by which CI systems end jobs, is like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _record(run: Run, page: str) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "name": run.name,
+        "state": run.state,
+        "created": _iso(run.created),
+        "finished": _iso(run.finished) if run.ended else None,
+        "error": run.error,
+        "parameters": dict(run.parameters),
+        "url": page,
+    }
+
+
+def _task_record(task: Any) -> dict[str, Any]:
+    outputs = {name: list(ids) for name, ids in task.outputs.items()}
+    return {"name": task.name, "state": task.state, "pod": task.pod, "error": task.error, "outputs": outputs}
+
+
+def _schedule_record(entry: Schedule, page: str) -> dict[str, Any]:
+    return {
+        "schedule_id": entry.id,
+        "name": entry.name,
+        "when": entry.trigger,
+        "enabled": entry.enabled,
+        "created": _iso(entry.created),
+        "description": entry.description,
+        "url": page,
+    }
+
+
+def _schedule_row(entry: Schedule) -> tuple[str, ...]:
+    when = entry.trigger if entry.enabled else f"disabled: {entry.trigger}"
+    return "schedule", entry.name, when, _time(entry.created), entry.id
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str))
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""Pipelines and jobs on a cluster. What talks to one is imported inside functions, so that grokcore stays light."""

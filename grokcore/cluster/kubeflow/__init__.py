@@ -1,0 +1,1 @@
+"""Compiled pipelines on Kubeflow Pipelines: compile, upload, submit, wait, schedule."""
