@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from itertools import chain
 
-from grokcore.cli.checks import machine, store
+from grokcore.cli.checks import cluster, machine, store
 from grokcore.cli.checks.check import Check
 from grokcore.errors import InputError
 from grokcore.storage.layout import STORE_VARIABLE
@@ -30,4 +30,10 @@ def doctor(options: argparse.Namespace) -> None:
 
 def _checks(options: argparse.Namespace) -> Iterator[Check]:
     uri = options.store or os.environ.get(STORE_VARIABLE, "")
-    return chain(machine.versions(), machine.hardware(), machine.directories(), store.store(uri) if uri else ())
+    return chain(
+        machine.versions(),
+        machine.hardware(),
+        machine.directories(),
+        store.store(uri) if uri else (),
+        cluster.cluster() if options.cluster or cluster.in_cluster() else (),
+    )

@@ -152,6 +152,11 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--store", metavar="URI", help="try this store, too (default: what GROKCORE_STORE says, else none)"
     )
+    doctor.add_argument(
+        "--cluster",
+        action="store_true",
+        help="ask for rights in the namespace of KUBECONFIG; done anyway in a pod",
+    )
     return parser
 
 

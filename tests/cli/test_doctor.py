@@ -8,13 +8,17 @@ import pytest
 
 from grokcore.cli import main
 from grokcore.storage import FileStore, open_store
+from tests.servers.kubernetes import Kubernetes, kubernetes_server
+
+__all__ = ["kubernetes_server"]
 
 VERDICTS = ("write", "read", "list", "conditional write", "delete")
 
 
 @pytest.fixture(autouse=True)
 def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GROKCORE_STORE", raising=False)
+    for name in ("GROKCORE_STORE", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def rows(text: str) -> dict[str, str]:
@@ -74,3 +78,45 @@ def test_object_storage_is_tried_by_using_it(s3_uri: str, capsys: pytest.Capture
     shown = rows(capsys.readouterr().out)
     assert {name: shown[name] for name in VERDICTS} == dict.fromkeys(VERDICTS, "ok")
     assert list(open_store(s3_uri).files()) == []
+
+
+@pytest.fixture
+def namespace(kubernetes_server: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> Kubernetes:
+    """Where the Roles of manifests/ are applied."""
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes_server.kubeconfig()))
+    return kubernetes_server
+
+
+def test_rights_and_the_runtime_of_a_namespace_are_shown(
+    namespace: Kubernetes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    namespace.apply_runtime()
+    assert main(["doctor", "--cluster"]) == 0
+    shown = rows(capsys.readouterr().out)
+    assert shown["namespace"] == "lab"
+    assert shown["rights of tasks"] == "ok"
+    assert shown["TrainJobs"] == "grokcore-deepspeed"
+
+
+def test_what_only_trainjobs_need_may_be_absent(namespace: Kubernetes, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--cluster"]) == 0
+    assert "there is no TrainingRuntime grokcore-deepspeed" in rows(capsys.readouterr().out)["TrainJobs"]
+    namespace.rules = [rule for rule in namespace.rules if "trainjobs" not in rule["resources"]]
+    assert main(["doctor", "--cluster"]) == 0
+    assert "no right to create trainjobs.trainer.kubeflow.org" in rows(capsys.readouterr().out)["TrainJobs"]
+
+
+def test_a_right_that_every_task_needs_is_missed(namespace: Kubernetes, capsys: pytest.CaptureFixture[str]) -> None:
+    namespace.rules = [rule for rule in namespace.rules if "pods" not in rule["resources"]]
+    assert main(["doctor", "--cluster"]) == 2
+    captured = capsys.readouterr()
+    assert "no right to get pods, list pods, watch pods: apply manifests/base" in captured.out
+    assert "rights of tasks" in captured.err
+
+
+def test_without_a_cluster_it_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    assert main(["doctor", "--cluster"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
