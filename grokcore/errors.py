@@ -15,9 +15,13 @@ class GrokcoreError(Exception):
 
     What it quotes of a file or a command line may hold anything: line ends become blanks, what cannot be printed is
     escaped.
+
+    Attributes:
+        shared: whether every process of a training raises it, so that the first of them prints it for all.
     """
 
     exit_code = 1
+    shared = False
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))

@@ -15,7 +15,7 @@ LOSSES = ("answer", "answer_and_eos")
 MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "demo": ("demo", ()),
     "demo-128": ("demo", ("model.width=128",)),
-    "thesis": ("thesis", ()),
+    "thesis": ("thesis-fast", ()),
     "smoke": ("smoke", ("model.layers=2",)),
 }
 """By name: a preset, and what is changed in it. `demo-128` has the size of most published small models; `smoke` serves

@@ -1,7 +1,7 @@
 """What an experiment is: one pydantic description, its presets, its ids."""
 
 from grokcore.spec.experiment import ExperimentSpec, dataset_id
-from grokcore.spec.hardware import check_hardware, resolve, resolve_device
+from grokcore.spec.hardware import check_hardware, devices_here, resolve, resolve_device
 from grokcore.spec.loading import load_spec, load_task, parse_yaml, preset_names, read_spec, split_overrides, validate
 from grokcore.spec.model import GPT2, RWKV, LLaMA, Mamba, ModelSpec
 from grokcore.spec.task import (
@@ -32,6 +32,7 @@ __all__ = [
     "TrainingSpec",
     "check_hardware",
     "dataset_id",
+    "devices_here",
     "load_spec",
     "load_task",
     "parse_yaml",

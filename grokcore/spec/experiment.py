@@ -71,10 +71,12 @@ class ExperimentSpec(Spec):
         """Identity of the result.
 
         Raises:
-            ValueError: the precision is still `auto`; `resolve` first.
+            ValueError: the precision or the engine is still `auto`; `resolve` first.
         """
         if self.training.precision == "auto":
             raise ValueError("a run's id needs the precision it is computed in: resolve the spec first")
+        if self.training.engine == "auto":
+            raise ValueError("a run's id needs the engine that takes its steps: resolve the spec first")
         model, training = identity_of(self.model), identity_of(self.training)
         model["seed"], training["seed"] = self.init_seed, self.order_seed
         parts = {"dataset": self.dataset_id, "model": model, "training": training, "semantics": SEMANTICS_VERSION}

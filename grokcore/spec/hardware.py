@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from grokcore.errors import InputError
 from grokcore.spec.experiment import ExperimentSpec
+from grokcore.spec.ranks import rank_of_environment
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia-caps", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 """One of these is there wherever torch may find a GPU: NVIDIA's driver, WSL, Jetson, AMD's driver."""
@@ -21,6 +23,16 @@ def has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+@cache
+def visible_gpus() -> int:
+    """The CUDA GPUs that this process may use."""
+    if not has_cuda():
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 @cache
@@ -39,25 +51,72 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def check_hardware(spec: ExperimentSpec) -> None:
+def devices_here(spec: ExperimentSpec) -> int:
+    """The devices that would train a spec: one for each process of its group, else each GPU, else the CPU."""
+    together = rank_of_environment().world_size
+    if together > 1 or resolve_device(spec.training.device) == "cpu":
+        return together
+    return max(1, visible_gpus())
+
+
+def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int | None = None) -> ExperimentSpec:
+    """The spec with what is `auto` and changes results replaced by what is taken where it will be trained.
+
+    Args:
+        devices: how many devices train it together; None for those of this machine, or of this group of processes.
+        gpu_count: where it is trained elsewhere, the GPUs there, 0 for none; None where it is trained here.
+    """
+    changes: dict[str, Any] = {}
+    training = spec.training
+    on_gpu = resolve_device(training.device) == "cuda" if gpu_count is None else gpu_count > 0
+    if training.precision == "auto":
+        changes["precision"] = "bf16" if on_gpu or cpu_computes_bf16() else "fp32"
+    if training.engine == "auto":
+        if devices is None:
+            devices = devices_here(spec) if gpu_count is None else gpu_count
+        changes["engine"] = "deepspeed" if devices > 1 else "native"
+    return spec.model_copy(update={"training": training.model_copy(update=changes)}) if changes else spec
+
+
+def check_hardware(spec: ExperimentSpec, *, processes: int | None = None) -> None:
     """Refuse what this machine cannot train.
 
+    Args:
+        processes: that will train it together; None for those of this group.
+
     Raises:
-        InputError: in one line, with the override that works here.
+        InputError: in one line, with the overrides that work here.
     """
-    if spec.training.device == "cuda" and not has_cuda():
+    training = spec.training
+    device = resolve_device(training.device)
+    if training.device == "cuda" and not has_cuda():
         raise InputError("training.device=cuda, but torch sees no CUDA GPU here: use --set training.device=auto")
-    if spec.training.precision == "fp16" and resolve_device(spec.training.device) == "cpu":
+    deepspeed = training.engine == "deepspeed"
+    without = deepspeed and importlib.util.find_spec("deepspeed") is None
+    native = " --set training.engine=native" if without else ""
+    if training.precision == "fp16" and device == "cpu":
         raise InputError(
             "training.precision=fp16 needs a CUDA GPU and this run is on the CPU: "
-            "use --set training.precision=bf16 (or fp32), or train on a GPU"
+            f"use{native} --set training.precision=bf16 (or fp32), or train on a GPU"
         )
-
-
-def resolve(spec: ExperimentSpec) -> ExperimentSpec:
-    """The spec with `precision: auto` replaced by what this machine's device computes in."""
-    if spec.training.precision != "auto":
-        return spec
-    device = resolve_device(spec.training.device)
-    precision = "bf16" if device == "cuda" or cpu_computes_bf16() else "fp32"
-    return spec.model_copy(update={"training": spec.training.model_copy(update={"precision": precision})})
+    if without:
+        raise InputError(
+            "training.engine=deepspeed needs DeepSpeed: pip install 'grokcore[deepspeed]', or use"
+            " --set training.engine=native"
+        )
+    together = rank_of_environment().world_size if processes is None else processes
+    if together > 1 and not deepspeed:
+        raise InputError(
+            f"training.engine=native trains on one device, and {together} processes were started: "
+            "use --set training.engine=deepspeed, or start one"
+        )
+    if deepspeed and training.batch_size % (together * training.gradient_accumulation):
+        parts = f"{together} processes" + (
+            f" times gradient_accumulation={training.gradient_accumulation}"
+            if training.gradient_accumulation > 1
+            else ""
+        )
+        raise InputError(
+            f"training.batch_size={training.batch_size} cannot be shared by {parts}: use a multiple of "
+            f"{together * training.gradient_accumulation}"
+        )

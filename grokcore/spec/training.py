@@ -75,7 +75,18 @@ class TrainingSpec(Spec):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="number format; auto takes bf16 where the device computes in it, else fp32"
     )
-    engine: Literal["native"] = Field("native", description="what runs the loop: native (one device)")
+    engine: Literal["auto", "native", "deepspeed"] = Field(
+        "auto",
+        description="what takes the optimiser steps: native (one device), deepspeed (one or more, a process for each), "
+        "or auto, which takes native for one device and deepspeed for several",
+    )
+    zero_stage: int = added_later(
+        0,
+        ge=0,
+        le=2,
+        description="engine deepspeed: what its processes divide among them: 0 nothing, 1 the optimiser's state, "
+        "2 the gradients too (ZeRO, arXiv 1910.02054)",
+    )
     seed: int | None = Field(
         None, ge=0, description="seed of the data order and of dropout; null derives it from the experiment's seed"
     )
@@ -125,6 +136,13 @@ class TrainingSpec(Spec):
             raise ValueError("schedule=phase needs drop_on, for example [{phase: memorized}]")
         if (self.projection == "none") != (self.projection_bound is None):
             raise ValueError("projection and projection_bound go together: set both or neither")
+        if self.zero_stage and self.engine == "native":
+            raise ValueError(f"zero_stage={self.zero_stage} needs engine=deepspeed")
+        if self.zero_stage and self.projection != "none":
+            raise ValueError(
+                f"projection={self.projection} needs all weights in one place and zero_stage={self.zero_stage} divides "
+                f"them: use zero_stage=0"
+            )
         return self
 
 

@@ -157,7 +157,7 @@ def _point(sweep: SweepSpec, combination: tuple[_Alternative, ...], notify: Call
     try:
         settings = _settings(combination)
         spec = _changed(sweep.base, [f"seed={sweep.seeds[0]}", *overrides], notify)
-        point = Point(name, settings, resolve(spec), sweep.seeds)
+        point = Point(name, settings, resolve(spec, devices=1), sweep.seeds)
         if len({spec.run_id for spec in point.specs}) < len(sweep.seeds):
             raise InputError("model.seed and training.seed are both set, so that all seeds give the same run")
     except InputError as error:

@@ -17,23 +17,22 @@ from grokcore.data import Dataset
 from grokcore.data.supervision import supervise
 from grokcore.errors import StoppedError
 from grokcore.evaluation import Probes, next_evaluation, phases_of
-from grokcore.models import SequenceModel, decay_groups
+from grokcore.models import SequenceModel
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.experiment import derived_seed
 from grokcore.telemetry import finite
 from grokcore.telemetry.manifest import ExitReason
 from grokcore.training.checkpoints.checkpoint import Checkpoint
+from grokcore.training.engines.choose import ENGINES
 from grokcore.training.examples import Examples
 from grokcore.training.metrics.steps import StepTimes
 from grokcore.training.milestones import new_phases
-from grokcore.training.optimizers import OPTIMIZERS
-from grokcore.training.precision import autocast, loss_scaler
+from grokcore.training.precision import autocast
+from grokcore.training.processes.group import ALONE, Group, Order
 from grokcore.training.recorder import Recorder
 from grokcore.training.sampler import EpochSampler
 from grokcore.training.schedule import learning_rate_at, phase_drops
 from grokcore.training.signals import StopRequest
-from grokcore.training.state import TrainingState
-from grokcore.training.step import Step
 
 Line = dict[str, Any]
 
@@ -42,7 +41,7 @@ MAX_RESTARTS = 3
 
 
 class Trainer:
-    """Trains one model on one device.
+    """Trains one model, on one device or, with DeepSpeed, as the leader or another member of a group of processes.
 
     Attributes:
         times: of the steps; whoever takes a step in place of `run` tells it.
@@ -57,7 +56,14 @@ class Trainer:
         device: torch.device,
         flops_per_step: float,
         notify: Callable[[str], None] = lambda line: None,
+        group: Group = ALONE,
     ) -> None:
+        """
+        Args:
+            model: on any device, the same on all processes of the group.
+            device: this process's.
+            group: the processes that train together; all of them have to make their trainers at once.
+        """
         training = spec.training
         self.spec, self.training, self.device, self._notify = spec, training, device, notify
         self.flops_per_step = flops_per_step
@@ -69,29 +75,16 @@ class Trainer:
             model,
             supervise(train, dataset.info.eos, training.loss_on),
             dataset.info.prefixes,
-            batch_size=training.batch_size // training.gradient_accumulation,
+            batch_size=training.batch_size // (training.gradient_accumulation * group.world_size),
             device=device,
         )
         self.sampler = self._sampler(restarts=0)
         self.probes = Probes(dataset, loss_on=training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
         self.model = model.to(device).train()
         self.parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        decayed, exempt = decay_groups(model, training.decay_groups)
-        self.state = TrainingState(
-            spec.run_id,
-            model,
-            OPTIMIZERS[training.optimizer](
-                [
-                    {"params": [parameter for _, parameter in decayed], "weight_decay": training.weight_decay},
-                    {"params": [parameter for _, parameter in exempt], "weight_decay": 0.0},
-                ],
-                training,
-            ),
-            loss_scaler(training.precision, device),
-            gradient_norm=torch.tensor(math.nan, device=device),
-            steps_skipped=torch.tensor(0, device=device),
+        self.state, self.step = ENGINES[training.engine](
+            spec, model, self.examples, device=device, group=group, notify=notify
         )
-        self.step = Step(self.state, self.examples, training, device=device, notify=notify)
         self._drops: tuple[int, ...] = ()
         self.times = StepTimes(asynchronous=device.type == "cuda")
 
@@ -186,7 +179,16 @@ class Trainer:
         return self.state.step
 
     def restore(self, checkpoint: Checkpoint, *, restarts: int | None = None) -> None:
-        """Go on from a checkpoint; with `restarts`, in the order that belongs to that number."""
+        """Go on from a checkpoint, together; with `restarts`, in the order that belongs to that number."""
+        group = self.state.group
+        group.order(Order.RESTORE)
+        if group.world_size > 1:
+            group.tell({"step": checkpoint.step, "values": checkpoint.values, "restarts": restarts})
+            group.share(checkpoint.tensors)
+        self.take_over(checkpoint, restarts)
+
+    def take_over(self, checkpoint: Checkpoint, restarts: int | None) -> None:
+        """This process's part of `restore`."""
         self.state.restore(checkpoint)
         if restarts is not None:
             self.state.restarts = restarts
@@ -225,7 +227,6 @@ class Trainer:
             )
         except StoppedError:
             return None
-        norms = torch._foreach_norm(self.parameters)
         examples = state.step * training.batch_size
         line: Line = {
             "step": state.step,
@@ -236,7 +237,7 @@ class Trainer:
             "splits": splits,
             "learning_rate": math.nan,  # its place in the line; below, since it may depend on the phases
             "gradient_norm": finite(gradient_norm),
-            "weight_norm": finite(_norm(norms)),
+            "weight_norm": finite(state.whole.weight_norm()),
             "loss_scale": None if state.scaler is None else state.scaler.scale.item(),
             "steps_skipped": int(state.steps_skipped.item()),
             "restarts": state.restarts,
@@ -275,10 +276,6 @@ def _evaluations(lines: Sequence[Line], rules: EvaluationSpec) -> tuple[int, int
     """The step of the last evaluation, -1 before the first, and that of the next."""
     evaluated = lines[-1]["step"] if lines else -1
     return evaluated, next_evaluation(evaluated, rules) if lines else 0
-
-
-def _norm(norms: tuple[Tensor, ...]) -> float:
-    return float(torch.linalg.vector_norm(torch.stack(norms).double()).item())
 
 
 @contextmanager

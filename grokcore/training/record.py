@@ -36,9 +36,10 @@ def flops_per_step(spec: ExperimentSpec, dataset: Dataset) -> float:
 
 
 def manifest_of(
-    spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: torch.device, prefix_sharing: str
+    spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: torch.device, prefix_sharing: str, processes: int = 1
 ) -> Manifest:
     """The manifest at the start of a run; `prefix_sharing` is `Examples.prefix_sharing`."""
+    deepspeed = spec.training.engine == "deepspeed"
     size = parameter_count(
         spec.model,
         vocabulary_size=dataset.info.vocabulary_size,
@@ -55,10 +56,15 @@ def manifest_of(
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+            "processes": processes,
         },
         git=_git(),
         choices=_choices(spec),
-        execution={"prefix_sharing": prefix_sharing, **execution_choices(spec.model, device.type)},
+        execution={
+            "prefix_sharing": prefix_sharing,
+            **execution_choices(spec.model, device.type),
+            **({"processes": str(processes), "zero_stage": str(spec.training.zero_stage)} if deepspeed else {}),
+        },
         model=ModelFacts(
             parameters=size.total,
             parameters_without_embeddings=size.without_embeddings,

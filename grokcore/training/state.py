@@ -8,9 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from grokcore.errors import InputError
+from grokcore.spec.experiment import derived_seed
 from grokcore.training.checkpoints.checkpoint import Checkpoint
+from grokcore.training.engines.whole import InPlace, Whole
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.precision import LossScaler
+from grokcore.training.processes.group import ALONE, Group, Order
 
 
 @dataclass
@@ -18,6 +21,10 @@ class TrainingState:
     """What one optimiser step changes. The sampler and the schedule are functions of `step` and `restarts`.
 
     Its tensors stay where they are from the first step to the last: a recorded step knows them by their addresses.
+
+    Attributes:
+        whole: the weights and the optimiser's state, whoever of `group` holds them.
+        group: the processes that train together; each draws random numbers of its own.
     """
 
     run_id: str
@@ -29,15 +36,22 @@ class TrainingState:
     gradient_norm: Tensor = field(default_factory=lambda: torch.tensor(float("nan")))
     steps_skipped: Tensor = field(default_factory=lambda: torch.tensor(0))
     restarts: int = 0
+    whole: Whole = None  # type: ignore[assignment]
+    group: Group = ALONE
+
+    def __post_init__(self) -> None:
+        if self.whole is None:
+            self.whole = InPlace(self.model, self.optimizer)
 
     def checkpoint(self, journal: bytes = b"") -> Checkpoint:
-        """All of it, where it is: the next step changes these tensors. Does not wait for the device."""
-        tensors = self._tensors()
-        tensors["random.cpu"] = torch.get_rng_state()
-        if torch.cuda.is_available():
-            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        """All of it, where it is: the next step changes these tensors. A process alone does not wait for its device."""
+        self.group.order(Order.COLLECT)
         values = {"elapsed_seconds": self.elapsed_seconds, "restarts": self.restarts}
-        return Checkpoint(self.run_id, self.step, tensors, values, journal)
+        return Checkpoint(self.run_id, self.step, self.collect(), values, journal)
+
+    def collect(self) -> dict[str, Tensor]:
+        """All tensors of it; every process of the group has to take part."""
+        return {**self.whole.tensors(), **self._scalars(), **self.group.share_out(_random())}
 
     @torch.no_grad()
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -46,27 +60,41 @@ class TrainingState:
         Raises:
             InputError: the checkpoint is that of another state.
         """
-        for name, tensor in self._tensors().items():
-            if name not in checkpoint.tensors or checkpoint.tensors[name].shape != tensor.shape:
+        scalars = self._scalars()
+        for name, shape in (*self.whole.shapes().items(), *((name, one.shape) for name, one in scalars.items())):
+            if name not in checkpoint.tensors or checkpoint.tensors[name].shape != shape:
                 raise InputError(
                     f"the checkpoint of step {checkpoint.step} has no {name} of this run's shape: "
                     f"it was written by another version of grokcore"
                 )
+        self.whole.load(checkpoint.tensors)
+        for name, tensor in scalars.items():
             tensor.copy_(checkpoint.tensors[name])
-        torch.set_rng_state(checkpoint.tensors["random.cpu"])
-        if "random.cuda" in checkpoint.tensors and torch.cuda.is_available():
-            torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"])
+        self._restore_random(checkpoint)
         self.step = checkpoint.step
         self.elapsed_seconds = checkpoint.values["elapsed_seconds"]
         self.restarts = checkpoint.values["restarts"]
 
-    def _tensors(self) -> dict[str, Tensor]:
-        """Weights and buffers, tied ones once, the optimiser's state, and what the journal reads of the last step."""
-        tensors = {
-            f"model.{name}": tensor for name, tensor in (*self.model.named_parameters(), *self.model.named_buffers())
-        }
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+    def _scalars(self) -> dict[str, Tensor]:
+        """The loss scale, and what the journal reads of the last step."""
+        tensors = {"gradient_norm": self.gradient_norm, "steps_skipped": self.steps_skipped}
         if self.scaler is not None:
             tensors |= {f"scaler.{name}": tensor for name, tensor in self.scaler.tensors().items()}
-        return tensors | {"gradient_norm": self.gradient_norm, "steps_skipped": self.steps_skipped}
+        return tensors
+
+    def _restore_random(self, checkpoint: Checkpoint) -> None:
+        """The random numbers of this process; new ones where it was not there when the checkpoint was made."""
+        tensors, suffix = checkpoint.tensors, self.group.suffix
+        if f"random.cpu{suffix}" not in tensors:
+            torch.manual_seed(derived_seed(self.group.rank, f"{checkpoint.run_id} from step {checkpoint.step}"))
+            return
+        torch.set_rng_state(tensors[f"random.cpu{suffix}"].cpu())
+        if f"random.cuda{suffix}" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors[f"random.cuda{suffix}"].cpu())
+
+
+def _random() -> dict[str, Tensor]:
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states

@@ -14,9 +14,11 @@ import yaml
 from grokcore.data import Dataset, open_dataset
 from grokcore.data.layouts import VOCABULARY_FILE
 from grokcore.data.supervision import longest_row
-from grokcore.errors import StoppedError
+from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.models import build_model
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
+from grokcore.spec.experiment import derived_seed
+from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, new_directory, open_store, read_bytes
 from grokcore.telemetry import Manifest, read_manifest
 from grokcore.telemetry.manifest import ExitReason
@@ -27,6 +29,8 @@ from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.metrics.exposure import exposing, showing, write_final
 from grokcore.training.metrics.meter import RunMeter
 from grokcore.training.place import SPEC, Resume, TrainResult, check_place
+from grokcore.training.processes.following import await_beginning, follow, leading
+from grokcore.training.processes.group import ALONE, Group, Order, group_of_processes
 from grokcore.training.record import flops_per_step, manifest_of, utc_now
 from grokcore.training.recorder import Recorder
 from grokcore.training.signals import StopRequest, stop_on_signal
@@ -48,8 +52,15 @@ def train_model(
     state saved, and what the store still owes is waited for, which takes as long as the store takes for two
     checkpoints. A second signal ends the process at once, and the last checkpoint is the one before.
 
+    With `training.engine: deepspeed` this process trains in the group that RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR
+    and MASTER_PORT describe, as torchrun and deepspeed set them, or mpirun its own; without them it trains alone. All
+    processes of a group call this with the same arguments, and all return the same, or raise the same error. Process 0
+    does what is written here; the others compute for it, and call neither `on_evaluation` nor `notify`. A signal to any
+    of them stops all after the step in hand.
+
     Args:
-        spec: what to train; `precision: auto` is resolved for this machine.
+        spec: what to train; `precision: auto` and `engine: auto` are resolved for this process, which takes the engine
+            deepspeed in a group of several.
         data: path or URI of the dataset; its id must be the spec's.
         out: path or URI of the run: a new place, an empty one, or this run's own.
         resume: `auto` resumes if there is something to resume; `never` refuses that, `require` refuses the contrary.
@@ -65,16 +76,50 @@ def train_model(
         TransientError: another process is writing the run, or its store could not be reached for several checkpoints.
         StoppedError: SIGINT or SIGTERM; the state is saved, and the same call goes on from there.
     """
-    spec = resolve(spec)
+    spec = resolve(spec, devices=rank_of_environment().world_size)
     check_hardware(spec)
-    device = torch.device(resolve_device(spec.training.device))
-    with (
-        stop_on_signal(with_parent=stop_with_parent) as stop,
-        exposing(notify, stop),
-        reproducible(spec.order_seed, device, spec.training.threads),
-        begin(spec, data, out, resume=resume, stop=stop, notify=notify) as attempt,
-    ):
-        return attempt.end(attempt.trainer.run(attempt.recorder, stop, on_evaluation or (lambda line: None)))
+    with stop_on_signal(with_parent=stop_with_parent) as stop:
+        group = group_of_processes() if spec.training.engine == "deepspeed" else ALONE
+        device = device_of(spec, group)
+        group.listen(stop)
+        with reproducible(_dropout_seed(spec, group), device, spec.training.threads):
+            if not group.leads:
+                return _follow(spec, data, device, group, stop)
+            with (
+                leading(group) as results,
+                exposing(notify, stop),
+                begin(spec, data, out, resume=resume, stop=stop, notify=notify, group=group) as attempt,
+            ):
+                reason = attempt.trainer.run(attempt.recorder, stop, on_evaluation or (lambda line: None))
+                results.append(attempt.end(reason))
+            return results[0]
+
+
+def device_of(spec: ExperimentSpec, group: Group = ALONE) -> torch.device:
+    """Where this process trains."""
+    device = resolve_device(spec.training.device)
+    return torch.device(device, group.local_rank) if device == "cuda" and group is not ALONE else torch.device(device)
+
+
+def _dropout_seed(spec: ExperimentSpec, group: Group) -> int:
+    """That of the spec for a process that leads, another for each of those that see other examples."""
+    return spec.order_seed if group.leads else derived_seed(spec.order_seed, f"process {group.rank}")
+
+
+def _follow(
+    spec: ExperimentSpec, data: str | Path, device: torch.device, group: Group, stop: StopRequest
+) -> TrainResult:
+    """What a process does that does not lead."""
+    ended = await_beginning(group)
+    if ended is not None:
+        return ended
+    try:
+        dataset = open_dataset(data, expected_id=spec.dataset_id)
+    except GrokcoreError as error:
+        group.agree(type(error)(f"process {group.rank}: {error}"))
+        raise
+    group.agree(None)
+    return follow(_trainer(spec, dataset, device, lambda line: None, group), group)
 
 
 @dataclass
@@ -117,6 +162,7 @@ class Attempt:
         return TrainResult(self.store.uri, reason, step)
 
     def _write_model(self) -> None:
+        self.trainer.state.whole.settle()
         if self.store.directory is not None:  # where all of it can appear at once
             with new_directory(self.store.directory / "model", replace=True) as folder:
                 self._save_model(folder)
@@ -139,20 +185,26 @@ def begin(
     resume: Resume,
     stop: StopRequest,
     notify: Callable[[str], None],
+    group: Group = ALONE,
 ) -> Iterator[Attempt]:
     """Everything that comes before a run's first step; `spec` is resolved and can run here.
+
+    Args:
+        group: the processes that train together, of which this one leads.
 
     Errors as in `train_model`.
     """
     webhook_url()  # one that is none is found out now
-    device = torch.device(resolve_device(spec.training.device))
+    device = device_of(spec, group)
     store = open_store(out)
     check_place(store, spec, resume)
     dataset = open_dataset(data, expected_id=spec.dataset_id)
     stop.check()
     with sole_writer(store, notify=notify, check_stop=stop.check) as writer:
         resuming = check_place(store, spec, resume)  # again: another process may have begun it meanwhile
-        trainer = _trainer(spec, dataset, device, notify)
+        group.order(Order.BEGIN)
+        group.agree(None)
+        trainer = _trainer(spec, dataset, device, notify, group)
         stop.check()
         _remove_leftovers(writer.store)
         recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
@@ -160,7 +212,9 @@ def begin(
         try:
             if recorder.checkpoint is not None:
                 trainer.restore(recorder.checkpoint)
-            manifest = manifest_of(spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing)
+            manifest = manifest_of(
+                spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing, group.world_size
+            )
             if resuming:
                 before = read_manifest(store)
                 manifest.started = before.started
@@ -180,7 +234,9 @@ def begin(
                 notifications.close()
 
 
-def _trainer(spec: ExperimentSpec, dataset: Dataset, device: torch.device, notify: Callable[[str], None]) -> Trainer:
+def _trainer(
+    spec: ExperimentSpec, dataset: Dataset, device: torch.device, notify: Callable[[str], None], group: Group
+) -> Trainer:
     model = build_model(
         spec.model,
         vocabulary_size=dataset.info.vocabulary_size,
@@ -188,7 +244,8 @@ def _trainer(spec: ExperimentSpec, dataset: Dataset, device: torch.device, notif
         seed=spec.init_seed,
         eos=dataset.info.eos,
     )
-    return Trainer(spec, dataset, model, device=device, flops_per_step=flops_per_step(spec, dataset), notify=notify)
+    flops = flops_per_step(spec, dataset)
+    return Trainer(spec, dataset, model, device=device, flops_per_step=flops, notify=notify, group=group)
 
 
 def _remove_leftovers(store: Store) -> None:

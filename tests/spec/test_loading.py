@@ -31,6 +31,7 @@ def test_the_documented_presets_exist() -> None:
         "modular",
         "smoke",
         "thesis",
+        "thesis-fast",
         "thesis-llama",
         "thesis-mamba",
         "thesis-rwkv",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from grokcore.spec import TrainingSpec
 from grokcore.training.optimizers.optimizer import Optimizer
@@ -22,6 +23,11 @@ class AdamW(Optimizer):
     def __init__(self, groups: list[dict[str, Any]], training: TrainingSpec) -> None:
         super().__init__(groups, {"lr": training.learning_rate})
         self._betas, self._epsilon = training.betas, training.epsilon
+        self._first = self.param_groups[0]
+        self.prepare()
+
+    def prepare(self) -> None:
+        self.state.clear()
         weights = [weight for group in self.param_groups for weight in group["params"]]
         for weight in weights:
             self.state[weight] = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
@@ -30,12 +36,13 @@ class AdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        self._steps += 1 if self.found_inf is None else 1 - self.found_inf
+        if self._first is self.param_groups[0]:  # ZeRO calls it for one group after another: that is one step
+            self._steps += 1 if self.found_inf is None else 1 - self.found_inf
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
             if not weights:
                 continue
-            states = [self.state[weight] for weight in weights]
+            states = [self._state_of(weight) for weight in weights]
             self.update(
                 weights,
                 [weight.grad for weight in weights],
@@ -52,3 +59,10 @@ class AdamW(Optimizer):
                 maximize=False,
                 found_inf=self.found_inf,
             )
+
+    def _state_of(self, weight: Tensor) -> dict[str, Tensor]:
+        """That of a weight; DeepSpeed takes a first step, which is undone, before it lets anybody prepare for it."""
+        state: dict[str, Tensor] = self.state[weight]
+        if "exp_avg" not in state:
+            state |= {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
+        return state

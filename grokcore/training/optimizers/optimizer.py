@@ -17,3 +17,10 @@ class Optimizer(torch.optim.Optimizer):
     """
 
     found_inf: Tensor | None = None
+
+    def prepare(self) -> None:
+        """Have the whole state, at its beginning, for the weights that the groups hold now, and for no others.
+
+        DeepSpeed puts weights of its own in the place of the model's.
+        """
+        raise NotImplementedError

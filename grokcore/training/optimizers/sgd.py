@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from grokcore.spec import TrainingSpec
 from grokcore.training.optimizers.optimizer import Optimizer
@@ -16,6 +17,10 @@ class SGD(Optimizer):
     def __init__(self, groups: list[dict[str, Any]], training: TrainingSpec) -> None:
         super().__init__(groups, {"lr": training.learning_rate})
         self._momentum = training.betas[0]
+        self.prepare()
+
+    def prepare(self) -> None:
+        self.state.clear()
         if self._momentum:
             for group in self.param_groups:
                 for weight in group["params"]:
@@ -33,7 +38,7 @@ class SGD(Optimizer):
             torch._fused_sgd_(
                 weights,
                 [weight.grad for weight in weights],
-                [self.state[weight]["momentum_buffer"] for weight in weights] if self._momentum else [],
+                [self._momentum_of(weight) for weight in weights] if self._momentum else [],
                 weight_decay=0.0,
                 momentum=self._momentum,
                 lr=group["lr"],
@@ -43,3 +48,10 @@ class SGD(Optimizer):
                 is_first_step=False,  # the first velocity is the gradient, since the buffers start at 0
                 found_inf=self.found_inf,
             )
+
+    def _momentum_of(self, weight: Tensor) -> Tensor:
+        """That of a weight; DeepSpeed takes a first step, which is undone, before it lets anybody prepare for it."""
+        state: dict[str, Tensor] = self.state[weight]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        return state["momentum_buffer"]

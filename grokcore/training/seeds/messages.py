@@ -31,13 +31,19 @@ def decode_job(message: dict[str, Any]) -> Job:
 
 
 def encode_outcome(outcome: TrainResult | GrokcoreError) -> dict[str, Any]:
-    if isinstance(outcome, TrainResult):
-        return {"result": asdict(outcome)}
-    kind = next(kind.__name__ for kind in type(outcome).__mro__ if kind.__name__ in _ERRORS)  # of those with a code
-    return {"error": kind, "message": str(outcome)}
+    return {"result": asdict(outcome)} if isinstance(outcome, TrainResult) else encode_error(outcome)
 
 
 def decode_outcome(message: dict[str, Any]) -> TrainResult | GrokcoreError:
     if "result" in message:
         return TrainResult(**message["result"])
+    return decode_error(message)
+
+
+def encode_error(error: GrokcoreError) -> dict[str, Any]:
+    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _ERRORS)  # of those with a code
+    return {"error": kind, "message": str(error)}
+
+
+def decode_error(message: dict[str, Any]) -> GrokcoreError:
     return _ERRORS[message["error"]](message["message"])
