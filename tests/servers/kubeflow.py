@@ -35,7 +35,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """An error as the server puts it: an HTTP status, and a code of gRPC."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -136,7 +136,7 @@ class FakeKubeflow(ThreadingHTTPServer):
         """What a request comes to.
 
         Raises:
-            Refusal: it is refused.
+            RefusedError: it is refused.
         """
         path = path.removeprefix(ROOT)
         for pattern, function in _ROUTES:
@@ -144,7 +144,7 @@ class FakeKubeflow(ThreadingHTTPServer):
             if match:
                 with self.lock:
                     return function(self, *match.groups(), query=query, body=body)
-        raise Refusal(404, f"no such method: {method} {path}")
+        raise RefusedError(404, f"no such method: {method} {path}")
 
     # what the routes do
 
@@ -168,11 +168,11 @@ class FakeKubeflow(ThreadingHTTPServer):
         for pipeline in self.pipelines.values():
             if pipeline["name"] == name and pipeline.get("namespace", "") == query.get("namespace", ""):
                 return pipeline
-        raise Refusal(404, f"GetPipelineByName: ResourceNotFoundError: Pipeline {name} not found.")
+        raise RefusedError(404, f"GetPipelineByName: ResourceNotFoundError: Pipeline {name} not found.")
 
     def create_pipeline(self, *, query: dict[str, str], body: Any) -> Any:
         if any(pipeline["name"] == body["name"] for pipeline in self.pipelines.values()):
-            raise Refusal(409, f"Already exist error: The name {body['name']} already exist")
+            raise RefusedError(409, f"Already exist error: The name {body['name']} already exist")
         pipeline = {"pipeline_id": str(uuid.uuid4()), "created_at": self._now(), **body}
         self.pipelines[pipeline["pipeline_id"]] = pipeline
         return pipeline
@@ -184,11 +184,11 @@ class FakeKubeflow(ThreadingHTTPServer):
     def upload_version(self, *, query: dict[str, str], body: Any) -> Any:
         documents = list(yaml.safe_load_all(body))
         if not documents or "pipelineInfo" not in documents[0]:
-            raise Refusal(400, "Invalid input error: the file is no pipeline spec")
+            raise RefusedError(400, "Invalid input error: the file is no pipeline spec")
         if query["pipelineid"] not in self.pipelines:
-            raise Refusal(404, f"Pipeline {query['pipelineid']} not found.")
+            raise RefusedError(404, f"Pipeline {query['pipelineid']} not found.")
         if any(version["name"] == query["name"] for version in self.versions.values()):
-            raise Refusal(409, f"Already exist error: The name {query['name']} already exist")
+            raise RefusedError(409, f"Already exist error: The name {query['name']} already exist")
         version = {
             "pipeline_version_id": str(uuid.uuid4()),
             "pipeline_id": query["pipelineid"],
@@ -207,7 +207,7 @@ class FakeKubeflow(ThreadingHTTPServer):
 
     def create_experiment(self, *, query: dict[str, str], body: Any) -> Any:
         if any(entry["display_name"] == body["display_name"] for entry in self.experiments.values()):
-            raise Refusal(409, f"Already exist error: Experiment {body['display_name']} already exists")
+            raise RefusedError(409, f"Already exist error: Experiment {body['display_name']} already exists")
         experiment = {"experiment_id": str(uuid.uuid4()), "created_at": self._now(), **body}
         self.experiments[experiment["experiment_id"]] = experiment
         return experiment
@@ -238,9 +238,9 @@ class FakeKubeflow(ThreadingHTTPServer):
         self._check_parameters(body)
         trigger = body["trigger"]
         if "cron_schedule" in trigger and len(trigger["cron_schedule"]["cron"].split()) != 6:
-            raise Refusal(400, f"Schedule cron is not supported: {trigger['cron_schedule']['cron']}")
+            raise RefusedError(400, f"Schedule cron is not supported: {trigger['cron_schedule']['cron']}")
         if not 1 <= int(body["max_concurrency"]) <= 10:
-            raise Refusal(400, "The max concurrency of the recurring run must be at least 1 and at most 10")
+            raise RefusedError(400, "The max concurrency of the recurring run must be at least 1 and at most 10")
         if "periodic_schedule" in trigger:
             period = {"interval_second": str(trigger["periodic_schedule"]["interval_second"])}
             trigger = {"periodic_schedule": period}
@@ -266,7 +266,7 @@ class FakeKubeflow(ThreadingHTTPServer):
 
     def _known(self, records: dict[str, dict[str, Any]], id_: str, kind: str) -> dict[str, Any]:
         if id_ not in records:
-            raise Refusal(404, f"Failed to fetch a {kind}: ResourceNotFoundError: {kind} {id_} not found.")
+            raise RefusedError(404, f"Failed to fetch a {kind}: ResourceNotFoundError: {kind} {id_} not found.")
         return records[id_]
 
     def _seen(self, run: dict[str, Any], *, look: bool) -> dict[str, Any]:
@@ -313,17 +313,17 @@ class FakeKubeflow(ThreadingHTTPServer):
         reference = body["pipeline_version_reference"]
         version = self._known(self.versions, reference["pipeline_version_id"], "PipelineVersion")
         if version["pipeline_id"] != reference["pipeline_id"]:
-            raise Refusal(400, "Invalid input error: the version is of another pipeline")
+            raise RefusedError(400, "Invalid input error: the version is of another pipeline")
         spec = version["pipeline_spec"]
         known = spec.get("pipeline_spec", spec)["root"]["inputDefinitions"]["parameters"]
         for name, value in body["runtime_config"]["parameters"].items():
             type_ = known[name]["parameterType"] if name in known else None
             if type_ is None:
-                raise Refusal(400, f"parameter {name} does not exist in the pipeline")
+                raise RefusedError(400, f"parameter {name} does not exist in the pipeline")
             if not isinstance(value, TYPES[type_]) or (isinstance(value, bool) and type_ != "BOOLEAN"):
-                raise Refusal(400, f"input parameter {name} requires type {type_}, but the parameter value is {value}")
+                raise RefusedError(400, f"input parameter {name} requires type {type_}, the value is {value}")
         if body["experiment_id"] not in self.experiments:
-            raise Refusal(404, f"Experiment {body['experiment_id']} not found.")
+            raise RefusedError(404, f"Experiment {body['experiment_id']} not found.")
 
     def _now(self) -> str:
         """Whole seconds; each record a second later than the one before, so that their order is known."""
@@ -385,7 +385,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.command, url.path, {name: values[0] for name, values in parse_qs(url.query).items()}, body
                 ),
             )
-        except Refusal as refusal:
+        except RefusedError as refusal:
             codes = {400: 3, 404: 5, 409: 6}
             status = refusal.status
             answer = {"error": str(refusal), "code": codes[status], "message": str(refusal), "details": []}

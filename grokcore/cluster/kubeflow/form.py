@@ -28,8 +28,8 @@ class _Nothing:
 NOTHING: Final = _Nothing()
 """An empty field of any type but text: the parameter keeps its default."""
 
-LARGEST = 2**53
-"""Beyond it a double, which is what parameters travel as, does not hold every integer."""
+LARGEST = 2**53 - 1
+"""Up to here every integer has a double of its own, which is what parameters travel as."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BASED = re.compile(r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)", re.ASCII)

@@ -1,4 +1,4 @@
-"""A stand-in for Kubeflow Pipelines, behind a proxy that holds every request and answer against the API's description."""
+"""A stand-in for Kubeflow Pipelines, behind a proxy that holds requests and answers against the API's description."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 
 from grokcore.cluster.kubeflow.api import KubeflowApi
 from grokcore.cluster.kubeflow.connection import connection
+from grokcore.cluster.kubeflow.package import PipelinePackage, parse_package, read_package
+from grokcore.local import compiled_pipeline
 from tests.servers.kubeflow import FakeKubeflow, fake_kubeflow
 from tests.servers.process import Server, answers, free_port
 
@@ -43,6 +45,17 @@ class Kubeflow:
     def api(self, **options: float) -> KubeflowApi:
         at = connection(host=self.host, token_file=str(self.token_file))
         return KubeflowApi(at, **{"patience": 0.0, **options})
+
+
+@pytest.fixture(scope="session")
+def package() -> PipelinePackage:
+    return read_package(compiled_pipeline("grokking_experiment"))
+
+
+@pytest.fixture(scope="session")
+def other_package(package: PipelinePackage) -> PipelinePackage:
+    """The same pipeline with other content."""
+    return parse_package(package.text.replace("maxRetryCount: 3", "maxRetryCount: 4"), "the other package")
 
 
 @pytest.fixture(scope="session")
