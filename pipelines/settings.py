@@ -134,6 +134,12 @@ def keep_in_store(task: dsl.PipelineTask) -> dsl.PipelineTask:
     return task
 
 
+def launch_trainjobs(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Tell a task that starts TrainJobs which queue of Kueue they wait in where the form names none."""
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"queue": "GROKCORE_QUEUE"}, optional=True)
+    return keep_in_store(task)
+
+
 def settle_training(
     task: dsl.PipelineTask,
     *,

@@ -14,7 +14,6 @@ import yaml
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "manifests" / "monitoring"
 RULES = MONITORING / "rules"
-CONTRACTS = ROOT.parent / "shared" / "contracts"
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="no promtool here: apt-get install prometheus"

@@ -1,22 +1,19 @@
-"""What is applied to a cluster: sound by the schemas of the operator, and aimed at the pods that pipelines make."""
+"""What is applied for monitoring: aimed at the pods that pipelines make."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from pipelines.settings import METRICS_PORT
-from tests.monitoring.files import CONTRACTS, MONITORING, ROOT, documents, rules
+from tests.manifests.kustomize import build
+from tests.monitoring.files import MONITORING, ROOT, documents, rules
 
 MONITORS = {document["metadata"]["name"]: document for document in documents("podmonitor.yaml")}
-POLICIES = {document["metadata"]["name"]: document for document in documents("networkpolicy.yaml")}
 
 
 def pod_labels() -> list[dict[str, str]]:
@@ -30,37 +27,6 @@ def pod_labels() -> list[dict[str, str]]:
                 found += [labels] if labels else []
     assert found, "no pod has labels: nothing was checked"
     return found
-
-
-@pytest.mark.parametrize(
-    ("file", "plural"), [("podmonitor.yaml", "podmonitors"), ("prometheusrule.yaml", "prometheusrules")]
-)
-def test_resources_of_the_operator_are_what_its_schema_allows(file: str, plural: str) -> None:
-    schema_file = CONTRACTS / f"monitoring.coreos.com_{plural}.crd.yaml"
-    if not schema_file.is_file():
-        pytest.skip(f"no {schema_file.name} beside the checkout, in ../shared/contracts")
-    jsonschema = pytest.importorskip("jsonschema", reason="pip install jsonschema")
-    (version,) = [item for item in yaml.safe_load(schema_file.read_text())["spec"]["versions"] if item["name"] == "v1"]
-    schema = _closed(version["schema"]["openAPIV3Schema"])
-    found = documents(file)
-    for document in found:
-        jsonschema.validate(document, schema)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**found[0], "spec": {**found[0]["spec"], "misspelt": 1}}, schema)
-
-
-def _closed(schema: Any) -> Any:
-    """A schema in which a field that is not named is an error, as strict validation by an API server has it."""
-    if isinstance(schema, list):
-        return [_closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: _closed(value) for key, value in schema.items()}
-    if "properties" in schema and "additionalProperties" not in schema and schema["properties"]:
-        closed["additionalProperties"] = False
-    if isinstance(closed.get("pattern"), str):  # Go has flags in the middle
-        closed["pattern"] = closed["pattern"].replace("^(?i)", "(?i)^")
-    return closed
 
 
 def test_the_resource_has_every_rule_of_the_files() -> None:
@@ -131,30 +97,6 @@ def test_a_scrape_ends_before_the_next_one(name: str) -> None:
         assert endpoint["filterRunning"] is True
 
 
-def test_only_prometheus_reaches_a_pod_that_trains_and_only_its_metrics() -> None:
-    policy = POLICIES["grokcore-metrics"]["spec"]
-    assert policy["policyTypes"] == ["Ingress"]
-    assert (
-        policy["podSelector"]["matchLabels"].items()
-        <= MONITORS["grokcore-tasks"]["spec"]["selector"]["matchLabels"].items()
-    )
-    (rule,) = policy["ingress"]
-    (peer,) = rule["from"]
-    # both in one entry: a pod of that name in any namespace would do otherwise
-    assert set(peer) == {"namespaceSelector", "podSelector"}
-    assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "prometheus"}
-    assert rule["ports"] == [{"protocol": "TCP", "port": METRICS_PORT}]
-
-
-def test_pods_of_a_trainjob_reach_each_other_and_nothing_else_does() -> None:
-    policy = POLICIES["grokcore-trainers"]["spec"]
-    (rule,) = policy["ingress"]
-    assert rule == {"from": [{"podSelector": policy["podSelector"]}]}
-    assert policy["podSelector"]["matchExpressions"] == [
-        {"key": "jobset.sigs.k8s.io/jobset-name", "operator": "Exists"}
-    ]
-
-
 def test_nothing_names_a_namespace_of_its_own_or_a_moving_image() -> None:
     for path in MONITORING.glob("*.yaml"):
         for document in yaml.safe_load_all(path.read_text()):
@@ -165,11 +107,7 @@ def test_nothing_names_a_namespace_of_its_own_or_a_moving_image() -> None:
 @pytest.fixture(scope="module")
 def applied() -> list[dict[str, Any]]:
     """What `kubectl apply -k` would send."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl here")
-    done = subprocess.run(["kubectl", "kustomize", str(MONITORING)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return list(build(MONITORING))
 
 
 def test_kustomize_makes_every_resource(applied: list[dict[str, Any]]) -> None:
@@ -179,7 +117,6 @@ def test_kustomize_makes_every_resource(applied: list[dict[str, Any]]) -> None:
         ("PodMonitor", "grokcore-tasks"),
         ("PodMonitor", "grokcore-trainjobs"),
         ("NetworkPolicy", "grokcore-metrics"),
-        ("NetworkPolicy", "grokcore-trainers"),
         ("ConfigMap", "grokcore-dashboards"),
     }
 
@@ -191,15 +128,3 @@ def test_dashboards_come_in_a_config_map_that_the_sidecar_finds(applied: list[di
     assert {f"grokcore-{name}.json" for name in files} == set(config_map["data"])
     for name, path in files.items():
         assert json.loads(config_map["data"][f"grokcore-{name}.json"]) == json.loads(path.read_text())
-
-
-def test_manifests_are_written_in_one_style() -> None:
-    yamllint = pytest.importorskip("yamllint.linter", reason="pip install yamllint")
-    from yamllint.config import YamlLintConfig
-
-    folder = ROOT / "manifests"
-    config = YamlLintConfig(file=str(folder / ".yamllint"))
-    paths = sorted(Path(folder).rglob("*.yaml"))
-    assert paths
-    found = {str(path): list(yamllint.run(path.read_text(), config, str(path.relative_to(folder)))) for path in paths}
-    assert {path: problems for path, problems in found.items() if problems} == {}
