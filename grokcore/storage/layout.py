@@ -41,6 +41,11 @@ def run_place(store: str, run_id: str, run_key: str) -> str | None:
     return run_uri(store, run_id, run_key)
 
 
+def dataset_uri(store: str, dataset_id: str) -> str:
+    """`{store}/datasets/{dataset_id}`."""
+    return f"{store.rstrip('/')}/datasets/{dataset_id}"
+
+
 def sweep_uri(store: str, name: str) -> str:
     """`{store}/sweeps/{name}`.
 
@@ -72,15 +77,18 @@ def champion_key(name: str) -> str:
 
 
 def retraining_uri(store: str, name: str, run_key: str) -> str:
-    """`{store}/retrainings/{name}/{run_key}.json`: what became of one candidate.
+    """`{store}/retrainings/{name}/{run_key}.json`, with what is empty taken from the environment.
 
     Raises:
-        InputError: the champion's name or the key could leave the store.
+        InputError: there is no store or no key, or the champion's name or the key could leave the store.
     """
     champion_key(name)
+    run_key = run_key or os.environ.get(RUN_KEY_VARIABLE, "")
     if not _KEY.fullmatch(run_key):
-        raise InputError(f"run_key {run_key!r} must be 1 to 128 letters, digits, '.', '_' or '-'")
-    return f"{store.rstrip('/')}/retrainings/{name}/{run_key}.json"
+        raise InputError(
+            f"run_key {run_key!r} must be 1 to 128 letters, digits, '.', '_' or '-'; it tells retrainings apart"
+        )
+    return f"{champion_store(store)}/retrainings/{name}/{run_key}.json"
 
 
 def champion_store(store: str) -> str:

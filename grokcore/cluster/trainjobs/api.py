@@ -1,0 +1,258 @@
+"""Every shape of the Kubernetes API that the launcher knows: Kubeflow Trainer 2.3, JobSet, pods, and rights.
+
+Trainer's way of changing a runtime for one job has been another in each of its releases 2.0, 2.1 and 2.2, so nothing
+of it is known outside this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from grokcore.cluster.trainjobs.connection import REQUEST_SECONDS, answers, connect, found
+from grokcore.cluster.trainjobs.request import JobRequest
+
+GROUP, VERSION = "trainer.kubeflow.org", "v1alpha1"
+TRAINJOBS, RUNTIMES = "trainjobs", "trainingruntimes"
+
+JOB = "node"
+"""Name of the replicated job, and of its container: Trainer looks for them under this name."""
+MANAGER = "grokcore/launcher"
+
+RUN_LABEL = "grokcore/run-id"
+PLACE_ANNOTATION = "grokcore/run-uri"
+SPEC_ANNOTATION = "grokcore/spec"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+PIPELINE_LABEL = "pipeline/runid"
+"""As Kubeflow Pipelines labels the pods of its own tasks."""
+JOBSET_LABEL = "jobset.sigs.k8s.io/jobset-name"
+RESTART_LABEL = "jobset.sigs.k8s.io/restart-attempt"
+"""0 for the first attempt at a job; JobSet counts it up in its pods."""
+
+OUR_LABELS = {"app.kubernetes.io/part-of": "grokcore", "app.kubernetes.io/component": "training"}
+
+Json = dict[str, Any]
+Phase = Literal["waiting", "training", "complete", "failed"]
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How a TrainJob stands."""
+
+    phase: Phase
+    words: str
+    """What it is waiting for or why it failed, for people."""
+
+    @classmethod
+    def of(cls, job: Json) -> JobState:
+        status = job.get("status") or {}
+        true = {one["type"]: one for one in status.get("conditions") or () if one["status"] == "True"}
+        if "Complete" in true:
+            return cls("complete", "complete")
+        if "Failed" in true:
+            return cls("failed", f"{true['Failed']['reason']}: {true['Failed']['message']}")
+        if job["spec"].get("suspend") or "Suspended" in true:
+            queue = job["metadata"].get("labels", {}).get(QUEUE_LABEL)
+            return cls("waiting", f"waiting in the queue {queue}" if queue else "suspended, until somebody resumes it")
+        counts = [one for one in status.get("jobsStatus") or () if one["name"] == JOB]
+        if counts and counts[0]["ready"]:
+            return cls("training", "its pods are running")
+        return cls("waiting", "waiting for its pods")
+
+
+def train_job(
+    name: str,
+    request: JobRequest,
+    *,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    run_id: str,
+    run_uri: str,
+    spec: str,
+    pipeline_run: str,
+    owner: Json | None,
+) -> Json:
+    """The body of a TrainJob.
+
+    Args:
+        arguments: of the runtime's command, each as the process should get it.
+        spec: stands for what is trained, to tell it from another that would get the same name.
+        pipeline_run: id of the Kubeflow run that asks; empty for none.
+        owner: reference to the object with which the job should vanish.
+    """
+    labels = {**OUR_LABELS, RUN_LABEL: run_id} | ({PIPELINE_LABEL: pipeline_run} if pipeline_run else {})
+    pod_spec: Json = {}
+    if request.node_selector:
+        pod_spec["nodeSelector"] = dict(request.node_selector)
+    if request.tolerations:
+        pod_spec["tolerations"] = [dict(one) for one in request.tolerations]
+    pod: Json = {"metadata": {"labels": labels}} | ({"spec": pod_spec} if pod_spec else {})
+    trainer: Json = {
+        "args": [_unexpanded(argument) for argument in arguments],
+        "env": [{"name": key, "value": _unexpanded(value)} for key, value in environment.items()]
+        + [
+            {"name": "KFP_RETRY_INDEX", "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{RESTART_LABEL}']"}}}
+        ],
+        "numNodes": request.nodes,
+        "numProcPerNode": request.processes_per_node,
+        "resourcesPerNode": {"requests": request.resources, "limits": request.resources},
+    }
+    if request.image:
+        trainer["image"] = request.image
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "TrainJob",
+        "metadata": {
+            "name": name,
+            "labels": labels | ({QUEUE_LABEL: request.queue} if request.queue else {}),
+            "annotations": {PLACE_ANNOTATION: run_uri, SPEC_ANNOTATION: spec},
+            "ownerReferences": [owner] if owner else [],
+        },
+        "spec": {
+            "runtimeRef": {"apiGroup": GROUP, "kind": "TrainingRuntime", "name": request.runtime},
+            "trainer": trainer,
+            "runtimePatches": [{"manager": MANAGER, "trainingRuntimeSpec": {"template": {"spec": _of_pods(pod)}}}],
+        },
+    }
+
+
+def _of_pods(pod: Json) -> Json:
+    return {"replicatedJobs": [{"name": JOB, "template": {"spec": {"template": pod}}}]}
+
+
+def _unexpanded(text: str) -> str:
+    """`text` as Kubernetes hands it on, which would put variables in place of $(NAME)."""
+    return text.replace("$", "$$")
+
+
+class TrainJobApi:
+    """The requests that the launcher makes, in one namespace.
+
+    Errors of all methods as in `connection.answers`.
+    """
+
+    def __init__(self, client: Any, namespace: str) -> None:
+        from kubernetes import client as kubernetes
+
+        self.namespace = namespace
+        self._objects = kubernetes.CustomObjectsApi(client)
+        self._core = kubernetes.CoreV1Api(client)
+        self._rights = kubernetes.AuthorizationV1Api(client)
+
+    @classmethod
+    def connect(cls) -> TrainJobApi:
+        """
+        Raises:
+            InputError: there is no cluster to talk to.
+        """
+        return cls(*connect())
+
+    def get(self, name: str) -> Json | None:
+        """A TrainJob, or None."""
+        return self._get(TRAINJOBS, name)
+
+    def get_runtime(self, name: str) -> Json | None:
+        """A TrainingRuntime of the namespace, or None."""
+        return self._get(RUNTIMES, name)
+
+    def create(self, job: Json) -> Json:
+        """
+        Raises:
+            ConflictError: there is one of its name.
+        """
+        where = {**self._place(TRAINJOBS), "body": job}
+        created: Json = self._ask("create", TRAINJOBS, self._objects.create_namespaced_custom_object, where)
+        return created
+
+    def delete(self, job: Json) -> None:
+        """Delete this very TrainJob, with its pods; not another one of its name. It takes a while to be gone."""
+        metadata = job["metadata"]
+        options = {"propagationPolicy": "Foreground", "preconditions": {"uid": metadata["uid"]}}
+        where = {**self._trainjob(metadata["name"]), "body": options}
+        found(lambda: self._ask("delete", TRAINJOBS, self._objects.delete_namespaced_custom_object, where))
+
+    def add_owner(self, job: Json, owner: Json) -> None:
+        """Have a TrainJob stay as long as this owner does, too.
+
+        Raises:
+            ConflictError: it has changed since it was read.
+        """
+        metadata = job["metadata"]
+        owners = metadata.get("ownerReferences") or []
+        if any(one["uid"] == owner["uid"] for one in owners):
+            return
+        changes = {"ownerReferences": [*owners, owner], "resourceVersion": metadata["resourceVersion"]}
+        where = {**self._trainjob(metadata["name"]), "body": {"metadata": changes}}
+        self._ask("patch", TRAINJOBS, self._objects.patch_namespaced_custom_object, where)
+
+    def workflow_of(self, pod: str) -> Json | None:
+        """A reference to the Workflow that a pod is a step of, for a job to be owned by; None where there is none.
+
+        Not to the pod itself: the job should outlive a launcher that is evicted.
+        """
+        where = {"name": pod, "namespace": self.namespace, "_preload_content": True}
+        step = found(lambda: self._ask("get", "pods", self._core.read_namespaced_pod, where))
+        owners = (step.metadata.owner_references or []) if step is not None else []
+        # Neither a controller nor in the way of the owner's deletion: that would need rights over workflows.
+        return next(
+            (
+                {"apiVersion": one.api_version, "kind": one.kind, "name": one.name, "uid": one.uid}
+                for one in owners
+                if one.kind == "Workflow"
+            ),
+            None,
+        )
+
+    def exits(self, name: str) -> list[tuple[str, int, str]]:
+        """Pod, exit code and reason of every container of a TrainJob that has failed, the first to fail first."""
+        where = {"namespace": self.namespace, "label_selector": f"{JOBSET_LABEL}={name}"}
+        pods = self._ask("list", "pods", self._core.list_namespaced_pod, where).items
+        ends = [
+            (status.state.terminated, pod.metadata.name)
+            for pod in pods
+            for status in pod.status.container_statuses or ()
+            if status.name == JOB and status.state.terminated is not None and status.state.terminated.exit_code
+        ]
+        ends.sort(key=lambda end: str(end[0].finished_at))
+        return [(pod, int(end.exit_code), str(end.reason or "Error")) for end, pod in ends]
+
+    def last_words(self, pod: str) -> str:
+        """The last line that a pod's trainer has written; empty where it has written none."""
+        where = {"name": pod, "namespace": self.namespace, "container": JOB, "tail_lines": 20}
+        text = found(lambda: self._ask("get", "pods/log", self._core.read_namespaced_pod_log, where)) or ""
+        lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+    def allowed(self, verb: str, resource: str) -> bool:
+        """Whether whoever asks has a right in the namespace: `allowed("create", "trainjobs.trainer.kubeflow.org")`."""
+        name, _, group = resource.partition(".")
+        plural, _, part = name.partition("/")
+        attributes = {"namespace": self.namespace, "verb": verb, "group": group, "resource": plural}
+        if part:
+            attributes["subresource"] = part
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        ask = self._rights.create_self_subject_access_review
+        return bool(self._ask("create", "selfsubjectaccessreviews", ask, {"body": review}).status.allowed)
+
+    def _get(self, plural: str, name: str) -> Json | None:
+        where = {**self._place(plural), "name": name}
+        object_: Json | None = found(
+            lambda: self._ask("get", plural, self._objects.get_namespaced_custom_object, where)
+        )
+        return object_
+
+    def _place(self, plural: str) -> Json:
+        return {"group": GROUP, "version": VERSION, "namespace": self.namespace, "plural": plural}
+
+    def _trainjob(self, name: str) -> Json:
+        return {**self._place(TRAINJOBS), "name": name}
+
+    def _ask(self, verb: str, resource: str, call: Any, arguments: Json) -> Any:
+        named = f"{resource}.{GROUP}" if resource in (TRAINJOBS, RUNTIMES) else resource
+        with answers(verb, named, self.namespace):
+            return call(**arguments, _request_timeout=REQUEST_SECONDS)

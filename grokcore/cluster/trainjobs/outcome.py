@@ -1,0 +1,69 @@
+"""What became of a TrainJob, told from what it has left: in the run, in its pods, and in its conditions."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from grokcore.cluster.trainjobs.api import JobState, TrainJobApi
+from grokcore.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_STOPPED,
+    AbsentError,
+    GrokcoreError,
+    InputError,
+    StoppedError,
+    TransientError,
+)
+from grokcore.stage import ERROR_FILE, Failure
+from grokcore.storage import Store
+from grokcore.telemetry import JOURNAL, read_manifest
+from grokcore.telemetry.journal import decode
+from grokcore.training import TrainResult
+
+_ERRORS: dict[int, type[GrokcoreError]] = {EXIT_BAD_INPUT: InputError, EXIT_STOPPED: StoppedError}
+
+
+def result_of(name: str, run: Store) -> TrainResult:
+    """What a job that is complete has trained.
+
+    Raises:
+        InputError: there is no finished run where it should be.
+        TransientError: the store could not be reached.
+    """
+    try:
+        reason = read_manifest(run).exit_reason
+    except InputError as error:
+        raise InputError(
+            f"TrainJob {name} is complete, but has left no run at {run} ({error}): its pods must see the same store"
+        ) from None
+    if reason is None or reason == "stopped":
+        raise InputError(f"TrainJob {name} is complete, but the run at {run} is not: is another one training it?")
+    steps = [line["step"] for line in _journal(run)]
+    return TrainResult(run.uri, reason, steps[-1] if steps else 0)
+
+
+def failure_of(api: TrainJobApi, name: str, state: JobState, run: Store) -> GrokcoreError:
+    """Why a job has failed: the error to raise for it, with the exit code that the training ended with."""
+    with suppress(GrokcoreError):
+        failure = Failure.read(run.uri_of(ERROR_FILE))
+        if failure is not None and failure.stage == "train":
+            return failure.error()
+    where = f"TrainJob {name} has failed ({state.words})"
+    with suppress(GrokcoreError):  # what its pods could tell is not worth more than what is known already
+        ends = api.exits(name)
+        if ends:
+            pod, code, reason = ends[0]
+            said = api.last_words(pod)
+            text = f"{where}: pod {pod} ended with exit code {code}, {reason}" + (
+                f", after saying: {said}" if said else ""
+            )
+            return _ERRORS.get(code, TransientError)(text)
+    return TransientError(f"{where}, without a word about why")
+
+
+def _journal(run: Store) -> list[dict[str, int]]:
+    try:
+        text = run.read(JOURNAL)
+    except AbsentError:
+        return []
+    return decode(text[: text.rfind(b"\n") + 1], run.uri_of(JOURNAL))

@@ -1,0 +1,118 @@
+"""What a TrainJob should get: the fields of a form, which are all texts, checked before anything is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grokcore.errors import InputError
+
+RUNTIME = "grokcore-deepspeed"
+"""The TrainingRuntime of manifests/components/trainjob."""
+
+QUEUE_VARIABLE = "GROKCORE_QUEUE"
+"""The LocalQueue of a namespace, for a request that names none."""
+
+_QUANTITY = re.compile(r"\d+(\.\d+)?(m|[kMGTPE]i?)?")
+_RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_MOST_NODES = 999
+"""So that the names of their pods stay short enough."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """Nodes, what each of them has, and where they are.
+
+    Attributes:
+        nodes: how many pods train together.
+        gpus: accelerators of each; one process trains on each of them, or a single one on the CPU where there is none.
+        queue: LocalQueue of Kueue to wait in; empty for none.
+        image: what the pods run in; empty takes the runtime's.
+    """
+
+    nodes: int = 1
+    gpu_type: str = "nvidia.com/gpu"
+    gpus: int = 0
+    cpu: str = "4"
+    memory: str = "16Gi"
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] = ()
+    queue: str = ""
+    runtime: str = RUNTIME
+    image: str = ""
+
+    @classmethod
+    def of_form(
+        cls,
+        *,
+        nodes: str,
+        gpu_type: str,
+        gpu_count: str,
+        cpu_limit: str,
+        memory_limit: str,
+        node_selector: Any,
+        tolerations: Any,
+        queue: str,
+        runtime: str,
+        image: str,
+    ) -> JobRequest:
+        """What a form says; an empty queue is the namespace's, if it has one.
+
+        Raises:
+            InputError: in one line, which field is wrong and what is allowed.
+        """
+        queue = queue or os.environ.get(QUEUE_VARIABLE, "")
+        return cls(
+            nodes=_count("nodes", nodes, least=1, most=_MOST_NODES),
+            gpu_type=_matching("gpu_type", gpu_type, _RESOURCE, "the name of a resource, such as nvidia.com/gpu"),
+            gpus=_count("gpu_count", gpu_count, least=0, most=64),
+            cpu=_matching("cpu_limit", cpu_limit, _QUANTITY, "a quantity, such as 4 or 500m"),
+            memory=_matching("memory_limit", memory_limit, _QUANTITY, "a quantity, such as 16Gi"),
+            node_selector=_labels(node_selector),
+            tolerations=_tolerations(tolerations),
+            queue=_matching("queue", queue, _NAME, "the name of a LocalQueue") if queue else "",
+            runtime=_matching("runtime", runtime or RUNTIME, _NAME, "the name of a TrainingRuntime"),
+            image=image,
+        )
+
+    @property
+    def processes_per_node(self) -> int:
+        return max(1, self.gpus)
+
+    @property
+    def resources(self) -> dict[str, str]:
+        """Of each node."""
+        return {"cpu": self.cpu, "memory": self.memory} | ({self.gpu_type: str(self.gpus)} if self.gpus else {})
+
+
+def _count(name: str, text: str, *, least: int, most: int) -> int:
+    if not re.fullmatch(r"\d{1,4}", text.strip()) or not least <= (number := int(text)) <= most:
+        raise InputError(f"{name}={text!r} must be a whole number from {least} to {most}")
+    return number
+
+
+def _matching(name: str, text: str, pattern: re.Pattern[str], wanted: str) -> str:
+    if not pattern.fullmatch(text):
+        raise InputError(f"{name}={text!r} must be {wanted}")
+    return text
+
+
+def _labels(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
+        raise InputError(f"node_selector={value!r} must be labels and their values, as in {{'gpu': 'h100'}}")
+    return dict(value)
+
+
+def _tolerations(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(one, Mapping) for one in value):
+        raise InputError(f"tolerations={value!r} must be a list of Kubernetes tolerations, each with key and operator")
+    tolerations = [dict(one) for one in value]
+    for toleration in tolerations:
+        seconds = toleration.get("tolerationSeconds")
+        if isinstance(seconds, float):  # Kubeflow hands the integers in lists on as floats
+            toleration["tolerationSeconds"] = int(seconds)
+    return tolerations
