@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+from grokcore.errors import InputError
 from grokcore.models.fast.kernels import kernel_choice, kernels_for, library
 
 
@@ -110,3 +111,47 @@ def test_two_processes_may_compile_at_once(cache):
 
     assert [process.communicate()[0].strip() for process in processes] == ["native", "native"]
     assert [file.suffix for file in cache.iterdir()] == [".so"]
+
+
+@needs_a_compiler
+def test_kernels_compiled_ahead_serve_where_there_is_no_compiler(cache, tmp_path, monkeypatch):
+    built = library.compile_ahead(tmp_path / "ahead")
+    monkeypatch.setenv("GROKCORE_KERNELS", str(built.parent))
+    monkeypatch.setenv("CC", "no-such-compiler")
+    _, needed = library._AHEAD[library.platform.machine()]
+    if not needed <= set(library._processor().split()):
+        pytest.skip("this processor is older than those that kernels are compiled ahead for")
+
+    assert kernel_choice() == built.stem.partition("-")[2].partition("-")[2]
+    assert not cache.exists()
+
+
+@needs_a_compiler
+@pytest.mark.parametrize(("compiler", "choice"), [("cc", "native"), ("no-such-compiler", "torch")])
+def test_kernels_compiled_ahead_for_other_processors_are_left_alone(cache, tmp_path, monkeypatch, compiler, choice):
+    built = library.compile_ahead(tmp_path / "ahead")
+    monkeypatch.setenv("GROKCORE_KERNELS", str(built.parent))
+    monkeypatch.setenv("CC", compiler)
+    machine = library.platform.machine()
+    processor, _ = library._AHEAD[machine]
+    monkeypatch.setattr(library, "_AHEAD", {machine: (processor, frozenset({"an-instruction-to-come"}))})
+
+    assert kernel_choice() == choice
+
+
+def test_kernels_compiled_ahead_from_other_sources_are_left_alone(cache, tmp_path, monkeypatch):
+    processor, _ = library._AHEAD[library.platform.machine()]
+    (tmp_path / f"kernels-{'0' * 16}-{processor}.so").write_bytes(b"")
+    monkeypatch.setenv("GROKCORE_KERNELS", str(tmp_path))
+    monkeypatch.setenv("CC", "no-such-compiler")
+
+    assert kernel_choice() == "torch"
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_compiling_ahead_without_a_compiler_that_works_says_so_in_a_line(cache, tmp_path, monkeypatch, compiler):
+    monkeypatch.setenv("CC", compiler)
+
+    with pytest.raises(InputError) as raised:
+        library.compile_ahead(tmp_path)
+    assert len(str(raised.value).splitlines()) == 1

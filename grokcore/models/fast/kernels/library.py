@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -18,13 +19,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from grokcore.errors import InputError
 from grokcore.storage.cache import cache_places
 
 _FLAGS = (
-    *("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-std=gnu11"),
+    *("-O3", "-fopenmp", "-shared", "-fPIC", "-std=gnu11"),
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math", "-freciprocal-math"),
 )
 """Not -ffast-math: a library linked with that flushes the denormal numbers of whatever process loads it."""
+
+_NATIVE = "native"
+_AHEAD = {
+    "x86_64": ("x86-64-v3", frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"})),
+    "aarch64": ("armv8-a", frozenset()),
+}
+"""The processors that kernels are compiled for ahead, and what /proc/cpuinfo says of one, by the machine's kind."""
 
 _TYPES = {torch.float32: "float", torch.float64: "double"}
 _SECONDS = 120
@@ -34,7 +43,8 @@ _SECONDS = 120
 class Kernels:
     """The compiled functions: `call("attention_forward", torch.float32, ...)` with tensors and numbers as arguments."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, processor: str = _NATIVE) -> None:
+        self.processor = processor
         self._library = ctypes.CDLL(str(path))
 
     def call(self, name: str, dtype: torch.dtype, *arguments: Tensor | int | float) -> None:
@@ -61,19 +71,68 @@ def inside_transform() -> bool:
 
 
 def kernel_choice() -> str:
-    """What computes between the matrix products on this machine's CPU, for the manifest: `native` or `torch`."""
-    return "torch" if load_kernels() is None else "native"
+    """What computes between the matrix products on this machine's CPU, for the manifest.
+
+    `native` for kernels compiled here, `torch` for none, else the processor that they were compiled for ahead.
+    """
+    kernels = load_kernels()
+    return "torch" if kernels is None else kernels.processor
 
 
 @cache
 def load_kernels() -> Kernels | None:
-    """Compile the kernels, or find them compiled; None without a C compiler, or with GROKCORE_KERNELS=off."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None or os.environ.get("GROKCORE_KERNELS") == "off":
+    """Find the kernels, or compile them.
+
+    GROKCORE_KERNELS=FOLDER takes those that lie there if this processor has what they need; GROKCORE_KERNELS=off takes
+    none. None without a C compiler, too.
+    """
+    choice = os.environ.get("GROKCORE_KERNELS", "")
+    if choice == "off":
         return None
-    folder = Path(__file__).parent
-    sources = sorted(folder.glob("*.c"))
-    key = hashlib.sha256(b"".join(source.read_bytes() for source in (*sources, *sorted(folder.glob("*.h")))))
+    return _compiled_ahead(Path(choice)) if choice and Path(choice).is_dir() else _compiled_here()
+
+
+def compile_ahead(folder: Path) -> Path:
+    """Compile the kernels for the common processors of this machine's kind, and return the library.
+
+    Raises:
+        InputError: there is no compiler, it fails, or nothing is known of this kind of machine.
+    """
+    compiler = _compiler()
+    if compiler is None or platform.machine() not in _AHEAD:
+        raise InputError(f"compiling kernels needs a C compiler (CC) and one of {', '.join(_AHEAD)}")
+    processor, _ = _AHEAD[platform.machine()]
+    library = folder / _name_ahead(processor)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _compile(compiler, processor, library)
+    except subprocess.SubprocessError as error:
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").split("\n")
+        raise InputError(f"{compiler} compiles no kernels: {next(filter(None, said), error)}") from None
+    library.chmod(0o755)
+    return library
+
+
+def _compiled_ahead(folder: Path) -> Kernels | None:
+    processor, needed = _AHEAD.get(platform.machine(), ("", frozenset()))
+    library = folder / _name_ahead(processor)
+    if not processor or not library.is_file() or not needed <= set(_processor().split()):
+        return _compiled_here()
+    try:
+        return Kernels(library, processor)
+    except OSError:
+        return _compiled_here()
+
+
+def _name_ahead(processor: str) -> str:
+    return f"kernels-{_source_hash().hexdigest()[:16]}-{processor}.so"
+
+
+def _compiled_here() -> Kernels | None:
+    compiler = _compiler()
+    if compiler is None:
+        return None
+    key = _source_hash()
     key.update(" ".join((compiler, *_FLAGS, _processor())).encode())
     for folder in cache_places():
         try:
@@ -82,11 +141,24 @@ def load_kernels() -> Kernels | None:
                 continue  # never run what somebody else has put there
             library = folder / f"kernels-{key.hexdigest()[:16]}.so"
             if not library.exists():
-                _compile(compiler, sources, library)
+                _compile(compiler, _NATIVE, library)
             return Kernels(library)
         except (OSError, subprocess.SubprocessError):
             continue
     return None
+
+
+def _compiler() -> str | None:
+    return shutil.which(os.environ.get("CC", "cc"))
+
+
+def _sources() -> list[Path]:
+    return sorted(Path(__file__).parent.glob("*.c"))
+
+
+def _source_hash() -> hashlib._Hash:
+    headers = sorted(Path(__file__).parent.glob("*.h"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in (*_sources(), *headers)))
 
 
 def _processor() -> str:
@@ -98,17 +170,20 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
-def _compile(compiler: str, sources: list[Path], library: Path) -> None:
-    """Compile each source for fp32 and fp64 into `library`, which appears whole or not at all."""
+def _compile(compiler: str, processor: str, library: Path) -> None:
+    """Compile each source for `processor`, in fp32 and fp64 into `library`, which appears whole or not at all."""
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
         units = []
-        for source in sources:
+        for source in _sources():
             for real in _TYPES.values():
                 unit = Path(scratch) / f"{source.stem}_{real}.c"
                 unit.write_text(f'#define REAL {real}\n#include "{source}"\n')
                 units.append(str(unit))
         made = Path(scratch) / library.name
         subprocess.run(
-            [compiler, *_FLAGS, *units, "-o", str(made), "-lm"], check=True, capture_output=True, timeout=_SECONDS
+            [compiler, *_FLAGS, f"-march={processor}", *units, "-o", str(made), "-lm"],
+            check=True,
+            capture_output=True,
+            timeout=_SECONDS,
         )
         made.replace(library)

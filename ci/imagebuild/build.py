@@ -1,0 +1,107 @@
+"""One image out of its Containerfile, on machines with an open network and with a closed one."""
+
+from __future__ import annotations
+
+import configparser
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.imagebuild.engines import Engine
+from ci.imagebuild.images import ROOT, Image, revision
+from grokcore import __version__
+from grokcore.errors import InputError
+
+_CA, _WHEELS = "/run/secrets/ca", "/wheels"
+"""Where a step of the build finds the certificate authority and the directory of wheels."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a build takes what it is made of; empty strings leave what the Containerfile says, and pip's own index.
+
+    Attributes:
+        base, builder: images, instead of those that the Containerfile names; for both kinds of Python the same.
+        index, extra_indexes: URLs of package indexes.
+        find_links: directory of wheels, or URL of a page with links to some.
+        ca: file with the certificates that pip trusts.
+        torch, torch_sha256: version and hash of torch's CPU build, where it is not the one that the file names.
+    """
+
+    base: str = ""
+    builder: str = ""
+    index: str = ""
+    extra_indexes: tuple[str, ...] = ()
+    find_links: str = ""
+    ca: str = ""
+    torch: str = ""
+    torch_sha256: str = ""
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> Sources:
+        """What pip's own variables say, such as PIP_INDEX_URL."""
+        return cls(
+            index=environment.get("PIP_INDEX_URL", ""),
+            extra_indexes=tuple(environment.get("PIP_EXTRA_INDEX_URL", "").split()),
+            find_links=environment.get("PIP_FIND_LINKS", ""),
+            ca=environment.get("PIP_CERT", ""),
+        )
+
+    def __post_init__(self) -> None:
+        if self.ca and not Path(self.ca).is_file():
+            raise InputError(f"--ca {self.ca} is no file: name one with PEM certificates")
+        if self.find_links and "://" not in self.find_links and not Path(self.find_links).is_dir():
+            raise InputError(f"--find-links {self.find_links} is neither a directory of wheels nor a URL")
+
+    @property
+    def wheels(self) -> Path | None:
+        """The directory of wheels that is to be mounted."""
+        return Path(self.find_links).absolute() if self.find_links and "://" not in self.find_links else None
+
+    def pip_settings(self) -> str:
+        """A pip.conf. It may hold passwords, in the URL of an index: a secret of the build, never an argument."""
+        settings = {
+            "index-url": self.index,
+            "extra-index-url": "\n".join(self.extra_indexes),
+            "find-links": _WHEELS if self.wheels else self.find_links,
+            "cert": _CA if self.ca else "",
+        }
+        lines = (f"{name} = {value}".replace("\n", "\n  ") for name, value in settings.items() if value)
+        text = "[global]\ntimeout = 120\n" + "".join(f"{line}\n" for line in lines)
+        configparser.RawConfigParser().read_string(text)
+        return text
+
+
+@contextmanager
+def build_arguments(image: Image, sources: Sources, more: tuple[str, ...] = ()) -> Iterator[list[str]]:
+    """Arguments of an engine's `build`, good while the block runs: they name temporary files."""
+    values = {
+        "BASE": sources.base,
+        "BUILDER": sources.builder,
+        "TORCH": sources.torch if image.name == "runtime" else "",
+        "TORCH_SHA256": sources.torch_sha256.removeprefix("sha256:") if image.name == "runtime" else "",
+        "VERSION": __version__,
+        "REVISION": revision(),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        settings = Path(scratch) / "pip.conf"
+        settings.write_text(sources.pip_settings(), "utf-8")
+        settings.chmod(0o600)
+        arguments = ["--file", str(image.containerfile), "--tag", image.reference]
+        for name, value in values.items():
+            arguments += ["--build-arg", f"{name}={value}"] if value else []
+        arguments += ["--secret", f"id=pip,src={settings}"]
+        arguments += ["--secret", f"id=ca,src={Path(sources.ca).absolute()}"] if sources.ca else []
+        arguments += ["--build-context", f"wheels={sources.wheels}"] if sources.wheels else []
+        yield [*arguments, *more]
+
+
+def build(engine: Engine, image: Image, sources: Sources, more: tuple[str, ...] = ()) -> float:
+    """Build an image into the engine's storage, and return the seconds that it took."""
+    start = time.monotonic()
+    with build_arguments(image, sources, more) as arguments:
+        engine.build(arguments, ROOT)
+    return time.monotonic() - start
