@@ -12,7 +12,7 @@ import grokcore
 REGISTRY = os.environ.get("GROKCORE_REGISTRY", "ghcr.io/grokcore")
 
 RUNTIME = os.environ.get("GROKCORE_RUNTIME_IMAGE", f"{REGISTRY}/grokcore-runtime:{grokcore.__version__}")
-"""Small: specs, data and reports; no torch."""
+"""For a CPU: specs, data, evaluations and reports, and training where there is no GPU, on torch's CPU build."""
 
 TRAINER = os.environ.get("GROKCORE_TRAINER_IMAGE", f"{REGISTRY}/grokcore-trainer:{grokcore.__version__}")
-"""Large: torch and transformers, for whatever runs a model."""
+"""For GPUs, and several times as large: torch with CUDA, DeepSpeed and mamba-ssm, for what may be placed on one."""

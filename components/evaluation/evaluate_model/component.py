@@ -1,9 +1,9 @@
 from kfp import dsl
 
-from components.images import TRAINER
+from components.images import RUNTIME
 
 
-@dsl.component(base_image=TRAINER, install_kfp_package=False)
+@dsl.component(base_image=RUNTIME, install_kfp_package=False)
 def evaluate_model(
     run: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
