@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ci.cluster.gitops import GITOPS, gitops_files
-from ci.cluster.runtime import training_runtime
+from ci.cluster.images import image_files
 from ci.monitoring.generated import monitoring_files
 from ci.packages import ROOT
 
@@ -18,7 +18,7 @@ def generated_files() -> dict[Path, str]:
     Raises:
         LookupError: what they are made of is not there.
     """
-    return {**monitoring_files(), **gitops_files(), **training_runtime()}
+    return {**monitoring_files(), **gitops_files(), **image_files()}
 
 
 def drift(wanted: dict[Path, str]) -> tuple[list[Path], list[Path]]:

@@ -38,6 +38,7 @@ def test_there_is_all_that_a_cluster_needs() -> None:
         "base",
         "monitoring",
         "gitops",
+        "doctor",
         "overlays/dev",
         "overlays/prod",
     }
@@ -88,7 +89,7 @@ def test_an_older_kustomize_builds_the_same(folder: str) -> None:
 
 
 def test_the_base_and_its_parts_name_no_namespace() -> None:
-    for folder in ("base", "monitoring", "gitops"):
+    for folder in ("base", "monitoring", "gitops", "doctor"):
         assert [item for item in build(MANIFESTS / folder) if "namespace" in item["metadata"]] == []
 
 

@@ -10,8 +10,21 @@ from typing import Any
 import pytest
 import yaml
 
+from components import images
+from grokcore.cli.main import build_parser
+from grokcore.cluster.trainjobs.request import RUNTIME
 from pipelines import settings
-from tests.manifests.kustomize import MANIFESTS, ROOT, container_of, everything, of_kind, overlays, training_runtime
+from tests.manifests.kustomize import (
+    MANIFESTS,
+    ROOT,
+    build,
+    components,
+    container_of,
+    everything,
+    of_kind,
+    overlays,
+    training_runtime,
+)
 
 MANIFESTS_ALONE = {"s3-role"}
 """Keys of the ConfigMap that kustomize reads and no pod."""
@@ -60,6 +73,20 @@ def test_tasks_and_trainjobs_take_the_same_variables_from_the_same_places() -> N
         of_tasks.pop(variable, None)
     assert {**sources_of_trainjobs("configMapKeyRef"), **sources_of_trainjobs("secretKeyRef")} == of_tasks
     assert len(of_tasks) >= 8
+
+
+def test_the_doctor_has_the_store_of_a_task() -> None:
+    (job,) = build(MANIFESTS / "doctor")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    found = {}
+    for entry in container["env"]:
+        ((_, reference),) = entry["valueFrom"].items()
+        assert reference["optional"] is True
+        found[entry["name"]] = (reference["name"], reference["key"])
+    of_tasks = {**CONFIG_MAPS, **SECRETS}
+    assert found == {name: of_tasks[name] for name in of_tasks if name.startswith(("AWS_", "GROKCORE_STORE"))}
+    assert container["image"] == images.RUNTIME
+    build_parser().parse_args(container["command"][1:])
 
 
 def test_the_config_map_that_is_asked_for_is_there() -> None:
@@ -127,11 +154,27 @@ def _names(entry: Any) -> list[str]:
 def test_labels_of_tasks_and_of_trainjobs_are_alike() -> None:
     template = training_runtime(everything())["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]
     labels = template["template"]["metadata"]["labels"]
-    training = [executor["podMetadata"]["labels"] for executor in executors()]
-    assert labels in training
+    others = {**labels}
+    assert others.pop("sidecar.istio.io/inject") == "false", "Kubeflow says so of its own pods"
+    assert others in [executor["podMetadata"]["labels"] for executor in executors()]
+
+
+def test_links_of_the_pages_lead_somewhere() -> None:
+    pages = sorted(MANIFESTS.glob("*.md"))
+    links = [
+        (page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()) if ":" not in link
+    ]
+    assert len(links) > 20
+    assert [link for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_page_names_every_component() -> None:
+    page = (MANIFESTS / "README.md").read_text()
+    assert [name for name in components() if f"| [{name}](components/{name}) |" not in page] == []
 
 
 def test_what_the_launcher_asks_for_is_what_the_manifests_call_it() -> None:
+    assert training_runtime(everything())["metadata"]["name"] == RUNTIME
     assert set(of_kind(everything(), "ServiceAccount")) == {"grokcore"}
     assert set(of_kind(everything(), "LocalQueue")) == {"grokcore"}
     assert of_kind(everything(), "ConfigMap")["grokcore"]["data"]["queue"] == "grokcore"

@@ -24,6 +24,7 @@ def resources() -> Iterator[tuple[str, dict[str, Any]]]:
     for where, built in (
         ("everything", everything()),
         ("without TrainJobs", with_components()),
+        ("doctor", build(MANIFESTS / "doctor")),
         *((name, build(MANIFESTS / "overlays" / name)) for name in overlays()),
     ):
         yield from ((where, resource) for resource in built)
@@ -38,6 +39,7 @@ def test_kubernetes_own_resources_are_what_its_schemas_allow() -> None:
         checked.add((where, resource["kind"]))
     assert {kind for _, kind in checked} == {
         "ConfigMap",
+        "Job",
         "Namespace",
         "NetworkPolicy",
         "ResourceQuota",
