@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ci.imagebuild.build import Sources, build
-from ci.imagebuild.engines import ENGINES, find_engine
+from ci.imagebuild.engines import ENGINES, Engine, find_engine
 from ci.imagebuild.images import IMAGES, ROOT, Image, images
 from ci.imagebuild.lockfile import write_lock
 from grokcore.errors import GrokcoreError, InputError
@@ -75,12 +75,17 @@ def build_all(options: argparse.Namespace, wanted: list[Image], more: tuple[str,
     if options.check:
         return check(wanted[0])
     if options.push:
-        references = {image.name: f"{image.repository}@{engine.push(image.reference)}" for image in wanted}
-        print("\n".join(references.values()))
-        if options.lock:
-            write_lock(options.lock, references)
-            print(f"next: grokcore pipeline compile --images {options.lock}")
+        push_all(engine, wanted, options.lock)
     return 0
+
+
+def push_all(engine: Engine, wanted: list[Image], lock: Path | None) -> None:
+    """Push images, print what a registry knows them by, and write it into a lock file."""
+    references = {image.name: f"{image.repository}@{engine.push(image.reference)}" for image in wanted}
+    print("\n".join(references.values()))
+    if lock:
+        write_lock(lock, references)
+        print(f"next: grokcore pipeline compile --images {lock}")
 
 
 def check(image: Image) -> int:
