@@ -135,7 +135,11 @@ def keep_in_store(task: dsl.PipelineTask) -> dsl.PipelineTask:
 
 
 def launch_trainjobs(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    """Tell a task that starts TrainJobs which queue of Kueue they wait in where the form names none."""
+    """Tell a task that starts TrainJobs which queue of Kueue they wait in where the form names none.
+
+    By its own pod it finds the Workflow that is to own the jobs.
+    """
+    kubernetes.use_field_path_as_env(task, "GROKCORE_POD_NAME", "metadata.name")
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"queue": "GROKCORE_QUEUE"}, optional=True)
     return keep_in_store(task)
 
