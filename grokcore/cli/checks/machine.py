@@ -53,7 +53,9 @@ def hardware() -> Iterator[Check]:
     bf16 = cpu_computes_bf16()
     yield Check("bf16 on the CPU", "yes" if bf16 else "no", "" if bf16 else "precision auto takes fp32 on the CPU")
     compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
-    yield Check("C compiler", compiler or "none", "" if compiler else "kernels for the CPU are not built here")
+    ahead = os.environ.get("GROKCORE_KERNELS", "")
+    kernels = f"kernels for the CPU lie in {ahead}" if ahead else "kernels for the CPU are not built here"
+    yield Check("C compiler", compiler or "none", "" if compiler else kernels)
 
 
 def _gpus() -> list[str]:
