@@ -119,7 +119,10 @@ def _action(
     actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, summary: str, note: str = ""
 ) -> argparse.ArgumentParser:
     sentence = f"{summary[0].upper()}{summary[1:]}."
-    parser = actions.add_parser(name, help=summary, description=f"{sentence} {note}".strip(), epilog=EXIT_CODES)
+    # Nothing may be abbreviated: `--token SECRET` would be taken for --token-file, and the secret for a name to print.
+    parser = actions.add_parser(
+        name, help=summary, description=f"{sentence} {note}".strip(), epilog=EXIT_CODES, allow_abbrev=False
+    )
     parser.set_defaults(name="pipeline", command=f"kubeflow:{function}")
     return parser
 

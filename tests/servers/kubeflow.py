@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.parser import BytesParser
@@ -25,6 +25,9 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 ROOT = "/apis/v2beta1"
+MOVING = ("PENDING", "RUNNING", "PAUSED", "CANCELING")
+"""States that a run leaves by itself."""
+
 TYPES: dict[str, tuple[type, ...]] = {
     "STRING": (str,),
     "NUMBER_INTEGER": (int, float),
@@ -73,7 +76,7 @@ class FakeKubeflow(ThreadingHTTPServer):
             runs under the empty name.
         failing: names of the tasks that fail when a run's state is FAILED.
         largest_page: records on a page, at most.
-        on_create: called after a run was made, before it is answered.
+        on_look: called when somebody has looked at a run.
     """
 
     daemon_threads = True
@@ -97,7 +100,7 @@ class FakeKubeflow(ThreadingHTTPServer):
             self.script: dict[str, list[str]] = {"": ["PENDING", "RUNNING", "SUCCEEDED"]}
             self.failing = ["train-model"]
             self.largest_page = 200
-            self.on_create: Callable[[dict[str, Any]], None] = lambda run: None
+            self.on_look: Callable[[], None] = lambda: None
             self.pipelines: dict[str, dict[str, Any]] = {}
             self.versions: dict[str, dict[str, Any]] = {}
             self.experiments: dict[str, dict[str, Any]] = {}
@@ -171,7 +174,8 @@ class FakeKubeflow(ThreadingHTTPServer):
         raise RefusedError(404, f"GetPipelineByName: ResourceNotFoundError: Pipeline {name} not found.")
 
     def create_pipeline(self, *, query: dict[str, str], body: Any) -> Any:
-        if any(pipeline["name"] == body["name"] for pipeline in self.pipelines.values()):
+        taken = {(pipeline["name"], pipeline.get("namespace")) for pipeline in self.pipelines.values()}
+        if (body["name"], body.get("namespace")) in taken:
             raise RefusedError(409, f"Already exist error: The name {body['name']} already exist")
         pipeline = {"pipeline_id": str(uuid.uuid4()), "created_at": self._now(), **body}
         self.pipelines[pipeline["pipeline_id"]] = pipeline
@@ -187,7 +191,8 @@ class FakeKubeflow(ThreadingHTTPServer):
             raise RefusedError(400, "Invalid input error: the file is no pipeline spec")
         if query["pipelineid"] not in self.pipelines:
             raise RefusedError(404, f"Pipeline {query['pipelineid']} not found.")
-        if any(version["name"] == query["name"] for version in self.versions.values()):
+        taken = {(version["name"], version["pipeline_id"]) for version in self.versions.values()}
+        if (query["name"], query["pipelineid"]) in taken:
             raise RefusedError(409, f"Already exist error: The name {query['name']} already exist")
         version = {
             "pipeline_version_id": str(uuid.uuid4()),
@@ -206,7 +211,8 @@ class FakeKubeflow(ThreadingHTTPServer):
         return self._list(found, "experiments", query)
 
     def create_experiment(self, *, query: dict[str, str], body: Any) -> Any:
-        if any(entry["display_name"] == body["display_name"] for entry in self.experiments.values()):
+        taken = {(entry["display_name"], entry.get("namespace")) for entry in self.experiments.values()}
+        if (body["display_name"], body.get("namespace")) in taken:
             raise RefusedError(409, f"Already exist error: Experiment {body['display_name']} already exists")
         experiment = {"experiment_id": str(uuid.uuid4()), "created_at": self._now(), **body}
         self.experiments[experiment["experiment_id"]] = experiment
@@ -217,13 +223,13 @@ class FakeKubeflow(ThreadingHTTPServer):
         return self._list([self._seen(run, look=False) for run in found], "runs", query)
 
     def get_run(self, run_id: str, *, query: dict[str, str], body: Any) -> Any:
-        return self._seen(self._known(self.runs, run_id, "Run"), look=True)
+        seen = self._seen(self._known(self.runs, run_id, "Run"), look=True)
+        self.on_look()
+        return seen
 
     def create_run(self, *, query: dict[str, str], body: Any) -> Any:
         self._check_parameters(body)
-        run = self.add_run(**body)
-        self.on_create(run)
-        return run
+        return self.add_run(**body)
 
     def terminate_run(self, run_id: str, *, query: dict[str, str], body: Any) -> Any:
         self._known(self.runs, run_id, "Run")["state"] = "CANCELED"
@@ -273,7 +279,7 @@ class FakeKubeflow(ThreadingHTTPServer):
         """The run at this moment; a look brings it one state further."""
         id_, name = run["run_id"], run["display_name"]
         states = self.script.get(name + id_) or self.script.get(name) or self.script[""]
-        if run["state"] not in ("PENDING", "RUNNING") or not look:
+        if run["state"] not in MOVING or not look:
             state = run["state"]
         else:
             state = states[min(self.looks.get(id_, 0), len(states) - 1)]
@@ -429,8 +435,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+        with suppress(BrokenPipeError, ConnectionResetError):  # nobody waits for it any more
+            self.end_headers()
+            self.wfile.write(content)
 
 
 @contextmanager

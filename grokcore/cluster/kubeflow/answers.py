@@ -11,16 +11,22 @@ from grokcore.cluster.kubeflow.errors import ApiError, AuthError, ConflictError,
 _LONGEST = 400
 """Characters of a server's message that are worth showing; Kubeflow's repeat themselves."""
 
+_SHORTEST_SECRET = 8
+"""Characters; what is shorter may stand in any message by chance."""
+
 
 def error_of(error: Exception, connection: Connection, token: str | None) -> ApiError:
     """The error to raise for what a request came to; no text of the token is in it, whatever the server has echoed."""
+    from urllib3.exceptions import HTTPError
+
     status = getattr(error, "status", None)
+    reason = str(getattr(error, "reason", None) or error)
     if status:
         found = _of_status(int(status), error, connection)
-    elif isinstance(error, AttributeError | TypeError | ValueError) and not isinstance(error, UnicodeDecodeError):
+    elif isinstance(error, OSError | HTTPError) or "SSL" in reason:
+        found = _of_connection(reason, connection)
+    else:  # how the client meets an answer that it cannot read
         found = ApiError(_no_api(connection, "what it answers is not the API's"))
-    else:
-        found = _of_connection(error, connection)
     return _without(found, token)
 
 
@@ -56,9 +62,8 @@ def _of_status(status: int, error: Any, connection: Connection) -> ApiError:
             return ApiError(f"{connection.host} refused the request ({status}){about}")
 
 
-def _of_connection(error: Exception, connection: Connection) -> ApiError:
+def _of_connection(reason: str, connection: Connection) -> ApiError:
     """A request that got no answer; certificates are a matter of settings, everything else may pass."""
-    reason = str(getattr(error, "reason", None) or error)
     if "certificate" in reason.lower() or "SSL" in reason:
         return ApiError(
             f"{connection.host} cannot be trusted: {_last(reason)}; name the file of its authority with --ca"
@@ -104,6 +109,6 @@ def _last(reason: str) -> str:
 
 def _without(error: ApiError, token: str | None) -> ApiError:
     text = str(error)
-    if token and token in text:
+    if token and len(token) >= _SHORTEST_SECRET and token in text:
         error.args = (text.replace(token, "[token]"),)
     return error

@@ -18,6 +18,9 @@ from grokcore.errors import InputError
 TYPES = ("STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT")
 """Kubeflow's types of parameters."""
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C, where PyYAML was built with it, reads a package ten times as fast."""
+
 
 @dataclass(frozen=True)
 class Input:
@@ -93,7 +96,7 @@ def parse_package(text: str, origin: str) -> PipelinePackage:
         InputError: it is no compiled pipeline.
     """
     try:
-        spec, *more = yaml.safe_load_all(text)
+        spec, *more = yaml.load_all(text, _Loader)
         name = spec["pipelineInfo"]["name"]
         package = PipelinePackage(text, name, _description(text), spec, more[0] if more else None)
         unknown = {entry.type for entry in package.inputs.values()} - set(TYPES)

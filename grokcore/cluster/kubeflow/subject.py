@@ -10,6 +10,7 @@ from grokcore.cluster.kubeflow.package import PipelinePackage
 from grokcore.errors import InputError
 from grokcore.spec import load_spec, resolve, split_overrides
 from grokcore.spec.experiment import ExperimentSpec, fingerprint
+from grokcore.spec.seeds import parse_seeds
 
 _LONGEST_NAME = 40
 
@@ -41,6 +42,8 @@ def subject_of(
     """
     if "preset" in package.inputs:
         spec = resolve(load_spec(parameters["preset"], _changes(parameters), allow_files=False, notify=notify))
+        if "seeds" in parameters:
+            parse_seeds(parameters["seeds"], "seeds")
         return Subject(spec.name, spec.run_id[:12])
     if "sweep" in package.inputs:
         return _sweep(parameters, notify)

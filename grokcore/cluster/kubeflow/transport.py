@@ -6,6 +6,7 @@ in the home directory, may open a browser, prints, and says that nobody answers 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 from grokcore.cluster.kubeflow.answers import error_of
 from grokcore.cluster.kubeflow.connection import Connection
 from grokcore.cluster.kubeflow.errors import AuthError, UnavailableError
+from grokcore.errors import InputError
 
 PAGE = 100
 """Records that are asked for at once."""
@@ -49,6 +51,7 @@ class Transport:
 
         self.connection, self.models = connection, kfp_server_api
         self._patience, self._timeout, self._sleep = patience, timeout, sleep
+        self._secret: str | None = None
         configuration = kfp_server_api.Configuration(host=connection.host)
         configuration.ssl_ca_cert = str(connection.ca) if connection.ca else None
         configuration.proxy = _proxy(connection.host)
@@ -59,6 +62,7 @@ class Transport:
             configuration.refresh_api_key_hook = self._refresh
             self._refresh(configuration)  # without a key to begin with, the client calls no hook
         self._client = kfp_server_api.ApiClient(configuration)
+        self._client.deserialize = _of_objects_only(self._client.deserialize)
 
     def service(self, name: str) -> Any:
         """A part of the API, by the name of its class in the generated client."""
@@ -70,7 +74,7 @@ class Transport:
         Raises:
             ApiError: the API refused, or does not answer; its subclasses say more.
         """
-        end, pause, token = time.monotonic() + self._patience, _FIRST_PAUSE, self._token()
+        end, pause = time.monotonic() + self._patience, _FIRST_PAUSE
         while True:
             try:
                 return self.tell(call, *arguments, **options)
@@ -80,8 +84,8 @@ class Transport:
                 self._sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except AuthError:
-                used, token = token, self._token()
-                if used == token:
+                used = self._secret
+                if self._token() == used:
                     raise
 
     def tell(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -95,10 +99,10 @@ class Transport:
 
         try:
             return call(*arguments, _request_timeout=self._timeout, **options)
-        except (OpenApiException, HTTPError, OSError) as error:
-            raise error_of(error, self.connection, self._token()) from None
-        except (AttributeError, TypeError, ValueError) as error:  # how the client meets an answer that is not the API's
-            raise error_of(error, self.connection, self._token()) from None
+        except AuthError:  # of a token that cannot be read
+            raise
+        except (OpenApiException, HTTPError, OSError, AttributeError, TypeError, ValueError) as error:
+            raise error_of(error, self.connection, self._secret) from None
 
     def pages(self, call: Callable[..., Any], field: str, size: int | None = None, /, **options: Any) -> Iterator[Any]:
         """The records in the field of all pages of a list, `size` at a time if that is less than a page."""
@@ -114,7 +118,24 @@ class Transport:
         configuration.api_key["authorization"] = self._token()
 
     def _token(self) -> str | None:
-        return self.connection.token.read() if self.connection.token else None
+        """The token of this moment; a file that is just being replaced is as good as an old one."""
+        if self.connection.token is not None:
+            try:
+                self._secret = self.connection.token.read()
+            except InputError as error:
+                raise AuthError(str(error), status=401) from None
+        return self._secret
+
+
+def _of_objects_only(deserialize: Callable[..., Any]) -> Callable[..., Any]:
+    """The client's reader of answers, for JSON objects alone: of anything else it makes records without a content."""
+
+    def checked(response: Any, kind: Any) -> Any:
+        if not isinstance(json.loads(response.data), dict):
+            raise ValueError("the answer is no object")
+        return deserialize(response, kind)
+
+    return checked
 
 
 def _proxy(host: str) -> str | None:
