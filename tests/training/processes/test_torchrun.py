@@ -1,0 +1,106 @@
+"""torchrun hands on what its processes end with, so that what started it can tell which failures to try again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import os, signal, sys, time
+
+rank, folder = int(os.environ["RANK"]), sys.argv[1]
+if sys.argv[2] == "wait":
+    def save(*_):
+        time.sleep(1)
+        open(os.path.join(folder, f"saved-{rank}"), "w").close()
+        sys.exit(143)
+    signal.signal(signal.SIGTERM, save)
+    open(os.path.join(folder, f"ready-{rank}"), "w").close()
+    time.sleep(60)
+code = int(sys.argv[2 + rank])
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Two processes, each told by its rank."""
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    command = [
+        sys.executable,
+        "-m",
+        "grokcore.training.processes.torchrun",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        "0",
+    ]
+    return subprocess.Popen(
+        [*command, str(script), str(folder), *arguments],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "20"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "wanted", "said"),
+    [
+        (("0", "0"), 0, ""),
+        (("2", "2"), 2, "exit code 2"),
+        (("0", "75"), 75, "process 1 ended with exit code 75"),
+        (("0", "-9"), 75, "process 1 ended with SIGKILL"),
+        (("1", "0"), 1, "process 0 ended with exit code 1"),
+    ],
+)
+def test_its_exit_code_is_that_of_its_processes(tmp_path: Path, codes: tuple[str, str], wanted: int, said: str) -> None:
+    running = start(tmp_path, *codes)
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode == wanted, errors
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+def test_a_signal_is_handed_on_and_awaited(tmp_path: Path) -> None:
+    running = start(tmp_path, "wait")
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("ready-*"))) < 2:
+            assert running.poll() is None, running.stderr and running.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        running.send_signal(signal.SIGTERM)
+        _, errors = running.communicate(timeout=120)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode == 143
+    assert {path.name for path in tmp_path.glob("saved-*")} == {"saved-0", "saved-1"}
+    assert "Traceback" not in errors
+
+
+def test_nodes_that_do_not_find_each_other_are_worth_another_attempt(tmp_path: Path) -> None:
+    """The second of two nodes, whose first never comes."""
+    command = [sys.executable, "-m", "grokcore.training.processes.torchrun", "--nnodes", "2", "--node-rank", "1"]
+    command += [
+        "--master-addr",
+        "127.0.0.1",
+        "--master-port",
+        "1",
+        "--rdzv-conf",
+        "timeout=2",
+        str(tmp_path / "none.py"),
+    ]
+    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 75, done.stderr
+    assert "did not find each other" in done.stderr
+    assert "Traceback" not in done.stderr
