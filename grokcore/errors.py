@@ -17,11 +17,11 @@ class GrokcoreError(Exception):
     escaped.
 
     Attributes:
-        shared: whether every process of a training raises it, so that the first of them prints it for all.
+        said: whether another process of the same training says it, so that this one need not.
     """
 
     exit_code = 1
-    shared = False
+    said = False
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))

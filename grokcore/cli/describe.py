@@ -13,8 +13,9 @@ import yaml
 
 from grokcore.cli.specs import spec_of
 from grokcore.errors import InputError
-from grokcore.spec import ExperimentSpec, load_spec, preset_names, resolve, validate
+from grokcore.spec import ExperimentSpec, devices_here, load_spec, preset_names, resolve, validate
 from grokcore.spec.experiment import GENERATOR_VERSION
+from grokcore.spec.hardware import check_shares
 
 _SCHEMAS = {
     "spec": "grokcore.spec:ExperimentSpec",
@@ -48,11 +49,33 @@ def spec(options: argparse.Namespace) -> None:
         return
     if options.spec is None:
         raise InputError(f"give a SPEC or --schema; presets are: {', '.join(preset_names())}")
-    resolved = resolve(spec_of(options) if options.data is None else _spec_over_data(options))
+    chosen = spec_of(options) if options.data is None else _spec_over_data(options)
+    if options.deepspeed:
+        _print_deepspeed(chosen, options.processes)
+        return
+    if options.processes is not None:
+        raise InputError("--processes goes with --deepspeed")
+    resolved = resolve(chosen)
     print(f"# run_id: {resolved.run_id}")
     print(f"# dataset_id: {resolved.dataset_id}")
     print(f"# evaluation_id: {resolved.evaluation_id}")
     yaml.safe_dump(resolved.model_dump(mode="json"), sys.stdout, sort_keys=False, allow_unicode=True)
+
+
+def _print_deepspeed(spec: ExperimentSpec, processes: int | None) -> None:
+    """The configuration that DeepSpeed would be given for a spec, by so many processes or those of this machine."""
+    from grokcore.training.engines.config import deepspeed_config
+
+    if processes is not None and processes < 1:
+        raise InputError(f"--processes {processes} must be at least 1")
+    training = resolve(spec, devices=2).training  # auto would take DeepSpeed from two devices on
+    if training.engine != "deepspeed":
+        raise InputError(
+            f"training.engine={training.engine} gives DeepSpeed no configuration: use --set training.engine=deepspeed"
+        )
+    count = devices_here(spec) if processes is None else processes
+    check_shares(training, count)
+    print(json.dumps(deepspeed_config(training, processes=count), indent=2))
 
 
 def _spec_over_data(options: argparse.Namespace) -> ExperimentSpec:

@@ -28,7 +28,7 @@ _EXTRAS = {
 }
 """The extra that brings what a command needs beyond the base installation."""
 
-_SPEC = "a preset's name (see `grokcore presets`) or a YAML or JSON file"
+_SPEC = "a preset's name (see `grokcore presets`), a YAML or JSON file, or a URI such as that of a run's spec.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,14 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving; those of `grokcore pipeline` are
         in its help.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = build_parser().parse_args(arguments)
+    options.arguments = list(arguments)
     if getattr(options, "metrics_port", None) is not None:
         os.environ["GROKCORE_METRICS_PORT"] = options.metrics_port  # the processes that train read it too
     module, _, function = options.command.partition(":")
     try:
         getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
     except GrokcoreError as error:
-        print(f"grokcore: {error}", file=sys.stderr)
+        if not error.said and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one says it
+            print(f"grokcore: {error}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
         package = (error.name or "grokcore").partition(".")[0]
@@ -92,6 +95,13 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--data", required=True, metavar="URI", help="the dataset, from `grokcore generate`")
     train.add_argument("--out", required=True, metavar="URI", help="directory of the run; of the runs with --seeds")
     train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
+    train.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="processes on this machine that train together with DeepSpeed (default: one per GPU where training.engine "
+        "is deepspeed, else 1); on several machines use torchrun ... -m grokcore train",
+    )
     _add_metrics(train)
 
     evaluate = _command(
@@ -125,6 +135,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     spec = _command(commands, "spec", "describe:spec", "the resolved spec and its ids, or a JSON schema")
     _add_spec(spec, optional=True)
+    spec.add_argument(
+        "--deepspeed", action="store_true", help="print the configuration that DeepSpeed would be given here, as JSON"
+    )
+    spec.add_argument("--processes", type=int, metavar="N", help="processes that --deepspeed assumes")
     spec.add_argument(
         "--data",
         metavar="URI",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from grokcore.cli.seeds import train_seeds
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.errors import InputError
-from grokcore.spec import ExperimentSpec, read_spec
+from grokcore.spec import ExperimentSpec, check_hardware, read_spec, resolve
+from grokcore.spec.ranks import rank_of_environment
 from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry import MANIFEST, read_manifest
@@ -28,6 +30,8 @@ def train(options: argparse.Namespace) -> None:
 
     with stop_on_signal() as stop:  # from here on, since the libraries take seconds to load
         if options.seeds is not None:
+            if options.processes is not None:
+                raise InputError("--processes is for one run, and --seeds makes several: leave one of them out")
             train_seeds(options)
         else:
             with _launched(options, stop):
@@ -39,7 +43,7 @@ def _launched(options: argparse.Namespace, stop: StopRequest) -> Iterator[None]:
     """Heed the launcher of this training, if there is one, and leave word of a failure where it looks."""
     from grokcore.training.heartbeat import is_launched, stop_without_launcher
 
-    if not is_launched():
+    if not is_launched() or rank_of_environment().rank:  # the others stop with process 0
         yield
         return
     with stage("train", options.out), stop_without_launcher(options.out, stop, notify=say):
@@ -47,19 +51,62 @@ def _launched(options: argparse.Namespace, stop: StopRequest) -> Iterator[None]:
 
 
 def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
-    spec = spec_of(options)
+    spec, processes = _shared_out(options)
+    if processes > 1:
+        _train_together(options, processes, stop)
+        return
     from grokcore.training import train_model
+    from grokcore.training.processes.launch import PARENT_VARIABLE
 
     stop.check()
+    with_parent = PARENT_VARIABLE in os.environ
+    if rank_of_environment().rank:
+        train_model(spec, options.data, options.out, resume=options.resume, stop_with_parent=with_parent)
+        return
     display = RunDisplay(sys.stderr, open_store(options.out), max_steps=spec.training.max_steps)
     with display.closed_at_end():
         display.tell(signpost(options.out, spec.run_id))
         result = train_model(
-            spec, options.data, options.out, resume=options.resume, on_evaluation=display.show, notify=display.tell
+            spec,
+            options.data,
+            options.out,
+            resume=options.resume,
+            stop_with_parent=with_parent,
+            on_evaluation=display.show,
+            notify=display.tell,
         )
         display.end(result.exit_reason)
     print(f"run at {options.out}: {result.exit_reason} after {result.step} steps")
     print(f"next: grokcore evaluate {options.out}")
+
+
+def _shared_out(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:
+    """The resolved spec of a training, and how many processes to start for it."""
+    from grokcore.training.processes.launch import processes_here
+
+    wanted, together = options.processes, rank_of_environment().world_size
+    if wanted is not None and wanted < 1:
+        raise InputError(f"--processes {wanted} must be at least 1")
+    if together > 1:  # somebody has started them already
+        if wanted not in (None, together):
+            raise InputError(f"--processes {wanted}, but this is one of {together} processes: leave it out")
+        return resolve(spec_of(options), devices=together), 1
+    spec = resolve(spec_of(options), devices=wanted)
+    processes = wanted or processes_here(spec)
+    check_hardware(spec, processes=processes)
+    return spec, processes
+
+
+def _train_together(options: argparse.Namespace, processes: int, stop: StopRequest) -> None:
+    """This same command in several processes, the first of which does all the talking."""
+    from grokcore.training.processes.everywhere import error_of
+    from grokcore.training.processes.launch import launch, python
+
+    code = launch(python("-m", "grokcore", *options.arguments), processes, stop=stop, notify=say)
+    if code:
+        error = error_of(code)(f"a process of this training ended with exit code {code}")
+        error.said = True
+        raise error
 
 
 def evaluate(options: argparse.Namespace) -> None:

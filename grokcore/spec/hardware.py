@@ -10,6 +10,7 @@ from typing import Any
 from grokcore.errors import InputError
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.ranks import rank_of_environment
+from grokcore.spec.training import TrainingSpec
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia-caps", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 """One of these is there wherever torch may find a GPU: NVIDIA's driver, WSL, Jetson, AMD's driver."""
@@ -78,6 +79,19 @@ def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int 
     return spec.model_copy(update={"training": training.model_copy(update=changes)}) if changes else spec
 
 
+def parse_gpu_count(text: str) -> int | None:
+    """The number that a form's field holds; None for an empty one, which leaves it to this machine.
+
+    Raises:
+        InputError: it is no number.
+    """
+    if not text.strip():
+        return None
+    if not (text.strip().isascii() and text.strip().isdigit()):
+        raise InputError(f"gpu_count={text!r} must be a number of GPUs, 0 for none, or empty")
+    return int(text)
+
+
 def check_hardware(spec: ExperimentSpec, *, processes: int | None = None) -> None:
     """Refuse what this machine cannot train.
 
@@ -107,16 +121,22 @@ def check_hardware(spec: ExperimentSpec, *, processes: int | None = None) -> Non
     together = rank_of_environment().world_size if processes is None else processes
     if together > 1 and not deepspeed:
         raise InputError(
-            f"training.engine=native trains on one device, and {together} processes were started: "
-            "use --set training.engine=deepspeed, or start one"
+            f"training.engine=native trains on one device and not in {together} processes: "
+            "use --set training.engine=deepspeed, or one process"
         )
-    if deepspeed and training.batch_size % (together * training.gradient_accumulation):
-        parts = f"{together} processes" + (
-            f" times gradient_accumulation={training.gradient_accumulation}"
-            if training.gradient_accumulation > 1
-            else ""
-        )
+    if deepspeed:
+        check_shares(training, together)
+
+
+def check_shares(training: TrainingSpec, processes: int) -> None:
+    """
+    Raises:
+        InputError: the batch cannot be divided among so many processes.
+    """
+    parts = processes * training.gradient_accumulation
+    if training.batch_size % parts:
+        accumulated = f" times gradient_accumulation={training.gradient_accumulation}" if parts > processes else ""
         raise InputError(
-            f"training.batch_size={training.batch_size} cannot be shared by {parts}: use a multiple of "
-            f"{together * training.gradient_accumulation}"
+            f"training.batch_size={training.batch_size} cannot be shared by {processes} processes{accumulated}: "
+            f"use a multiple of {parts}"
         )

@@ -112,7 +112,7 @@ class DeepSpeedStep:
 
     def __call__(self, rows: Tensor, learning_rate: float) -> None:
         """Train on the examples of (batch_size,) int64 `rows`, those of all processes together."""
-        self._group.order(Order.STEP, self._state.step, self._state.restarts, learning_rate)
+        self._group.order(Order.STEP, learning_rate)
         self.local(rows, learning_rate)
 
     def local(self, rows: Tensor, learning_rate: float) -> None:
@@ -124,12 +124,17 @@ class DeepSpeedStep:
         mine = rows.chunk(self._group.world_size)[self._group.rank]
         with lost_peers():
             for part in mine.chunk(self._training.gradient_accumulation):
-                self._engine.backward(self._engine(part))
+                self._engine.backward(self._scaled(self._engine(part)))
                 if self._plain and self._engine.is_gradient_accumulation_boundary():
                     self._look_at_gradients()
                 self._engine.step()
         self._settle_step()
         self._state.step += 1
+
+    def _scaled(self, loss: Tensor) -> Tensor:
+        """The loss to go back from. Undivided, DeepSpeed 0.19 divides fp16's gradients by a scale that it never applied
+        to the loss: with our optimiser, which is none of its fused ones."""
+        return loss if self._scaler is None or self._training.zero_stage else loss * self._scaler.scale
 
     def _look_at_gradients(self) -> None:
         gradients = [weight.grad for weight in self._masters.weights if weight.grad is not None]

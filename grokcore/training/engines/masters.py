@@ -91,8 +91,7 @@ class Masters:
         """L2 norm of all masters; all processes have to take part where they are divided."""
         if not self._divided:
             return norm_of(list(torch._foreach_norm(self.masters)))
-        if self._group.leads:
-            self._group.order(Order.NORM)
+        self._group.order(Order.NORM)
         return self.divided_norm()
 
     def divided_norm(self) -> float:
@@ -104,8 +103,7 @@ class Masters:
 
     def settle(self) -> None:
         """Leave the masters in the model; all processes have to take part."""
-        if self._group.leads:
-            self._group.order(Order.SETTLE)
+        self._group.order(Order.SETTLE)
         self.settle_local()
 
     def settle_local(self) -> None:

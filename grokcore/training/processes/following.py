@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from grokcore.errors import GrokcoreError, TransientError
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.place import TrainResult
-from grokcore.training.processes.group import Group, Order, shared
+from grokcore.training.processes.group import Group, Order
 from grokcore.training.seeds.messages import decode_outcome, encode_error, encode_outcome
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def await_beginning(group: Group) -> TrainResult | None:
     Raises:
         GrokcoreError: the leader's, which could not.
     """
-    return None if group.next().order is Order.BEGIN else _end(group)
+    order, _ = group.next()
+    return None if order is Order.BEGIN else _end(group)
 
 
 def follow(trainer: Trainer, group: Group) -> TrainResult:
@@ -31,14 +32,14 @@ def follow(trainer: Trainer, group: Group) -> TrainResult:
     Raises:
         GrokcoreError: the leader's, raised by all processes alike.
     """
-    state, whole, step = trainer.state, trainer.state.whole, trainer.step
-    part: Any = whole  # the methods below are those of an engine for several processes
-    local: Any = step
+    state = trainer.state
+    part: Any = state.whole  # the methods below are those of an engine for several processes
+    step: Any = trainer.step
     while True:
-        ordered = group.next()
-        match ordered.order:
+        order, learning_rate = group.next()
+        match order:
             case Order.STEP:
-                local.local(trainer.sampler(state.step), ordered.learning_rate)
+                step.local(trainer.sampler(state.step), learning_rate)
             case Order.COLLECT:
                 state.collect()
             case Order.RESTORE:
@@ -82,5 +83,6 @@ def _tell(group: Group, outcome: dict[str, Any]) -> None:
 def _end(group: Group) -> TrainResult:
     outcome = decode_outcome(group.tell(None))
     if isinstance(outcome, GrokcoreError):
-        raise shared(outcome)
+        outcome.said = True
+        raise outcome
     return outcome

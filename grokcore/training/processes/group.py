@@ -1,7 +1,7 @@
 """The group of processes that train together: what the leader orders, and what they tell each other.
 
-An order is four numbers, added up over all processes by gloo on the CPU: the leader contributes what is to be done,
-the others whether they were asked to stop. So a signal that reaches any one of them stops all at the same step, for
+An order is three numbers, added up over all processes by gloo on the CPU: the leader contributes what is to be done,
+and each process whether it was asked to stop. So a signal that reaches any one of them stops all at the same step, for
 no more than the message that each step needs anyway. Devices are not waited for. The group waits as long as it takes:
 the others wait in it while the leader evaluates or saves, and no clock may end that. A process that dies ends the
 connection, and with it the wait.
@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
 from functools import cache
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import HashStore
 
 from grokcore.errors import GrokcoreError, InputError, TransientError
 from grokcore.spec.ranks import Rank, rank_of_environment
@@ -43,16 +43,6 @@ class Order(IntEnum):
     NORM = 5
     SETTLE = 6
     END = 7
-
-
-@dataclass(frozen=True)
-class Ordered:
-    """An order as it arrives; `step`, `restarts` and `learning_rate` belong to a step."""
-
-    order: Order
-    step: int
-    restarts: int
-    learning_rate: float
 
 
 class Group:
@@ -81,24 +71,27 @@ class Group:
         """What the names of this process's own tensors end with; those of the leader are plain."""
         return f".{self.rank}" if self.rank else ""
 
-    def order(self, order: Order, step: int = 0, restarts: int = 0, learning_rate: float = 0.0) -> None:
-        """Have all others do what this process, the leader, does next; learn whether one of them was asked to stop."""
-        if self._control is not None:
-            self._exchange([float(order), float(step), float(restarts), learning_rate, float(self._stop.requested)])
+    def order(self, order: Order, learning_rate: float = 0.0) -> None:
+        """Have all others do what this process, the leader, does next; learn whether one of them was asked to stop.
 
-    def next(self) -> Ordered:
-        """Wait for the leader's next order."""
-        order, step, restarts, learning_rate, _ = self._exchange([0.0, 0.0, 0.0, 0.0, float(self._stop.requested)])
-        return Ordered(Order(int(order)), int(step), int(restarts), learning_rate)
+        Called by another process, which is doing it already, it does nothing.
+        """
+        if self._control is not None and self.leads:
+            self._exchange(float(order), learning_rate)
 
-    def _exchange(self, numbers: list[float]) -> list[float]:
-        message = torch.tensor(numbers, dtype=torch.float64)
+    def next(self) -> tuple[Order, float]:
+        """Wait for the leader's next order, and the learning rate of a step."""
+        order, learning_rate = self._exchange(0.0, 0.0)
+        return Order(int(order)), learning_rate
+
+    def _exchange(self, order: float, learning_rate: float) -> tuple[float, float]:
+        message = torch.tensor([order, learning_rate, float(self._stop.requested)], dtype=torch.float64)
         with lost_peers():
             dist.all_reduce(message, group=self._control)
-        told: list[float] = message.tolist()
-        if told[-1]:
+        order, learning_rate, stops = message.tolist()
+        if stops:
             self._stop.requested = True
-        return told
+        return order, learning_rate
 
     def tell(self, message: Any, *, sender: int = 0) -> Any:
         """What one process tells all others, as JSON; everybody returns it."""
@@ -124,7 +117,8 @@ class Group:
             found = self.tell(None if error is None else encode_error(error), sender=sender)
             if found is not None:
                 failure = error if error is not None and sender == self.rank else decode_error(found)
-                raise shared(failure)
+                failure.said = not self.leads
+                raise failure
 
     def share(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The leader's tensors, on every process: those of the others are on the CPU."""
@@ -155,12 +149,6 @@ class Group:
 
 
 ALONE = Group(Rank())
-
-
-def shared(error: GrokcoreError) -> GrokcoreError:
-    """An error that every process of the group raises, so that one of them is enough to print it."""
-    error.shared = True
-    return error
 
 
 @contextmanager
@@ -200,7 +188,7 @@ def group_of_processes() -> Group:
         torch.cuda.set_device(place.local_rank)
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     if place.world_size == 1:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         return Group(place)
     try:
         dist.init_process_group(backend, rank=place.rank, world_size=place.world_size, timeout=_START)

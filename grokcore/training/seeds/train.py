@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from grokcore.data import open_dataset
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, InputError, StoppedError
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
+from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.telemetry import MANIFEST
 from grokcore.telemetry.webhook import webhook_url
@@ -48,6 +49,9 @@ def train_seeds(
 ) -> list[TrainResult]:
     """Train specs that differ in their seed alone, each in a directory of its own, or go on where they stopped.
 
+    Each seed is trained on one device, so that `engine: auto` is the native one here; with DeepSpeed the seeds on a GPU
+    are trained one after another.
+
     The run of seed 3 in `out/seed-3` is what `train_model(spec, data, "out/seed-3")` makes with as many threads: bit
     for bit on a CPU. A seed that fails leaves the others alone.
 
@@ -75,7 +79,7 @@ def train_seeds(
         StoppedError: SIGINT or SIGTERM; all states are saved, and the same call goes on from there.
         GrokcoreError: some seeds failed; of the class whose exit code tells best what to do next.
     """
-    resolved = [resolve(spec) for spec in specs]
+    resolved = [resolve(spec, devices=1) for spec in specs]
     jobs = _jobs(resolved, data, _places(resolved, out), resume)
     if strategy is None:
         strategy = best_strategy(resolved[0], jobs[0])
@@ -90,6 +94,8 @@ def train_seeds(
         on_end=lambda job, outcome: on_end(job.seed, outcome),
         notify=notify,
     )
+    if resolved[0].training.engine == "deepspeed" and strategy == "sequence" and len(jobs) > 1:
+        notify("training.engine=deepspeed trains one seed after another; on one GPU, native trains several at once")
     with stop_on_signal(with_parent=stop_with_parent) as stop, exposing(notify, stop):
         outcomes = STRATEGIES[strategy](jobs, listener)
     return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
@@ -110,6 +116,11 @@ def _places(specs: Sequence[ExperimentSpec], out: str | Path | Sequence[str | Pa
 def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, runs: Sequence[Store], resume: Resume) -> list[Job]:
     """One job per spec, all that can be known to be wrong with them found."""
     _check_seeds(specs)
+    together = rank_of_environment().world_size
+    if together > 1:
+        raise InputError(
+            f"several seeds are trained by one process, and there are {together}: start it without torchrun"
+        )
     check_hardware(specs[0])
     webhook_url()  # one that is none is found out now
     for run, spec in zip(runs, specs, strict=True):
@@ -133,6 +144,8 @@ def best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
 
 def why_not_stacked(spec: ExperimentSpec) -> str | None:
     """What keeps seeds of this spec from being stacked, or None where nothing does."""
+    if spec.training.engine != "native":
+        return f"training.engine={spec.training.engine}"
     if spec.model.implementation != "fast":
         return f"model.implementation={spec.model.implementation}"
     if getattr(spec.model, "dropout", 0.0):

@@ -1,0 +1,135 @@
+"""Several processes on this machine that train one run together, as one program.
+
+What torchrun does, and three things that it does not: exit codes are kept, a second signal ends the processes at once,
+and they end when the one that started them does, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import grokcore
+from grokcore.errors import EXIT_BAD_INPUT, EXIT_OK, EXIT_STOPPED, EXIT_TRANSIENT
+from grokcore.spec import ExperimentSpec, devices_here, resolve_device
+from grokcore.spec.hardware import visible_gpus
+from grokcore.spec.ranks import rank_of_environment
+from grokcore.training.signals import StopRequest
+
+PARENT_VARIABLE = "GROKCORE_STOP_WITH_PARENT"
+"""Set for processes that are started here: they stop when the one that started them has gone."""
+
+_POLL_SECONDS = 0.1
+_LAST_WORDS_SECONDS = 15.0
+"""After one process has failed, the others have so long to find out themselves, and to say why."""
+_SAVE_SECONDS = 60.0
+"""After SIGTERM to the others."""
+
+_SEVERITY = (1, EXIT_BAD_INPUT, EXIT_TRANSIENT, EXIT_STOPPED, EXIT_OK)
+"""Of several exit codes, the one that says best what to do: a bug first, and a lost peer only where nothing else is."""
+
+
+def processes_here(spec: ExperimentSpec) -> int:
+    """How many processes of this machine train a resolved spec: with DeepSpeed one for each GPU, else one."""
+    if spec.training.engine != "deepspeed" or rank_of_environment().world_size > 1:
+        return 1
+    return max(1, visible_gpus()) if resolve_device(spec.training.device) == "cuda" else devices_here(spec)
+
+
+def launch(
+    command: Sequence[str],
+    processes: int,
+    *,
+    stop: StopRequest,
+    notify: Callable[[str], None],
+) -> int:
+    """Run `command` in several processes, as ranks 0 to `processes` - 1 of one group, and wait for all of them.
+
+    Args:
+        stop: a request goes to all of them as SIGTERM; they save, and leave with 143.
+        notify: called with a line for each process that was killed, which says nothing itself.
+
+    Returns:
+        0 if all end so; else the code that says best what to do next, 75 for a process that was killed.
+    """
+    environment = _environment(processes)
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        for rank in range(processes):
+            mine = {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            # A session of its own: Ctrl-C reaches this process alone, and each child once, by way of it.
+            children.append(subprocess.Popen(command, env=mine, start_new_session=True))
+        return _wait(children, stop, notify)
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+
+
+def _wait(children: Sequence[subprocess.Popen[bytes]], stop: StopRequest, notify: Callable[[str], None]) -> int:
+    asked = False
+    failed_at: float | None = None
+    while any(child.poll() is None for child in children):
+        now = time.monotonic()
+        if failed_at is None and any(child.returncode not in (None, EXIT_OK) for child in children):
+            failed_at = now
+        if not asked and (stop.requested or (failed_at is not None and now > failed_at + _LAST_WORDS_SECONDS)):
+            asked = True
+            _signal(children, signal.SIGTERM)
+        if failed_at is not None and now > failed_at + _LAST_WORDS_SECONDS + _SAVE_SECONDS:
+            _signal(children, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
+    for rank, child in enumerate(children):
+        if child.returncode < 0:
+            name = signal.Signals(-child.returncode).name
+            hint = ", perhaps for want of memory" if child.returncode == -signal.SIGKILL else ""
+            notify(
+                f"process {rank} of {len(children)} was killed by {name}{hint}; "
+                f"the same command goes on from the last checkpoint"
+            )
+    return worst(child.returncode for child in children)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several processes together."""
+    kept = [EXIT_TRANSIENT if code < 0 else code for code in codes]
+    return min(kept, key=lambda code: _SEVERITY.index(code) if code in _SEVERITY else 0)
+
+
+def _signal(children: Sequence[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    for child in children:
+        if child.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(number)
+
+
+def _environment(processes: int) -> dict[str, str]:
+    package = str(Path(grokcore.__file__).parents[1])  # the code that started them
+    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        PARENT_VARIABLE: "1",
+    }
+    if processes > 1:
+        environment.setdefault("OMP_NUM_THREADS", "1")  # as torchrun has it; training.threads overrides it
+    return environment
+
+
+def python(*arguments: str) -> list[str]:
+    """The command that runs this Python."""
+    return [sys.executable, "-P", *arguments]

@@ -1,0 +1,41 @@
+"""One process of a training: `python -m grokcore.training.processes.member JOB OUTCOME`.
+
+JOB is a file with a job; process 0 prints what there is to say, and leaves its result or error in the file OUTCOME.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from grokcore.errors import EXIT_OK, GrokcoreError
+from grokcore.spec.ranks import rank_of_environment
+from grokcore.training.place import TrainResult
+from grokcore.training.seeds.messages import decode_job, encode, encode_outcome
+from grokcore.training.signals import stop_on_signal
+
+
+def main(request: str, place: str) -> int:
+    with stop_on_signal(with_parent=True):  # from here on, since the libraries take seconds to load
+        job = decode_job(json.loads(Path(request).read_bytes()))
+        from grokcore.training.train import train_model
+
+        outcome: TrainResult | GrokcoreError
+        try:
+            outcome = train_model(
+                job.spec, job.data, job.run, resume=job.resume, stop_with_parent=True, notify=lambda line: _say(line)
+            )
+        except GrokcoreError as error:
+            outcome = error
+        if rank_of_environment().rank == 0:
+            Path(place).write_bytes(encode(encode_outcome(outcome)))
+    return outcome.exit_code if isinstance(outcome, GrokcoreError) else EXIT_OK
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""Trainings with DeepSpeed that many tests look at: made by one group of two processes, and by one process alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import grokcore
+from grokcore.spec import load_spec
+from grokcore.telemetry import read_journal
+from grokcore.training.processes.launch import launch
+from grokcore.training.signals import StopRequest
+
+MEMBERS = Path(__file__).parent / "members.py"
+
+BASE = ["training.max_steps=20", "training.device=cpu", "evaluation.interval=10", "training.checkpoint_interval=10"]
+DEEPSPEED = [*BASE, "training.engine=deepspeed"]
+
+TRAININGS: dict[str, list[str]] = {
+    "fp32": [],
+    "fp32, ZeRO 1": ["training.zero_stage=1"],
+    "fp32, ZeRO 2": ["training.zero_stage=2"],
+    "accumulated": ["training.gradient_accumulation=2"],
+    "accumulated, ZeRO 2": ["training.gradient_accumulation=2", "training.zero_stage=2"],
+    "unclipped": ["training.gradient_clip=null"],
+    "bf16": ["training.precision=bf16"],
+    "bf16, ZeRO 1": ["training.precision=bf16", "training.zero_stage=1"],
+    "bf16, ZeRO 2": ["training.precision=bf16", "training.zero_stage=2"],
+    "sgd": ["training.optimizer=sgd"],
+    "adam, ZeRO 1": ["training.optimizer=adam", "training.zero_stage=1"],
+    "answer and eos, smoothed": ["training.loss_on=answer_and_eos", "training.label_smoothing=.1"],
+    "schedule and projection": [
+        "training.schedule=cosine",
+        "training.schedule_steps=20",
+        "training.projection=norm_ball",
+        "training.projection_bound=9",
+    ],
+    "transformers mamba": ["model.architecture=mamba", "model.implementation=transformers"],
+    "fast rwkv, bf16": ["model.architecture=rwkv", "model.layers=2", "training.precision=bf16"],
+}
+"""By name: what is changed. The same for both engines and any number of processes."""
+
+
+class Group(NamedTuple):
+    """What processes that trained together have left."""
+
+    out: Path
+    outcomes: list[dict[str, Any]]
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        return read_journal(self.out / name / "metrics.jsonl")
+
+
+def train_together(out: Path, trainings: Mapping[str, Mapping[str, Any]], processes: int, **plan: Any) -> Group:
+    out.mkdir(parents=True, exist_ok=True)
+    request = out / "plan.json"
+    request.write_text(json.dumps({"out": str(out), "trainings": trainings, **plan}))
+    told: list[str] = []
+    code = launch([sys.executable, str(MEMBERS), str(request)], processes, stop=StopRequest(), notify=told.append)
+    assert (code, told) == (0, [])
+    return Group(out, [json.loads((out / f"outcomes-{rank}.json").read_text()) for rank in range(processes)])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _deepspeed() -> None:
+    if importlib.util.find_spec("deepspeed") is None:
+        pytest.skip("needs DeepSpeed: pip install 'grokcore[deepspeed]'")
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory: pytest.TempPathFactory, smoke_data: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """The journal of a training by the native engine; each is made once."""
+    out = tmp_path_factory.mktemp("native")
+
+    def lines(name: str) -> list[dict[str, Any]]:
+        spec = load_spec("smoke", [*BASE, *(text for text in TRAININGS[name] if "zero_stage" not in text)])
+        if not (out / spec.run_id).exists():
+            grokcore.train_model(spec, smoke_data, out / spec.run_id)
+        return read_journal(out / spec.run_id / "metrics.jsonl")
+
+    return lines
+
+
+@pytest.fixture(scope="session")
+def two(tmp_path_factory: pytest.TempPathFactory, smoke_data: Path) -> Group:
+    """All of TRAININGS by two processes."""
+    plan = {name: {"data": str(smoke_data), "overrides": [*DEEPSPEED, *changes]} for name, changes in TRAININGS.items()}
+    return train_together(tmp_path_factory.mktemp("two"), plan, 2)
