@@ -11,6 +11,7 @@ from grokcore.champions.contender import Contender, SeedResult, Summary, contend
 from grokcore.champions.decision import Decision, read_decision, write_decision
 from grokcore.champions.gate import Gain, Judgement, Verdict, judge
 from grokcore.champions.history import Entry, History
+from grokcore.champions.retraining import compare_with_champion, resolve_retraining
 from grokcore.champions.rules import GateRules, judged_split, parse_rules, rules_text
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "SeedResult",
     "Summary",
     "Verdict",
+    "compare_with_champion",
     "contender_of",
     "decide",
     "judge",
@@ -31,6 +33,7 @@ __all__ = [
     "parse_rules",
     "promote",
     "read_decision",
+    "resolve_retraining",
     "rollback",
     "rollback_target",
     "rules_text",

@@ -11,7 +11,7 @@ from grokcore.champions.history import Entry, History, withdrawn
 from grokcore.champions.rules import GateRules
 from grokcore.errors import InputError, TransientError
 from grokcore.spec import ExperimentSpec
-from grokcore.storage.layout import retraining_uri
+from grokcore.storage.layout import champion_store, retraining_uri
 
 _MOST_RACES = 20
 """Promotions that may be lost to others in a row."""
@@ -32,7 +32,8 @@ def decide(
     Where an earlier attempt of the same retraining has promoted this candidate, its record is returned as it is.
 
     Args:
-        run_key: tells this retraining from others; the same for all its attempts.
+        store, run_key: taken from the environment if empty; the key tells this retraining from others, and is the same
+            for all its attempts.
         runs: URIs of the candidate's runs, in the order of its seeds.
         spec: of its first seed.
 
@@ -40,8 +41,8 @@ def decide(
         InputError: the name, key or store is wrong, or an entry is damaged.
         TransientError: the store did not answer.
     """
-    history = History(store, name)
     uri = retraining_uri(store, name, run_key)
+    history = History(champion_store(store), name)
     draft = Decision(
         verdict="inconclusive",
         sentence="",
@@ -65,7 +66,7 @@ def decide(
     return decision
 
 
-def promote(store: str, decision: Decision) -> Decision:
+def promote(decision: Decision) -> Decision:
     """Make a candidate the champion, if its verdict says so and still holds.
 
     Where the champion has changed since, the candidate is judged anew, against the one that there is now. Doing it
@@ -79,7 +80,7 @@ def promote(store: str, decision: Decision) -> Decision:
         InputError: the store may not be written, or an entry is damaged.
         TransientError: the store did not answer, or others promote all the time.
     """
-    history = History(store, decision.champion)
+    history = History(decision.store, decision.champion)
     for _ in range(_MOST_RACES):
         entries = history.entries()
         done = _promotion_of(decision, entries)

@@ -31,6 +31,11 @@ class Decision(Judgement):
     runs: tuple[str, ...] = Field(description="URIs of the candidate's runs, in the order of its seeds")
     spec: dict[str, Any] = Field(description="of the candidate's first seed")
 
+    @property
+    def store(self) -> str:
+        """URI of the store that the champion lies in."""
+        return self.uri.rpartition("/retrainings/")[0]
+
 
 def read_decision(uri: str) -> Decision:
     """The record of a retraining.

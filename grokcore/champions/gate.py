@@ -167,10 +167,11 @@ def _weigh(time: Gain, accuracy: Gain) -> tuple[Verdict, str]:
 
 
 def _numbers(candidate: Contender, time: Gain, accuracy: Gain, rules: GateRules) -> str:
+    confidence = f"{rules.confidence:.0%} interval"
     return (
         f"It saves {time.gain:.1%} of the champion's steps to hold {candidate.threshold:g} on {candidate.split} "
-        f"({rules.confidence:.0%} interval {time.lower:.1%} to {time.upper:.1%}, at least {time.minimum:.0%} asked) and "
-        f"changes the final accuracy by {accuracy.gain:+.4f} ({accuracy.lower:+.4f} to {accuracy.upper:+.4f}, at least "
+        f"({confidence} {time.lower:.1%} to {time.upper:.1%}, at least {time.minimum:.0%} asked) and changes the final "
+        f"accuracy by {accuracy.gain:+.4f} ({accuracy.lower:+.4f} to {accuracy.upper:+.4f}, at least "
         f"{accuracy.minimum:+g} asked)."
     )
 

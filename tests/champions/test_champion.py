@@ -44,7 +44,7 @@ def decided(store: str, made: Contender, run_key: str = "", **rules: Any) -> Dec
 
 
 def promoted(store: str, made: Contender, run_key: str = "") -> Decision:
-    return promote(store, decided(store, made, run_key))
+    return promote(decided(store, made, run_key))
 
 
 def pointer(store: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_a_better_candidate_takes_its_place_and_a_worse_one_does_not(store_uri: 
 
 def test_promoting_twice_does_as_much_as_once(store_uri: str):
     decision = decided(store_uri, candidate("first"))
-    assert promote(store_uri, decision) == promote(store_uri, decision)
+    assert promote(decision) == promote(decision)
     again = decided(store_uri, candidate("first"))
     assert (again.verdict, again.promoted) == ("promote", 1)
     assert len(History(store_uri, "default").entries()) == 1
@@ -101,7 +101,7 @@ def test_of_racing_promotions_one_wins_and_the_others_are_decided_anew(store_uri
 
     def run(decision: Decision) -> Decision:
         start.wait()
-        return promote(store_uri, decision)
+        return promote(decision)
 
     with ThreadPoolExecutor(len(decisions)) as pool:
         results = list(pool.map(run, decisions))
@@ -122,7 +122,7 @@ def test_when_all_of_them_are_better_the_pointer_ends_at_the_last(store_uri: str
 
     def run(decision: Decision) -> Decision:
         start.wait()
-        return promote(store_uri, decision)
+        return promote(decision)
 
     with ThreadPoolExecutor(len(decisions)) as pool:
         results = list(pool.map(run, decisions))
@@ -147,13 +147,13 @@ def test_killed_anywhere_a_promotion_is_finished_by_the_next_attempt(tmp_path: P
 
         def work(store: str = store, decision: Decision = decision, number: int = number) -> None:
             monkeypatch.setattr(history_module, "open_store", dying_at(number))
-            promote(store, decision)
+            promote(decision)
 
         code = in_child(work)
         left = History(store, "default").entries()
         behind += len(left) == 2 and pointer(store)["version"] == 1
         assert pointer(store)["version"] in (1, 2)
-        result = promote(store, decision)
+        result = promote(decision)
         assert (result.verdict, result.promoted) == ("promote", 2)
         assert [entry.version for entry in History(store, "default").entries()] == [1, 2]
         assert pointer(store)["version"] == 2

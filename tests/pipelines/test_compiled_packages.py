@@ -54,12 +54,18 @@ def test_the_components_and_the_pipelines_are_there():
         "evaluate_model",
         "build_report",
         "grokking_experiment",
+        "train_model_trainjob",
+        "grokking_experiment_trainjob",
         "resolve_sweep",
         "train_seeds",
         "evaluate_runs",
         "build_comparison",
         "parameter_sweep",
         "architecture_comparison",
+        "resolve_retraining",
+        "compare_with_champion",
+        "promote_champion",
+        "scheduled_retraining",
     }
 
 

@@ -14,8 +14,8 @@ from components import images
 IMAGES = (images.RUNTIME, images.TRAINER)
 CACHED = {"generate-dataset"}
 """Tasks that are pure functions of their inputs."""
-UNRETRIED = {"resolve-experiment", "resolve-sweep"}
-STORELESS = UNRETRIED | {"generate-dataset"}
+UNRETRIED = {"resolve-experiment", "resolve-sweep", "resolve-retraining"}
+STORELESS = {"resolve-experiment", "resolve-sweep", "generate-dataset"}
 """Tasks that are given no run, and so have no business with the store."""
 SECRET = re.compile(r"password|passwd|secret|token|api_?key|access_?key|credential|webhook", re.IGNORECASE)
 
@@ -74,15 +74,25 @@ def tasks_within(part: dict[str, Any], components: dict[str, Any]) -> Iterator[t
 TASKS = list(compiled_tasks())
 PIPELINES = sorted({task.pipeline for task in TASKS})
 each_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: f"{task.pipeline}-{task.name}")
+LAUNCHING = {"grokking_experiment_trainjob"}
+"""Pipelines whose accelerators are those of a job."""
+LAUNCHERS = [task for task in TASKS if task.name == "train-model-trainjob"]
 GPU_TASKS = [task for task in TASKS if task.gpu]
 each_gpu_task = pytest.mark.parametrize("task", GPU_TASKS, ids=lambda task: f"{task.pipeline}-{task.name}")
 
 
 def test_there_are_tasks_to_judge():
     found = {pipeline: {task.name for task in TASKS if task.pipeline == pipeline} for pipeline in PIPELINES}
-    assert found.keys() >= {"grokking_experiment", "parameter_sweep", "architecture_comparison"}
+    assert found.keys() >= {
+        "grokking_experiment",
+        "grokking_experiment_trainjob",
+        "parameter_sweep",
+        "architecture_comparison",
+        "scheduled_retraining",
+    }
     assert all("generate-dataset" in names for names in found.values())
-    assert {task.pipeline for task in GPU_TASKS} == found.keys()
+    assert {task.pipeline for task in GPU_TASKS} == found.keys() - LAUNCHING
+    assert {task.pipeline for task in LAUNCHERS} == LAUNCHING
 
 
 @each_task
@@ -210,6 +220,21 @@ def test_every_field_of_the_form_has_a_default_that_is_a_value(pipeline: str):
         assert parameter["isOptional"], name
 
 
+@pytest.mark.parametrize("task", LAUNCHERS, ids=lambda task: task.pipeline)
+def test_a_launcher_needs_no_gpu_and_waits_as_long_as_a_training_takes(task: Task):
+    assert task.container["image"] == images.RUNTIME
+    assert not task.gpu
+    assert int(task.kubernetes["activeDeadlineSeconds"]) == 8 * 24 * 3600
+    given = task.spec["inputs"]["parameters"]
+    assert given["image"]["runtimeValue"]["constant"] == images.TRAINER
+    for name in ("nodes", "gpu_type", "gpu_count", "cpu_limit", "memory_limit", "queue", "runtime"):
+        assert given[name]["componentInputParameter"] == name
+        assert task.parameters[name]["parameterType"] == "STRING"
+    fields = {entry["name"]: entry["fieldPath"] for entry in task.kubernetes["fieldPathAsEnv"]}
+    assert fields["GROKCORE_POD_NAME"] == "metadata.name"
+    assert environment_of(task, "configMapAsEnv")["GROKCORE_QUEUE"] == ("grokcore", "queue")
+
+
 @each_gpu_task
 def test_a_training_may_take_a_week(task: Task):
     assert int(task.kubernetes["activeDeadlineSeconds"]) == 8 * 24 * 3600
@@ -267,6 +292,7 @@ def test_one_task_tells_that_the_pipeline_has_ended_well(pipeline: str):
         for entry in task.container.get("env", [])
         if task.pipeline == pipeline and entry["name"] == "GROKCORE_PIPELINE"
     ]
-    assert len(telling) == 1
-    assert telling[0][0] == pipeline.replace("_", "-")
-    assert telling[0][1] in ("build-report", "build-comparison")
+    assert {name for name, _ in telling} == {pipeline.replace("_", "-")}
+    last = [task for _, task in telling]
+    # A retraining ends with its verdict, or with the promotion that follows from it: the component of either knows.
+    assert last in (["build-report"], ["build-comparison"], ["compare-with-champion", "promote-champion"])

@@ -1,0 +1,57 @@
+from kfp import dsl
+
+from components.images import RUNTIME
+
+
+@dsl.component(base_image=RUNTIME, install_kfp_package=False)
+def compare_with_champion(
+    evaluations: dsl.Input[dsl.Artifact],
+    decision: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.Markdown],
+    metrics: dsl.Output[dsl.Metrics],
+    champion: str = "default",
+    gate: str = "",
+    store: str = "",
+    run_key: str = "",
+) -> str:
+    """Judge the seeds of a candidate against the champion: promote, keep or inconclusive.
+
+    The gate goes by the time to grok, runs that did not get there counting as longer than they ran, and by the final
+    accuracy, each by the whole of its bootstrap interval. What is not finite or cannot be compared is never promoted.
+
+    Args:
+        evaluations: The artifact `evaluations` of evaluate_runs.
+        decision: The record of the decision, for promote_champion. A copy lies in the store, at
+            {store}/retrainings/{champion}/{run_key}.json.
+        report: The decision for people to read, which Kubeflow's UI shows.
+        metrics: What the candidate gains in time and in accuracy, and how many of its seeds grokked.
+        champion: Name of the champion.
+        gate: The rules, as resolve_retraining writes them, or as in "confidence=0.99 minimum_seeds=8".
+        store: URI of the store that the champion lies in. Empty takes GROKCORE_STORE.
+        run_key: Tells this retraining from others. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+
+    Returns:
+        The verdict: promote, keep or inconclusive.
+    """
+    from pathlib import Path
+
+    from grokcore import champions
+    from grokcore.champions.words import decision_markdown
+    from grokcore.stage import stage
+    from grokcore.telemetry.pushgateway import push_success
+
+    with stage("compare", Path(decision.path).parent):
+        rules = champions.parse_rules(gate)
+        uris = evaluations.metadata.get("run_uris", {})
+        made = champions.compare_with_champion(evaluations.path, uris, champion, rules, store, run_key)
+        Path(decision.path).write_text(made.model_dump_json(indent=2))
+        Path(report.path).write_text(decision_markdown(made))
+        metrics.log_metric("seeds_grokked", made.candidate_summary.reached)
+        for name, gain in (("time_gain", made.time), ("accuracy_gain", made.accuracy)):
+            if gain is not None:
+                metrics.log_metric(name, gain.gain)
+        decision.metadata.update(verdict=made.verdict, uri=made.uri)
+        print(made.sentence)
+    if made.verdict != "promote":  # else the promotion is the pipeline's last task
+        push_success(print)
+    return made.verdict

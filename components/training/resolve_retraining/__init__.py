@@ -1,0 +1,3 @@
+from components.training.resolve_retraining.component import resolve_retraining
+
+__all__ = ["resolve_retraining"]

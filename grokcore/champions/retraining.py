@@ -1,0 +1,94 @@
+"""A retraining from its form to its verdict: what the pipeline's tasks do, apart from training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from grokcore.champions.champion import decide
+from grokcore.champions.contender import contender_of, task_id, uris_of
+from grokcore.champions.decision import Decision
+from grokcore.champions.history import History
+from grokcore.champions.rules import GateRules, judged_split
+from grokcore.errors import InputError
+from grokcore.evaluation.records import read_records
+from grokcore.spec import ExperimentSpec, load_spec, resolve, split_overrides, validate
+from grokcore.spec.seeds import parse_seeds
+from grokcore.storage.layout import champion_store
+
+
+def resolve_retraining(
+    preset: str,
+    overrides: str,
+    seeds: str,
+    champion: str,
+    store: str,
+    rules: Mapping[str, Any],
+    *,
+    notify: Callable[[str], None] = lambda line: None,
+) -> tuple[ExperimentSpec, GateRules]:
+    """Validate a retraining before anything is spent on it: a candidate that could never be promoted is refused.
+
+    Args:
+        preset: name of a preset, or a whole spec as YAML or JSON; never a path.
+        seeds: of initialisation and order, as in 0..4.
+        store: taken from the environment if empty.
+        rules: of the gate; what is not named has its default.
+
+    Returns:
+        The spec with nothing left to choose, and the gate's rules with the split that they judge.
+
+    Raises:
+        InputError: in one line, what is wrong; also where the champion cannot be compared with this candidate.
+        TransientError: the store did not answer.
+    """
+    gate: GateRules = validate(GateRules, dict(rules))
+    spec = resolve(load_spec(preset, split_overrides(overrides), allow_files=False, notify=notify))
+    gate = gate.model_copy(update={"split": judged_split(gate, spec)})
+    numbers = parse_seeds(seeds, "seeds")
+    if len(numbers) < gate.minimum_seeds:
+        raise InputError(
+            f"seeds {seeds} are {len(numbers)}, and the gate decides nothing on fewer than {gate.minimum_seeds}: give "
+            "more seeds, or lower minimum_seeds"
+        )
+    if len({spec.model_copy(update={"seed": number}).run_id for number in numbers}) < len(numbers):
+        raise InputError(
+            "model.seed and training.seed are both fixed, so that all seeds make one and the same run: leave one of "
+            "them out"
+        )
+    head = History(champion_store(store), champion).head()
+    if head is None:
+        notify(f"there is no champion {champion} yet: the candidate becomes it if enough of its seeds grok")
+        return spec, gate
+    known = head.results
+    theirs, ours = (known.task_id, known.split, known.evaluation_id), (task_id(spec), gate.split, spec.evaluation_id)
+    for what, one, other in zip(("task", "split", "rules of evaluation"), theirs, ours, strict=True):
+        if one != other:
+            raise InputError(
+                f"champion {champion} (version {head.version}) was judged by another {what} than this candidate would "
+                "be, so the two cannot be compared: name another champion, or change the spec"
+            )
+    notify(f"the champion {champion} is version {head.version}: {', '.join(head.runs)}")
+    return spec, gate
+
+
+def compare_with_champion(
+    evaluations: str | Path, run_uris: Mapping[str, str], champion: str, rules: GateRules, store: str, run_key: str
+) -> Decision:
+    """Judge the evaluated runs below a directory against the champion of a store, and write the record of it.
+
+    Args:
+        evaluations: directory with a run's record and evaluation in each of its folders.
+        run_uris: where the runs themselves lie, by the names of these folders.
+        store, run_key: taken from the environment if empty.
+
+    Raises:
+        InputError: the runs are no one candidate, or a name or the store is wrong.
+        TransientError: the store did not answer.
+    """
+    records = read_records([evaluations])
+    spec = min((record.spec for record in records), key=lambda spec: spec.seed)
+    candidate = contender_of(records, judged_split(rules, spec))
+    places = {record.manifest.run_id: run_uris.get(Path(record.uri).name, record.uri) for record in records}
+    return decide(store, champion, run_key, candidate, runs=uris_of(records, places), spec=spec, rules=rules)

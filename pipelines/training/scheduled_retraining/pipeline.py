@@ -1,0 +1,127 @@
+from kfp import dsl
+
+from components.data_processing.generate_dataset import generate_dataset
+from components.evaluation.compare_with_champion import compare_with_champion
+from components.evaluation.evaluate_runs import evaluate_runs
+from components.training.promote_champion import promote_champion
+from components.training.resolve_retraining import resolve_retraining
+from components.training.train_seeds import train_seeds
+from pipelines.settings import LIGHT, VALIDATION, WORKFLOW, announce, keep_in_store, settle, settle_training
+
+NAME = "scheduled-retraining"
+
+
+@dsl.pipeline(name=NAME, pipeline_config=WORKFLOW)
+def scheduled_retraining(
+    preset: str = "thesis",
+    overrides: str = "",
+    seeds: str = "0..4",
+    champion: str = "default",
+    split: str = "",
+    minimum_time_gain: float = 0.1,
+    minimum_accuracy_gain: float = 0.02,
+    time_margin: float = 0.1,
+    accuracy_margin: float = 0.01,
+    confidence: float = 0.95,
+    minimum_seeds: int = 5,
+    minimum_reached: float = 0.8,
+    run_key: str = "",
+    store: str = "",
+    resume: str = "auto",
+    gpu_type: str = "nvidia.com/gpu",
+    gpu_count: str = "1",
+    cpu_limit: str = "4",
+    memory_limit: str = "16Gi",
+    node_selector: dict = {},  # noqa: B006 - the default of a form's field
+    tolerations: list = [],  # noqa: B006
+):
+    """Train a candidate with several seeds, and promote it to champion if it groks surely sooner or better.
+
+    Args:
+        preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
+        overrides: Changes to the preset, separated by blanks: model.architecture=llama training.max_steps=200000
+        seeds: Seeds of the candidate, as in 0..4 or 0,3,5. The champion's own seeds make the surest comparison.
+        champion: Name of the champion to run against. The first candidate that groks becomes it.
+        split: Held-out split that is judged. Empty takes the task's last, the one it is about.
+        minimum_time_gain: Share of the champion's steps to grok that a faster candidate saves at least.
+        minimum_accuracy_gain: Final accuracy that a more accurate candidate has above the champion's at least.
+        time_margin: Share of the champion's steps that a more accurate candidate may take longer.
+        accuracy_margin: Final accuracy that a faster candidate may lose.
+        confidence: Of the bootstrap intervals that have to lie beyond these bounds.
+        minimum_seeds: Seeds of each side, below which nothing is decided.
+        minimum_reached: Share of its seeds that have to grok for a candidate to be the first champion.
+        run_key: Name under which the runs and the verdict are kept. Submit again with the same one to go on where they
+            were lost. Empty takes the id of the Kubeflow run, so that each scheduled run trains anew.
+        store: URI under which runs and champions are kept. Empty takes the ConfigMap grokcore of the namespace; one of
+            them has to name a store.
+        resume: auto goes on from the last checkpoints if there are any; never and require insist on none or one.
+        gpu_type: Resource name of the accelerator.
+        gpu_count: Number of accelerators, as text. 0 trains on the CPU.
+        cpu_limit: Processors of the training, as text.
+        memory_limit: Memory of the training, as text.
+        node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+        tolerations: Taints that the training tolerates, as a list of Kubernetes tolerations.
+    """
+    retraining = resolve_retraining(
+        preset=preset,
+        overrides=overrides,
+        seeds=seeds,
+        champion=champion,
+        store=store,
+        split=split,
+        minimum_time_gain=minimum_time_gain,
+        minimum_accuracy_gain=minimum_accuracy_gain,
+        time_margin=time_margin,
+        accuracy_margin=accuracy_margin,
+        confidence=confidence,
+        minimum_seeds=minimum_seeds,
+        minimum_reached=minimum_reached,
+    )
+    # Never cached: the champion may have changed. Never retried: what is wrong in a specification stays wrong.
+    settle(retraining, VALIDATION, cache=False)
+    keep_in_store(retraining)
+
+    data = generate_dataset(task=retraining.outputs["task"])
+    settle(data, LIGHT, cache=True)  # a pure function of the task
+
+    training = train_seeds(
+        spec=retraining.outputs["spec"],
+        seeds=seeds,
+        dataset=data.outputs["dataset"],
+        store=store,
+        run_key=run_key,
+        resume=resume,
+    )
+    settle_training(
+        training,
+        gpu_type=gpu_type,
+        gpu_count=gpu_count,
+        cpu_limit=cpu_limit,
+        memory_limit=memory_limit,
+        node_selector=node_selector,
+        tolerations=tolerations,
+    )
+
+    evaluations = evaluate_runs(
+        runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
+    )
+    settle(evaluations, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
+    keep_in_store(evaluations)
+
+    comparison = compare_with_champion(
+        evaluations=evaluations.outputs["evaluations"],
+        champion=champion,
+        gate=retraining.outputs["gate"],
+        store=store,
+        run_key=run_key,
+    )
+    settle(comparison, LIGHT, cache=False)  # the champion may have changed
+    keep_in_store(comparison)
+    announce(comparison, NAME)  # which it does unless there is a promotion to come
+
+    # The verdict is the task's one output: of several the local runner would find none, and promote nothing.
+    with dsl.If(comparison.outputs["Output"] == "promote", name="promote"):
+        promotion = promote_champion(decision=comparison.outputs["decision"])
+        settle(promotion, LIGHT, cache=False)
+        keep_in_store(promotion)
+        announce(promotion, NAME)
