@@ -1,10 +1,11 @@
-"""README says what is there: its links, presets, commands and code."""
+"""The pages say what is there: their links, presets, commands and code."""
 
 from __future__ import annotations
 
 import ast
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,51 +14,68 @@ from grokcore.cli.main import build_parser
 from grokcore.spec import load_spec, preset_names
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+README = ROOT / "README.md"
+ROOMS = ("ci", "components", "grokcore", "images", "manifests", "pipelines", "tests")
+PAGES = [README, *sorted(page for room in ROOMS for page in (ROOT / room).rglob("*.md"))]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found, f"README has no {language} block: nothing was checked"
-    return found
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def commands() -> list[list[str]]:
-    lines = "\n".join(blocks("bash")).splitlines()
-    parts = [part for line in lines for part in line.split("#")[0].split("&&")]
-    words = [shlex.split(part.partition(">")[0]) for part in parts]
-    return [line[1:] for line in words if line[:1] == ["grokcore"]]
+def commands() -> Iterator[tuple[Path, list[str]]]:
+    for page in PAGES:
+        lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+        for part in (part for line in lines for part in line.split("#")[0].split("&&")):
+            words = shlex.split(part.partition(">")[0])
+            if words[:1] == ["grokcore"]:
+                yield page, words[1:]
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    file, _, anchor = link.partition("#")
+    target = page.parent / file if file else page
+    return target.exists() and (not anchor or target.suffix != ".md" or anchor in anchors(target))
+
+
+def test_there_are_pages_links_and_commands() -> None:
+    assert len(PAGES) > 20
+    assert len(list(commands())) > 30
+    assert blocks(README, "python")
 
 
 def test_the_two_commands_stand_at_the_top_and_can_be_run() -> None:
-    first = blocks("bash")[0]
+    first = blocks(README, "bash")[0]
     for name in ("ci/demo", "ci/test"):
         assert name in first
         assert (ROOT / name).stat().st_mode & 0o111
 
 
-def test_every_relative_link_leads_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert len(links) > 10
-    anchors = {
-        f"#{re.sub('[^a-z0-9 -]', '', title.lower()).replace(' ', '-')}"
-        for title in re.findall(r"^#+ (.*)$", README, re.M)
-    }
-    assert [link for link in links if link not in anchors and not (ROOT / link).exists()] == []
+@each_page
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
+    assert [link for link in links if "://" not in link and not leads_somewhere(page, link)] == []
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_described(name: str) -> None:
-    assert f"`{name}`" in README
+    assert f"`{name}`" in README.read_text("utf-8")
 
 
-@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
-def test_every_command_is_one(arguments: list[str]) -> None:
+@pytest.mark.parametrize(("page", "arguments"), [pytest.param(*one, id=" ".join(one[1])) for one in commands()])
+def test_every_command_is_one(page: Path, arguments: list[str]) -> None:
     options = build_parser().parse_args(arguments)
     if getattr(options, "spec", None) in preset_names():
-        load_spec(options.spec, options.overrides)
+        load_spec(options.spec, getattr(options, "overrides", ()))
 
 
-def test_the_code_is_python() -> None:
-    for block in blocks("python"):
+@each_page
+def test_the_code_is_python(page: Path) -> None:
+    for block in blocks(page, "python"):
         ast.parse(block)
