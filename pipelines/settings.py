@@ -38,6 +38,9 @@ class Limits:
 VALIDATION = Limits(cpu="1", memory="1Gi", timeout=600, retries=0)
 """For what validates a form before anything is spent on it, in seconds: what is wrong with it stays wrong."""
 
+LAUNCHER = Limits(cpu="1", memory="2Gi", timeout=8 * DAY, retries=3)
+"""For what waits for a job that trains elsewhere, as long as it takes."""
+
 LIGHT = Limits(cpu="2", memory="4Gi", timeout=2 * HOUR, retries=2)
 """For what takes seconds to minutes on a CPU."""
 
@@ -140,7 +143,8 @@ def launch_trainjobs(task: dsl.PipelineTask) -> dsl.PipelineTask:
     By its own pod it finds the Workflow that is to own the jobs.
     """
     kubernetes.use_field_path_as_env(task, "GROKCORE_POD_NAME", "metadata.name")
-    kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"queue": "GROKCORE_QUEUE"}, optional=True)
+    keys = {"queue": "GROKCORE_QUEUE", "dashboard": "GROKCORE_DASHBOARD"}
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, keys, optional=True)
     return keep_in_store(task)
 
 

@@ -1,11 +1,10 @@
+from typing import Any
+
 from kfp import dsl
 
-from components.data_processing.generate_dataset import generate_dataset
-from components.evaluation.build_report import build_report
-from components.evaluation.evaluate_model import evaluate_model
-from components.training.resolve_experiment import resolve_experiment
 from components.training.train_model import train_model
-from pipelines.settings import LIGHT, VALIDATION, WORKFLOW, announce, keep_in_store, settle, settle_training
+from pipelines.experiment import carry_out
+from pipelines.settings import WORKFLOW, settle_training
 
 
 @dsl.pipeline(name="grokking-experiment", pipeline_config=WORKFLOW)
@@ -42,40 +41,24 @@ def grokking_experiment(
         tolerations: Taints that the training tolerates, as a list of Kubernetes tolerations.
         compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
     """
-    experiment = resolve_experiment(preset=preset, overrides=overrides, seed=seed)
-    settle(experiment, VALIDATION, cache=False)  # takes a second, and a preset may change with the image
 
-    data = generate_dataset(task=experiment.outputs["task"])
-    settle(data, LIGHT, cache=True)  # a pure function of the task
+    def train(**inputs: Any) -> dsl.PipelineTask:
+        training = train_model(store=store, run_key=run_key, resume=resume, **inputs)
+        return settle_training(
+            training,
+            gpu_type=gpu_type,
+            gpu_count=gpu_count,
+            cpu_limit=cpu_limit,
+            memory_limit=memory_limit,
+            node_selector=node_selector,
+            tolerations=tolerations,
+        )
 
-    training = train_model(
-        spec=experiment.outputs["spec"],
-        dataset=data.outputs["dataset"],
-        store=store,
-        run_key=run_key,
-        resume=resume,
-    )
-    settle_training(
-        training,
-        gpu_type=gpu_type,
-        gpu_count=gpu_count,
-        cpu_limit=cpu_limit,
-        memory_limit=memory_limit,
-        node_selector=node_selector,
-        tolerations=tolerations,
-    )
-
-    evaluation = evaluate_model(
-        run=training.outputs["run"], model=training.outputs["model"], dataset=data.outputs["dataset"]
-    )
-    settle(evaluation, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
-    keep_in_store(evaluation)
-
-    report = build_report(
-        run=training.outputs["run"],
-        evaluation=evaluation.outputs["evaluation"],
+    carry_out(
+        "grokking-experiment",
+        train,
+        preset=preset,
+        overrides=overrides,
+        seed=seed,
         compare_run_uris=compare_run_uris,
     )
-    settle(report, LIGHT, cache=False)  # the runs it compares with may have changed
-    keep_in_store(report)
-    announce(report, "grokking-experiment")

@@ -1,0 +1,3 @@
+from pipelines.training.grokking_experiment_trainjob.pipeline import grokking_experiment_trainjob
+
+__all__ = ["grokking_experiment_trainjob"]

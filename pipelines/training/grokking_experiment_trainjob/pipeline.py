@@ -1,0 +1,82 @@
+from typing import Any
+
+from kfp import dsl
+
+from components.images import TRAINER
+from components.training.train_model_trainjob import train_model_trainjob
+from pipelines.experiment import carry_out
+from pipelines.settings import LAUNCHER, WORKFLOW, launch_trainjobs, settle
+
+
+@dsl.pipeline(name="grokking-experiment-trainjob", pipeline_config=WORKFLOW)
+def grokking_experiment_trainjob(
+    preset: str = "thesis",
+    overrides: str = "",
+    seed: int = 0,
+    run_key: str = "",
+    store: str = "",
+    resume: str = "auto",
+    nodes: str = "1",
+    gpu_type: str = "nvidia.com/gpu",
+    gpu_count: str = "1",
+    cpu_limit: str = "4",
+    memory_limit: str = "16Gi",
+    node_selector: dict = {},  # noqa: B006 - the default of a form's field
+    tolerations: list = [],  # noqa: B006
+    queue: str = "",
+    runtime: str = "grokcore-deepspeed",
+    compare_run_uris: list = [],  # noqa: B006
+):
+    """Train one small model far past overfitting in a TrainJob, of one node or several, and report whether it grokked.
+
+    The same as grokking_experiment, but for where it trains: Kubeflow Trainer brings its pods back when a node is taken
+    away, and gives them time to save; they may wait in a queue of Kueue.
+
+    Args:
+        preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
+        overrides: Changes to the preset, separated by blanks: model.architecture=llama training.max_steps=200000
+        seed: Seed of initialisation and order. 0 leaves the seed of the specification, which is 0 in every preset.
+        run_key: Name under which this run is kept. Submit again with the same one to go on where a run was lost. Empty
+            takes the id of the Kubeflow run.
+        store: URI under which runs are kept; every pod must see it. Empty takes the ConfigMap grokcore.
+        resume: auto goes on from the last checkpoint if there is one; never and require insist on none or one.
+        nodes: Number of pods that train together, as text.
+        gpu_type: Resource name of the accelerator.
+        gpu_count: Number of accelerators of each node, as text. 0 trains on the CPU.
+        cpu_limit: Processors of each node, as text.
+        memory_limit: Memory of each node, as text.
+        node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+        tolerations: Taints that the training tolerates, as a list of Kubernetes tolerations.
+        queue: LocalQueue of Kueue to wait in. Empty takes the ConfigMap grokcore of the namespace, else none.
+        runtime: TrainingRuntime of the namespace that the job is made of.
+        compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
+    """
+
+    def train(**inputs: Any) -> dsl.PipelineTask:
+        launcher = train_model_trainjob(
+            store=store,
+            run_key=run_key,
+            resume=resume,
+            nodes=nodes,
+            gpu_type=gpu_type,
+            gpu_count=gpu_count,
+            cpu_limit=cpu_limit,
+            memory_limit=memory_limit,
+            node_selector=node_selector,
+            tolerations=tolerations,
+            queue=queue,
+            runtime=runtime,
+            image=TRAINER,
+            **inputs,
+        )
+        settle(launcher, LAUNCHER, cache=False)  # the store keeps what is done, and a job what is being done
+        return launch_trainjobs(launcher)
+
+    carry_out(
+        "grokking-experiment-trainjob",
+        train,
+        preset=preset,
+        overrides=overrides,
+        seed=seed,
+        compare_run_uris=compare_run_uris,
+    )
