@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+import grokcore
 from components import images
+from grokcore.training.processes import torchrun
 from pipelines.settings import METRICS_PORT
 from tests.manifests.kustomize import container_of, job_of, training_runtime, with_components
 
@@ -26,6 +28,12 @@ def test_it_is_the_one_that_launchers_ask_for() -> None:
     assert found["metadata"]["name"] == "grokcore-deepspeed"
     assert found["spec"]["mlPolicy"] == {"numNodes": 1, "torch": {}}
     assert job_of(found)["metadata"]["labels"] == {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+
+
+def test_it_runs_the_command_line_through_torchrun_and_keeps_its_exit_codes() -> None:
+    command = container_of(runtime())["command"]
+    assert command[:2] == ["python3", "-m"]
+    assert command[2:] == [torchrun.__name__, "--module", grokcore.__name__]
 
 
 def test_it_runs_the_image_of_the_components() -> None:

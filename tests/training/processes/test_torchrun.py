@@ -59,7 +59,6 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         (("2", "2"), 2, "exit code 2"),
         (("0", "75"), 75, "process 1 ended with exit code 75"),
         (("0", "-9"), 75, "process 1 ended with SIGKILL"),
-        (("1", "0"), 1, "process 0 ended with exit code 1"),
     ],
 )
 def test_its_exit_code_is_that_of_its_processes(tmp_path: Path, codes: tuple[str, str], wanted: int, said: str) -> None:
