@@ -212,7 +212,7 @@ def _remove_schedule(options: argparse.Namespace) -> None:
     if options.json:
         _print_json({"name": name, "removed": number})
     else:
-        print(f"removed {number} schedules called {name}" if number != 1 else f"removed schedule {name}")
+        print(f"removed schedule {name}" if number else f"there is no schedule {name}: nothing was removed")
 
 
 def _package(options: argparse.Namespace) -> PipelinePackage:

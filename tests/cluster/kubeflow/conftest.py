@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[3]
 PRISM = ROOT / ".tools" / "node_modules" / ".bin" / "prism"
 DESCRIPTION = ROOT.parent / "shared" / "contracts" / "kfp_v2beta1.prism.json"
 TOKEN = "t0ken-of-a-test"  # noqa: S105
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def _fresh(
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("grokcore.cluster.kubeflow.submitting.CLOCK_STEP", 0.0)
+    monkeypatch.setattr("grokcore.cli.kubeflow.commit_of_code", lambda: COMMIT)  # it may move while tests run
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n")
     return Kubeflow(server, host, token_file, checked)
