@@ -18,7 +18,9 @@ def carry_out(
     preset: str,
     overrides: str,
     seed: int,
+    gpu_count: str,
     compare_run_uris: list,
+    nodes: str = "1",
 ) -> None:
     """Resolve, generate, train, evaluate, report.
 
@@ -26,7 +28,7 @@ def carry_out(
         pipeline: its name, as it announces its end.
         train: makes the task that trains, from `spec` and `dataset`, and settles it.
     """
-    experiment = resolve_experiment(preset=preset, overrides=overrides, seed=seed)
+    experiment = resolve_experiment(preset=preset, overrides=overrides, seed=seed, gpu_count=gpu_count, nodes=nodes)
     settle(experiment, VALIDATION, cache=False)  # takes a second, and a preset may change with the image
 
     data = generate_dataset(task=experiment.outputs["task"])

@@ -69,7 +69,9 @@ def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int 
     """
     changes: dict[str, Any] = {}
     training = spec.training
-    on_gpu = resolve_device(training.device) == "cuda" if gpu_count is None else gpu_count > 0
+    on_gpu = resolve_device(training.device) == "cuda"
+    if gpu_count is not None:
+        on_gpu = gpu_count > 0 and training.device != "cpu"
     if training.precision == "auto":
         changes["precision"] = "bf16" if on_gpu or cpu_computes_bf16() else "fp32"
     if training.engine == "auto":
@@ -79,17 +81,28 @@ def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int 
     return spec.model_copy(update={"training": training.model_copy(update=changes)}) if changes else spec
 
 
-def parse_gpu_count(text: str) -> int | None:
-    """The number that a form's field holds; None for an empty one, which leaves it to this machine.
+def resolve_elsewhere(spec: ExperimentSpec, *, gpu_count: str, nodes: str = "1") -> ExperimentSpec:
+    """As `resolve`, for a training on other machines, as a form says it in text.
+
+    Args:
+        gpu_count: GPUs of each node, 0 for none; empty takes this machine for all of them.
+        nodes: how many there are, with one process for each GPU, or one without.
 
     Raises:
-        InputError: it is no number.
+        InputError: one of them is no such number.
     """
-    if not text.strip():
-        return None
-    if not (text.strip().isascii() and text.strip().isdigit()):
-        raise InputError(f"gpu_count={text!r} must be a number of GPUs, 0 for none, or empty")
-    return int(text)
+    count = None if not gpu_count.strip() else _number("gpu_count", gpu_count, least=0)
+    together = _number("nodes", nodes, least=1)
+    if count is None:
+        return resolve(spec, devices=None if together == 1 else together)
+    return resolve(spec, devices=together * max(1, count), gpu_count=count)
+
+
+def _number(name: str, text: str, *, least: int) -> int:
+    stripped = text.strip()
+    if not (stripped.isascii() and stripped.isdigit() and int(stripped) >= least):
+        raise InputError(f"{name}={text!r} must be a whole number from {least} on")
+    return int(stripped)
 
 
 def check_hardware(spec: ExperimentSpec, *, processes: int | None = None) -> None:

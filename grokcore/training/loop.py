@@ -223,7 +223,7 @@ class Trainer:
         self.times.waited(steps, seconds)
         try:
             train, splits = self.probes.measure(
-                self.model, lambda: autocast(training.precision, self.device), check_stop=stop.check
+                self.state.whole.computing, lambda: autocast(training.precision, self.device), check_stop=stop.check
             )
         except StoppedError:
             return None

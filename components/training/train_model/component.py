@@ -19,7 +19,7 @@ def train_model(
     """Train a model far past overfitting, and record every evaluation on the way.
 
     Checkpoints go to the store while it trains, where a retry finds them: Kubeflow drops the artifacts of a failed
-    task. They never become artifacts themselves.
+    task. They never become artifacts themselves. With the engine deepspeed, every GPU of this task's pod trains.
 
     Args:
         spec: The experiment as JSON, the output `spec` of resolve_experiment.
@@ -35,7 +35,6 @@ def train_model(
         run_uri: Where the run lies: {store}/runs/{run_id}/{run_key}.
         exit_reason: Why training ended, for example "budget_steps" or "grokked".
     """
-    import grokcore
     from grokcore.spec import load_spec
     from grokcore.stage import stage
     from grokcore.storage.artifacts import collect_run
@@ -43,13 +42,14 @@ def train_model(
     from grokcore.telemetry import JOURNAL, read_journal
     from grokcore.telemetry.scalars import run_scalars
     from grokcore.telemetry.signpost import signpost
+    from grokcore.training.processes.everywhere import train_on_all_devices
 
     with stage("train"):  # until it is known where the run lies
         experiment = load_spec(spec, allow_files=False)
         place = run_place(store, experiment.run_id, run_key) or run.path
         print(signpost(place, experiment.run_id), flush=True)
     with stage("train", place):
-        result = grokcore.train_model(
+        result = train_on_all_devices(
             experiment, dataset.path, place, resume=resume, stop_with_parent=True, notify=print
         )
         directory = collect_run(place, run.path, model.path)

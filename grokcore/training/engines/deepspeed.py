@@ -1,8 +1,8 @@
 """The optimiser step by DeepSpeed: one process per device, each on its share of every batch.
 
-With fp16 and bf16 DeepSpeed trains fp32 weights of its own, here called masters, and the model computes with copies of
-them in that format; operations that need fp32 (norms, softmax, the loss) get it from autocast as under the native
-engine. ZeRO divides the masters and the optimiser's state among the processes.
+With fp16 and bf16 DeepSpeed trains fp32 weights of its own, here called masters, and the model's are copies of them in
+that format. It computes with these in the operations of the native engine: in fp32, and in autocast where that has no
+need of it. ZeRO divides the masters and the optimiser's state among the processes.
 
 What happens at a step that must not be applied is decided here as the native engine decides it: the loss scale is ours
 and handed to DeepSpeed for each step, and where a spec asks for the consequences of a gradient that is no number,
@@ -32,10 +32,29 @@ from grokcore.training.projections import PROJECTIONS
 from grokcore.training.state import TrainingState
 
 
+class Widened(nn.Module):
+    """A model that computes with its weights in fp32, whatever they are kept in.
+
+    What is no matrix product, a decay rate raised to powers above all, wants more digits than fp16 has, and the kernels
+    that compute it want one format.
+    """
+
+    def __init__(self, model: SequenceModel) -> None:
+        super().__init__()
+        self.model = model
+        self.shares_prefixes = model.shares_prefixes
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """The model's own result."""
+        wide = {name: weight.float() for name, weight in self.model.named_parameters()}
+        logits: Tensor = torch.func.functional_call(self.model, wide, inputs)
+        return logits
+
+
 class Objective(nn.Module):
     """From row numbers to the loss on those examples: what DeepSpeed is given to train."""
 
-    def __init__(self, model: SequenceModel, examples: Examples, training: TrainingSpec, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, examples: Examples, training: TrainingSpec, device: torch.device) -> None:
         super().__init__()
         self.model = model
         self._examples, self._training, self._device = examples, training, device
@@ -60,6 +79,8 @@ def initialize(
 ) -> tuple[Any, Masters]:
     """DeepSpeed's engine around a model and our optimiser, and the fp32 weights that it trains.
 
+    `masters.computing` is the model to evaluate.
+
     All processes of the group have to call it, with the same model. It leaves the model's weights as they were, rounded
     where the precision says so; the masters are not rounded.
     """
@@ -78,9 +99,10 @@ def initialize(
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     for one in optimizer.param_groups:
         one["lr"] = 0.0  # DeepSpeed takes a step with gradients of 0 to see the optimiser's state come into being
+    computing = model if training.precision == "fp32" else Widened(model)
     with lost_peers():
         engine, *_ = deepspeed.initialize(
-            model=Objective(model, examples, training, device),
+            model=Objective(computing, examples, training, device),
             optimizer=optimizer,
             config=deepspeed_config(training, processes=group.world_size),
             dist_init_required=False,
@@ -88,7 +110,7 @@ def initialize(
     for name, buffer in buffers.items():  # rotary tables and the like: constants, which lose by rounding
         owner, _, last = name.rpartition(".")
         model.get_submodule(owner).register_buffer(last, buffer, persistent=_persists(model.get_submodule(owner), last))
-    masters = Masters(model, optimizer, weights, engine, stage=training.zero_stage, group=group)
+    masters = Masters(model, computing, optimizer, weights, engine, stage=training.zero_stage, group=group)
     masters.reset(exact)
     return engine, masters
 

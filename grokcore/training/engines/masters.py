@@ -28,6 +28,7 @@ class Masters:
     def __init__(
         self,
         model: nn.Module,
+        computing: nn.Module,
         optimizer: Optimizer,
         weights: Sequence[Tensor],
         engine: Any,
@@ -36,6 +37,7 @@ class Masters:
         group: Group,
     ) -> None:
         self._model, self._optimizer, self._engine, self._group = model, optimizer, engine, group
+        self.computing = computing
         self.weights = list(weights)
         self._divided = stage > 0
         optimizer.prepare()

@@ -12,7 +12,13 @@ from grokcore.training.optimizers.optimizer import Optimizer
 
 
 class Whole(Protocol):
-    """Weights in fp32 as `model.NAME`, the optimiser's state as `optimizer.NUMBER.NAME`, as its state_dict counts."""
+    """Weights in fp32 as `model.NAME`, the optimiser's state as `optimizer.NUMBER.NAME`, as its state_dict counts.
+
+    Attributes:
+        computing: the model to evaluate, which computes with what is trained.
+    """
+
+    computing: nn.Module
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it, where it is or copied."""
@@ -35,6 +41,7 @@ class InPlace:
 
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self._model, self._optimizer = model, optimizer
+        self.computing = model
 
     def tensors(self) -> dict[str, Tensor]:
         tensors = {

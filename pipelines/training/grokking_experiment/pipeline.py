@@ -60,5 +60,6 @@ def grokking_experiment(
         preset=preset,
         overrides=overrides,
         seed=seed,
+        gpu_count=gpu_count,
         compare_run_uris=compare_run_uris,
     )

@@ -78,5 +78,7 @@ def grokking_experiment_trainjob(
         preset=preset,
         overrides=overrides,
         seed=seed,
+        gpu_count=gpu_count,
+        nodes=nodes,
         compare_run_uris=compare_run_uris,
     )

@@ -1,7 +1,7 @@
 """What each process of a group does in these tests: one training after another, so that they start only once.
 
-`python members.py PLAN` with a file that holds {"out": ..., "trainings": {name: {"data": ..., "overrides": [...]}}, ...}.
-Each process writes its outcomes, and what it was told, to OUT/outcomes-RANK.json.
+`python members.py PLAN`, a file that holds {"out": ..., "trainings": {name: {"data": ..., "overrides": [...]}}}. Each
+process writes its outcomes, and what it was told, to OUT/outcomes-RANK.json.
 """
 
 from __future__ import annotations

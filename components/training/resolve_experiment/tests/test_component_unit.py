@@ -5,6 +5,7 @@ import pytest
 
 from components.training.resolve_experiment import resolve_experiment
 from grokcore.spec import load_spec
+from grokcore.spec.hardware import cpu_computes_bf16
 
 resolve = resolve_experiment.python_func
 
@@ -43,3 +44,32 @@ def test_a_preset_is_never_read_from_a_path(tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit):
         resolve(str(file), "", 0)
     assert "there is no preset" in capsys.readouterr().err
+
+
+AUTO = "name: inline\ntraining: {max_steps: 5}"
+
+
+@pytest.mark.parametrize(
+    ("gpu_count", "nodes", "precision", "engine"),
+    [("1", "1", "bf16", "native"), ("4", "1", "bf16", "deepspeed"), ("1", "2", "bf16", "deepspeed")],
+)
+def test_what_is_left_to_the_hardware_is_decided_for_the_gpus_of_the_training_and_not_for_this_node(
+    gpu_count: str, nodes: str, precision: str, engine: str
+):
+    spec, *_ = resolve(AUTO, "", 0, gpu_count, nodes)
+    training = json.loads(spec)["training"]
+    assert (training["precision"], training["engine"]) == (precision, engine)
+
+
+def test_without_gpus_one_node_trains_by_itself_and_two_together():
+    alone, together = (json.loads(resolve(AUTO, "", 0, "0", nodes)[0])["training"] for nodes in ("1", "2"))
+    assert (alone["engine"], together["engine"]) == ("native", "deepspeed")
+    assert alone["precision"] == ("bf16" if cpu_computes_bf16() else "fp32")
+
+
+@pytest.mark.parametrize(("gpu_count", "nodes", "named"), [("two", "1", "gpu_count"), ("1", "0", "nodes")])
+def test_a_count_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], gpu_count: str, nodes: str, named: str):
+    with pytest.raises(SystemExit) as exit_:
+        resolve(AUTO, "", 0, gpu_count, nodes)
+    assert exit_.value.code == 2
+    assert named in capsys.readouterr().err

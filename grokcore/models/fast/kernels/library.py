@@ -49,11 +49,13 @@ class Kernels:
 
     def call(self, name: str, dtype: torch.dtype, *arguments: Tensor | int | float) -> None:
         """Call a function on contiguous or strided memory; it writes into the tensors it is given."""
-        getattr(self._library, f"{name}_{_TYPES[dtype]}")(*map(_argument, arguments))
+        getattr(self._library, f"{name}_{_TYPES[dtype]}")(*(_argument(value, dtype) for value in arguments))
 
 
-def _argument(value: Tensor | int | float) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double:
+def _argument(value: Tensor | int | float, dtype: torch.dtype) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double:
     if isinstance(value, Tensor):
+        if value.dtype is not dtype and value.is_floating_point():  # it would be read, and written, beyond its end
+            raise TypeError(f"a kernel for {dtype} was given a tensor of {value.dtype}")
         return ctypes.c_void_p(value.data_ptr())
     return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_double(value)
 
