@@ -132,6 +132,7 @@ def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
             "from grokcore.cli import main; main(['pipeline', 'compile']); import grokcore.cluster.kubeflow.waiting",
             {"torch", "transformers", "kfp", "kfp_server_api", "kubernetes", "numpy", "urllib3"},
         ),
+        ("import grokcore.cluster.trainjobs", {"torch", "transformers", "kfp", "kubernetes", "boto3", "urllib3"}),
         ("from grokcore.sweeps import run_sweep", {"torch", "transformers", "kfp", "optuna", "bokeh", "boto3"}),
     ],
 )
