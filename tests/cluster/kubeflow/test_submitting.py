@@ -150,7 +150,7 @@ def test_again_starts_anew_whatever_there_is(kubeflow: Kubeflow, capsys: pytest.
         ["--param", "run_key=2026-11-22"],
         ["--param", "store=s3://lab/other"],
         ["--param", "seed=1"],
-        ["--commit", "0123456789abcdef"],
+        ["--commit", "fedcba9876543210"],
     ],
 )
 def test_another_request_is_another_run(changed: list[str], direct: Kubeflow) -> None:
