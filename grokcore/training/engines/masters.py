@@ -28,7 +28,7 @@ class Masters:
     def __init__(
         self,
         model: nn.Module,
-        computing: nn.Module,
+        computing: Any,
         optimizer: Optimizer,
         weights: Sequence[Tensor],
         engine: Any,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ class Whole(Protocol):
         computing: the model to evaluate, which computes with what is trained.
     """
 
-    computing: nn.Module
+    computing: Any
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it, where it is or copied."""
@@ -41,7 +41,7 @@ class InPlace:
 
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self._model, self._optimizer = model, optimizer
-        self.computing = model
+        self.computing: Any = model
 
     def tensors(self) -> dict[str, Tensor]:
         tensors = {
