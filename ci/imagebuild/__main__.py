@@ -66,7 +66,9 @@ def main(argv: list[str]) -> int:
 
 
 def build_all(options: argparse.Namespace, wanted: list[Image], more: tuple[str, ...]) -> int:
-    engine = find_engine(options.engine)
+    engine = find_engine(options.engine or ("podman" if options.check else ""))
+    if options.check and engine.name == "docker":
+        raise InputError("--check runs what it has built by podman: give --engine podman")
     sources = _sources(options)
     for image in wanted:
         seconds = build(engine, image, sources, more)

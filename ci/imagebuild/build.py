@@ -13,7 +13,7 @@ from pathlib import Path
 from ci.imagebuild.engines import Engine
 from ci.imagebuild.images import ROOT, Image, revision
 from grokcore import __version__
-from grokcore.errors import InputError
+from grokcore.errors import GrokcoreError, InputError
 
 _CA, _WHEELS = "/run/secrets/ca", "/wheels"
 """Where a step of the build finds the certificate authority and the directory of wheels."""
@@ -103,5 +103,12 @@ def build(engine: Engine, image: Image, sources: Sources, more: tuple[str, ...] 
     """Build an image into the engine's storage, and return the seconds that it took."""
     start = time.monotonic()
     with build_arguments(image, sources, more) as arguments:
-        engine.build(arguments, ROOT)
+        try:
+            engine.build(arguments, ROOT)
+        except GrokcoreError as error:
+            if image.name == "runtime" and not (sources.index or sources.extra_indexes or sources.find_links):
+                raise GrokcoreError(
+                    f"{error}; torch's CPU build may need --extra-index URL or --find-links DIR"
+                ) from None
+            raise
     return time.monotonic() - start

@@ -107,6 +107,22 @@ def test_what_cannot_be_is_refused_in_a_line(options: list[str], said: str, caps
     assert said in capsys.readouterr().err
 
 
+def test_a_build_that_fails_says_where_torch_may_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
+    """With a base that is not there, so that nothing is pulled or built."""
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT"):
+        monkeypatch.delenv(name, raising=False)
+    missing = ["--base", "localhost/no-such-base:1", "--builder", "localhost/no-such-base:1", "--tag", "never"]
+    options = ["--engine", working_engine(), "--image", "runtime", *missing, "--", "--pull-never"]
+
+    assert main(options) == 1
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert said.startswith("ci/build-images: podman build failed with ")
+    assert said.endswith("torch's CPU build may need --extra-index URL or --find-links DIR")
+    assert main(["--check", "--engine", "docker"]) == 2
+
+
 def test_an_engine_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     for options, said in ((["--engine", "docker"], "docker does not work here"), ([], "no docker (with its daemon)")):
@@ -183,6 +199,7 @@ def test_a_push_writes_the_digest_that_the_registry_knows(
     assert expected in capfd.readouterr().out
     pulled = subprocess.run(["podman", "pull", "-q", expected], capture_output=True, text=True, check=False)
     assert pulled.returncode == 0, pulled.stderr
+    subprocess.run(["podman", "rmi", "--force", expected], check=True, capture_output=True)
 
 
 @pytest.mark.containers
