@@ -13,8 +13,8 @@ import yaml
 from tests.manifests.kustomize import (
     KUBECTL,
     MANIFESTS,
-    NODE_KUSTOMIZE,
     OLDER,
+    OLDER_KUSTOMIZE,
     SETTINGS,
     build,
     components,
@@ -81,7 +81,7 @@ def _tolerations_apart(runtime: dict[str, Any]) -> tuple[list[Any], str]:
 
 @pytest.mark.parametrize("folder", ["base", "overlays/dev", "overlays/prod", "gitops"])
 def test_an_older_kustomize_builds_the_same(folder: str) -> None:
-    if not NODE_KUSTOMIZE.is_file():
+    if not OLDER_KUSTOMIZE.is_file():
         pytest.skip("no kustomize in .tools: run ci/tools")
     if not shutil.which("kubectl"):
         pytest.skip("no kubectl here to compare with")
