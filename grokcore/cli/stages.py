@@ -43,7 +43,7 @@ def _launched(options: argparse.Namespace, stop: StopRequest) -> Iterator[None]:
     """Heed the launcher of this training, if there is one, and leave word of a failure where it looks."""
     from grokcore.training.heartbeat import is_launched, stop_without_launcher
 
-    if not is_launched() or rank_of_environment().rank:  # the others stop with process 0
+    if not is_launched():
         yield
         return
     with stage("train", options.out), stop_without_launcher(options.out, stop, notify=say):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
+from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.storage.store import encode_json
 from grokcore.training.signals import StopRequest
@@ -70,9 +71,16 @@ class Heartbeat:
         self._run.write(HEARTBEAT, encode_json(record))
 
 
+def forget_launcher(run: Store) -> None:
+    """Remove what launcher and training have told each other, once the run is trained."""
+    for key in (HEARTBEAT, ABANDONED):
+        with suppress(GrokcoreError):
+            run.delete(key)
+
+
 def is_launched() -> bool:
     """Whether this process trains for a launcher, and is the one of its processes that speaks for the run."""
-    return PATIENCE_VARIABLE in os.environ and os.environ.get("RANK", "0") == "0"
+    return PATIENCE_VARIABLE in os.environ and rank_of_environment().rank == 0
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from grokcore.storage import Store, open_store
 from grokcore.storage.layout import RUN_KEY_VARIABLE, dataset_uri, run_place
 from grokcore.telemetry.follow import follow
 from grokcore.training import TrainResult
-from grokcore.training.heartbeat import BEAT_SECONDS, PATIENCE_SECONDS, PATIENCE_VARIABLE, Heartbeat
+from grokcore.training.heartbeat import BEAT_SECONDS, PATIENCE_SECONDS, PATIENCE_VARIABLE, Heartbeat, forget_launcher
 from grokcore.training.place import Resume, check_place
 from grokcore.training.signals import stop_on_signal
 
@@ -143,7 +143,9 @@ class _Launcher:
             state = self._follow(job)
         if state.phase == "failed":
             raise failure_of(self._api, self._name, state, self._store)
-        return result_of(self._name, self._store)
+        result = result_of(self._name, self._store)
+        forget_launcher(self._store)
+        return result
 
     def _job(self, owner: Json | None) -> Json:
         """The run's job: the one that is there, if it can still be of use, or a new one."""

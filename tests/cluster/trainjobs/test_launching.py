@@ -45,17 +45,18 @@ def refuse(launch: Launch) -> str:
 
 
 def test_a_run_is_trained_and_what_it_says_comes_back(
-    namespace: Kubernetes, launch: Make, said: Said, store_uri: str, smoke_spec: ExperimentSpec
+    namespace: Kubernetes, launch: Make, said: Said, s3_uri: str, smoke_spec: ExperimentSpec
 ):
     namespace.apply_runtime(PYTHON)
     lines: list[dict[str, Any]] = []
-    asked = launch(store_uri, on_evaluation=lines.append)
+    asked = launch(s3_uri, on_evaluation=lines.append)
     result = launch_training(asked)
     assert (result.run_uri, result.exit_reason, result.step) == (asked.run, "budget_steps", 60)
     assert (lines[0]["step"], lines[-1]["step"]) == (0, 60)
-    assert read_manifest(open_store(asked.run)).dataset.uri == f"{store_uri}/datasets/{smoke_spec.dataset_id}"
-    open_dataset(f"{store_uri}/datasets/{smoke_spec.dataset_id}", smoke_spec.dataset_id)
+    assert read_manifest(open_store(asked.run)).dataset.uri == f"{s3_uri}/datasets/{smoke_spec.dataset_id}"
+    open_dataset(f"{s3_uri}/datasets/{smoke_spec.dataset_id}", smoke_spec.dataset_id)
     assert namespace.count("create") == 1
+    assert not list(open_store(asked.run).files("launcher"))
     assert said.has("trains")
     assert said.has("its pods are running")
 
@@ -160,14 +161,13 @@ def test_a_run_that_is_done_is_collected_without_another_job(trained: None, name
     assert namespace.count("create") == 1
 
 
-def test_a_raised_budget_goes_on_in_a_new_job(trained: None, namespace: Kubernetes, launch: Make, said: Said):
+def test_a_raised_budget_is_trained_in_a_new_job(trained: None, namespace: Kubernetes, launch: Make, said: Said):
     namespace.apply_runtime(ends_with(0))
     launch_training(launch())
-    namespace.apply_runtime(PYTHON)
-    result = launch_training(launch(spec=load_spec("smoke", ["training.max_steps=80"])))
-    assert result.step == 80
-    assert namespace.count("create") == 2
-    assert read_manifest(open_store(result.run_uri)).resumes == 1
+    launch_training(launch(spec=load_spec("smoke", ["training.max_steps=80"])))
+    assert (namespace.count("create"), namespace.count("delete")) == (2, 1)
+    assert load_spec(only(namespace)["spec"]["trainer"]["args"][1]).training.max_steps == 80
+    assert said.has("has ended before")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from grokcore.errors import EXIT_STOPPED
 from grokcore.spec import ExperimentSpec, load_spec
+from grokcore.stage import Failure
 from grokcore.storage.layout import run_uri
 from grokcore.telemetry import read_manifest
 from tests.cluster.trainjobs.conftest import PYTHON, WAITS
@@ -89,3 +90,6 @@ def test_a_job_without_a_launcher_saves_and_ends_and_so_do_its_next_attempts(
     assert "nobody waits" in second.log.read_text()
     (run,) = store.glob("runs/*/key")
     assert read_manifest(run).exit_reason == "stopped"
+    failure = Failure.read(run / "error.json")
+    assert failure is not None
+    assert (failure.stage, failure.exit_code) == ("train", EXIT_STOPPED)
