@@ -116,7 +116,7 @@ class Group:
         for sender in range(self.world_size):
             found = self.tell(None if error is None else encode_error(error), sender=sender)
             if found is not None:
-                failure = error if error is not None and sender == self.rank else decode_error(found)
+                failure = decode_error(found)
                 failure.said = not self.leads
                 raise failure
 

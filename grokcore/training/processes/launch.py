@@ -77,7 +77,7 @@ def launch(
 def _wait(children: Sequence[subprocess.Popen[bytes]], stop: StopRequest, notify: Callable[[str], None]) -> int:
     asked = False
     failed_at: float | None = None
-    while any(child.poll() is None for child in children):
+    while [child for child in children if child.poll() is None]:  # which asks every one of them
         now = time.monotonic()
         if failed_at is None and any(child.returncode not in (None, EXIT_OK) for child in children):
             failed_at = now

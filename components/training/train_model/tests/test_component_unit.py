@@ -8,7 +8,9 @@ from kfp import dsl
 
 from components.conftest import SmallRun
 from components.training.train_model import train_model
+from grokcore.spec import load_spec
 from grokcore.storage import open_store
+from grokcore.telemetry import read_manifest
 
 train = train_model.python_func
 
@@ -133,3 +135,35 @@ def test_the_first_line_of_the_log_says_how_to_follow_the_run(
     assert f"run {run_uri}" in first
     assert f"grokcore watch {run_uri}" in first
     assert first.endswith(f"?var-run={small_run.spec.run_id}")
+
+
+@pytest.fixture
+def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes on the CPU, as if this pod had two GPUs."""
+    pytest.importorskip("deepspeed")
+    monkeypatch.setattr("grokcore.training.processes.everywhere.processes_here", lambda spec: 2)
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_every_device_of_the_pod_trains_with_deepspeed(small_run: SmallRun, tmp_path: Path):
+    spec = load_spec("smoke", ["training.max_steps=20", "model.width=16", "training.engine=deepspeed"])
+    made = outputs(tmp_path)
+    run_uri, exit_reason = call(small_run._replace(spec=spec), made, store=str(tmp_path / "store"), run_key="a")
+    assert exit_reason == "budget_steps"
+    assert read_manifest(Path(run_uri)).hardware["processes"] == 2
+    assert {"config.json", "model.safetensors"} <= names(tmp_path / "model")
+    assert made.metrics.metadata["step"] == 20
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_what_several_processes_refuse_is_recorded_as_what_one_refuses(
+    small_run: SmallRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    spec = load_spec("smoke", ["training.max_steps=20", "model.width=16", "training.engine=deepspeed"])
+    with pytest.raises(SystemExit) as exit_:
+        call(small_run._replace(spec=spec), outputs(tmp_path), store=str(tmp_path), run_key="a", resume="require")
+    assert exit_.value.code == 2
+    error = json.loads((tmp_path / "runs" / spec.run_id / "a" / "error.json").read_text())
+    assert (error["kind"], error["exit_code"]) == ("bad input", 2)
+    assert "there is no run to resume" in error["message"]
+    assert "there is no run to resume" in capsys.readouterr().err
