@@ -115,6 +115,24 @@ def test_of_racing_promotions_one_wins_and_the_others_are_decided_anew(store_uri
         assert read_decision(loser.uri) == loser
 
 
+def test_an_entry_that_came_between_reading_and_writing_is_not_written_over(
+    store_uri: str, monkeypatch: pytest.MonkeyPatch
+):
+    late, early = decided(store_uri, candidate("late")), decided(store_uri, candidate("early"))
+    append = History.append
+
+    def append_after_the_other(history: History, entry: Entry) -> bool:
+        monkeypatch.setattr(History, "append", append)
+        assert promote(early).promoted == 1
+        return append(history, entry)
+
+    monkeypatch.setattr(History, "append", append_after_the_other)
+    result = promote(late)
+    assert (result.verdict, result.promoted, result.against) == ("keep", None, 1)
+    assert [entry.run_ids for entry in History(store_uri, "default").entries()] == [early.candidate.run_ids]
+    assert pointer(store_uri)["run_ids"] == list(early.candidate.run_ids)
+
+
 def test_when_all_of_them_are_better_the_pointer_ends_at_the_last(store_uri: str):
     promoted(store_uri, candidate("first"))
     decisions = [decided(store_uri, candidate(f"racer{number}", 0.4**number)) for number in (1, 2, 3)]

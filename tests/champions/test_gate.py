@@ -241,6 +241,8 @@ def test_equal_arguments_give_equal_judgements_whatever_the_order_of_the_seeds()
     candidate, champion = contender([1500, 3500, 1400, 3600, 2900], name="new"), contender(SLOW)
     turned = [side.model_copy(update={"seeds": side.seeds[::-1]}) for side in (candidate, champion)]
     assert judge(candidate, champion, RULES) == judge(*turned, RULES) == judge(candidate, champion, RULES)
+    few = [gains_of(*sides, 0.5, resamples=50) for sides in ((candidate, champion), turned, (candidate, champion))]
+    assert few[0] == few[1] == few[2]
 
 
 def test_a_judgement_survives_json():
