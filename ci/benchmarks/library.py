@@ -16,6 +16,7 @@ from grokcore.data.supervision import longest_row
 from grokcore.models import build_model, execution_choices, parameter_count
 from grokcore.spec import ExperimentSpec
 from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.processes.group import ALONE, group_of_processes
 from grokcore.training.record import flops_per_step
 
 
@@ -54,6 +55,7 @@ class Library:
             model,
             device=device,
             flops_per_step=flops_per_step(spec, dataset),
+            group=group_of_processes() if spec.training.engine == "deepspeed" else ALONE,
         )
         expected = parameter_count(spec.model, **sizes)
         self._outside_blocks = expected.total - expected.without_embeddings
