@@ -66,6 +66,8 @@ def test_an_installed_wheel_runs_the_pipeline_without_the_checkout(wheel: Path, 
     presets = run(environment / "bin" / "grokcore", "presets", cwd=tmp_path)
     assert presets.returncode == 0, presets.stderr
     assert "demo" in presets.stdout
+    pipelines = run(environment / "bin" / "grokcore", "pipeline", "compile", cwd=tmp_path)
+    assert "  grokking_experiment  " in pipelines.stdout, pipelines.stderr
     done = run(
         environment / "bin" / "grokcore",
         "run",

@@ -19,7 +19,7 @@ from grokcore.spec.loading import parse_yaml
 KEYS = ("runtime", "trainer")
 """What a lock file may name; the images are REGISTRY/grokcore-KEY."""
 
-_TAG, _DIGEST = r":(?P<tag>\w(?:[\w.-]{0,126}\w)?)", "@sha256:[0-9a-f]{64}"
+_TAG, _DIGEST = r"(?>:(?P<tag>\w(?:[\w.-]{0,126}\w)?))", "@sha256:[0-9a-f]{64}"
 _LOCKED = re.compile(rf"[^\s@]+?(?:{_TAG})?{_DIGEST}")
 _OURS = re.compile(
     rf"(?<![\w./:@-])(?:[\w.:-]+/)*grokcore-(?P<key>{'|'.join(KEYS)})(?:{_TAG}(?:{_DIGEST})?|{_DIGEST})(?![\w@-])"

@@ -66,6 +66,7 @@ def test_an_image_is_pinned_where_it_is_a_parameter_s_value_or_stands_in_source(
             "my-grokcore-trainer:1.0.0",
             "other/trainer:1.0.0",
             "grokcore-trainers:1.0.0",
+            f"{reference}@sha256:short",
         ],
     }
     pinned = with_images(parse_package(yaml.safe_dump(document), "it"), {"trainer": TRAINER})

@@ -46,6 +46,7 @@ def test_a_second_upload_of_the_same_content_does_nothing(
     first, second = upload(api, package), upload(api, package)
     assert (first.made, second.made) == (True, False)
     assert first.version == second.version
+    assert len(kubeflow.server.made("POST /apis/v2beta1/pipelines/upload_version")) == 1
     other = upload(api, other_package)
     assert other.made
     assert other.version.pipeline_id == first.version.pipeline_id
