@@ -24,7 +24,7 @@ def example_pipeline(
         run_key: Name under which this run is kept.
         gpu_count: Accelerators of each node, as text.
     """
-    experiment = resolve_experiment(preset=preset, overrides=overrides)
+    experiment = resolve_experiment(preset=preset, overrides=overrides, gpu_count=gpu_count, nodes="2")
     data = generate_dataset(task=experiment.outputs["task"])
     train_model_trainjob(
         spec=experiment.outputs["spec"],

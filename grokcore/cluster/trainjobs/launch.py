@@ -208,6 +208,7 @@ class _Launcher:
     def _prepare(self) -> None:
         """What must be so before a job is asked for, found out here and not by pods with GPUs."""
         spec, request = self._launch.spec, self._launch.request
+        request.check(spec)
         check_place(self._store, spec, "auto" if self._retry else self._launch.resume)
         if self._ask(lambda: self._api.get_runtime(request.runtime)) is None:
             raise InputError(

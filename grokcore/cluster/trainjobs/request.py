@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grokcore.errors import InputError
+from grokcore.spec import ExperimentSpec
+from grokcore.spec.hardware import check_shares
 
 RUNTIME = "grokcore-deepspeed"
 """The TrainingRuntime of manifests/components/trainjob."""
@@ -82,6 +84,26 @@ class JobRequest:
     @property
     def processes_per_node(self) -> int:
         return max(1, self.gpus)
+
+    def check(self, spec: ExperimentSpec) -> None:
+        """Refuse what cannot be trained on these nodes, before any of them is asked for.
+
+        Raises:
+            InputError: in one line, with what would be right.
+        """
+        training, together = spec.training, self.nodes * self.processes_per_node
+        if training.engine == "deepspeed":
+            check_shares(training, together)
+        elif together > 1:
+            raise InputError(
+                f"training.engine={training.engine} trains on one device, and nodes={self.nodes} with "
+                f"gpu_count={self.gpus} have {together}: override training.engine=deepspeed, or ask for one"
+            )
+        if not self.gpus and (training.precision == "fp16" or training.device == "cuda"):
+            raise InputError(
+                f"training.precision={training.precision} and training.device={training.device} need a GPU, and "
+                f"gpu_count=0: ask for GPUs, or override training.precision=bf16 training.device=auto"
+            )
 
     @property
     def resources(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from grokcore.cluster.trainjobs.api import TrainJobApi
 from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
 from grokcore.spec import load_spec
 from grokcore.stage import Failure
-from tests.cluster.trainjobs.conftest import PYTHON, QUICK, WAITS, Said, ends_with
+from tests.cluster.trainjobs.conftest import CPU, PYTHON, QUICK, WAITS, Said, ends_with
 from tests.servers.kubernetes import GROUP, Kubernetes, RefusalError
 
 JOBS = f"trainjobs.{GROUP}"
@@ -31,7 +31,8 @@ def test_bad_input_that_the_training_finds_comes_back_word_for_word_and_is_tried
     namespace: Kubernetes, launch: Make
 ):
     namespace.apply_runtime(PYTHON, max_restarts=3)
-    asked = launch(spec=load_spec("smoke", ["training.device=cuda"]))
+    request = replace(CPU, gpus=1)  # of which there is none in this pod
+    asked = launch(spec=load_spec("smoke", ["training.device=cuda"]), request=request)
     error = failure(asked)
     assert isinstance(error, InputError)
     assert "torch sees no CUDA GPU" in str(error)

@@ -79,7 +79,7 @@ def test_the_job_says_what_it_is_and_gets_what_was_asked_for(namespace: Kubernet
         runtime="",
         image="registry/trainer@sha256:" + 64 * "0",
     )
-    asked = launch(request=request)
+    asked = launch(request=request, spec=load_spec("smoke", ["training.engine=deepspeed"]))
     with pytest.raises(InputError, match="has left no run"):
         launch_training(asked)
     job = only(namespace)
@@ -243,6 +243,24 @@ def test_a_runtime_that_is_missing_names_what_to_apply(namespace: Kubernetes, la
 def test_data_of_another_task_are_refused_before_a_job_is_asked_for(namespace: Kubernetes, launch: Make):
     namespace.apply_runtime(PYTHON)
     assert "made for another task" in refuse(launch(spec=load_spec("smoke", ["task.seed=7"])))
+    assert namespace.count("create") == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "request_", "told"),
+    [
+        (["training.engine=native"], JobRequest(nodes=2), "have 2: override training.engine=deepspeed"),
+        (["training.engine=native"], JobRequest(gpus=4), "have 4: override training.engine=deepspeed"),
+        (["training.engine=deepspeed"], JobRequest(nodes=3, gpus=4), "cannot be shared by 12 processes"),
+        (["training.precision=fp16"], JobRequest(gpus=0), "need a GPU"),
+        (["training.device=cuda"], JobRequest(gpus=0), "need a GPU"),
+    ],
+)
+def test_what_its_nodes_could_not_train_is_refused_before_a_job_is_asked_for(
+    overrides: list[str], request_: JobRequest, told: str, namespace: Kubernetes, launch: Make
+):
+    namespace.apply_runtime(WAITS)
+    assert told in refuse(launch(spec=load_spec("smoke", overrides), request=request_))
     assert namespace.count("create") == 0
 
 
