@@ -29,7 +29,7 @@ from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.metrics.exposure import exposing, showing, write_final
 from grokcore.training.metrics.meter import RunMeter
 from grokcore.training.place import SPEC, Resume, TrainResult, check_place
-from grokcore.training.processes.following import await_beginning, follow, leading
+from grokcore.training.processes.following import await_beginning, follow, hear_end, leading
 from grokcore.training.processes.group import ALONE, Group, Order, group_of_processes
 from grokcore.training.record import flops_per_step, manifest_of, utc_now
 from grokcore.training.recorder import Recorder
@@ -113,12 +113,15 @@ def _follow(
     ended = await_beginning(group)
     if ended is not None:
         return ended
+    obstacle: GrokcoreError | None = None
     try:
         dataset = open_dataset(data, expected_id=spec.dataset_id)
     except GrokcoreError as error:
-        group.agree(type(error)(f"process {group.rank}: {error}"))
-        raise
-    group.agree(None)
+        obstacle = type(error)(f"process {group.rank}: {error}")
+    try:
+        group.agree(obstacle)
+    except GrokcoreError:
+        return hear_end(group)
     return follow(_trainer(spec, dataset, device, lambda line: None, group), group)
 
 

@@ -26,6 +26,16 @@ def await_beginning(group: Group) -> TrainResult | None:
     return None if order is Order.BEGIN else _end(group)
 
 
+def hear_end(group: Group) -> TrainResult:
+    """Wait until the leader says how the training ends, which is all that it orders any more.
+
+    Raises:
+        GrokcoreError: its error.
+    """
+    group.next()
+    return _end(group)
+
+
 def follow(trainer: Trainer, group: Group) -> TrainResult:
     """Do this process's part of everything, until the leader ends it.
 
