@@ -1,0 +1,23 @@
+"""RWKV."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from grokcore.spec.models.base import Model
+
+
+class RWKV(Model):
+    """RWKV-4 (arXiv 2305.13048)."""
+
+    architecture: Literal["rwkv"] = "rwkv"
+    tie_embeddings: bool = Field(False, description="one matrix for embedding and head (RWKV's own choice: false)")
+    mlp_width: int | None = Field(None, ge=1, description="hidden width of the channel mixing; null is 4 x width")
+
+    @model_validator(mode="after")
+    def _at_least_two_layers(self) -> RWKV:
+        if self.layers < 2:
+            raise ValueError(f"layers={self.layers}: RWKV-4's initialisation divides by layers - 1, so it needs 2")
+        return self
