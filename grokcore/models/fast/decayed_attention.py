@@ -1,0 +1,110 @@
+"""Linear attention whose memory decays: what a gated recurrence adds up, written as a sum over the tokens seen.
+
+The state of a head is a matrix that forgets by a factor a_t and takes in an outer product with every token,
+  S_t = a_t S_(t-1) + k_t^T v_t,  o_t = q_t S_t,
+where a_t is one number for the whole head or one for each channel of its keys. Unrolled, with the summed logarithms
+b_t = log a_1 + ... + log a_t,
+  o_t = sum_(i <= t) (q_t * exp(b_t - b_i)) . k_i  v_i.
+Every exponent is at most 0, so that nothing overflows, however fast a gate forgets.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences
+
+BLOCK = 16
+"""Keys from which decays of channels are taken in blocks, so that no tensor has tokens x tokens x channels numbers."""
+
+
+def attend_decaying(
+    query: Tensor,
+    query_decay: Tensor,
+    key: Tensor,
+    value: Tensor,
+    decay: Tensor,
+    heads: int,
+    layout: Layout,
+    chosen: Chosen | None,
+    *,
+    groups: int | None = None,
+    itself: bool = True,
+) -> Tensor:
+    """sum_i (q_t * exp(b_t - b_i)) . k_i v_i for every token t, or for the chosen ones only, in fp32 at least.
+
+    Args:
+        query: (N, K) or (Q, K), the channels of one head after those of another; of G heads where there are groups.
+        query_decay: b_t of the queries, (N, H) or (Q, H) if heads decay as a whole, (N, K) or (Q, K) if channels do.
+        key: (N, K).
+        value: (N, V).
+        decay: b_i of the keys, as those of the queries. `sequences.running_sum` adds them up.
+        groups: number G of groups of heads that share queries and keys; None if each head has its own.
+        itself: whether a token takes from itself too, or only from those before it.
+
+    Returns:
+        (N, V) or (Q, V), in the precision of `value`.
+    """
+    asked = in_full(query, query_decay)
+    given = in_full(key, decay, value)
+    widths = [part.shape[1] for part in given]
+
+    def mix(asked_bqc: Tensor, given_btc: Tensor, invisible_bqt: Tensor) -> Tensor:
+        q, b_q = asked_bqc.split(widths[:2], dim=2)
+        k, b_k, v = given_btc.split(widths, dim=2)
+        hidden = (invisible_bqt if itself else _not_before(invisible_bqt))[:, None]
+        q, k = (by_heads(x, groups or heads) for x in (q, k))
+        b_q, b_k = (by_heads(b, heads) for b in (b_q, b_k))
+        if decay.shape[1] != heads:
+            weigh = _weights_at_once if chosen is not None else _weights_in_blocks
+            weights_bhqt = weigh(q, b_q, k, b_k, hidden)
+        else:
+            passed = (b_q - b_k.transpose(2, 3)).masked_fill(hidden, -torch.inf).exp()
+            scores = q @ k.transpose(2, 3)
+            if groups is not None:
+                scores = scores.repeat_interleave(heads // groups, dim=1)
+            weights_bhqt = scores * passed
+        return joined(weights_bhqt @ by_heads(v, heads))
+
+    mixed = over_sequences(mix, torch.cat(asked, dim=1), torch.cat(given, dim=1), layout, chosen)
+    return mixed.to(value.dtype)
+
+
+def _not_before(invisible_bqt: Tensor) -> Tensor:
+    """What cannot be seen, and the token itself, the last that can."""
+    following = torch.nn.functional.pad(invisible_bqt[..., 1:], (0, 1), value=True)
+    return invisible_bqt | following
+
+
+def _weights_at_once(q: Tensor, b_q: Tensor, k: Tensor, b_k: Tensor, hidden: Tensor) -> Tensor:
+    """sum_c q_tc k_ic exp(b_tc - b_ic), (B, H, Q, T), 0 where hidden (1 or B, 1, Q, T); q and b_q are (B, H, Q, C)."""
+    passed_bhqtc = (b_q[:, :, :, None] - b_k[:, :, None]).masked_fill(hidden[..., None], -torch.inf).exp()
+    return (q[:, :, :, None] * k[:, :, None] * passed_bhqtc).sum(-1)
+
+
+def _weights_in_blocks(q: Tensor, b_q: Tensor, k: Tensor, b_k: Tensor, hidden: Tensor) -> Tensor:
+    """The same of the last Q tokens, in a row.
+
+    Queries after a block of keys take the decay in two: from the key to the block's end, from there to the query.
+    """
+    queries, tokens = q.shape[2], k.shape[2]
+    if tokens <= BLOCK:
+        return _weights_at_once(q, b_q, k, b_k, hidden)
+    columns, first = [], tokens - queries
+    for begin in range(0, tokens, BLOCK):
+        end = min(begin + BLOCK, tokens)
+        near, far = max(begin - first, 0), max(end - first, 0)
+        keys, decays, unseen = k[:, :, begin:end], b_k[:, :, begin:end], hidden[..., begin:end]
+        parts = [q.new_zeros(*q.shape[:2], near, end - begin)]
+        if far > near:
+            here = (slice(None), slice(None), slice(near, far))
+            parts.append(_weights_at_once(q[here], b_q[here], keys, decays, unseen[:, :, near:far]))
+        if queries > far:
+            last = decays[:, :, -1:]
+            later = q[:, :, far:] * (b_q[:, :, far:] - last).clamp_max(0).exp()
+            kept = keys * (last - decays).exp()
+            parts.append((later @ kept.transpose(2, 3)).masked_fill(unseen[:, :, far:], 0))
+        columns.append(torch.cat(parts, dim=2))
+    return torch.cat(columns, dim=3)
