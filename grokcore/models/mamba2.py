@@ -87,6 +87,7 @@ ARCHITECTURE = Architecture[Mamba2](
     mixing="selective state space, decay per head set by the token",
     source="arXiv 2405.21060",
     block_parameters=block_parameters,
+    mlp_parameters=lambda spec: 0,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,
     state=lambda spec: inner_width(spec) * spec.state_size + convolved(spec) * (spec.conv_kernel - 1),

@@ -6,10 +6,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from grokcore.spec.models.mamba import Mamba
-from grokcore.spec.models.rwkv import RWKV
+from grokcore.spec.models.linear_attention import GLA, DeltaNet, LinearAttention, RetNet
+from grokcore.spec.models.mamba import Mamba, Mamba2
+from grokcore.spec.models.rwkv import RWKV, RWKV6
 from grokcore.spec.models.transformers import GPT2, LLaMA
 
-ModelSpec = Annotated[GPT2 | LLaMA | RWKV | Mamba, Field(discriminator="architecture")]
+ModelSpec = Annotated[
+    GPT2 | LLaMA | RWKV | Mamba | LinearAttention | RetNet | GLA | DeltaNet | Mamba2 | RWKV6,
+    Field(discriminator="architecture"),
+]
 
-__all__ = ["GPT2", "RWKV", "LLaMA", "Mamba", "ModelSpec"]
+__all__ = [
+    "GLA",
+    "GPT2",
+    "RWKV",
+    "RWKV6",
+    "DeltaNet",
+    "LLaMA",
+    "LinearAttention",
+    "Mamba",
+    "Mamba2",
+    "ModelSpec",
+    "RetNet",
+]

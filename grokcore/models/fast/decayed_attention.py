@@ -14,10 +14,21 @@ import torch
 from torch import Tensor
 
 from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences
+from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences, running_sum
 
 BLOCK = 16
 """Keys from which decays of channels are taken in blocks, so that no tensor has tokens x tokens x channels numbers."""
+
+
+FORGOTTEN = -50.0
+"""Log of a decay beyond which nothing remains: what is left weighs less than fp64 can tell beside the token's own. Sums
+of decays stay small enough in this way for the differences between them to be exact."""
+
+
+def summed_decay(log_decay: Tensor, layout: Layout) -> Tensor:
+    """b_t of every token: (N, C) -> (N, C), in fp32 at least."""
+    (full,) = in_full(log_decay)
+    return running_sum(full.clamp_min(FORGOTTEN), layout)
 
 
 def attend_decaying(
@@ -40,12 +51,12 @@ def attend_decaying(
         query_decay: b_t of the queries, (N, H) or (Q, H) if heads decay as a whole, (N, K) or (Q, K) if channels do.
         key: (N, K).
         value: (N, V).
-        decay: b_i of the keys, as those of the queries. `sequences.running_sum` adds them up.
+        decay: b_i of the keys, as those of the queries; from `summed_decay`.
         groups: number G of groups of heads that share queries and keys; None if each head has its own.
         itself: whether a token takes from itself too, or only from those before it.
 
     Returns:
-        (N, V) or (Q, V), in the precision of `value`.
+        (N, V) or (Q, V), in fp32 at least.
     """
     asked = in_full(query, query_decay)
     given = in_full(key, decay, value)
@@ -68,8 +79,7 @@ def attend_decaying(
             weights_bhqt = scores * passed
         return joined(weights_bhqt @ by_heads(v, heads))
 
-    mixed = over_sequences(mix, torch.cat(asked, dim=1), torch.cat(given, dim=1), layout, chosen)
-    return mixed.to(value.dtype)
+    return over_sequences(mix, torch.cat(asked, dim=1), torch.cat(given, dim=1), layout, chosen)
 
 
 def _not_before(invisible_bqt: Tensor) -> Tensor:

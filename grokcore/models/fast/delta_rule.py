@@ -27,7 +27,7 @@ def attend_by_delta_rule(
         rate: (N, H), beta.
 
     Returns:
-        (N, V) or (Q, V), in the precision of `value`.
+        (N, V) or (Q, V), in fp32 at least.
     """
     query_full, key_full, value_full, rate_full = in_full(query, key, value, rate)
     widths = [key.shape[1], value.shape[1]]
@@ -39,8 +39,7 @@ def attend_by_delta_rule(
         weights_bhqt = (by_heads(query_bqk, heads) @ k.transpose(2, 3)).masked_fill(invisible_bqt[:, None], 0)
         return joined(weights_bhqt @ u)
 
-    mixed = over_sequences(mix, query_full, torch.cat((key_full, added), dim=1), layout, chosen)
-    return mixed.to(value.dtype)
+    return over_sequences(mix, query_full, torch.cat((key_full, added), dim=1), layout, chosen)
 
 
 def _added(key: Tensor, value: Tensor, rate: Tensor, heads: int, layout: Layout) -> Tensor:

@@ -30,7 +30,7 @@ def attend_linearly(
         value: (N, D).
 
     Returns:
-        (N, D) or (Q, D), in the precision of `value`.
+        (N, D) or (Q, D), in fp32 at least.
     """
     query_full, key_full, value_full = in_full(query, key, value)
 
@@ -40,8 +40,7 @@ def attend_linearly(
         return joined(weights_bhqt @ v / (weights_bhqt.sum(-1, keepdim=True) + EPSILON))
 
     query_full, key_full = functional.elu(query_full) + 1, functional.elu(key_full) + 1
-    mixed = over_sequences(mix, query_full, torch.cat((key_full, value_full), dim=1), layout, chosen)
-    return mixed.to(value.dtype)
+    return over_sequences(mix, query_full, torch.cat((key_full, value_full), dim=1), layout, chosen)
 
 
 class LinearAttention(nn.Module):

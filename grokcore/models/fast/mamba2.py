@@ -12,9 +12,9 @@ from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.block import Block
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
-from grokcore.models.fast.decayed_attention import attend_decaying
+from grokcore.models.fast.decayed_attention import attend_decaying, summed_decay
 from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.sequences import in_full, running_sum
+from grokcore.models.fast.sequences import in_full
 
 
 class StateSpaceDuality(nn.Module):
@@ -68,7 +68,7 @@ class StateSpaceDuality(nn.Module):
         u, b, c = in_full(*convolved.split(self.sizes, dim=1))
         delta, z_full = in_full(delta, z)
         delta = functional.softplus(delta + self.delta_bias).clamp(*self.limits)
-        decay = running_sum(-self.a_log.exp() * delta, layout)
+        decay = summed_decay(-self.a_log.exp() * delta, layout)
         asked = (c, decay, u) if chosen is None else (chosen.of(c), chosen.of(decay), chosen.of(u))
         values = (u.unflatten(1, (self.heads, -1)) * delta[..., None]).flatten(1)
         y = attend_decaying(asked[0], asked[1], b, values, decay, self.heads, layout, chosen, groups=self.groups)

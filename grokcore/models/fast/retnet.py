@@ -16,6 +16,7 @@ from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.layout import Chosen, Layout
 from grokcore.models.fast.mixers import MLP
 from grokcore.models.fast.rotary import rotary
+from grokcore.models.fast.sequences import in_full
 
 
 class Retention(nn.Module):
@@ -44,7 +45,7 @@ class Retention(nn.Module):
         key_value = rotary(self.key_value(x), positions, width, size=size, base=self.rotary_base)
         key, value = key_value.split((width, 2 * width), dim=1)
         log_gamma = log_decays(self.heads, x.device)
-        asked_decay, decay = asked_at[:, None] * log_gamma, positions[:, None] * log_gamma
+        asked_decay, decay = ((at[:, None] * log_gamma).to(in_full(key)[0].dtype) for at in (asked_at, positions))
         mixed = attend_decaying(query / math.sqrt(size), asked_decay, key, value, decay, self.heads, layout, chosen)
         mixed = functional.layer_norm(mixed.unflatten(1, (self.heads, -1)), (2 * size,), eps=self.epsilon).flatten(1)
         result: Tensor = self.output(functional.silu(gate) * mixed)
@@ -52,8 +53,8 @@ class Retention(nn.Module):
 
 
 def log_decays(heads: int, device: torch.device) -> Tensor:
-    """(H,) log gamma, with gamma = 1 - 2^(-5 - h) for h = 0, 1, ... (equation 8)."""
-    return torch.log1p(-(2.0 ** (-5 - torch.arange(heads, device=device, dtype=torch.float64)))).float()
+    """(H,) log gamma in fp64, with gamma = 1 - 2^(-5 - h) for h = 0, 1, ... (equation 8)."""
+    return torch.log1p(-(2.0 ** (-5 - torch.arange(heads, device=device, dtype=torch.float64))))
 
 
 def block(config: Any, number: int) -> Block:

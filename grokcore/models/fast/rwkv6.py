@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -10,10 +11,10 @@ from torch.nn import functional
 
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
-from grokcore.models.fast.decayed_attention import attend_decaying
+from grokcore.models.fast.decayed_attention import FORGOTTEN, attend_decaying, summed_decay
 from grokcore.models.fast.layout import Layout
 from grokcore.models.fast.rwkv import RWKVBlock
-from grokcore.models.fast.sequences import in_full, running_sum
+from grokcore.models.fast.sequences import in_full
 from grokcore.models.fast.token_shift import token_before
 
 SHIFTS = 5
@@ -50,13 +51,13 @@ class TimeMixing(nn.Module):
         for_receptance, for_gate, for_key, for_value, for_decay = self._shifted(x, layout)
         key, value = self.key(for_key), self.value(for_value)
         (logit,) = in_full(self.decay + torch.tanh(for_decay @ self.decay_down) @ self.decay_up)
-        log_w = -logit.exp()
-        decay = running_sum(log_w, layout)
+        log_w = -logit.clamp_max(math.log(-FORGOTTEN)).exp()
+        decay = summed_decay(log_w, layout)
         receptance = self.receptance(for_receptance)
         before = attend_decaying(receptance, decay - log_w, key, value, decay, self.heads, layout, None, itself=False)
         r, u, k, v = in_full(receptance, self.bonus, key, value)
         itself = (r * u * k).unflatten(1, (self.heads, -1)).sum(2, keepdim=True) * v.unflatten(1, (self.heads, -1))
-        mixed = before + itself.flatten(1).to(value.dtype)
+        mixed = before + itself.flatten(1)
         if rows is not None:
             mixed, for_gate = functional.embedding(rows, mixed), functional.embedding(rows, for_gate)
         normed = functional.layer_norm(mixed.unflatten(1, (self.heads, -1)), (len(u) // self.heads,), eps=self.epsilon)
