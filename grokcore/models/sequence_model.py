@@ -31,7 +31,7 @@ class SequenceModel(nn.Module, ABC):
 
     Attributes:
         architecture: its name in the registry.
-        layers: number of blocks.
+        layers: how many blocks the stream runs through in evaluation; one that runs twice counts twice.
         vocabulary_size: number of tokens V.
     """
 
@@ -66,6 +66,16 @@ class SequenceModel(nn.Module, ABC):
     @property
     def shares_prefixes(self) -> bool:
         return self.why_unshared is None
+
+    def prepare(self, step: int) -> int:
+        """Draw on the host what a training step depends on beside its examples; before each, in training mode.
+
+        Without it, training steps compute what evaluation does.
+
+        Returns:
+            The same number for steps that launch the same work: what a recorded step is known by.
+        """
+        return 0
 
     @abstractmethod
     def unembed(self, hidden: Tensor) -> Tensor:

@@ -70,8 +70,7 @@ class Model(Spec):
             ),
             (
                 isinstance(self.sharing, SharedBlocks) and self.recurrence is not None,
-                "sharing.kind=blocks and recurrence both run the blocks again: set one of them to null (sharing for a "
-                "fixed depth, recurrence for a number of loops that may vary)",
+                "sharing.kind=blocks and recurrence both run the blocks again: set one of them to null",
             ),
             (
                 isinstance(self.sharing, SharedMLP) and not self.HAS_MLP,

@@ -34,7 +34,9 @@ class MemorySlots(Spec):
 
     kind: Literal["slots"] = "slots"
     slots: int = Field(64, ge=1, description="number of key-value pairs in a memory")
-    per: Literal["layer", "model"] = Field("layer", description="layer (each has its own memory) or model (one for all)")
+    per: Literal["layer", "model"] = Field(
+        "layer", description="layer (each has its own memory) or model (one for all)"
+    )
 
     def place(self, layer: int, layers: int) -> int:
         """Which memory a layer reads."""
