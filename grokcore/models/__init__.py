@@ -17,6 +17,7 @@ from grokcore.models.accounting import (
     resolved_layers,
     step_flops,
 )
+from grokcore.models.matching import built_spec, match_words
 from grokcore.models.registry import ARCHITECTURES
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ __all__ = [
     "SequenceModel",
     "SharedPrefixes",
     "build_model",
+    "built_spec",
     "decay_groups",
     "execution_choices",
     "forward_flops",
     "load_model",
+    "match_words",
     "parameter_count",
     "resolved_layers",
     "step_flops",

@@ -94,7 +94,7 @@ def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
             if layout is None:
                 return loaded_model(document, weights)
             if composed:
-                return _composed(layout, {**document, "model_type": kind}, weights)
+                return _composed(layout, {**_with_infinities(document), "model_type": kind}, weights)
             network = _construct(layout, _with_infinities(document))
             _assign(network, weights)
             return IMPLEMENTATIONS[implementation](network)

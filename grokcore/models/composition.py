@@ -54,6 +54,14 @@ class Composition:
         parts = {name: getattr(self, name) for name in _PARTS}
         return {name: part.model_dump(mode="json") for name, part in parts.items() if part is not None}
 
+    def words(self) -> dict[str, str | None]:
+        """Every part in a few words, what is off or zero left out; those that are not there as None."""
+        said: dict[str, str | None] = dict.fromkeys(_PARTS)
+        for name, part in self.written().items():
+            details = ", ".join(f"{key} {value}" for key, value in part.items() if key != "kind" and value)
+            said[name] = f"{part['kind']} ({details})" if details else part["kind"]
+        return said
+
     @property
     def shares_mlp(self) -> bool:
         return isinstance(self.sharing, SharedMLP)

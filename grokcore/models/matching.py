@@ -37,13 +37,23 @@ class Match:
 
     def words(self, spec: ModelSpec) -> str:
         """One line for people."""
-        chosen = f"{self.layers} layers" if spec.match_by == "depth" else f"width {self.width}"
+        chosen = _layers(self.layers) if spec.match_by == "depth" else f"width {self.width}"
         unit, scale = ("M parameters", 1e6) if spec.match == "parameters" else ("MFLOP a sequence", 1e6)
         return (
             f"model.match={spec.match}: {chosen} of {ARCHITECTURES[spec.architecture].title}, blocks of "
             f"{self.size / scale:.3g} {unit}, {self.size / self.reference - 1:+.1%} against the "
-            f"{self.reference / scale:.3g} of a GPT-2 of {spec.layers} layers and width {spec.width}"
+            f"{self.reference / scale:.3g} of a GPT-2 of {_layers(spec.layers)} and width {spec.width}"
         )
+
+
+def _layers(number: int) -> str:
+    return f"{number} layer{'' if number == 1 else 's'}"
+
+
+def match_words(spec: Any) -> str | None:
+    """What `match` chose, in one line for people; None with `match: layers`."""
+    found = match_of(spec)
+    return None if found is None else found.words(spec)
 
 
 def built_spec(spec: Any) -> Any:

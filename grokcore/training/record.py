@@ -15,7 +15,9 @@ import torch
 import grokcore
 from grokcore.data import Dataset
 from grokcore.data.supervision import input_length, longest_row
-from grokcore.models import execution_choices, parameter_count, resolved_layers, step_flops
+from grokcore.models import built_spec, execution_choices, match_words, parameter_count, step_flops
+from grokcore.models.composition import Composition
+from grokcore.models.stack import mean_passes
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.telemetry.manifest import DatasetReference, Manifest, ModelFacts
@@ -44,6 +46,7 @@ def manifest_of(
         vocabulary_size=dataset.info.vocabulary_size,
         sequence_length=longest_row(dataset.info.sequence_length),
     )
+    match = match_words(spec.model)
     return Manifest(
         run_id=spec.run_id,
         name=spec.name,
@@ -58,7 +61,11 @@ def manifest_of(
         },
         git=_git(),
         choices=_choices(spec),
-        execution={"prefix_sharing": prefix_sharing, **execution_choices(spec.model, device.type)},
+        execution={
+            "prefix_sharing": prefix_sharing,
+            **execution_choices(spec.model, device.type),
+            **({} if match is None else {"match": match}),
+        },
         model=ModelFacts(
             parameters=size.total,
             parameters_without_embeddings=size.without_embeddings,
@@ -73,8 +80,13 @@ def manifest_of(
 
 def _choices(spec: ExperimentSpec) -> dict[str, Any]:
     """Everything that could confound a comparison, under one flat name each."""
+    built, composition = built_spec(spec.model), Composition.of(spec.model)
     choices = {**identity_of(spec.model), **identity_of(spec.training)}
-    choices |= {"seed": spec.seed, "blocks": resolved_layers(spec.model)}
+    choices |= {"seed": spec.seed, "blocks": built.layers, **composition.words()}
+    if composition.written():
+        choices["passes"] = mean_passes(built, built.layers)
+    if built.width != spec.model.width:
+        choices["built_width"] = built.width
     return choices | {f"task.{name}": value for name, value in identity_of(spec.task).items()}
 
 

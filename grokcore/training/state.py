@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from grokcore.errors import InputError
+from grokcore.models import SequenceModel
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.precision import LossScaler
@@ -21,7 +22,7 @@ class TrainingState:
     """
 
     run_id: str
-    model: nn.Module
+    model: SequenceModel
     optimizer: Optimizer
     scaler: LossScaler | None
     step: int = 0
