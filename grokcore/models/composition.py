@@ -78,12 +78,12 @@ class Composition:
 
     @property
     def tolerance(self) -> float | None:
-        """Relative change of its stream below which a token halts; None where none does."""
+        """Relative change of its stream up to which a token has settled; None where none does."""
         return self.recurrence.tolerance if isinstance(self.recurrence, AdaptiveLoops) else None
 
     @property
     def loops(self) -> int:
-        """Loops in evaluation, those of tokens that have halted included."""
+        """Loops in evaluation, those of tokens that have settled included."""
         match self.recurrence:
             case FixedLoops(loops=loops) | AdaptiveLoops(most=loops):
                 return loops

@@ -1,12 +1,10 @@
-"""What happens between two rounds of the blocks: re-entry into the embedding space, and halting."""
+"""What happens between two rounds of the blocks: re-entry into the embedding space, and settling."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from grokcore.models.fast.layout import Chosen
 
 
 def reenter(hidden: Tensor, embedding: Tensor, temperature: float) -> Tensor:
@@ -15,27 +13,13 @@ def reenter(hidden: Tensor, embedding: Tensor, temperature: float) -> Tensor:
     return hidden + functional.linear(weights_nv.to(hidden.dtype), embedding.t())
 
 
-class Halting:
-    """Keeps the stream of every token that has settled, without asking the device which these are.
+def settle(before: Tensor, after: Tensor, tolerance: float) -> Tensor:
+    """The stream (N, D) after a round: of a token that the round would hardly change, what it was.
 
-    A token settles with the first round that changes its stream by at most `tolerance` of its length, and keeps what
-    that round made of it. All rounds are computed for all tokens: sizes and branches depend on no value.
+    A token is settled where |after - before| <= tolerance |before|, and stays so for as long as what it sees does.
+    Nothing asks the device which these are: every round is computed for every token.
     """
-
-    def __init__(self, tolerance: float) -> None:
-        self._tolerance = tolerance
-        self._moving: Tensor | None = None  # (N, 1) bool: None before the first round
-
-    def __call__(self, before: Tensor, after: Tensor, chosen: Chosen | None) -> Tensor:
-        """The stream after a round, (N, D), or (B * P, D) where the last one computes the chosen tokens only."""
-        moving = self._moving
-        if chosen is not None:
-            before = chosen.of(before)
-            moving = None if moving is None else chosen.of(moving.to(before.dtype)) > 0
-        kept = after if moving is None else torch.where(moving, after, before)
-        if chosen is None:
-            with torch.no_grad():
-                change = torch.linalg.vector_norm(after - before, dim=1, keepdim=True)
-                unsettled = change > self._tolerance * torch.linalg.vector_norm(before, dim=1, keepdim=True)
-                self._moving = unsettled if moving is None else moving & unsettled
-        return kept
+    with torch.no_grad():
+        change = torch.linalg.vector_norm(after - before, dim=1, keepdim=True)
+        moves = change > tolerance * torch.linalg.vector_norm(before, dim=1, keepdim=True)
+    return torch.where(moves, after, before)

@@ -16,7 +16,7 @@ from grokcore.models.composition import Composition
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.conversion import from_transformers, to_transformers, transformers_names
 from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.looping import Halting, reenter
+from grokcore.models.fast.looping import reenter, settle
 from grokcore.models.fast.memory import Memory
 from grokcore.models.files import save_composed, save_model
 from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
@@ -48,17 +48,21 @@ class FastModel(SequenceModel):
         blocks, self.composition = composition_of(config)
         self.blocks = nn.ModuleList(parts.block(config, number) for number in range(blocks))
         if self.composition.shares_mlp:
-            for block in self.blocks:
+            # Registered in the first block alone: torch.func would exchange the weights of a module that is registered
+            # twice twice, and put the wrong ones back.
+            for block in self.blocks[1:]:
                 for name in parts.mlp:
-                    setattr(block, name, getattr(self.blocks[0], name))
-        kind = self.composition.memory
-        self.memory = (
-            nn.ModuleList() if kind is None else nn.ModuleList(Memory(kind, width) for _ in range(kind.places(blocks)))
-        )
+                    delattr(block, name)
+                    vars(block)[name] = getattr(self.blocks[0], name)
         self.final_norm = parts.final_norm(config)
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
             self.head.weight = self.embedding.weight
+        # Last, so that whatever draws weights in their order draws the same without it.
+        kind = self.composition.memory
+        self.memory = (
+            nn.ModuleList() if kind is None else nn.ModuleList(Memory(kind, width) for _ in range(kind.places(blocks)))
+        )
         self._loops = self.composition.loops
         self.layers = len(self._schedule)
         self._hook: ResidualHook | None = None
@@ -97,7 +101,6 @@ class FastModel(SequenceModel):
         """
         composition = self.composition
         rounds = composition.rounds(len(self.blocks), self._loops if self.training else composition.loops)
-        halting = None if composition.tolerance is None else Halting(composition.tolerance)
         if self.parts.entrance is not None:
             hidden = getattr(self.blocks[0], self.parts.entrance)(hidden)
         layer = 0
@@ -109,8 +112,8 @@ class FastModel(SequenceModel):
                 ends_round = place == len(blocks)
                 asked = chosen if ends_round and number == len(rounds) else None
                 hidden = self.blocks[block](hidden, layout, asked, *self._memory_of(block))
-                if ends_round and halting is not None:
-                    hidden = halting(before, hidden, asked)
+                if ends_round and composition.tolerance is not None:
+                    hidden = settle(before if asked is None else asked.of(before), hidden, composition.tolerance)
                 layer += 1
                 hidden = seen(layer, hidden)
         return hidden

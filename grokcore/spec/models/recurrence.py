@@ -43,16 +43,16 @@ class RandomLoops(_Recurrence):
 
 
 class AdaptiveLoops(_Recurrence):
-    """Each token loops until its stream settles.
+    """Each token loops until its stream settles (a fixed point, as in arXiv 1909.01377, found by plain iteration).
 
-    A token halts once a loop changes its residual stream by no more than `tolerance` of its length, and keeps what it
-    has then; tokens after it see that. Gradients flow through the loops before halting, none through the decision, and
-    the loss knows no price of pondering (unlike arXiv 1603.08983): what halts is a fixed point, not a policy.
+    A loop that would change a token's residual stream by no more than `tolerance` of its length leaves it as it is; so
+    it stays for as long as what the token sees does. Gradients flow through the loops that changed the stream, none
+    through the decision, and the loss knows no price of pondering (unlike arXiv 1603.08983).
     """
 
     kind: Literal["adaptive"] = "adaptive"
-    tolerance: float = Field(0.05, gt=0, description="relative change of a token's stream at which it halts")
-    most: int = Field(8, ge=2, le=256, description="loops after which every token halts; all of them are computed")
+    tolerance: float = Field(0.05, gt=0, description="relative change of a token's stream up to which it has settled")
+    most: int = Field(8, ge=2, le=256, description="loops of every token, settled or not: all are computed")
 
 
 RecurrenceSpec = Annotated[FixedLoops | RandomLoops | AdaptiveLoops, Field(discriminator="kind")]
