@@ -85,8 +85,10 @@ class SequenceModel(nn.Module, ABC):
     def residual_stream(self, hook: ResidualHook) -> AbstractContextManager[None]:
         """Call `hook` with the residual stream at every layer of every forward pass inside the block.
 
-        Layer 0 is what enters the first block (embeddings, and positions where they are added to them), layer i the
-        output of block i, before the final norm. A tensor that `hook` returns goes on in place of the stream.
+        Layer 0 is what enters the first block (embeddings, and positions where they are added to them), layer i what
+        the i-th block that runs puts out, before the final norm; a block that runs twice counts twice. A tensor that
+        `hook` returns goes on in place of the stream. (Where a token that has settled keeps what it had before a round
+        of several blocks, that is what it had, not what replaced the stream within the round.)
         """
 
     @abstractmethod
