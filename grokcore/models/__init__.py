@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from grokcore.models.accounting import (
     ParameterCount,
     execution_choices,
+    file_format,
     forward_flops,
     parameter_count,
     resolved_layers,
@@ -44,6 +45,7 @@ __all__ = [
     "built_spec",
     "decay_groups",
     "execution_choices",
+    "file_format",
     "forward_flops",
     "load_model",
     "match_words",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from grokcore.models.composition import Composition
 from grokcore.models.matching import built_spec
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.stack import block_flops, block_parameters, reentry_flops
@@ -54,6 +56,12 @@ def step_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervised
     """Floating point operations of one training step: the backward pass costs twice the forward pass."""
     forward = forward_flops(spec, vocabulary_size=vocabulary_size, tokens=tokens, supervised=supervised)
     return 3 * batch_size * forward
+
+
+def file_format(spec: ModelSpec) -> Literal["transformers", "grokcore"]:
+    """Whose format its files have: ours where transformers has no such blocks, or none composed like these."""
+    known = ARCHITECTURES[spec.architecture].transformers is not None
+    return "transformers" if known and Composition.of(spec).unrolls else "grokcore"
 
 
 def execution_choices(spec: ModelSpec, device: str) -> dict[str, str]:

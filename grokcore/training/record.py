@@ -15,7 +15,7 @@ import torch
 import grokcore
 from grokcore.data import Dataset
 from grokcore.data.supervision import input_length, longest_row
-from grokcore.models import built_spec, execution_choices, match_words, parameter_count, step_flops
+from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count, step_flops
 from grokcore.models.composition import Composition
 from grokcore.models.stack import mean_passes
 from grokcore.spec import ExperimentSpec
@@ -72,6 +72,7 @@ def manifest_of(
             flops_per_step=flops_per_step(spec, dataset),
             vocabulary_size=dataset.info.vocabulary_size,
             sequence_length=input_length(dataset.info.sequence_length, spec.training.loss_on),
+            files=file_format(spec.model),
         ),
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
         started=utc_now(),

@@ -91,6 +91,8 @@ def test_a_run_resumes_exactly_and_is_evaluated_reported_and_loaded(
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
+    own_format = '"grokcore"' in (whole / "model" / "config.json").read_text("utf-8")
+    assert manifest.model.files == ("grokcore" if own_format else "transformers")
     model = load_model(whole / "model")
     assert sum(parameter.numel() for parameter in model.parameters()) == manifest.model.parameters
     evaluation = grokcore.evaluate_model(whole)
