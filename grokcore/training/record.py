@@ -22,7 +22,7 @@ from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.telemetry.manifest import DatasetReference, Manifest, ModelFacts
 
-_PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "deepspeed")
+_PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
 
 
 def flops_per_step(spec: ExperimentSpec, dataset: Dataset) -> float:

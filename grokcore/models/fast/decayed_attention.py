@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from grokcore.models.fast.flash_linear_attention import has_library, library_attend_decaying
 from grokcore.models.fast.layout import Chosen, Layout
 from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences, running_sum
 
@@ -25,18 +26,11 @@ FORGOTTEN = -50.0
 of decays stay small enough in this way for the differences between them to be exact."""
 
 
-def summed_decay(log_decay: Tensor, layout: Layout) -> Tensor:
-    """b_t of every token: (N, C) -> (N, C), in fp32 at least."""
-    (full,) = in_full(log_decay)
-    return running_sum(full.clamp_min(FORGOTTEN), layout)
-
-
 def attend_decaying(
     query: Tensor,
-    query_decay: Tensor,
     key: Tensor,
     value: Tensor,
-    decay: Tensor,
+    log_decay: Tensor,
     heads: int,
     layout: Layout,
     chosen: Chosen | None,
@@ -47,20 +41,27 @@ def attend_decaying(
     """sum_i (q_t * exp(b_t - b_i)) . k_i v_i for every token t, or for the chosen ones only, in fp32 at least.
 
     Args:
-        query: (N, K) or (Q, K), the channels of one head after those of another; of G heads where there are groups.
-        query_decay: b_t of the queries, (N, H) or (Q, H) if heads decay as a whole, (N, K) or (Q, K) if channels do.
+        query: (N, K), or (Q, K) of the chosen tokens; the channels of one head after those of another.
         key: (N, K).
         value: (N, V).
-        decay: b_i of the keys, as those of the queries; from `summed_decay`.
-        groups: number G of groups of heads that share queries and keys; None if each head has its own.
-        itself: whether a token takes from itself too, or only from those before it.
+        log_decay: log a_t of all tokens, (N, H) if heads decay as a whole, (N, K) if channels do.
+        groups: number G of groups of heads that share queries and keys, which are as wide as G heads then; None if
+            each head has its own.
+        itself: whether o_t = q_t S_t, or q_t S_(t-1): what there was before the token.
 
     Returns:
-        (N, V) or (Q, V), in fp32 at least.
+        (N, V) or (Q, V).
     """
-    asked = in_full(query, query_decay)
-    given = in_full(key, decay, value)
-    widths = [part.shape[1] for part in given]
+    if has_library(key, layout, chosen):
+        return library_attend_decaying(query, key, value, log_decay, heads, layout, groups=groups, itself=itself)
+    query, key, value, log_decay = in_full(query, key, value, log_decay)
+    log_decay = log_decay.clamp_min(FORGOTTEN)
+    decay = running_sum(log_decay, layout)
+    query_decay = decay if itself else decay - log_decay
+    if chosen is not None:
+        query_decay = chosen.of(query_decay)
+    given = [key, decay, value]
+    widths, by_channel = [part.shape[1] for part in given], decay.shape[1] != heads
 
     def mix(asked_bqc: Tensor, given_btc: Tensor, invisible_bqt: Tensor) -> Tensor:
         q, b_q = asked_bqc.split(widths[:2], dim=2)
@@ -68,7 +69,7 @@ def attend_decaying(
         hidden = (invisible_bqt if itself else _not_before(invisible_bqt))[:, None]
         q, k = (by_heads(x, groups or heads) for x in (q, k))
         b_q, b_k = (by_heads(b, heads) for b in (b_q, b_k))
-        if decay.shape[1] != heads:
+        if by_channel:
             weigh = _weights_at_once if chosen is not None else _weights_in_blocks
             weights_bhqt = weigh(q, b_q, k, b_k, hidden)
         else:
@@ -79,7 +80,7 @@ def attend_decaying(
             weights_bhqt = scores * passed
         return joined(weights_bhqt @ by_heads(v, heads))
 
-    return over_sequences(mix, torch.cat(asked, dim=1), torch.cat(given, dim=1), layout, chosen)
+    return over_sequences(mix, torch.cat((query, query_decay), dim=1), torch.cat(given, dim=1), layout, chosen)
 
 
 def _not_before(invisible_bqt: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from grokcore.models.fast.flash_linear_attention import has_library, library_attend_by_delta_rule
 from grokcore.models.fast.layout import Chosen, Layout
 from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences
 
@@ -29,6 +30,8 @@ def attend_by_delta_rule(
     Returns:
         (N, V) or (Q, V), in fp32 at least.
     """
+    if has_library(key, layout, chosen):
+        return library_attend_by_delta_rule(query, key, value, rate, heads, layout)
     query_full, key_full, value_full, rate_full = in_full(query, key, value, rate)
     widths = [key.shape[1], value.shape[1]]
     with torch.autocast(value.device.type, enabled=False):

@@ -12,7 +12,7 @@ from torch.nn import functional
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.block import Block
 from grokcore.models.fast.conversion import OwnNames
-from grokcore.models.fast.decayed_attention import attend_decaying, summed_decay
+from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.layout import Chosen, Layout
 from grokcore.models.fast.mixers import SwiGLU
 from grokcore.models.fast.norms import RMSNorm
@@ -44,10 +44,9 @@ class GatedLinearAttention(nn.Module):
         query, gate = self.query_gate(x if chosen is None else chosen.of(x)).split(self.sizes, dim=1)
         key, value = self.key_value(x).split(self.sizes, dim=1)
         (logit,) = in_full(self.forget(self.forget_low_rank(x)))
-        decay = summed_decay(functional.logsigmoid(logit) / self.temperature, layout)
+        log_alpha = functional.logsigmoid(logit) / self.temperature
         query = query / math.sqrt(self.keys // self.heads)
-        asked_decay = decay if chosen is None else chosen.of(decay)
-        mixed = attend_decaying(query, asked_decay, key, value, decay, self.heads, layout, chosen)
+        mixed = attend_decaying(query, key, value, log_alpha, self.heads, layout, chosen)
         mixed = functional.rms_norm(
             mixed.unflatten(1, (self.heads, -1)), self.norm_weight.shape, self.norm_weight, self.epsilon
         ).flatten(1)

@@ -12,7 +12,7 @@ from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.block import Block
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
-from grokcore.models.fast.decayed_attention import attend_decaying, summed_decay
+from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.layout import Chosen, Layout
 from grokcore.models.fast.sequences import in_full
 
@@ -65,14 +65,14 @@ class StateSpaceDuality(nn.Module):
             z, rest = functional.linear(chosen.of(x), z_weight, z_bias), functional.linear(x, weight, bias)
         convolved, delta = rest.split((rest.shape[1] - self.heads, self.heads), dim=1)
         convolved = causal_convolution(convolved, self.convolution_weight, self.convolution_bias, layout)
-        u, b, c = in_full(*convolved.split(self.sizes, dim=1))
-        delta, z_full = in_full(delta, z)
+        u, b, c = convolved.split(self.sizes, dim=1)
+        u, delta, z_full = in_full(u, delta, z)
         delta = functional.softplus(delta + self.delta_bias).clamp(*self.limits)
-        decay = summed_decay(-self.a_log.exp() * delta, layout)
-        asked = (c, decay, u) if chosen is None else (chosen.of(c), chosen.of(decay), chosen.of(u))
         values = (u.unflatten(1, (self.heads, -1)) * delta[..., None]).flatten(1)
-        y = attend_decaying(asked[0], asked[1], b, values, decay, self.heads, layout, chosen, groups=self.groups)
-        y = y + (asked[2].unflatten(1, (self.heads, -1)) * self.d[:, None]).flatten(1)
+        asked, skipped = (c, u) if chosen is None else (chosen.of(c), chosen.of(u))
+        log_decay = -self.a_log.exp() * delta
+        y = attend_decaying(asked, b, values, log_decay, self.heads, layout, chosen, groups=self.groups)
+        y = y + (skipped.unflatten(1, (self.heads, -1)) * self.d[:, None]).flatten(1)
         grouped = (y * functional.silu(z_full)).unflatten(1, (self.groups, -1))
         normed = functional.rms_norm(grouped, grouped.shape[2:], eps=self.epsilon).flatten(1) * self.norm_weight
         result: Tensor = self.output(normed.to(z.dtype))

@@ -44,9 +44,8 @@ class Retention(nn.Module):
         query, gate = rotary(query_gate, asked_at, width, size=size, base=self.rotary_base).split((width, 2 * width), 1)
         key_value = rotary(self.key_value(x), positions, width, size=size, base=self.rotary_base)
         key, value = key_value.split((width, 2 * width), dim=1)
-        log_gamma = log_decays(self.heads, x.device)
-        asked_decay, decay = ((at[:, None] * log_gamma).to(in_full(key)[0].dtype) for at in (asked_at, positions))
-        mixed = attend_decaying(query / math.sqrt(size), asked_decay, key, value, decay, self.heads, layout, chosen)
+        log_gamma = log_decays(self.heads, x.device).to(in_full(key)[0].dtype).expand(len(x), -1)
+        mixed = attend_decaying(query / math.sqrt(size), key, value, log_gamma, self.heads, layout, chosen)
         mixed = functional.layer_norm(mixed.unflatten(1, (self.heads, -1)), (2 * size,), eps=self.epsilon).flatten(1)
         result: Tensor = self.output(functional.silu(gate) * mixed)
         return result

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
-from grokcore.models.fast.decayed_attention import FORGOTTEN, attend_decaying, summed_decay
+from grokcore.models.fast.decayed_attention import FORGOTTEN, attend_decaying
 from grokcore.models.fast.layout import Layout
 from grokcore.models.fast.rwkv import RWKVBlock
 from grokcore.models.fast.sequences import in_full
@@ -52,9 +52,8 @@ class TimeMixing(nn.Module):
         key, value = self.key(for_key), self.value(for_value)
         (logit,) = in_full(self.decay + torch.tanh(for_decay @ self.decay_down) @ self.decay_up)
         log_w = -logit.clamp_max(math.log(-FORGOTTEN)).exp()
-        decay = summed_decay(log_w, layout)
         receptance = self.receptance(for_receptance)
-        before = attend_decaying(receptance, decay - log_w, key, value, decay, self.heads, layout, None, itself=False)
+        before = attend_decaying(receptance, key, value, log_w, self.heads, layout, None, itself=False)
         r, u, k, v = in_full(receptance, self.bonus, key, value)
         itself = (r * u * k).unflatten(1, (self.heads, -1)).sum(2, keepdim=True) * v.unflatten(1, (self.heads, -1))
         mixed = before + itself.flatten(1)
