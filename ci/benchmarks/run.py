@@ -13,6 +13,7 @@ from ci.benchmarks.cases import Case, cases
 from ci.benchmarks.generation import compare_generation
 from ci.benchmarks.grokking import time_to_grok
 from ci.benchmarks.losses import compare_losses
+from ci.benchmarks.models import compare_models
 from ci.benchmarks.plan import Planned, plan
 from ci.benchmarks.results import LossResults, SpeedResults, row
 from ci.benchmarks.rounds import Effort, measure
@@ -72,12 +73,18 @@ def _telemetry(settings: Settings) -> dict[str, object]:
     return compare_telemetry(case, device=settings.device, threads=settings.threads, pairs=20, seconds=2.0)
 
 
+def _models(settings: Settings) -> dict[str, object]:
+    case = Case("demo", "gpt2", "answer")
+    return compare_models(case, device=settings.device, threads=settings.threads, effort=settings.effort)
+
+
 OTHER_PARTS = {
     "data": Part("data_generation", lambda settings: compare_generation(), 60),
     "help": Part("command_line", lambda settings: time_help(), 2),
     "modular": Part("modular", _modular, 90),
     "seeds": Part("seeds", _seeds, 150),
     "telemetry": Part("telemetry", _telemetry, 90),
+    "models": Part("models", _models, 400),
 }
 PARTS = (STEPS, *OTHER_PARTS)
 

@@ -47,6 +47,8 @@ def speed_markdown(document: Document) -> str:
     others = other_parts(document)
     if others:
         parts += ["## Beside the training step", "\n".join(f"- {line}" for line in others)]
+    if "models" in document:
+        parts += _models(document["models"])
     header = ("work", "figure", "measured", "reached")
     parts += ["## Figures to reach", _table(header, map(_judged, document["targets"]))]
     if document.get("notes"):
@@ -95,6 +97,35 @@ def other_parts(document: Document) -> list[str]:
             f"(medians of {len(part['seconds_per_step']['scraped'])} pairs)."
         )
     return lines
+
+
+def _models(part: dict[str, Any]) -> list[str]:
+    """Every variant of a model beside the GPT-2 of equal parameters."""
+    header = ("model", "layers", "M parameters", "MFLOP/step", "ms/step", "ms/step of GPT-2", "times as long", "n")
+    rows = [
+        (
+            row["variant"],
+            str(row["layers"]),
+            f"{row['parameters_without_embeddings'] / 1e6:.3f}",
+            _number(row["flops_per_step"] / 1e6),
+            _number(row["milliseconds_per_step"]),
+            _number(row["milliseconds_per_step_of_gpt2"]),
+            f"{row['times_as_long_as_gpt2']:.2f}",
+            str(row["repeats"]),
+        )
+        for row in part["rows"]
+    ]
+    gpt2 = part["gpt2"]
+    size = f"{gpt2['parameters_without_embeddings'] / 1e6:.3f} M parameters without embeddings"
+    about = (
+        f"The GPT-2 has {gpt2['layers']} layers, {size} and {_number(gpt2['flops_per_step'] / 1e6)} MFLOP a step; the "
+        "others as many layers as come closest to it (`model.match=parameters`). Each takes turns with it."
+    )
+    return [
+        f"## Models against the GPT-2 of equal parameters, `{part['model']}` in fp32, loss on {part['loss_on']}",
+        about,
+        _table(header, rows),
+    ]
 
 
 def targets_text(document: Document) -> list[str]:

@@ -74,7 +74,11 @@ def _sdpa(spec: ExperimentSpec, data: Path, device: torch.device) -> AbstractCon
 VARIANTS: dict[str, Variant] = {
     "reference": Variant("(a) reference", _reference, architectures=("gpt2",), estimate=_seconds_of_reference),
     "transformers": Variant(
-        "(b) transformers", _library, ("model.implementation=transformers",), estimate=_seconds_of_transformers
+        "(b) transformers",
+        _library,
+        ("model.implementation=transformers",),
+        architectures=tuple(name for name, kind in ARCHITECTURES.items() if kind.transformers is not None),
+        estimate=_seconds_of_transformers,
     ),
     "transformers-sdpa": Variant(
         "(b) with sdpa", _sdpa, ("model.implementation=transformers",), architectures=("gpt2", "llama")

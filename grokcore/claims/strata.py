@@ -31,7 +31,10 @@ FREE = frozenset(
 """Fields that change no curve beyond rounding, or only where it is looked at: of groups that differ in nothing else,
 which would count every seed twice, one is taken."""
 
-NEUTRAL: Mapping[str, Any] = {"model.dropout": 0.0}
+PARTS = ("model.sharing.kind", "model.recurrence.kind", "model.memory.kind")
+"""What makes another model of an architecture: a group that has one counts for the claims that name it alone."""
+
+NEUTRAL: Mapping[str, Any] = {"model.dropout": 0.0, **dict.fromkeys(PARTS, "none")}
 """What an architecture that lacks a field has in its stead."""
 
 
@@ -63,10 +66,12 @@ class Stratum:
 def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
     """The groups that a claim is about."""
     found = []
+    named = claim.factor.fields | {condition.field for condition in claim.about}
     for group in groups:
         fields = {**NEUTRAL, **fields_of(group.spec)}
         level = claim.factor.level(fields)
-        if level is not None and all_hold(claim.about, fields):
+        plain = all(fields[part] == "none" for part in PARTS if part not in named)
+        if level is not None and plain and all_hold(claim.about, fields):
             found.append(Member(group, fields, level))
     return [
         max(same, key=lambda member: len(member.group.runs)) for same in grouped(found, lambda one: _key(one, FREE))

@@ -25,6 +25,7 @@ _EXTRAS = {
     "sweep": "all",
     "spec": "all",
     "pipeline": "pipelines",
+    "models": "all",
 }
 """The extra that brings what a command needs beyond the base installation."""
 
@@ -132,6 +133,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_champion(commands)
 
     _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
+
+    models = _command(commands, "models", "models:models", "the architectures there are, their sizes and papers")
+    models.add_argument("spec", metavar="SPEC", nargs="?", help=f"take width and heads from it: {_SPEC}")
+    models.add_argument("--json", action="store_true", help="as JSON")
 
     spec = _command(commands, "spec", "describe:spec", "the resolved spec and its ids, or a JSON schema")
     _add_spec(spec, optional=True)

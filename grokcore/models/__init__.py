@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from grokcore.models.accounting import (
     ParameterCount,
     execution_choices,
+    file_format,
     forward_flops,
     parameter_count,
     resolved_layers,
     step_flops,
 )
+from grokcore.models.matching import built_spec, match_words
 from grokcore.models.registry import ARCHITECTURES
 
 if TYPE_CHECKING:
@@ -40,10 +42,13 @@ __all__ = [
     "SequenceModel",
     "SharedPrefixes",
     "build_model",
+    "built_spec",
     "decay_groups",
     "execution_choices",
+    "file_format",
     "forward_flops",
     "load_model",
+    "match_words",
     "parameter_count",
     "resolved_layers",
     "step_flops",

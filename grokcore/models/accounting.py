@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from grokcore.models.composition import Composition
+from grokcore.models.matching import built_spec
 from grokcore.models.registry import ARCHITECTURES
+from grokcore.models.stack import block_flops, block_parameters, reentry_flops
 from grokcore.spec.model import ModelSpec
 
 
@@ -16,42 +20,36 @@ class ParameterCount:
 
 
 def resolved_layers(spec: ModelSpec) -> int:
-    """Number of blocks that are built.
-
-    With `match: parameters` as many as come closest to the block parameters of a GPT-2 of `spec.layers` and
-    `spec.width`: 12 width^2 + 13 width in each.
-    """
-    if spec.match == "layers":
-        return spec.layers
-    architecture = ARCHITECTURES[spec.architecture]
-    reference = spec.layers * (12 * spec.width**2 + 13 * spec.width)
-    return max(architecture.minimum_layers, round(reference / architecture.block_parameters(spec)))
+    """Number of blocks with weights of their own that are built; `match` may choose another than `spec.layers`."""
+    layers: int = built_spec(spec).layers
+    return layers
 
 
 def parameter_count(spec: ModelSpec, *, vocabulary_size: int, sequence_length: int) -> ParameterCount:
     """Number of trained parameters; `sequence_length` is the longest row in tokens, answer and eos included."""
-    architecture = ARCHITECTURES[spec.architecture]
-    blocks = resolved_layers(spec) * architecture.block_parameters(spec)
-    without_embeddings = blocks + architecture.outer_parameters(spec)
-    token_matrices = 1 if spec.tie_embeddings else 2
-    embeddings = token_matrices * vocabulary_size * spec.width
-    positions = architecture.position_parameters(spec, sequence_length)
+    architecture, built = ARCHITECTURES[spec.architecture], built_spec(spec)
+    without_embeddings = block_parameters(built, built.layers) + architecture.outer_parameters(built)
+    token_matrices = 1 if built.tie_embeddings else 2
+    embeddings = token_matrices * vocabulary_size * built.width
+    positions = architecture.position_parameters(built, sequence_length)
     return ParameterCount(without_embeddings + embeddings + positions, without_embeddings)
 
 
 def forward_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervised: int) -> float:
     """Floating point operations of the plain model's forward pass on one example.
 
-    Plain: every token in every block, attention scores of all tokens with all, the head at the supervised positions.
-    No trick of execution changes this number.
+    Plain: every token in every run of a block, attention scores of all tokens with all, the head at the supervised
+    positions. No trick of execution changes this number. Where loops are drawn at random it is the mean.
 
     Args:
         tokens: length of the input.
         supervised: number of positions whose prediction enters the loss.
     """
-    blocks = resolved_layers(spec) * ARCHITECTURES[spec.architecture].block_flops(spec, tokens)
-    head = 2 * supervised * spec.width * vocabulary_size
-    return float(blocks + head)
+    built = built_spec(spec)
+    blocks = block_flops(built, built.layers, tokens)
+    reentry = reentry_flops(built, vocabulary_size=vocabulary_size, tokens=tokens)
+    head = 2 * supervised * built.width * vocabulary_size
+    return float(blocks + reentry + head)
 
 
 def step_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervised: int, batch_size: int) -> float:
@@ -60,10 +58,17 @@ def step_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervised
     return 3 * batch_size * forward
 
 
+def file_format(spec: ModelSpec) -> Literal["transformers", "grokcore"]:
+    """Whose format its files have: ours where transformers has no such blocks, or none composed like these."""
+    known = ARCHITECTURES[spec.architecture].transformers is not None
+    return "transformers" if known and Composition.of(spec).unrolls else "grokcore"
+
+
 def execution_choices(spec: ModelSpec, device: str) -> dict[str, str]:
     """What carries out the model's arithmetic on a `cpu` or `cuda` device here, for the manifest."""
-    if spec.implementation == "transformers":
-        return ARCHITECTURES[spec.architecture].transformers.choices()
+    layout = ARCHITECTURES[spec.architecture].transformers
+    if layout is not None and spec.implementation == "transformers":
+        return layout.choices()
     from grokcore.models.fast.kernels import kernel_choice
 
     return {"kernels": kernel_choice() if device == "cpu" else "torch"}

@@ -42,9 +42,28 @@ class TransformersModel(Generic[S]):
 
 
 @dataclass(frozen=True)
-class Architecture(Generic[S]):
-    """One architecture: how large it is, what it computes, and who computes it."""
+class OwnModel(Generic[S]):
+    """How an architecture that transformers does not know is configured, drawn and decayed by us."""
 
+    config: Callable[[S, int, int], dict[str, Any]]
+    """(spec, layers, positions) -> what its blocks are made from, beside what all architectures have in common."""
+    initialise: Callable[[Any, str], None]
+    """(model, the spec's `init`) draws every weight of a new fast model, from torch's generator of the CPU."""
+    decayed: frozenset[str]
+    """Names of the parameters that weight decay acts on, as in `TransformersModel`, but ours or its public code's."""
+    not_decayed: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Architecture(Generic[S]):
+    """One architecture: what it is, how large it is, what it computes, and who computes it."""
+
+    title: str
+    """Its name as papers write it."""
+    mixing: str
+    """How tokens reach each other, in a few words."""
+    source: str
+    """The paper: an arXiv id, or authors and year."""
     block_parameters: Callable[[S], int]
     """Parameters of one block."""
     outer_parameters: Callable[[S], int]
@@ -53,7 +72,23 @@ class Architecture(Generic[S]):
     """(spec, tokens) -> floating point operations of the forward pass of one block on one sequence: two for each
     multiplication and addition of a matrix product or convolution, all tokens; what is linear in the width (norms,
     activations, softmax, gates) is left out."""
-    transformers: TransformersModel[S]
+    state: Callable[[S], int]
+    """Numbers that one block keeps of what it has read, to go on with the next token."""
+    transformers: TransformersModel[S] | None = None
+    """None where transformers does not know it; `own` is set then."""
+    own: OwnModel[S] | None = None
+    state_grows: bool = False
+    """Whether `state` is what it keeps of every token, rather than of all together."""
+    mlp_parameters: Callable[[S], int] = lambda spec: 0
+    """Of a block's parameters, those of the channel mixer and the norm before it, which layers can share."""
     position_parameters: Callable[[S, int], int] = lambda spec, positions: 0
     """(spec, positions) -> parameters of learned position embeddings."""
     minimum_layers: int = 1
+
+    @property
+    def weights(self) -> TransformersModel[S] | OwnModel[S]:
+        """Whoever draws them: how it is configured, and which of them decay."""
+        drawn_by = self.transformers or self.own
+        if drawn_by is None:
+            raise ValueError(f"{self.title} needs `transformers` or `own`")
+        return drawn_by

@@ -10,15 +10,22 @@ from typing import Any
 import torch
 
 from grokcore.errors import InputError
-from grokcore.models.accounting import resolved_layers
 from grokcore.models.architecture import ATTENTION, TransformersModel
+from grokcore.models.composition import Composition
 from grokcore.models.fast import FAST_ARCHITECTURES, FastModel
-from grokcore.models.files import CONFIG, load_weights, one_line
+from grokcore.models.files import COMPOSED, CONFIG, load_weights, one_line
 from grokcore.models.hugging_face import HuggingFaceModel
+from grokcore.models.matching import built_spec
+from grokcore.models.own import loaded_model, new_model
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
+from grokcore.spec.experiment import derived_seed
 from grokcore.spec.model import ModelSpec
 from grokcore.storage import read_json
+
+_NO_DEFAULTS = {"use_cache": False, "bos_token_id": None, "pad_token_id": None}
+"""Defaults of transformers name tokens of other vocabularies. A padding token would be left untrained in LLaMA's
+embedding, and looked for on the device in every forward pass of GPT-2."""
 
 
 def build_model(
@@ -34,23 +41,31 @@ def build_model(
         seed: of the weights; seeds the same generator in the same way for every architecture.
         eos: the token that ends an answer, recorded for those who generate with the saved model.
     """
-    layout = ARCHITECTURES[spec.architecture].transformers
+    architecture, built = ARCHITECTURES[spec.architecture], built_spec(spec)
     configuration = {
-        **layout.config(spec, resolved_layers(spec), sequence_length),
+        **architecture.weights.config(built, built.layers, sequence_length),
         "vocab_size": vocabulary_size,
         "tie_word_embeddings": spec.tie_embeddings,
-        "use_cache": False,
-        # Defaults name tokens of other vocabularies. A padding token would be left untrained in LLaMA's embedding,
-        # and looked for on the device in every forward pass of GPT-2.
-        "bos_token_id": None,
-        "pad_token_id": None,
         "eos_token_id": eos,
     }
+    composition = Composition.of(spec).written()
+    if composition:
+        configuration["composition"] = {"blocks": built.layers, **composition}
     with _isolated_random_numbers(seed):
-        network = _construct(layout, configuration)
-        if spec.init == "original":
-            layout.initialise_original(network)
-        return IMPLEMENTATIONS[spec.implementation](network)
+        layout = architecture.transformers
+        if layout is None:
+            model = new_model({**configuration, "model_type": spec.architecture}, spec.init)
+        else:
+            network = _construct(layout, configuration | _NO_DEFAULTS)
+            if spec.init == "original":
+                layout.initialise_original(network)
+            if spec.implementation == "transformers":
+                return _hugging_face(network)
+            model = _fast(network, drawn=True)
+        # Of its own, so that memory starts the same beside every architecture.
+        torch.default_generator.manual_seed(derived_seed(seed, "composition"))
+        model.initialise_composed()
+        return model
 
 
 def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
@@ -64,27 +79,51 @@ def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
     config_file = directory / CONFIG
     document = read_json(config_file)
     kind = document.get("model_type") if isinstance(document, dict) else None
+    composed = kind == COMPOSED
+    if composed:
+        kind = document.get("architecture")
     if kind not in ARCHITECTURES:
         raise InputError(f"{config_file}: model_type is {kind!r}; allowed are {', '.join(ARCHITECTURES)}")
+    layout = ARCHITECTURES[kind].transformers
+    if (layout is None or composed) and implementation != "fast":
+        what = f"a composed {kind}" if composed else f"a model of {kind}"
+        raise InputError(f"{directory} holds {what}, which transformers does not know: load it as fast")
     weights = load_weights(directory)
     try:
         with _isolated_random_numbers(seed=0):
-            network = _construct(ARCHITECTURES[kind].transformers, document)
+            if layout is None:
+                return loaded_model(document, weights)
+            if composed:
+                return _composed(layout, {**_with_infinities(document), "model_type": kind}, weights)
+            network = _construct(layout, _with_infinities(document))
             _assign(network, weights)
             return IMPLEMENTATIONS[implementation](network)
     except Exception as error:  # whatever transformers makes of a wrong configuration
         raise InputError(f"{directory} holds no whole {kind} model ({one_line(error)}): save it again") from None
 
 
-def _fast(network: Any) -> SequenceModel:
+def _fast(network: Any, *, drawn: bool = False) -> FastModel:
     """The same model, computed by us: drawn or loaded by transformers, so that a seed gives both the same weights."""
     model = FastModel(FAST_ARCHITECTURES[network.config.model_type], network.config)
-    model.load_transformers(dict(network.named_parameters()))
+    model.load_transformers(dict(network.named_parameters()), drawn=drawn)
+    return model
+
+
+def _composed(layout: TransformersModel[Any], document: dict[str, Any], weights: dict[str, torch.Tensor]) -> FastModel:
+    """A model that transformers does not have, of blocks that it has."""
+    config = _configuration(layout, document)
+    model = FastModel(FAST_ARCHITECTURES[config.model_type], config)
+    model.load_transformers(weights)
     return model
 
 
 def _hugging_face(network: Any) -> SequenceModel:
-    return HuggingFaceModel(network, ARCHITECTURES[network.config.model_type].transformers)
+    layout = ARCHITECTURES[network.config.model_type].transformers
+    if layout is None:
+        raise ValueError(
+            f"{network.config.model_type} is a model of transformers that the registry does not know as one"
+        )
+    return HuggingFaceModel(network, layout)
 
 
 IMPLEMENTATIONS: dict[str, Callable[[Any], SequenceModel]] = {"fast": _fast, "transformers": _hugging_face}
@@ -94,11 +133,26 @@ IMPLEMENTATIONS: dict[str, Callable[[Any], SequenceModel]] = {"fast": _fast, "tr
 def _construct(layout: TransformersModel[Any], configuration: dict[str, Any]) -> Any:
     import transformers
 
-    config_class, model_class = getattr(transformers, layout.config_class), getattr(transformers, layout.model_class)
-    config = config_class.from_dict(configuration, attn_implementation=ATTENTION)
-    config.architectures = [layout.model_class]
+    model_class = getattr(transformers, layout.model_class)
     with layout.construction(), torch.device("cpu"):
-        return model_class(config)
+        return model_class(_configuration(layout, configuration))
+
+
+def _configuration(layout: TransformersModel[Any], fields: dict[str, Any]) -> Any:
+    import transformers
+
+    config = getattr(transformers, layout.config_class).from_dict(fields, attn_implementation=ATTENTION)
+    config.architectures = [layout.model_class]
+    return config
+
+
+def _with_infinities(value: Any) -> Any:
+    """What config.json holds, with numbers in place of the objects that transformers writes for infinite ones."""
+    if isinstance(value, dict):
+        if value.keys() == {"__float__"}:
+            return float(value["__float__"])
+        return {name: _with_infinities(item) for name, item in value.items()}
+    return [_with_infinities(item) for item in value] if isinstance(value, list) else value
 
 
 def _assign(network: Any, weights: dict[str, torch.Tensor]) -> None:

@@ -11,22 +11,24 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from grokcore.errors import InputError
-from grokcore.storage import clear_errors
+from grokcore.storage import clear_errors, read_json, write_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+COMPOSED = "grokcore"
+"""The `model_type` of blocks that are composed to a model which transformers does not have."""
 
 
 def save_model(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> None:
-    """Write a model that `AutoModelForCausalLM.from_pretrained` reads.
+    """Write a model that `AutoModelForCausalLM.from_pretrained` reads, or one of ours that only `load_model` does.
 
     Args:
-        config: transformers' configuration; its `architectures` names the class.
+        config: transformers' configuration, whose `architectures` names the class; or our own.
         weights: by the names of transformers, tied ones once.
 
     Raises:
         InputError: the directory cannot be written, or the disk is full.
     """
-    from transformers import GenerationConfig
+    from transformers import GenerationConfig, PretrainedConfig
 
     with clear_errors("write", directory):
         directory.mkdir(parents=True, exist_ok=True)
@@ -34,9 +36,29 @@ def save_model(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> N
             stored = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
             safetensors.torch.save_file(stored, directory / WEIGHTS, metadata={"format": "pt"})
             config.save_pretrained(directory)
-            GenerationConfig.from_model_config(config).save_pretrained(directory)
+            if isinstance(config, PretrainedConfig):
+                GenerationConfig.from_model_config(config).save_pretrained(directory)
         except SafetensorError as error:
             raise InputError(f"cannot write {directory}: {error}; free some space or choose another place") from None
+
+
+def save_composed(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> None:
+    """Write blocks of transformers that are composed to a model which transformers has not.
+
+    `AutoModelForCausalLM` refuses it, since it would leave out the composition; `load_model` reads it.
+
+    Args:
+        config: transformers' configuration of the blocks, with their `composition`.
+        weights: of the blocks by the names of transformers, the others by ours.
+
+    Raises:
+        InputError: the directory cannot be written, or the disk is full.
+    """
+    save_model(directory, config, weights)
+    with clear_errors("write", directory):
+        fields = read_json(directory / CONFIG)
+        fields |= {"model_type": COMPOSED, "architecture": config.model_type, "architectures": None}
+        write_json(directory / CONFIG, fields)
 
 
 def load_weights(directory: Path) -> dict[str, Tensor]:

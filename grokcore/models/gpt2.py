@@ -21,6 +21,11 @@ def block_parameters(spec: GPT2) -> int:
     return attention + mlp + norms
 
 
+def mlp_parameters(spec: GPT2) -> int:
+    d, m = spec.width, mlp_width(spec)
+    return 2 * d * m + m + d + 2 * d
+
+
 def block_flops(spec: GPT2, tokens: int) -> float:
     d, m = spec.width, mlp_width(spec)
     projections = 2 * tokens * (4 * d * d + 2 * d * m)
@@ -61,7 +66,13 @@ def initialise_original(network: Any) -> None:
 
 
 ARCHITECTURE = Architecture[GPT2](
+    title="GPT-2",
+    mixing="softmax attention, learned positions",
+    source="Radford et al., 2019",
+    state=lambda spec: 2 * spec.width,
+    state_grows=True,
     block_parameters=block_parameters,
+    mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: 2 * spec.width,
     position_parameters=lambda spec, positions: positions * spec.width,
     block_flops=block_flops,

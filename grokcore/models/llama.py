@@ -9,8 +9,12 @@ from grokcore.spec.model import LLaMA
 
 
 def mlp_width(spec: LLaMA) -> int:
+    return spec.mlp_width or swiglu_width(spec.width)
+
+
+def swiglu_width(width: int) -> int:
     """8/3 of the width, so that three matrices are as large as GPT-2's two, rounded up to a multiple of 32."""
-    return spec.mlp_width or -(-8 * spec.width // 96) * 32
+    return -(-8 * width // 96) * 32
 
 
 def block_parameters(spec: LLaMA) -> int:
@@ -19,6 +23,10 @@ def block_parameters(spec: LLaMA) -> int:
     mlp = 3 * d * m
     norms = 2 * d
     return attention + mlp + norms
+
+
+def mlp_parameters(spec: LLaMA) -> int:
+    return 3 * spec.width * mlp_width(spec) + spec.width
 
 
 def block_flops(spec: LLaMA, tokens: int) -> float:
@@ -44,7 +52,13 @@ def initialise_original(network: Any) -> None:
 
 
 ARCHITECTURE = Architecture[LLaMA](
+    title="LLaMA",
+    mixing="softmax attention, rotary positions",
+    source="arXiv 2302.13971",
+    state=lambda spec: 2 * spec.width,
+    state_grows=True,
     block_parameters=block_parameters,
+    mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,
     transformers=TransformersModel(

@@ -103,6 +103,10 @@ def without_kernel_notice() -> Iterator[None]:
 
 
 ARCHITECTURE = Architecture[Mamba](
+    title="Mamba",
+    mixing="selective state space, per channel",
+    source="arXiv 2312.00752",
+    state=lambda spec: spec.expand * spec.width * (spec.state_size + spec.conv_kernel - 1),
     block_parameters=block_parameters,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,

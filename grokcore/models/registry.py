@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grokcore.models import gpt2, llama, mamba, rwkv
+from grokcore.models import deltanet, gla, gpt2, linear_attention, llama, mamba, mamba2, retnet, rwkv, rwkv6
 from grokcore.models.architecture import Architecture
 
 ARCHITECTURES: dict[str, Architecture[Any]] = {
@@ -12,5 +12,11 @@ ARCHITECTURES: dict[str, Architecture[Any]] = {
     "llama": llama.ARCHITECTURE,
     "rwkv": rwkv.ARCHITECTURE,
     "mamba": mamba.ARCHITECTURE,
+    "linear_attention": linear_attention.ARCHITECTURE,
+    "retnet": retnet.ARCHITECTURE,
+    "gla": gla.ARCHITECTURE,
+    "deltanet": deltanet.ARCHITECTURE,
+    "mamba2": mamba2.ARCHITECTURE,
+    "rwkv6": rwkv6.ARCHITECTURE,
 }
-"""By the spec's `architecture`, which is also the `model_type` in the files that transformers writes."""
+"""By the spec's `architecture`, which is also the `model_type` in the files of a model."""

@@ -23,6 +23,11 @@ def block_parameters(spec: RWKV) -> int:
     return time_mixing + channel_mixing + norms
 
 
+def mlp_parameters(spec: RWKV) -> int:
+    d, m = spec.width, mlp_width(spec)
+    return d * d + 2 * d * m + 2 * d + 2 * d
+
+
 def block_flops(spec: RWKV, tokens: int) -> float:
     """The weighted average itself is linear in the width, so it is left out like any activation."""
     d, m = spec.width, mlp_width(spec)
@@ -100,7 +105,12 @@ def without_hub_kernel() -> Iterator[None]:
 
 
 ARCHITECTURE = Architecture[RWKV](
+    title="RWKV-4",
+    mixing="average of values that decays with age, per channel",
+    source="arXiv 2305.13048",
+    state=lambda spec: 4 * spec.width,  # numerator and denominator of the average, the last token of both mixers
     block_parameters=block_parameters,
+    mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: 4 * spec.width,  # a norm before the first block, which transformers keeps inside it
     block_flops=block_flops,
     minimum_layers=2,

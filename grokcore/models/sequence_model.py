@@ -31,7 +31,7 @@ class SequenceModel(nn.Module, ABC):
 
     Attributes:
         architecture: its name in the registry.
-        layers: number of blocks.
+        layers: how many blocks the stream runs through in evaluation; one that runs twice counts twice.
         vocabulary_size: number of tokens V.
     """
 
@@ -67,6 +67,16 @@ class SequenceModel(nn.Module, ABC):
     def shares_prefixes(self) -> bool:
         return self.why_unshared is None
 
+    def prepare(self, step: int) -> int:
+        """Draw on the host what a training step depends on beside its examples; before each, in training mode.
+
+        Without it, training steps compute what evaluation does.
+
+        Returns:
+            The same number for steps that launch the same work: what a recorded step is known by.
+        """
+        return 0
+
     @abstractmethod
     def unembed(self, hidden: Tensor) -> Tensor:
         """Logits (..., V) read off a residual stream (..., D) at any layer: the final norm, then the head."""
@@ -75,8 +85,10 @@ class SequenceModel(nn.Module, ABC):
     def residual_stream(self, hook: ResidualHook) -> AbstractContextManager[None]:
         """Call `hook` with the residual stream at every layer of every forward pass inside the block.
 
-        Layer 0 is what enters the first block (embeddings, and positions where they are added to them), layer i the
-        output of block i, before the final norm. A tensor that `hook` returns goes on in place of the stream.
+        Layer 0 is what enters the first block (embeddings, and positions where they are added to them), layer i what
+        the i-th block that runs puts out, before the final norm; a block that runs twice counts twice. A tensor that
+        `hook` returns goes on in place of the stream. (Where a token that has settled keeps what it had before a round
+        of several blocks, that is what it had, not what replaced the stream within the round.)
         """
 
     @abstractmethod

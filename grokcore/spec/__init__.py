@@ -3,7 +3,19 @@
 from grokcore.spec.experiment import ExperimentSpec, dataset_id
 from grokcore.spec.hardware import check_hardware, devices_here, resolve, resolve_device
 from grokcore.spec.loading import load_spec, load_task, parse_yaml, preset_names, read_spec, split_overrides, validate
-from grokcore.spec.model import GPT2, RWKV, LLaMA, Mamba, ModelSpec
+from grokcore.spec.model import (
+    GLA,
+    GPT2,
+    RWKV,
+    RWKV6,
+    DeltaNet,
+    LinearAttention,
+    LLaMA,
+    Mamba,
+    Mamba2,
+    ModelSpec,
+    RetNet,
+)
 from grokcore.spec.task import (
     ComparisonTask,
     ComplexReasoningTask,
@@ -15,18 +27,24 @@ from grokcore.spec.task import (
 from grokcore.spec.training import EvaluationSpec, StopOnGrok, TrainingSpec
 
 __all__ = [
+    "GLA",
     "GPT2",
     "RWKV",
+    "RWKV6",
     "ComparisonTask",
     "ComplexReasoningTask",
     "CompositionTask",
+    "DeltaNet",
     "EvaluationSpec",
     "ExperimentSpec",
     "InContextTask",
     "LLaMA",
+    "LinearAttention",
     "Mamba",
+    "Mamba2",
     "ModelSpec",
     "ModularTask",
+    "RetNet",
     "StopOnGrok",
     "TaskSpec",
     "TrainingSpec",

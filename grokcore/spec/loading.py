@@ -261,8 +261,9 @@ def describe(error: ValidationError, kind: Any) -> str:
             message = f"{_shown(first['ctx']['tag'])} is not known; allowed are {first['ctx']['expected_tags']}"
         case "union_tag_not_found":
             message = f"needs {first['ctx']['discriminator']} to say which kind it is"
-        case "none_required":
-            message = f"is reserved and must be null, got {_shown(first['input'])}"
+        case "model_attributes_type" if owner is not None:
+            fields = ", ".join(list(owner.model_fields)[:3])
+            message = f"must be a mapping with fields such as {fields}, got {_shown(first['input'])}"
         case "missing":
             message = "is required"
         case "value_error":

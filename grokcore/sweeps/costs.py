@@ -7,7 +7,18 @@ from grokcore.data.supervision import input_length
 from grokcore.models.accounting import step_flops
 from grokcore.spec import ExperimentSpec
 
-_SLOWNESS = {"gpt2": 1.0, "llama": 1.0, "rwkv": 1.1, "mamba": 2.3}
+_SLOWNESS = {
+    "gpt2": 1.0,
+    "llama": 1.0,
+    "rwkv": 1.1,
+    "mamba": 2.3,
+    "linear_attention": 1.4,
+    "retnet": 1.6,
+    "gla": 1.7,
+    "deltanet": 2.5,
+    "mamba2": 1.6,
+    "rwkv6": 2.2,
+}
 """Time per FLOP against GPT-2's, measured on a CPU core with 2 layers of width 64; results depend on none of it."""
 
 

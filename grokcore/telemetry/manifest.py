@@ -30,6 +30,11 @@ class ModelFacts(_Record):
     flops_per_step: float = Field(description="algorithmic FLOPs of an optimiser step of the plain model")
     vocabulary_size: int
     sequence_length: int = Field(description="tokens the model reads of an example")
+    files: Literal["transformers", "grokcore"] = Field(
+        "transformers",
+        description="the format of model/: transformers', for AutoModelForCausalLM, or ours where transformers has no "
+        "such model, for grokcore.models.load_model alone",
+    )
 
 
 class Manifest(_Record):

@@ -6,6 +6,29 @@ from collections.abc import Callable
 
 import torch
 
+from grokcore.spec import TrainingSpec
+
+
+def work_by_kind(
+    work: Callable[[], None], training: TrainingSpec, device: torch.device, notify: Callable[[str], None]
+) -> Callable[[int], None]:
+    """`work`, called with the kind of the step in hand: on CUDA one recording for each kind.
+
+    Args:
+        notify: as in `Replay`.
+    """
+    if device.type != "cuda" or not training.cuda_graph:
+        return lambda kind: work()
+    replays: dict[int, Replay] = {}
+
+    def replay(kind: int) -> None:
+        if kind not in replays:
+            replays[kind] = Replay(work, notify)
+        replays[kind]()
+
+    return replay
+
+
 WARM_UPS = 3
 """Calls before the recording, in which libraries allocate their workspaces; torch's notes on CUDA graphs ask for 3."""
 

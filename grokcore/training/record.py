@@ -15,12 +15,14 @@ import torch
 import grokcore
 from grokcore.data import Dataset
 from grokcore.data.supervision import input_length, longest_row
-from grokcore.models import execution_choices, parameter_count, resolved_layers, step_flops
+from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count, step_flops
+from grokcore.models.composition import Composition
+from grokcore.models.stack import mean_passes
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.telemetry.manifest import DatasetReference, Manifest, ModelFacts
 
-_PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "deepspeed")
+_PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
 
 
 def flops_per_step(spec: ExperimentSpec, dataset: Dataset) -> float:
@@ -45,6 +47,7 @@ def manifest_of(
         vocabulary_size=dataset.info.vocabulary_size,
         sequence_length=longest_row(dataset.info.sequence_length),
     )
+    match = match_words(spec.model)
     return Manifest(
         run_id=spec.run_id,
         name=spec.name,
@@ -64,6 +67,7 @@ def manifest_of(
             "prefix_sharing": prefix_sharing,
             **execution_choices(spec.model, device.type),
             **({"processes": str(processes), "zero_stage": str(spec.training.zero_stage)} if deepspeed else {}),
+            **({} if match is None else {"match": match}),
         },
         model=ModelFacts(
             parameters=size.total,
@@ -71,6 +75,7 @@ def manifest_of(
             flops_per_step=flops_per_step(spec, dataset),
             vocabulary_size=dataset.info.vocabulary_size,
             sequence_length=input_length(dataset.info.sequence_length, spec.training.loss_on),
+            files=file_format(spec.model),
         ),
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
         started=utc_now(),
@@ -79,8 +84,13 @@ def manifest_of(
 
 def _choices(spec: ExperimentSpec) -> dict[str, Any]:
     """Everything that could confound a comparison, under one flat name each."""
+    built, composition = built_spec(spec.model), Composition.of(spec.model)
     choices = {**identity_of(spec.model), **identity_of(spec.training)}
-    choices |= {"seed": spec.seed, "blocks": resolved_layers(spec.model)}
+    choices |= {"seed": spec.seed, "blocks": built.layers, **composition.words()}
+    if composition.written():
+        choices["passes"] = mean_passes(built, built.layers)
+    if built.width != spec.model.width:
+        choices["built_width"] = built.width
     return choices | {f"task.{name}": value for name, value in identity_of(spec.task).items()}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from grokcore.errors import InputError
+from grokcore.models import SequenceModel
 from grokcore.spec.experiment import derived_seed
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.engines.whole import InPlace, Whole
@@ -28,7 +29,7 @@ class TrainingState:
     """
 
     run_id: str
-    model: nn.Module
+    model: SequenceModel
     optimizer: Optimizer
     scaler: LossScaler | None
     step: int = 0

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from grokcore.spec import TrainingSpec
 from grokcore.training.examples import Examples
-from grokcore.training.graph import Replay
+from grokcore.training.graph import work_by_kind
 from grokcore.training.losses import LOSSES
 from grokcore.training.precision import autocast
 from grokcore.training.projections import PROJECTIONS
@@ -19,9 +19,9 @@ from grokcore.training.state import TrainingState
 class Step:
     """An optimiser step on tensors that stay where they are. Nothing in here waits for the device.
 
-    What differs from step to step, row numbers and learning rate, is copied into place first. After that no size, no
-    address and no branch depends on a value on the device, so that on CUDA the same code runs once more as a recording
-    and is replayed from then on.
+    What differs from step to step, row numbers and learning rate, is copied into place first, and a random number of
+    loops is drawn. After that no size, no address and no branch depends on a value on the device, so that on CUDA the
+    same code runs once more as a recording, one for each number of loops, and is replayed from then on.
     """
 
     def __init__(
@@ -48,14 +48,13 @@ class Step:
         elif training.on_nonfinite == "skip":
             self._skip = torch.tensor(0.0, device=device)
         state.optimizer.found_inf = self._skip
-        graphed = device.type == "cuda" and training.cuda_graph
-        self._run: Callable[[], None] = Replay(self._work, notify) if graphed else self._work
+        self._run: Callable[[int], None] = work_by_kind(self._work, training, device, notify)
 
     def __call__(self, rows: Tensor, learning_rate: float) -> None:
         """Train on the examples of (batch_size,) int64 `rows`."""
         self._rows.copy_(rows)
         self._learning_rate.fill_(learning_rate)
-        self._run()
+        self._run(self._state.model.prepare(self._state.step))
         self._state.step += 1
 
     def _work(self) -> None:

@@ -15,7 +15,7 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.data.layouts import VOCABULARY_FILE
 from grokcore.data.supervision import longest_row
 from grokcore.errors import GrokcoreError, StoppedError
-from grokcore.models import build_model
+from grokcore.models import build_model, match_words
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
@@ -67,8 +67,8 @@ def train_model(
         stop_with_parent: stop as at a signal when the parent process has gone: for programs that start this one, and
             whose users stop them. A person who leaves the shell behind with nohup does not want that.
         on_evaluation: called with each new line of the journal.
-        notify: called with a line when resuming, for each checkpoint that had to be skipped or could not be saved,
-            and where the step cannot be recorded as a CUDA graph.
+        notify: called with a line when `match` chose the model's size, when resuming, for each checkpoint that had to
+            be skipped or could not be saved, and where the step cannot be recorded as a CUDA graph.
 
     Raises:
         InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run or cannot be
@@ -208,6 +208,8 @@ def begin(
         group.order(Order.BEGIN)
         group.agree(None)
         trainer = _trainer(spec, dataset, device, notify, group)
+        if chosen := match_words(spec.model):
+            notify(chosen)
         stop.check()
         _remove_leftovers(writer.store)
         recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)

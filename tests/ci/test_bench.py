@@ -16,6 +16,7 @@ from ci.benchmarks.__main__ import main
 from ci.benchmarks.cases import Case
 from ci.benchmarks.generation import loop, write
 from ci.benchmarks.losses import compare_times, largest_difference
+from ci.benchmarks.models import MODELS, compare_models
 from ci.benchmarks.results import SpeedResults
 from ci.benchmarks.rounds import Effort, Entry, measure, paired_ratio
 from ci.benchmarks.run import RESULTS
@@ -26,6 +27,7 @@ from ci.benchmarks.variants import VARIANTS
 from ci.benchmarks.work import UnequalWorkError, Work, check_equal
 from ci.benchmarks.worker import Burst, Job, Worker, WorkerError
 from grokcore.data import generate_dataset, open_dataset
+from grokcore.models import ARCHITECTURES
 from grokcore.spec import ComparisonTask
 
 GPT2_VARIANTS = [name for name, variant in VARIANTS.items() if "gpt2" in variant.architectures]
@@ -400,3 +402,40 @@ def test_being_watched_is_measured_in_turns() -> None:
     assert 0 < found["seconds_of_bookkeeping_per_step"] < 1e-3
     [line] = other_parts({"telemetry": found})
     assert line.startswith("`smoke` scraped every 1 s: ")
+
+
+def test_models_are_timed_against_the_gpt2_of_equal_parameters() -> None:
+    chosen = ("mamba", "shared blocks, twice")
+    effort = Effort(repeats=2, burst_seconds=0.05, most_seconds=5)
+
+    found = compare_models(Case("smoke", "gpt2", "answer"), device="cpu", threads=1, effort=effort, models=chosen)
+
+    mamba, shared = found["rows"]
+    gpt2 = found["gpt2"]
+    assert (gpt2["layers"], mamba["layers"], shared["layers"]) == (2, 3, 2)
+    assert shared["parameters_without_embeddings"] == gpt2["parameters_without_embeddings"]
+    assert shared["flops_per_step"] > 1.8 * gpt2["flops_per_step"]
+    for row in found["rows"]:
+        assert row["repeats"] == 2
+        assert row["times_as_long_as_gpt2"] > 0
+    page = speed_markdown({**EMPTY, "models": found})
+    assert "| mamba | 3 |" in page
+    assert set(ARCHITECTURES) - {"gpt2"} < set(MODELS)
+
+
+EMPTY: dict[str, Any] = {
+    "date": "2026-11-21",
+    "machine": {
+        "versions": {},
+        "commit": None,
+        "uncommitted_changes": False,
+        "gpu": None,
+        "processor": "x",
+        "cores": 2,
+    },
+    "settings": {"threads": 1},
+    "peak_flops": {},
+    "rows": [],
+    "failures": [],
+    "targets": [],
+}

@@ -14,7 +14,8 @@ from grokcore.claims.judging import holm
 from grokcore.claims.predicates import ChangesTime
 from grokcore.claims.predicates.changes_time import Direction
 from grokcore.claims.predicates.shares import more_runs, most, upper_tail
-from grokcore.evaluation.records import RunRecord
+from grokcore.claims.strata import members_of
+from grokcore.evaluation.records import RunRecord, groups_of
 from grokcore.evaluation.survival import Reached, Timed, effect_of
 from tests.claims.truths import GPT2, LLAMA, MAMBA, RWKV, against, doses, group
 
@@ -209,3 +210,13 @@ def test_factors_name_their_settings() -> None:
     sides = BY_ID["decay-speeds"].factor
     assert [sides.level({"training.weight_decay": value}) for value in (0.0, 0.1, None)] == [0, 1, None]
     assert doses("model.layers=1", times=(100,), seeds=1)[0].spec.model.layers == 1
+
+
+@pytest.mark.parametrize("part", ["sharing.kind=blocks", "recurrence.kind=random", "memory.kind=slots"])
+def test_composed_models_count_for_claims_that_name_their_parts_alone(part: str) -> None:
+    def groups(claim: str, base: str) -> int:
+        runs = [*group(at=600, base=base), *group(f"model.{part}", at=None, base=base)]
+        return len(members_of(BY_ID[claim], groups_of(runs)))
+
+    assert groups("gpt2-groks", "smoke") == 1
+    assert groups("sharing-brings-ood-composition", "composition-small") == (2 if part.startswith("sharing") else 1)

@@ -115,6 +115,8 @@ DROP = ("training.schedule=constant", "training.schedule=phase training.drop_on=
 BATCHES = ("training.batch_size=32", "training.batch_size=64", "training.batch_size=128")
 ADAM = "training.weight_decay=0.1 training.optimizer=adam"
 COMPOSITION = ("training.weight_decay=0.1",)
+SHARING = ("model.layers=4", "model.sharing.kind=blocks")
+RETNET, GLA = "model.architecture=retnet", "model.architecture=gla"
 
 
 def spikes(values: Sequence[str], spike: Sequence[float], times: Sequence[float], seeds: int = 4) -> Runs:
@@ -229,5 +231,15 @@ TRUTHS: dict[str, Truth] = {
         lambda: group(*COMPOSITION, at=None, iid=300, base="composition-small"),
         lambda: group(*COMPOSITION, at=1000, iid=300, base="composition-small"),
         lambda: group(*COMPOSITION, at=None, iid=300, base="composition-small", steps=400),
+    ),
+    "sharing-brings-ood-composition": Truth(
+        lambda: against(*SHARING, (None, 600), iid=300, base="composition-small"),
+        lambda: against(*SHARING, (300, None), iid=300, base="composition-small"),
+        lambda: against(*SHARING, (None, 600), iid=300, base="composition-small", seeds=3),
+    ),
+    "sudden-grokking-needs-softmax": Truth(
+        lambda: [*against(GPT2, RETNET, (100, None)), *group(GLA, at=None)],
+        lambda: [*against(GPT2, RETNET, (100, None)), *group(GLA, at=250)],
+        lambda: against(LLAMA, RETNET, (None, None)),
     ),
 }

@@ -13,7 +13,7 @@ from grokcore.models import (
     resolved_layers,
     step_flops,
 )
-from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
+from grokcore.spec import GPT2, RWKV, LLaMA, Mamba, Mamba2
 from tests.models.tiny_models import (
     ARCHITECTURES,
     POSITIONS,
@@ -28,6 +28,7 @@ SIZES = [
     *[(architecture, {"tie_embeddings": tied}) for architecture in ARCHITECTURES for tied in (True, False)],
     *[(architecture, {"mlp_width": 50}) for architecture in (GPT2, LLaMA, RWKV)],
     (Mamba, {"state_size": 4, "expand": 3, "conv_kernel": 3, "width": 40}),
+    (Mamba2, {"state_size": 4, "expand": 3, "conv_kernel": 3, "width": 40, "heads": 6}),
     (LLaMA, {"width": 40}),
 ]
 
@@ -149,6 +150,7 @@ def test_the_manifest_learns_what_computes_the_mixing():
 
     assert choices["gpt2"] == choices["llama"] == {"attention": "eager"}
     assert choices["rwkv"] == {"time_mixing_kernel": "torch"}
+    assert choices["mamba"] == choices["mamba2"]
     assert choices["mamba"]["scan_kernel"] in ("torch", "mamba_ssm")
     assert execution_choices(GPT2(), "cpu")["kernels"] in ("native", "torch")
     assert execution_choices(GPT2(), "cuda") == {"kernels": "torch"}

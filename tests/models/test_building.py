@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import torch
@@ -7,7 +8,9 @@ import transformers
 
 from grokcore.models import ARCHITECTURES as REGISTRY
 from grokcore.models import build_model, load_model
+from grokcore.models.fast import FAST_ARCHITECTURES
 from grokcore.models.fast.conversion import to_transformers
+from grokcore.spec import ModelSpec
 from tests.models.tiny_models import (
     ARCHITECTURES,
     IMPLEMENTATIONS,
@@ -126,8 +129,10 @@ def no_network(*args, **kwargs): raise AssertionError("network")
 socket.socket.connect = socket.getaddrinfo = no_network
 import torch
 from grokcore.models import build_model, load_model
-from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
-for spec in [kind(implementation=name) for kind in (GPT2, LLaMA, RWKV, Mamba) for name in ("fast", "transformers")]:
+from grokcore.spec import GLA, GPT2, RWKV, RWKV6, DeltaNet, LinearAttention, LLaMA, Mamba, Mamba2, RetNet
+known = (GPT2, LLaMA, RWKV, Mamba, Mamba2)
+specs = [kind(implementation=name) for kind in known for name in ("fast", "transformers")]
+for spec in [*specs, *(kind() for kind in (LinearAttention, RetNet, GLA, DeltaNet, RWKV6))]:
     model = build_model(spec, vocabulary_size=9, sequence_length=7, seed=0)
     tokens, positions = torch.zeros(2, 5, dtype=torch.int64), torch.full((2, 1), 4)
     model.train()(tokens, positions).sum().backward()
@@ -147,4 +152,7 @@ def test_a_models_life_needs_no_network_and_leaves_the_terminal_clean(tmp_path):
 
 
 def test_every_architecture_of_the_spec_is_in_the_registry():
-    assert set(REGISTRY) == {architecture().architecture for architecture in ARCHITECTURES}
+    both = {name for name, architecture in REGISTRY.items() if architecture.transformers is not None}
+    assert both == {architecture().architecture for architecture in ARCHITECTURES}
+    named = {kind().architecture for kind in get_args(get_args(ModelSpec)[0])}
+    assert set(REGISTRY) == set(FAST_ARCHITECTURES) == named

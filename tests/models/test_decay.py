@@ -32,6 +32,8 @@ NOT_DECAYED = {
         "feed_forward.time_mix_receptance",
     },
     "mamba": {"norm.weight", "mixer.A_log", "mixer.D", "mixer.conv1d.bias", "mixer.dt_proj.bias", "norm_f.weight"},
+    "mamba2": {"norm.weight", "mixer.A_log", "mixer.D", "mixer.conv1d.bias", "mixer.dt_bias", "mixer.norm.weight"}
+    | {"norm_f.weight"},
 }
 DECAYED = {
     "gpt2": {"wte.weight", "wpe.weight", "attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight"}
@@ -42,14 +44,16 @@ DECAYED = {
     | {f"feed_forward.{name}.weight" for name in ("key", "value", "receptance")},
     "mamba": {"embeddings.weight", "mixer.conv1d.weight"}
     | {f"mixer.{name}_proj.weight" for name in ("in", "x", "dt", "out")},
+    "mamba2": {"embeddings.weight", "mixer.conv1d.weight", "mixer.in_proj.weight", "mixer.out_proj.weight"},
 }
 DECAYED_BY_THE_PUBLISHED_RULE_TOO = {
     "gpt2": set(),
     "llama": NOT_DECAYED["llama"],
     "rwkv": {name for name in NOT_DECAYED["rwkv"] if "time_" in name},
     "mamba": {"norm.weight", "norm_f.weight", "mixer.A_log", "mixer.D"},
+    "mamba2": {"norm.weight", "norm_f.weight", "mixer.norm.weight", "mixer.A_log", "mixer.D"},
 }
-HEADS = {"gpt2": "lm_head.weight", "llama": "lm_head.weight", "rwkv": "head.weight", "mamba": "lm_head.weight"}
+HEADS = dict.fromkeys(("gpt2", "llama", "mamba", "mamba2"), "lm_head.weight") | {"rwkv": "head.weight"}
 
 
 def short_names(model, group):

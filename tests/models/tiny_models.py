@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from grokcore.models import SequenceModel, build_model
-from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
+from grokcore.spec import GPT2, RWKV, LLaMA, Mamba, Mamba2
 
-ARCHITECTURES = (GPT2, LLaMA, RWKV, Mamba)
+ARCHITECTURES = (GPT2, LLaMA, RWKV, Mamba, Mamba2)
+"""Those that both implementations compute."""
 IMPLEMENTATIONS = ("transformers", "fast")
 VOCABULARY, POSITIONS, TOKENS, LAYERS, WIDTH = 40, 7, 5, 2, 32
 

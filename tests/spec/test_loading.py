@@ -83,7 +83,7 @@ def test_an_explicit_override_that_does_not_apply_is_an_error_wherever_it_stands
         ("demo", ["model.layers=x"], r"model\.layers: .*integer.*'x'"),
         ("demo", ["model.layers=0"], r"model\.layers: .*greater than or equal to 1, got 0"),
         ("demo", ["model.heads=3"], "heads=3 must divide width=64"),
-        ("demo", ["model.sharing=1"], r"model\.sharing: is reserved"),
+        ("demo", ["model.sharing=mlp"], r"model\.sharing: must be a mapping with fields such as kind, .*got 'mlp'"),
         ("demo", ["model.architecture=rwkv", "model.layers=1"], "it needs 2"),
         ("demo", ["task.kind=sorting"], "task.kind: 'sorting' is not known; allowed are 'comparison', 'modular'"),
         ("demo", ["task.values=1"], r"task\.values: .*greater than or equal to 2"),

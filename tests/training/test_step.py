@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from grokcore.data import open_dataset
 from grokcore.models import build_model, decay_groups
+from grokcore.models.composition import Composition
 from grokcore.spec import load_spec
 from grokcore.storage import FileStore
 from grokcore.training.checkpoints.checkpoint import Snapshot
@@ -214,11 +216,31 @@ GRAPHED = [
     ["training.precision=fp16", "training.optimizer=sgd", "training.gradient_accumulation=2"],
     ["training.precision=bf16", "model.dropout=.2"],
     ["training.precision=fp16", "training.projection=norm_ball", "training.projection_bound=9"],
+    ["training.precision=fp32", "model.recurrence={kind: adaptive, most: 3, tolerance: 0.2}"],
 ]
+RANDOM_LOOPS = ["training.precision=fp32", "model.recurrence={kind: random, most: 3}"]
+"""As many recordings as there are numbers of loops, each after warm-ups of its own."""
+
+
+def test_every_step_runs_the_loops_that_are_drawn_for_it_wherever_training_resumes(smoke_data: Path) -> None:
+    trainer = trainer_of(smoke_data, *RANDOM_LOOPS, "training.gradient_accumulation=2")
+    drawn = Composition.of(trainer.spec.model).loops_at
+    ran: list[int] = []
+    block: Any = trainer.model.blocks
+    block[0].register_forward_hook(lambda *_: ran.append(trainer.state.step))
+
+    steps(trainer, 12)
+    trainer.state.step = 5
+    steps(trainer, 3)
+
+    assert [ran.count(step) for step in range(12)] == [
+        2 * drawn(step) * (2 if 5 <= step < 8 else 1) for step in range(12)
+    ]
+    assert {drawn(step) for step in range(12)} == {1, 2, 3}
 
 
 @gpu
-@pytest.mark.parametrize("overrides", GRAPHED)
+@pytest.mark.parametrize("overrides", [*GRAPHED, RANDOM_LOOPS])
 def test_a_graph_computes_what_single_kernels_compute_bit_for_bit(overrides: list[str], smoke_data: Path) -> None:
     results = []
     for graph in ("true", "false"):

@@ -286,3 +286,19 @@ def test_the_callers_random_numbers_are_left_alone(smoke_data: Path, tmp_path: P
     torch.manual_seed(0)
     grokcore.train_model(load_spec("smoke", ["training.max_steps=1"]), smoke_data, tmp_path / "run")
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_manifest_says_what_a_model_is_composed_of_and_what_match_chose(smoke_data: Path, tmp_path: Path) -> None:
+    parts = ["model.sharing={kind: blocks, repeat: 3}", "model.match=parameters", "model.match_by=width"]
+    said: list[str] = []
+    spec = load_spec("smoke", [*parts, "model.layers=2", "model.memory.kind=slots", "training.max_steps=2"])
+
+    grokcore.train_model(spec, smoke_data, tmp_path / "run", notify=said.append)
+
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest.choices["sharing"] == "blocks (repeat 3, order cycle)"
+    assert manifest.choices["memory"] == "slots (slots 64, per layer)"
+    assert manifest.choices["recurrence"] is None
+    assert (manifest.choices["blocks"], manifest.choices["passes"], manifest.choices["built_width"]) == (2, 6, 28)
+    assert said == [manifest.execution["match"]]
+    assert said[0].startswith("model.match=parameters: width 28 of GPT-2, blocks of ")

@@ -34,7 +34,8 @@ def _against_gpt2(name: str) -> Sides:
     return Sides(first=(_architecture("gpt2"),), second=(_architecture(name),), names=(_NAMES["gpt2"], _NAMES[name]))
 
 
-def _confounds(init: str) -> tuple[Confound, ...]:
+def confounds(init: str) -> tuple[Confound, ...]:
+    """What else tells architectures apart; `init` says what is known of their initial weights."""
     return (
         Confound(field="model.init", by="second", why=init),
         Confound(
@@ -74,7 +75,7 @@ CLAIMS = (
         factor=_against_gpt2("llama"),
         carries=_OWN,
         predicate=ChangesTime(direction="later", split=OOD),
-        confounds=_confounds("published initial weights are transformers' own, not LLaMA's"),
+        confounds=confounds("published initial weights are transformers' own, not LLaMA's"),
         note="Published from one run each: OOD .975 at 3M steps against 300k. The thesis calls LLaMA post-norm; it is "
         "pre-RMSNorm.",
     ),
@@ -87,7 +88,7 @@ CLAIMS = (
         factor=_against_gpt2("rwkv"),
         carries=_OWN,
         predicate=NeverGroks(split=OOD),
-        confounds=_confounds(
+        confounds=confounds(
             "transformers starts RWKV-4's time_first at one for all channels and leaves out the original's zero weights"
         ),
         note="Published from one run of 820k steps: fewer than GPT-2's own 1M.",
@@ -101,7 +102,7 @@ CLAIMS = (
         factor=_against_gpt2("mamba"),
         carries=_OWN,
         predicate=NeverGroks(split=OOD),
-        confounds=_confounds("published initial weights are transformers' own"),
+        confounds=confounds("published initial weights are transformers' own"),
         note="Published from one run of 1.5M steps, at GPT-2's learning rate.",
     ),
     Claim(
@@ -113,7 +114,7 @@ CLAIMS = (
         factor=_against_gpt2("mamba"),
         carries=_OWN,
         predicate=IsUnstable(split="id_atomic"),
-        confounds=_confounds("published initial weights are transformers' own"),
+        confounds=confounds("published initial weights are transformers' own"),
     ),
     Claim(
         number=6,

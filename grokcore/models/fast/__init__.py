@@ -5,15 +5,21 @@ positions, prefixes that examples share once. All tokens are one flat list of ro
 matrix product. And what lies between the products is one pass in a kernel (`kernels/`) instead of many over copies.
 """
 
-from grokcore.models.fast import gpt2, llama, mamba, rwkv
+from grokcore.models.fast import deltanet, gla, gpt2, linear_attention, llama, mamba, mamba2, retnet, rwkv, rwkv6
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.model import FastModel
 
 FAST_ARCHITECTURES: dict[str, FastArchitecture] = {
     "gpt2": gpt2.FAST,
     "llama": llama.FAST,
-    "mamba": mamba.FAST,
     "rwkv": rwkv.FAST,
+    "mamba": mamba.FAST,
+    "linear_attention": linear_attention.FAST,
+    "retnet": retnet.FAST,
+    "gla": gla.FAST,
+    "deltanet": deltanet.FAST,
+    "mamba2": mamba2.FAST,
+    "rwkv6": rwkv6.FAST,
 }
 """By the spec's `architecture`."""
 

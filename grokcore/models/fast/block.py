@@ -10,6 +10,8 @@ from grokcore.models.fast.layout import Chosen, Layout
 class Block(nn.Module):
     """x <- x + token_mixer(norm(x));  x <- x + channel_mixer(norm(x)), the second where the architecture has one.
 
+    A memory (`grokcore/models/fast/memory.py`) adds to the stream beside the channel mixer: both read the same x.
+
     Args:
         token_mixer: (x (N, D), layout, chosen) -> (N, D), or (B * P, D) for the chosen tokens.
         channel_mixer: (N, D) -> (N, D), each token for itself.
@@ -29,11 +31,14 @@ class Block(nn.Module):
         self.channel_norm, self.channel_mixer = channel_norm, channel_mixer
         self.dropout = dropout or nn.Identity()
 
-    def forward(self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None) -> Tensor:
+    def forward(
+        self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None, memory: nn.Module | None = None
+    ) -> Tensor:
         """The stream after this block: of all tokens, or of the chosen ones, which is all that the last block owes."""
         mixed: Tensor = self.dropout(self.token_mixer(self.token_norm(hidden), layout, chosen))
         hidden = (hidden if chosen is None else chosen.of(hidden)) + mixed
-        if self.channel_mixer is None or self.channel_norm is None:
-            return hidden
-        mixed = self.dropout(self.channel_mixer(self.channel_norm(hidden)))
-        return hidden + mixed
+        remembered = None if memory is None else self.dropout(memory(hidden))
+        if self.channel_mixer is not None and self.channel_norm is not None:
+            mixed = self.dropout(self.channel_mixer(self.channel_norm(hidden)))
+            hidden = hidden + mixed
+        return hidden if remembered is None else hidden + remembered

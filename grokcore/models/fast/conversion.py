@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,63 +33,106 @@ def same(name: str) -> Stored:
     return Stored((name,))
 
 
-def transformers_names(name: str, names: Names) -> tuple[str, ...]:
-    """What transformers calls the parameter that we call `name`.
+class OwnNames(dict[str, Stored]):
+    """Our own name for every weight that is not listed: of architectures that transformers does not know."""
+
+    def __missing__(self, name: str) -> Stored:
+        return same(name)
+
+
+Places = Callable[[str], Sequence[int]]
+"""(our name of a parameter of a block) -> the numbers of the blocks of transformers that hold it."""
+
+
+def own_place(name: str) -> Sequence[int]:
+    """The block's own number, where no block shares its weights."""
+    return (int(name.split(".")[1]),)
+
+
+def transformers_names(name: str, names: Names, places: Places = own_place) -> tuple[str, ...]:
+    """What transformers calls the parameter that we call `name`; where it is there several times, every copy.
 
     Raises:
         KeyError: the architecture does not list it.
     """
-    return tuple(_numbered(other, name) for other in _stored(name, names).names)
+    return tuple(other for copy in _copies(name, names, places) for other in copy)
 
 
-def from_transformers(weights: Mapping[str, Tensor], ours: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
+def from_transformers(
+    weights: Mapping[str, Tensor],
+    ours: Mapping[str, Tensor],
+    names: Names,
+    places: Places = own_place,
+    *,
+    drawn: bool = False,
+) -> dict[str, Tensor]:
     """Weights by our names and in our shapes, from those of transformers; `ours` says which parameters there are.
 
+    Args:
+        drawn: they are new and nothing has shared them yet, so that the first copy stands for all.
+
     Raises:
-        ValueError: a weight is missing, unknown, or has another shape.
+        ValueError: a weight is missing, unknown, has another shape, or its copies differ.
     """
     converted: dict[str, Tensor] = {}
     used: set[str] = set()
     for name, parameter in ours.items():
-        stored, theirs = _stored(name, names), transformers_names(name, names)
-        used.update(theirs)
-        missing = [other for other in theirs if other not in weights]
-        if missing:
-            raise ValueError(f"the weight {missing[0]} is missing")
-        parts = [weights[other] for other in theirs]
-        if stored.transposed:
-            parts = [part.t() for part in parts]
-        if stored.unsqueezed is not None:
-            parts = [part.squeeze(stored.unsqueezed) for part in parts]
-        weight = parts[0] if len(parts) == 1 else torch.cat(parts)
-        if weight.shape != parameter.shape:
-            shapes = [list(weights[other].shape) for other in theirs]
-            raise ValueError(f"{theirs[0]} has the shape {shapes[0]}, which does not make {list(parameter.shape)}")
-        converted[name] = weight
+        first, *others = _copies(name, names, places)
+        converted[name] = _from_copy(weights, first, _stored(name, names), parameter.shape)
+        used.update(first)
+        for copy in others:
+            used.update(copy)
+            if not drawn and any(
+                mine not in weights or not torch.equal(weights[theirs], weights[mine])
+                for theirs, mine in zip(first, copy, strict=True)
+            ):
+                raise ValueError(f"{copy[0]} must equal {first[0]}, with which it shares its weights")
     unknown = sorted(weights.keys() - used)
     if unknown:
         raise ValueError(f"the weight {unknown[0]} is unknown")
     return converted
 
 
-def to_transformers(ours: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
+def _from_copy(weights: Mapping[str, Tensor], theirs: tuple[str, ...], stored: Stored, shape: torch.Size) -> Tensor:
+    missing = [other for other in theirs if other not in weights]
+    if missing:
+        raise ValueError(f"the weight {missing[0]} is missing")
+    parts = [weights[other] for other in theirs]
+    if stored.transposed:
+        parts = [part.t() for part in parts]
+    if stored.unsqueezed is not None:
+        parts = [part.squeeze(stored.unsqueezed) for part in parts]
+    weight = parts[0] if len(parts) == 1 else torch.cat(parts)
+    if weight.shape != shape:
+        shapes = [list(weights[other].shape) for other in theirs]
+        raise ValueError(f"{theirs[0]} has the shape {shapes[0]}, which does not make {list(shape)}")
+    return weight
+
+
+def to_transformers(ours: Mapping[str, Tensor], names: Names, places: Places = own_place) -> dict[str, Tensor]:
     """Weights by the names and in the shapes of transformers, contiguous copies."""
     converted = {}
     for name, weight in ours.items():
-        stored, theirs = _stored(name, names), transformers_names(name, names)
-        for other, part in zip(theirs, weight.chunk(len(theirs)), strict=True):
-            if stored.transposed:
-                part = part.t()
-            if stored.unsqueezed is not None:
-                part = part.unsqueeze(stored.unsqueezed)
-            converted[other] = part.detach().clone(memory_format=torch.contiguous_format)
+        stored = _stored(name, names)
+        for theirs in _copies(name, names, places):
+            for other, part in zip(theirs, weight.chunk(len(theirs)), strict=True):
+                if stored.transposed:
+                    part = part.t()
+                if stored.unsqueezed is not None:
+                    part = part.unsqueeze(stored.unsqueezed)
+                converted[other] = part.detach().clone(memory_format=torch.contiguous_format)
     return converted
 
 
+def _copies(name: str, names: Names, places: Places) -> list[tuple[str, ...]]:
+    """The names of each copy."""
+    stored = _stored(name, names)
+    if not name.startswith("blocks."):
+        return [stored.names]
+    return [tuple(other.replace("*", str(place)) for other in stored.names) for place in places(name)]
+
+
 def _stored(name: str, names: Names) -> Stored:
-    return names[re.sub(r"\.\d+\.", ".*.", name)]
-
-
-def _numbered(pattern: str, name: str) -> str:
-    number = re.search(r"\.(\d+)\.", name)
-    return pattern if number is None else pattern.replace("*", number[1])
+    if name.startswith("memory."):
+        return same(name)  # transformers has none
+    return names[re.sub(r"\.\d+\.", ".*.", name, count=1)]

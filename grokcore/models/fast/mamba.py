@@ -75,6 +75,8 @@ def norm(config: Any) -> nn.Module:
 FAST = FastArchitecture(
     block=block,
     final_norm=norm,
+    mlp=(),
+    outputs=("token_mixer.output",),
     names={
         "embedding.weight": same("backbone.embeddings.weight"),
         "blocks.*.token_norm.weight": same("backbone.layers.*.norm.weight"),

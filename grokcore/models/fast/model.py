@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from grokcore.models.composition import Composition
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.conversion import from_transformers, to_transformers, transformers_names
-from grokcore.models.fast.layout import Layout
-from grokcore.models.files import save_model
+from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.looping import reenter, settle
+from grokcore.models.fast.memory import Memory
+from grokcore.models.files import save_composed, save_model
 from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
 
 
@@ -25,7 +29,10 @@ class FastModel(SequenceModel):
     prefix that many examples share is there once; the last block computes the chosen positions only.
 
     Attributes:
-        config: transformers' configuration of the same model.
+        config: transformers' configuration of the same blocks; where they are composed to something that it does not
+            describe, its `composition` says so (`composition_of`).
+        composition: the model's sharing, recurrence and memory.
+        memory: what blocks read beside their MLPs.
     """
 
     def __init__(self, parts: FastArchitecture, config: Any) -> None:
@@ -38,12 +45,26 @@ class FastModel(SequenceModel):
         positions = parts.position_embeddings(config)
         self.position_embedding = nn.Embedding(positions, width) if positions is not None else None
         self.embedding_dropout = parts.embedding_dropout(config)
-        self.blocks = nn.ModuleList(parts.block(config, number) for number in range(config.num_hidden_layers))
+        blocks, self.composition = composition_of(config)
+        self.blocks = nn.ModuleList(parts.block(config, number) for number in range(blocks))
+        if self.composition.shares_mlp:
+            # Registered in the first block alone: torch.func would exchange the weights of a module that is registered
+            # twice twice, and put the wrong ones back.
+            for block in self.blocks[1:]:
+                for name in parts.mlp:
+                    delattr(block, name)
+                    vars(block)[name] = getattr(self.blocks[0], name)
         self.final_norm = parts.final_norm(config)
         self.head = nn.Linear(width, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
             self.head.weight = self.embedding.weight
-        self.layers = len(self.blocks)
+        # Last, so that whatever draws weights in their order draws the same without it.
+        kind = self.composition.memory
+        self.memory = (
+            nn.ModuleList() if kind is None else nn.ModuleList(Memory(kind, width) for _ in range(kind.places(blocks)))
+        )
+        self._loops = self.composition.loops
+        self.layers = len(self._schedule)
         self._hook: ResidualHook | None = None
 
     @property
@@ -57,12 +78,50 @@ class FastModel(SequenceModel):
             return self._forward_with_hook(self._hook, tokens, positions, prefixes)
         hidden, layout = self._embed(tokens, prefixes)
         chosen = layout.choose(positions)
-        *first, last = self.blocks
-        for block in first:
-            hidden = block(hidden, layout)
-        hidden = last(hidden, layout, chosen)
+        hidden = self._through_blocks(hidden, layout, chosen)
         logits: Tensor = self.unembed(hidden).unflatten(0, chosen.shape)
         return logits
+
+    def prepare(self, step: int) -> int:
+        """Draw what this training step draws, the number of loops, and return it."""
+        self._loops = self.composition.loops_at(step)
+        return self._loops
+
+    def _through_blocks(
+        self,
+        hidden: Tensor,
+        layout: Layout,
+        chosen: Chosen | None,
+        seen: Callable[[int, Tensor], Tensor] = lambda layer, hidden: hidden,
+    ) -> Tensor:
+        """The stream (N, D) after the last block, or (B * P, D) where only `chosen` tokens matter.
+
+        Args:
+            seen: called with the stream after every block; what it returns goes on.
+        """
+        composition = self.composition
+        rounds = composition.rounds(len(self.blocks), self._loops if self.training else composition.loops)
+        if self.parts.entrance is not None:
+            hidden = getattr(self.blocks[0], self.parts.entrance)(hidden)
+        layer = 0
+        for number, blocks in enumerate(rounds, start=1):
+            before = hidden
+            if composition.reentry is not None and number > 1:
+                hidden = reenter(hidden, self.embedding.weight, composition.reentry)
+            for place, block in enumerate(blocks, start=1):
+                ends_round = place == len(blocks)
+                asked = chosen if ends_round and number == len(rounds) else None
+                hidden = self.blocks[block](hidden, layout, asked, *self._memory_of(block))
+                if ends_round and composition.tolerance is not None:
+                    hidden = settle(before if asked is None else asked.of(before), hidden, composition.tolerance)
+                layer += 1
+                hidden = seen(layer, hidden)
+        return hidden
+
+    def _memory_of(self, block: int) -> tuple[nn.Module, ...]:
+        """What the block reads beside its MLP: one memory or none."""
+        kind = self.composition.memory
+        return () if kind is None else (self.memory[kind.place(block, len(self.blocks))],)
 
     def unembed(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.head(self.final_norm(hidden))
@@ -90,9 +149,7 @@ class FastModel(SequenceModel):
             replacement = hook(layer, hidden.unflatten(0, tokens.shape))
             return hidden if replacement is None else replacement.flatten(0, 1)
 
-        hidden = replaced(0, hidden)
-        for layer, block in enumerate(self.blocks, start=1):
-            hidden = replaced(layer, block(hidden, layout))
+        hidden = self._through_blocks(replaced(0, hidden), layout, None, replaced)
         chosen = layout.choose(positions)
         logits: Tensor = self.unembed(chosen.of(hidden)).unflatten(0, chosen.shape)
         return logits
@@ -114,19 +171,91 @@ class FastModel(SequenceModel):
             hidden = hidden + functional.embedding(layout.position_ids, self.position_embedding.weight)
         return self.embedding_dropout(hidden), layout
 
-    def transformers_names(self) -> dict[str, tuple[str, ...]]:
-        return {name: transformers_names(name, self.parts.names) for name, _ in self.named_parameters()}
+    @property
+    def _schedule(self) -> tuple[int, ...]:
+        """Which block runs when, in evaluation."""
+        rounds = self.composition.rounds(len(self.blocks), self.composition.loops)
+        return tuple(block for blocks in rounds for block in blocks)
 
-    def load_transformers(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over the weights of a transformers model; tied ones stand under their first name.
+    @property
+    def _known(self) -> bool:
+        """Whether transformers has these blocks."""
+        from transformers import PretrainedConfig
+
+        return isinstance(self.config, PretrainedConfig)
+
+    @property
+    def _unrolled(self) -> bool:
+        """Whether its files hold the deeper stack of plain blocks that it computes, which transformers can compute."""
+        return self.composition.unrolls and self._known
+
+    def _places(self, schedule: Sequence[int]) -> Callable[[str], Sequence[int]]:
+        """Where each weight of a block stands in a plain stack that runs our blocks in this order."""
+
+        def places(name: str) -> Sequence[int]:
+            _, number, part, *_ = name.split(".")
+            if part == self.parts.entrance:
+                return (0,)
+            if self.composition.shares_mlp and part in self.parts.mlp:
+                return range(len(schedule))
+            return [place for place, block in enumerate(schedule) if block == int(number)]
+
+        return places
+
+    @property
+    def _places_in_files(self) -> Callable[[str], Sequence[int]]:
+        return self._places(self._schedule if self._unrolled else range(len(self.blocks)))
+
+    def transformers_names(self) -> dict[str, tuple[str, ...]]:
+        names, places = self.parts.names, self._places_in_files
+        return {name: transformers_names(name, names, places) for name, _ in self.named_parameters()}
+
+    def load_transformers(self, weights: Mapping[str, Tensor], *, drawn: bool = False) -> None:
+        """Take over weights by the names of transformers; tied ones stand under their first name.
+
+        Args:
+            drawn: they are new, of a plain model without memory that has as many layers as this has blocks; else they
+                are from files, in which what runs several times may stand several times.
 
         Raises:
-            ValueError: a weight is missing, unknown, or has another shape.
+            ValueError: a weight is missing, unknown, has another shape, or its copies differ.
         """
         ours = dict(self.named_parameters())
+        if drawn:
+            ours = {name: weight for name, weight in ours.items() if not name.startswith("memory.")}
+        places = self._places(range(len(self.blocks))) if drawn else self._places_in_files
         with torch.no_grad():
-            for name, weight in from_transformers(weights, ours, self.parts.names).items():
+            for name, weight in from_transformers(weights, ours, self.parts.names, places, drawn=drawn).items():
                 ours[name].copy_(weight)
 
+    @torch.no_grad()
+    def initialise_composed(self) -> None:
+        """Draw what no plain model has, from torch's generator; and start the loop as identity where that is asked."""
+        for memory in self.memory:
+            memory.initialise(len(self.blocks))  # type: ignore[operator]
+        if self.composition.zero_init:
+            for block in self.blocks:
+                for name in self.parts.outputs:
+                    for parameter in block.get_submodule(name).parameters():
+                        parameter.zero_()
+
     def save(self, directory: Path) -> None:
-        save_model(directory, self.config, to_transformers(dict(self.named_parameters()), self.parts.names))
+        weights = to_transformers(dict(self.named_parameters()), self.parts.names, self._places_in_files)
+        if not self._known or not self.composition.written():
+            save_model(directory, self.config, weights)
+        elif self._unrolled:
+            config = deepcopy(self.config)
+            config.num_hidden_layers = self.layers
+            save_model(directory, config, weights)
+        else:
+            save_composed(directory, self.config, weights)
+
+
+def composition_of(config: Any) -> tuple[int, Composition]:
+    """How many blocks a configuration describes, and how they are composed.
+
+    Raises:
+        ValueError: its `composition` is none.
+    """
+    written = dict(getattr(config, "composition", None) or {})
+    return written.pop("blocks", config.num_hidden_layers), Composition.read(written)

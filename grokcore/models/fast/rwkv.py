@@ -79,42 +79,43 @@ class Pairs:
 
 
 class RWKVBlock(nn.Module):
-    """x <- x + time_mixing(norm(x));  x <- x + channel_mixing(norm(x)); the first block normalises the embeddings too.
+    """x <- x + time_mixing(norm(x));  x <- x + channel_mixing(norm(x)).
 
-    A block of its own, since RWKV's channel mixing too looks one token back.
+    A block of its own, since RWKV's channel mixing too looks one token back. The first has the norm of the embeddings,
+    which the backbone applies once, however often the block runs.
     """
 
-    def __init__(self, width: int, hidden: int, epsilon: float, *, first: bool) -> None:
+    def __init__(self, time_mixing: nn.Module, width: int, hidden: int, epsilon: float, *, first: bool) -> None:
         super().__init__()
         if first:
             self.embedding_norm: nn.Module | None = nn.LayerNorm(width, epsilon)
         else:
             self.embedding_norm = None
         self.time_norm, self.channel_norm = nn.LayerNorm(width, epsilon), nn.LayerNorm(width, epsilon)
-        self.time_mixing, self.channel_mixing = TimeMixing(width), ChannelMixing(width, hidden)
+        self.time_mixing, self.channel_mixing = time_mixing, ChannelMixing(width, hidden)
 
-    def forward(self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None) -> Tensor:
+    def forward(
+        self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None, memory: nn.Module | None = None
+    ) -> Tensor:
         """The stream after this block: of all tokens, or of the chosen ones, which is all that the last block owes."""
-        if self.embedding_norm is not None:
-            hidden = self.embedding_norm(hidden)
         x = self.time_norm(hidden)
         if chosen is not None and 2 * len(chosen.rows) < len(hidden):
             pairs = Pairs(chosen)
             hidden = functional.embedding(pairs.rows, hidden) + self.time_mixing(x, layout, pairs.rows)
             x = self.channel_norm(hidden).masked_fill(pairs.without, 0)
             mixed: Tensor = self.channel_mixing(x, pairs.layout, pairs.chosen)
-            return hidden[1::2] + mixed
-        hidden = hidden + self.time_mixing(x, layout)
-        x = self.channel_norm(hidden)
-        if chosen is None:
-            mixed = self.channel_mixing(x, layout)
-            return hidden + mixed
-        mixed = self.channel_mixing(x, layout, chosen.rows)
-        return chosen.of(hidden) + mixed
+            hidden = hidden[1::2]
+        else:
+            hidden = hidden + self.time_mixing(x, layout)
+            x = self.channel_norm(hidden)
+            mixed = self.channel_mixing(x, layout, None if chosen is None else chosen.rows)
+            hidden = hidden if chosen is None else chosen.of(hidden)
+        return hidden + mixed if memory is None else hidden + mixed + memory(hidden)
 
 
 def block(config: Any, number: int) -> RWKVBlock:
-    return RWKVBlock(config.hidden_size, config.intermediate_size, config.layer_norm_epsilon, first=number == 0)
+    width = config.hidden_size
+    return RWKVBlock(TimeMixing(width), width, config.intermediate_size, config.layer_norm_epsilon, first=number == 0)
 
 
 def _mixes(part: str, *projections: str) -> Stored:
@@ -124,6 +125,9 @@ def _mixes(part: str, *projections: str) -> Stored:
 FAST = FastArchitecture(
     block=block,
     final_norm=lambda config: nn.LayerNorm(config.hidden_size),
+    entrance="embedding_norm",
+    mlp=("channel_norm", "channel_mixing"),
+    outputs=("time_mixing.output", "channel_mixing.value"),
     names={
         "embedding.weight": same("rwkv.embeddings.weight"),
         "blocks.*.embedding_norm.weight": same("rwkv.blocks.*.pre_ln.weight"),

@@ -33,13 +33,13 @@ def token_shift(x: Tensor, mix: Tensor, layout: Layout, rows: Tensor | None = No
 
 def plain_token_shift(x: Tensor, mix: Tensor, layout: Layout, rows: Tensor | None = None) -> tuple[Tensor, ...]:
     """The same in torch's own operators: on GPUs, inside transforms, and to test the kernel."""
-    before = _before(x, layout)
+    before = token_before(x, layout)
     if rows is not None:
         x, before = functional.embedding(rows, x), functional.embedding(rows, before)
     return tuple(before + share * (x - before) for share in mix)
 
 
-def _before(x: Tensor, layout: Layout) -> Tensor:
+def token_before(x: Tensor, layout: Layout) -> Tensor:
     """Of every token, the row of the one before it: (N, D) -> (N, D)."""
     later = (0, 0, 1, -1)
     if not layout.prefixes:

@@ -139,6 +139,7 @@ class DeepSpeedStep:
 
     def local(self, rows: Tensor, learning_rate: float) -> None:
         """This process's part of it: its share of the rows, and of all gradients."""
+        self._state.model.prepare(self._state.step)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         if self._scaler is not None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from grokcore.errors import GrokcoreError
 from grokcore.models import SharedPrefixes
 from grokcore.spec import resolve_device
-from grokcore.training.graph import Replay
+from grokcore.training.graph import work_by_kind
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers import OPTIMIZERS
@@ -126,8 +126,7 @@ class StackedStep:
         self._learning_rate = torch.zeros((), dtype=precision, device=self._device)
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate
-        graphed = self._device.type == "cuda" and self._training.cuda_graph
-        self._run: Callable[[], None] = Replay(self._work, notify) if graphed else self._work
+        self._run = work_by_kind(self._work, self._training, self._device, notify)
 
     def _take_over(self, trainer: Trainer, number: int) -> None:
         """Make a trainer's weights and optimiser state slices of the stack, their values unchanged."""
@@ -146,7 +145,7 @@ class StackedStep:
         for number, trainer in enumerate(self._trainers):
             self._rows[number].copy_(trainer.sampler(step))
         self._learning_rate.fill_(learning_rate_at(step, self._training))
-        self._run()
+        self._run(self._model.prepare(step))  # the same for every seed
         for trainer in self._trainers:
             trainer.state.step = step + 1
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from grokcore.models.fast.kernels import library
-from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
+from grokcore.spec import GPT2, RWKV, LLaMA, Mamba, Mamba2
 from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients, pair, questions
 
 EXACT, IN_FP32 = 1e-12, 2e-5
@@ -12,6 +12,7 @@ ARCHITECTURES = [
     pytest.param(LLaMA(width=32, heads=4), IN_FP32, id="llama"),
     pytest.param(RWKV(width=32), IN_FP32, id="rwkv"),
     pytest.param(Mamba(width=32), IN_FP32, id="mamba"),
+    pytest.param(Mamba2(width=32, state_size=16), IN_FP32, id="mamba2"),
 ]
 
 

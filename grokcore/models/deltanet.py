@@ -1,0 +1,102 @@
+"""DeltaNet (arXiv 2406.06484): linear attention whose tokens replace what their key has stored, by the delta rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grokcore.models.architecture import Architecture, OwnModel
+from grokcore.models.drawing import draw_normal, draw_xavier
+from grokcore.models.llama import swiglu_width
+from grokcore.spec.model import DeltaNet
+
+
+def mlp_width(spec: DeltaNet) -> int:
+    return spec.mlp_width or swiglu_width(spec.width)
+
+
+def block_parameters(spec: DeltaNet) -> int:
+    d, m = spec.width, mlp_width(spec)
+    attention = 4 * d * d + d * spec.heads + d // spec.heads
+    convolution = 3 * d * spec.conv_kernel
+    mlp = 3 * d * m
+    norms = 2 * d
+    return attention + convolution + mlp + norms
+
+
+def mlp_parameters(spec: DeltaNet) -> int:
+    d, m = spec.width, mlp_width(spec)
+    return 3 * d * m + d
+
+
+def block_flops(spec: DeltaNet, tokens: int) -> float:
+    """Six operations per token and entry of the state: read by the key, what is new added in, read by the query."""
+    d, m = spec.width, mlp_width(spec)
+    projections = 4 * d * d + d * spec.heads + 3 * d * m
+    convolution = 3 * d * spec.conv_kernel
+    return tokens * (2 * (projections + convolution) + 6 * state(spec))
+
+
+def state(spec: DeltaNet) -> int:
+    return spec.width * spec.width // spec.heads
+
+
+def config(spec: DeltaNet, layers: int, positions: int) -> dict[str, Any]:
+    return {
+        "num_hidden_layers": layers,
+        "hidden_size": spec.width,
+        "heads": spec.heads,
+        "mlp_width": mlp_width(spec),
+        "conv_kernel": spec.conv_kernel,
+        "max_position_embeddings": positions,
+        "norm_epsilon": 1e-5,
+    }
+
+
+def initialise(model: Any, init: str) -> None:
+    """`original`: the authors' first public code, which draws the mixer's projections by Xavier's rule with gain
+    2^-2.5 and leaves the convolutions to torch. `published`: flash-linear-attention's today, all from a normal of
+    standard deviation .02."""
+    from torch import nn
+
+    draw_normal(model)
+    if init == "original":
+        width, taps = model.config.hidden_size, model.config.conv_kernel
+        draw_xavier(model, "token_mixer", {"query_key_value": (width, width, width)}, gain=2**-2.5)
+        for block in model.blocks:
+            nn.init.uniform_(block.token_mixer.convolution, -(taps**-0.5), taps**-0.5)
+
+
+ARCHITECTURE = Architecture[DeltaNet](
+    title="DeltaNet",
+    mixing="linear attention by the delta rule, short convolution",
+    source="arXiv 2406.06484",
+    block_parameters=block_parameters,
+    mlp_parameters=mlp_parameters,
+    outer_parameters=lambda spec: spec.width,
+    block_flops=block_flops,
+    state=lambda spec: state(spec) + 3 * spec.width * (spec.conv_kernel - 1),
+    own=OwnModel(
+        config=config,
+        initialise=initialise,
+        decayed=frozenset(
+            {
+                "embedding.weight",
+                "blocks.*.token_mixer.query_key_value.weight",
+                "blocks.*.token_mixer.convolution",
+                "blocks.*.token_mixer.rate.weight",
+                "blocks.*.token_mixer.output.weight",
+                "blocks.*.channel_mixer.gate_up.weight",
+                "blocks.*.channel_mixer.output.weight",
+                "head.weight",
+            }
+        ),
+        not_decayed=frozenset(
+            {
+                "blocks.*.token_norm.weight",
+                "blocks.*.token_mixer.norm_weight",
+                "blocks.*.channel_norm.weight",
+                "final_norm.weight",
+            }
+        ),
+    ),
+)

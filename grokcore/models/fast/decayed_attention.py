@@ -1,0 +1,121 @@
+"""Linear attention whose memory decays: what a gated recurrence adds up, written as a sum over the tokens seen.
+
+The state of a head is a matrix that forgets by a factor a_t and takes in an outer product with every token,
+  S_t = a_t S_(t-1) + k_t^T v_t,  o_t = q_t S_t,
+where a_t is one number for the whole head or one for each channel of its keys. Unrolled, with the summed logarithms
+b_t = log a_1 + ... + log a_t,
+  o_t = sum_(i <= t) (q_t * exp(b_t - b_i)) . k_i  v_i.
+Every exponent is at most 0, so that nothing overflows, however fast a gate forgets.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from grokcore.models.fast.flash_linear_attention import has_library, library_attend_decaying
+from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences, running_sum
+
+BLOCK = 16
+"""Keys from which decays of channels are taken in blocks, so that no tensor has tokens x tokens x channels numbers."""
+
+
+FORGOTTEN = -50.0
+"""Log of a decay beyond which nothing remains: what is left weighs less than fp64 can tell beside the token's own. Sums
+of decays stay small enough in this way for the differences between them to be exact."""
+
+
+def attend_decaying(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    log_decay: Tensor,
+    heads: int,
+    layout: Layout,
+    chosen: Chosen | None,
+    *,
+    groups: int | None = None,
+    itself: bool = True,
+) -> Tensor:
+    """sum_i (q_t * exp(b_t - b_i)) . k_i v_i for every token t, or for the chosen ones only, in fp32 at least.
+
+    Args:
+        query: (N, K), or (Q, K) of the chosen tokens; the channels of one head after those of another.
+        key: (N, K).
+        value: (N, V).
+        log_decay: log a_t of all tokens, (N, H) if heads decay as a whole, (N, K) if channels do.
+        groups: number G of groups of heads that share queries and keys, which are as wide as G heads then; None if
+            each head has its own.
+        itself: whether o_t = q_t S_t, or q_t S_(t-1): what there was before the token.
+
+    Returns:
+        (N, V) or (Q, V).
+    """
+    if has_library(key, layout, chosen):
+        return library_attend_decaying(query, key, value, log_decay, heads, layout, groups=groups, itself=itself)
+    query, key, value, log_decay = in_full(query, key, value, log_decay)
+    log_decay = log_decay.clamp_min(FORGOTTEN)
+    decay = running_sum(log_decay, layout)
+    query_decay = decay if itself else decay - log_decay
+    if chosen is not None:
+        query_decay = chosen.of(query_decay)
+    given = [key, decay, value]
+    widths, by_channel = [part.shape[1] for part in given], decay.shape[1] != heads
+
+    def mix(asked_bqc: Tensor, given_btc: Tensor, invisible_bqt: Tensor) -> Tensor:
+        q, b_q = asked_bqc.split(widths[:2], dim=2)
+        k, b_k, v = given_btc.split(widths, dim=2)
+        hidden = (invisible_bqt if itself else _not_before(invisible_bqt))[:, None]
+        q, k = (by_heads(x, groups or heads) for x in (q, k))
+        b_q, b_k = (by_heads(b, heads) for b in (b_q, b_k))
+        if by_channel:
+            weigh = _weights_at_once if chosen is not None else _weights_in_blocks
+            weights_bhqt = weigh(q, b_q, k, b_k, hidden)
+        else:
+            passed = (b_q - b_k.transpose(2, 3)).masked_fill(hidden, -torch.inf).exp()
+            scores = q @ k.transpose(2, 3)
+            if groups is not None:
+                scores = scores.repeat_interleave(heads // groups, dim=1)
+            weights_bhqt = scores * passed
+        return joined(weights_bhqt @ by_heads(v, heads))
+
+    return over_sequences(mix, torch.cat((query, query_decay), dim=1), torch.cat(given, dim=1), layout, chosen)
+
+
+def _not_before(invisible_bqt: Tensor) -> Tensor:
+    """What cannot be seen, and the token itself, the last that can."""
+    following = torch.nn.functional.pad(invisible_bqt[..., 1:], (0, 1), value=True)
+    return invisible_bqt | following
+
+
+def _weights_at_once(q: Tensor, b_q: Tensor, k: Tensor, b_k: Tensor, hidden: Tensor) -> Tensor:
+    """sum_c q_tc k_ic exp(b_tc - b_ic), (B, H, Q, T), 0 where hidden (1 or B, 1, Q, T); q and b_q are (B, H, Q, C)."""
+    passed_bhqtc = (b_q[:, :, :, None] - b_k[:, :, None]).masked_fill(hidden[..., None], -torch.inf).exp()
+    return (q[:, :, :, None] * k[:, :, None] * passed_bhqtc).sum(-1)
+
+
+def _weights_in_blocks(q: Tensor, b_q: Tensor, k: Tensor, b_k: Tensor, hidden: Tensor) -> Tensor:
+    """The same of the last Q tokens, in a row.
+
+    Queries after a block of keys take the decay in two: from the key to the block's end, from there to the query.
+    """
+    queries, tokens = q.shape[2], k.shape[2]
+    if tokens <= BLOCK:
+        return _weights_at_once(q, b_q, k, b_k, hidden)
+    columns, first = [], tokens - queries
+    for begin in range(0, tokens, BLOCK):
+        end = min(begin + BLOCK, tokens)
+        near, far = max(begin - first, 0), max(end - first, 0)
+        keys, decays, unseen = k[:, :, begin:end], b_k[:, :, begin:end], hidden[..., begin:end]
+        parts = [q.new_zeros(*q.shape[:2], near, end - begin)]
+        if far > near:
+            here = (slice(None), slice(None), slice(near, far))
+            parts.append(_weights_at_once(q[here], b_q[here], keys, decays, unseen[:, :, near:far]))
+        if queries > far:
+            last = decays[:, :, -1:]
+            later = q[:, :, far:] * (b_q[:, :, far:] - last).clamp_max(0).exp()
+            kept = keys * (last - decays).exp()
+            parts.append((later @ kept.transpose(2, 3)).masked_fill(unseen[:, :, far:], 0))
+        columns.append(torch.cat(parts, dim=2))
+    return torch.cat(columns, dim=3)

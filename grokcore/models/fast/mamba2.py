@@ -1,0 +1,123 @@
+"""Mamba-2 for short sequences; `grokcore/models/mamba2.py` says what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from grokcore.models.fast.architecture import FastArchitecture
+from grokcore.models.fast.block import Block
+from grokcore.models.fast.causal_convolution import causal_convolution
+from grokcore.models.fast.conversion import Stored, same
+from grokcore.models.fast.decayed_attention import attend_decaying
+from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.sequences import in_full
+
+
+class StateSpaceDuality(nn.Module):
+    """Y = (L * C B^T) (Delta X) + D X behind a short convolution, gated and normalised (arXiv 2405.21060, figure 6).
+
+      L_ti = exp(A (Delta_(i+1) + ... + Delta_t)) for i <= t,  Delta = softplus(delta + bias)  (section 3.2, equation 3)
+
+    Args:
+        inner: number of channels of the scan, in heads of equal size.
+        states: N, numbers in the state of a channel.
+        groups: G, of heads that share B and C.
+        taps: K, width of the convolution.
+        limits: of the step size.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        inner: int,
+        heads: int,
+        states: int,
+        groups: int,
+        taps: int,
+        *,
+        bias: bool,
+        convolution_bias: bool,
+        limits: tuple[float, float],
+        epsilon: float,
+    ) -> None:
+        super().__init__()
+        self.heads, self.groups, self.limits, self.epsilon = heads, groups, limits, epsilon
+        self.sizes, convolved = (inner, groups * states, groups * states), inner + 2 * groups * states
+        self.input_sizes = (inner, convolved + heads)
+        self.input = nn.Linear(width, sum(self.input_sizes), bias=bias)
+        self.convolution_weight = nn.Parameter(torch.empty(convolved, taps))
+        self.convolution_bias = nn.Parameter(torch.empty(convolved)) if convolution_bias else None
+        self.a_log, self.d, self.delta_bias = (nn.Parameter(torch.empty(heads)) for _ in range(3))
+        self.norm_weight = nn.Parameter(torch.ones(inner))
+        self.output = nn.Linear(inner, width, bias=bias)
+
+    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
+        """(N, D) -> (N, D) or, with gates of the chosen tokens alone, (B * P, D)."""
+        if chosen is None:
+            z, rest = self.input(x).split(self.input_sizes, dim=1)
+        else:
+            z_weight, weight = self.input.weight.split(self.input_sizes)
+            z_bias, bias = (None, None) if self.input.bias is None else self.input.bias.split(self.input_sizes)
+            z, rest = functional.linear(chosen.of(x), z_weight, z_bias), functional.linear(x, weight, bias)
+        convolved, delta = rest.split((rest.shape[1] - self.heads, self.heads), dim=1)
+        convolved = causal_convolution(convolved, self.convolution_weight, self.convolution_bias, layout)
+        u, b, c = convolved.split(self.sizes, dim=1)
+        u, delta, z_full = in_full(u, delta, z)
+        delta = functional.softplus(delta + self.delta_bias).clamp(*self.limits)
+        values = (u.unflatten(1, (self.heads, -1)) * delta[..., None]).flatten(1)
+        asked, skipped = (c, u) if chosen is None else (chosen.of(c), chosen.of(u))
+        log_decay = -self.a_log.exp() * delta
+        y = attend_decaying(asked, b, values, log_decay, self.heads, layout, chosen, groups=self.groups)
+        y = y + (skipped.unflatten(1, (self.heads, -1)) * self.d[:, None]).flatten(1)
+        grouped = (y * functional.silu(z_full)).unflatten(1, (self.groups, -1))
+        normed = functional.rms_norm(grouped, grouped.shape[2:], eps=self.epsilon).flatten(1) * self.norm_weight
+        result: Tensor = self.output(normed.to(z.dtype))
+        return result
+
+
+def block(config: Any, number: int) -> Block:
+    mixer = StateSpaceDuality(
+        config.hidden_size,
+        config.num_heads * config.head_dim,
+        config.num_heads,
+        config.state_size,
+        config.n_groups,
+        config.conv_kernel,
+        bias=config.use_bias,
+        convolution_bias=config.use_conv_bias,
+        limits=tuple(config.time_step_limit),
+        epsilon=config.layer_norm_epsilon,
+    )
+    return Block(norm(config), mixer)
+
+
+def norm(config: Any) -> nn.Module:
+    return nn.RMSNorm(config.hidden_size, eps=config.layer_norm_epsilon)
+
+
+FAST = FastArchitecture(
+    block=block,
+    final_norm=norm,
+    mlp=(),
+    outputs=("token_mixer.output",),
+    names={
+        "embedding.weight": same("backbone.embeddings.weight"),
+        "blocks.*.token_norm.weight": same("backbone.layers.*.norm.weight"),
+        "blocks.*.token_mixer.input.weight": same("backbone.layers.*.mixer.in_proj.weight"),
+        "blocks.*.token_mixer.input.bias": same("backbone.layers.*.mixer.in_proj.bias"),
+        "blocks.*.token_mixer.convolution_weight": Stored(("backbone.layers.*.mixer.conv1d.weight",), unsqueezed=1),
+        "blocks.*.token_mixer.convolution_bias": same("backbone.layers.*.mixer.conv1d.bias"),
+        "blocks.*.token_mixer.a_log": same("backbone.layers.*.mixer.A_log"),
+        "blocks.*.token_mixer.d": same("backbone.layers.*.mixer.D"),
+        "blocks.*.token_mixer.delta_bias": same("backbone.layers.*.mixer.dt_bias"),
+        "blocks.*.token_mixer.norm_weight": same("backbone.layers.*.mixer.norm.weight"),
+        "blocks.*.token_mixer.output.weight": same("backbone.layers.*.mixer.out_proj.weight"),
+        "blocks.*.token_mixer.output.bias": same("backbone.layers.*.mixer.out_proj.bias"),
+        "final_norm.weight": same("backbone.norm_f.weight"),
+        "head.weight": same("lm_head.weight"),
+    },
+)

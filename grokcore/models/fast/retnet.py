@@ -1,0 +1,74 @@
+"""RetNet for short sequences; `grokcore/models/retnet.py` says what it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from grokcore.models.fast.architecture import FastArchitecture
+from grokcore.models.fast.block import Block
+from grokcore.models.fast.conversion import OwnNames
+from grokcore.models.fast.decayed_attention import attend_decaying
+from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.mixers import MLP
+from grokcore.models.fast.rotary import rotary
+from grokcore.models.fast.sequences import in_full
+
+
+class Retention(nn.Module):
+    """W_O (swish(X W_G) * GroupNorm(heads)), with a decay for each head (arXiv 2307.08621, section 2.3, equation 8).
+
+      Retention(X) = (Q K^T * D) V,  D_tm = gamma^(t - m) for m <= t,  Q = (X W_Q) * Theta, K = (X W_K) * conj(Theta)
+
+    The scores are divided by sqrt(d), as its code does; what it divides them by further (section 2.3, "Retention score
+    normalization") cancels in the norm of each head.
+    """
+
+    def __init__(self, width: int, heads: int, rotary_base: float, epsilon: float) -> None:
+        super().__init__()
+        self.width, self.heads, self.rotary_base, self.epsilon = width, heads, rotary_base, epsilon
+        self.query_gate = nn.Linear(width, 3 * width, bias=False)
+        self.key_value = nn.Linear(width, 3 * width, bias=False)
+        self.output = nn.Linear(2 * width, width, bias=False)
+
+    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
+        """(N, D) -> (N, D) or, with queries of the chosen tokens alone, (B * P, D)."""
+        width, size = self.width, self.width // self.heads
+        positions = layout.position_ids
+        asked_at = positions if chosen is None else positions[chosen.rows]
+        query_gate = self.query_gate(x if chosen is None else chosen.of(x))
+        query, gate = rotary(query_gate, asked_at, width, size=size, base=self.rotary_base).split((width, 2 * width), 1)
+        key_value = rotary(self.key_value(x), positions, width, size=size, base=self.rotary_base)
+        key, value = key_value.split((width, 2 * width), dim=1)
+        log_gamma = log_decays(self.heads, x.device).to(in_full(key)[0].dtype).expand(len(x), -1)
+        mixed = attend_decaying(query / math.sqrt(size), key, value, log_gamma, self.heads, layout, chosen)
+        mixed = functional.layer_norm(mixed.unflatten(1, (self.heads, -1)), (2 * size,), eps=self.epsilon).flatten(1)
+        result: Tensor = self.output(functional.silu(gate) * mixed)
+        return result
+
+
+def log_decays(heads: int, device: torch.device) -> Tensor:
+    """(H,) log gamma in fp64, with gamma = 1 - 2^(-5 - h) for h = 0, 1, ... (equation 8)."""
+    return torch.log1p(-(2.0 ** (-5 - torch.arange(heads, device=device, dtype=torch.float64))))
+
+
+def block(config: Any, number: int) -> Block:
+    width, epsilon = config.hidden_size, config.norm_epsilon
+    return Block(
+        nn.LayerNorm(width, epsilon),
+        Retention(width, config.heads, config.rotary_base, epsilon),
+        nn.LayerNorm(width, epsilon),
+        MLP(width, config.mlp_width),
+    )
+
+
+FAST = FastArchitecture(
+    block=block,
+    final_norm=lambda config: nn.LayerNorm(config.hidden_size, config.norm_epsilon),
+    longest=lambda config: config.max_position_embeddings,
+    names=OwnNames(),
+)

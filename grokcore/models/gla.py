@@ -1,0 +1,100 @@
+"""GLA, gated linear attention (arXiv 2312.06635): each channel of the keys decays at a rate that the token sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grokcore.models.architecture import Architecture, OwnModel
+from grokcore.models.drawing import draw_normal, draw_xavier
+from grokcore.models.llama import swiglu_width
+from grokcore.spec.model import GLA
+
+
+def mlp_width(spec: GLA) -> int:
+    return spec.mlp_width or swiglu_width(spec.width)
+
+
+def block_parameters(spec: GLA) -> int:
+    d, m, r, keys = spec.width, mlp_width(spec), spec.gate_rank, spec.width // 2
+    attention = 2 * d * keys + 3 * d * d + d // spec.heads
+    gate = d * r + r * keys + keys
+    mlp = 3 * d * m
+    norms = 2 * d
+    return attention + gate + mlp + norms
+
+
+def mlp_parameters(spec: GLA) -> int:
+    d, m = spec.width, mlp_width(spec)
+    return 3 * d * m + d
+
+
+def block_flops(spec: GLA, tokens: int) -> float:
+    """Five operations per token and entry of the state: decay, a product of key and value, added, and read."""
+    d, m, r, keys = spec.width, mlp_width(spec), spec.gate_rank, spec.width // 2
+    projections = 2 * d * keys + 3 * d * d + d * r + r * keys + 3 * d * m
+    return tokens * (2 * projections + 5 * state(spec))
+
+
+def state(spec: GLA) -> int:
+    return spec.width // 2 * spec.width // spec.heads
+
+
+def config(spec: GLA, layers: int, positions: int) -> dict[str, Any]:
+    return {
+        "num_hidden_layers": layers,
+        "hidden_size": spec.width,
+        "heads": spec.heads,
+        "mlp_width": mlp_width(spec),
+        "gate_rank": spec.gate_rank,
+        "gate_temperature": 16.0,
+        "max_position_embeddings": positions,
+        "norm_epsilon": 1e-5,
+    }
+
+
+def initialise(model: Any, init: str) -> None:
+    """`original`: the authors' first public code, which draws the mixer's projections by Xavier's rule with gain
+    2^-2.5. `published`: flash-linear-attention's today, all from a normal of standard deviation .02."""
+    draw_normal(model)
+    if init == "original":
+        width = model.config.hidden_size
+        parts = {"query_gate": (width // 2, width), "key_value": (width // 2, width)}
+        draw_xavier(model, "token_mixer", parts, gain=2**-2.5)
+
+
+ARCHITECTURE = Architecture[GLA](
+    title="GLA",
+    mixing="linear attention, decay per channel set by the token",
+    source="arXiv 2312.06635",
+    block_parameters=block_parameters,
+    mlp_parameters=mlp_parameters,
+    outer_parameters=lambda spec: spec.width,
+    block_flops=block_flops,
+    state=state,
+    own=OwnModel(
+        config=config,
+        initialise=initialise,
+        decayed=frozenset(
+            {
+                "embedding.weight",
+                "blocks.*.token_mixer.query_gate.weight",
+                "blocks.*.token_mixer.key_value.weight",
+                "blocks.*.token_mixer.forget_low_rank.weight",
+                "blocks.*.token_mixer.forget.weight",
+                "blocks.*.token_mixer.output.weight",
+                "blocks.*.channel_mixer.gate_up.weight",
+                "blocks.*.channel_mixer.output.weight",
+                "head.weight",
+            }
+        ),
+        not_decayed=frozenset(
+            {
+                "blocks.*.token_norm.weight",
+                "blocks.*.token_mixer.forget.bias",
+                "blocks.*.token_mixer.norm_weight",
+                "blocks.*.channel_norm.weight",
+                "final_norm.weight",
+            }
+        ),
+    ),
+)

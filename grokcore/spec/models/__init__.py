@@ -1,0 +1,1 @@
+"""One file per family of architectures, and what all of them have in common in `base`."""
