@@ -201,6 +201,6 @@ def test_a_task_that_fails_in_it_is_seen_to_fail(image: str, docker_host: str, t
     done, root = run_pipeline(image, docker_host, tmp_path, preset="no-such-preset")
 
     assert done.returncode == 1, done.stdout[-3000:]
-    assert "no-such-preset" in done.stdout
+    assert "there is no preset 'no-such-preset'" in done.stdout
     assert "FAILURE" in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     assert not list(root.rglob("dataset.json")), "the stages after it were run all the same"
