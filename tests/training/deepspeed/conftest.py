@@ -26,11 +26,9 @@ TRAININGS: dict[str, list[str]] = {
     "fp32": [],
     "fp32, ZeRO 1": ["training.zero_stage=1"],
     "fp32, ZeRO 2": ["training.zero_stage=2"],
-    "accumulated": ["training.gradient_accumulation=2"],
     "accumulated, ZeRO 2": ["training.gradient_accumulation=2", "training.zero_stage=2"],
     "unclipped": ["training.gradient_clip=null"],
     "bf16": ["training.precision=bf16"],
-    "bf16, ZeRO 1": ["training.precision=bf16", "training.zero_stage=1"],
     "bf16, ZeRO 2": ["training.precision=bf16", "training.zero_stage=2"],
     "sgd": ["training.optimizer=sgd"],
     "adam, ZeRO 1": ["training.optimizer=adam", "training.zero_stage=1"],
@@ -42,6 +40,13 @@ TRAININGS: dict[str, list[str]] = {
         "training.projection_bound=9",
     ],
     "transformers mamba": ["model.architecture=mamba", "model.implementation=transformers"],
+    "random loops": ["model.recurrence={kind: random, least: 1, most: 3, evaluation: 2}"],
+    "shared MLP, memory, deltanet": [
+        "model.architecture=deltanet",
+        "model.layers=2",
+        "model.sharing.kind=mlp",
+        "model.memory.kind=slots",
+    ],
     "fast rwkv, bf16": ["model.architecture=rwkv", "model.layers=2", "training.precision=bf16"],
 }
 """By name: what is changed. The same for both engines and any number of processes."""
