@@ -83,7 +83,13 @@ def test_the_example_compiles(target: Target, tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "signature"),
     {
-        "resolve_experiment": {"preset": "STRING", "overrides": "STRING", "seed": "NUMBER_INTEGER"},
+        "resolve_experiment": {
+            "preset": "STRING",
+            "overrides": "STRING",
+            "seed": "NUMBER_INTEGER",
+            "gpu_count": "STRING",
+            "nodes": "STRING",
+        },
         "generate_dataset": {"task": "STRING"},
         "train_model": {"spec": "STRING", "store": "STRING", "run_key": "STRING", "resume": "STRING"},
         "train_model_trainjob": {
