@@ -59,6 +59,7 @@ def build() -> str:
 
     if not torch.__version__.endswith("+cpu"):
         pytest.skip("pip takes the CUDA build of torch here: point PIP_EXTRA_INDEX_URL to an index with CPU builds")
+    # A change of ci/imagebuild/debian_base.py needs other tags: what is there is not made again.
     names = {"base": "localhost/grokcore-test-base:1", "builder": "localhost/grokcore-test-builder:1"}
     for role, name in names.items():
         if podman("image", "exists", name).returncode:
