@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.cli.main import build_parser
+from grokcore.cli.parser import build_parser
 from grokcore.spec import load_spec, preset_names
 
 ROOT = Path(__file__).parents[1]

@@ -10,11 +10,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from grokcore.cli.kubeflow_output import (
+    print_json,
+    run_record,
+    schedule_record,
+    schedule_row,
+    shown_time,
+    task_record,
+)
 from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
 from grokcore.cluster.kubeflow.connection import Connection, connection
@@ -22,7 +29,6 @@ from grokcore.cluster.kubeflow.form import filled_in
 from grokcore.cluster.kubeflow.images import read_lock, with_images, without_digest
 from grokcore.cluster.kubeflow.naming import commit_of_code, run_name
 from grokcore.cluster.kubeflow.package import PipelinePackage, nearest, read_package
-from grokcore.cluster.kubeflow.records import Run, Schedule
 from grokcore.cluster.kubeflow.subject import subject_of
 from grokcore.errors import InputError, StoppedError
 from grokcore.local import compiled_pipeline, pipeline_names
@@ -66,7 +72,7 @@ def upload(options: argparse.Namespace) -> None:
     page = api.connection.pipeline_page(done.version.pipeline_id, done.version.id)
     if options.json:
         identity = {"pipeline_id": done.version.pipeline_id, "version_id": done.version.id}
-        _print_json({**identity, "name": done.version.name, "url": page, "uploaded": done.made})
+        print_json({**identity, "name": done.version.name, "url": page, "uploaded": done.made})
         return
     say("uploaded" if done.made else "this very content is there already: nothing was uploaded")
     print_columns([("pipeline", package.name), ("version", done.version.name), ("page", page)])
@@ -102,7 +108,7 @@ def submit(options: argparse.Namespace) -> None:
     if options.wait:
         _wait(api, done.run.id, options, started=done.started)
     elif options.json:
-        _print_json(_record(done.run, page) | {"started": done.started})
+        print_json(run_record(done.run, page) | {"started": done.started})
 
 
 def wait(options: argparse.Namespace) -> None:
@@ -146,7 +152,7 @@ def schedule(options: argparse.Namespace) -> None:
     when = f"cron {cron} (seconds first)" if cron is not None else f"every {interval} s"
     page = api.connection.schedule_page(done.schedule.id)
     if options.json:
-        _print_json(_schedule_record(done.schedule, page) | {"made": done.made, "replaced": done.replaced})
+        print_json(schedule_record(done.schedule, page) | {"made": done.made, "replaced": done.replaced})
         return
     if not done.made:
         say("just this is scheduled already: nothing was changed")
@@ -168,21 +174,21 @@ def list_(options: argparse.Namespace) -> None:
             {"id": pipeline.id, "name": pipeline.name, "version": version.name if version else None}
             for pipeline, version in pipelines
         ]
-        _print_json(
+        print_json(
             {
                 "pipelines": listed,
-                "schedules": [_schedule_record(entry, at.schedule_page(entry.id)) for entry in schedules],
-                "runs": [_record(run, at.run_page(run.id)) for run in runs],
+                "schedules": [schedule_record(entry, at.schedule_page(entry.id)) for entry in schedules],
+                "runs": [run_record(run, at.run_page(run.id)) for run in runs],
             }
         )
         return
     rows = [
         *(
-            ("pipeline", pipeline.name, version.name if version else "", _time(pipeline.created), pipeline.id)
+            ("pipeline", pipeline.name, version.name if version else "", shown_time(pipeline.created), pipeline.id)
             for pipeline, version in pipelines
         ),
-        *map(_schedule_row, schedules),
-        *(("run", run.name, run.state.lower(), _time(run.created), run.id) for run in runs),
+        *map(schedule_row, schedules),
+        *(("run", run.name, run.state.lower(), shown_time(run.created), run.id) for run in runs),
     ]
     if not rows:
         say(f"there is nothing at {at.host}, in the experiment {at.experiment}")
@@ -195,9 +201,9 @@ def _list_schedules(options: argparse.Namespace) -> None:
     experiment = api.experiment()
     found = api.schedules(experiment, name=options.called) if experiment else []
     if options.json:
-        _print_json([_schedule_record(entry, api.connection.schedule_page(entry.id)) for entry in found])
+        print_json([schedule_record(entry, api.connection.schedule_page(entry.id)) for entry in found])
     elif found:
-        print_columns([("what", "name", "when", "made", "id"), *map(_schedule_row, found)])
+        print_columns([("what", "name", "when", "made", "id"), *map(schedule_row, found)])
     else:
         say(f"there is no schedule in the experiment {api.connection.experiment}")
 
@@ -210,7 +216,7 @@ def _remove_schedule(options: argparse.Namespace) -> None:
 
     number = unschedule(_api(options), name, notify=say)
     if options.json:
-        _print_json({"name": name, "removed": number})
+        print_json({"name": name, "removed": number})
     else:
         print(f"removed schedule {name}" if number else f"there is no schedule {name}: nothing was removed")
 
@@ -317,7 +323,7 @@ def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: A
     for line in failure_lines(run):
         say(line)
     if options.json:
-        _print_json(_record(run, page) | {"tasks": [_task_record(task) for task in run.tasks]} | facts)
+        print_json(run_record(run, page) | {"tasks": [task_record(task) for task in run.tasks]} | facts)
     check_outcome(run, page)
     if not options.json:
         print(f"{run.state.lower()}  {page}")
@@ -339,50 +345,3 @@ def _stoppable() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _record(run: Run, page: str) -> dict[str, Any]:
-    return {
-        "run_id": run.id,
-        "name": run.name,
-        "state": run.state,
-        "created": _iso(run.created),
-        "finished": _iso(run.finished) if run.ended else None,
-        "error": run.error,
-        "parameters": dict(run.parameters),
-        "url": page,
-    }
-
-
-def _task_record(task: Any) -> dict[str, Any]:
-    outputs = {name: list(ids) for name, ids in task.outputs.items()}
-    return {"name": task.name, "state": task.state, "pod": task.pod, "error": task.error, "outputs": outputs}
-
-
-def _schedule_record(entry: Schedule, page: str) -> dict[str, Any]:
-    return {
-        "schedule_id": entry.id,
-        "name": entry.name,
-        "when": entry.trigger,
-        "enabled": entry.enabled,
-        "created": _iso(entry.created),
-        "description": entry.description,
-        "url": page,
-    }
-
-
-def _schedule_row(entry: Schedule) -> tuple[str, ...]:
-    when = entry.trigger if entry.enabled else f"disabled: {entry.trigger}"
-    return "schedule", entry.name, when, _time(entry.created), entry.id
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=str))
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"

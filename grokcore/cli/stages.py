@@ -19,7 +19,7 @@ from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry import MANIFEST, read_manifest
 from grokcore.telemetry.signpost import signpost
-from grokcore.terminal.display import RunDisplay
+from grokcore.terminal.display import Line, RunDisplay
 
 if TYPE_CHECKING:
     from grokcore.training.signals import StopRequest
@@ -64,16 +64,27 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
         train_model(spec, options.data, options.out, resume=options.resume, stop_with_parent=with_parent)
         return
     display = RunDisplay(sys.stderr, open_store(options.out), max_steps=spec.training.max_steps)
+    heading = [signpost(options.out, spec.run_id)]  # before all else, but not before an error, which stays one line
+
+    def tell(remark: str) -> None:
+        while heading:
+            display.tell(heading.pop())
+        display.tell(remark)
+
+    def show(line: Line) -> None:
+        while heading:
+            display.tell(heading.pop())
+        display.show(line)
+
     with display.closed_at_end():
-        display.tell(signpost(options.out, spec.run_id))
         result = train_model(
             spec,
             options.data,
             options.out,
             resume=options.resume,
             stop_with_parent=with_parent,
-            on_evaluation=display.show,
-            notify=display.tell,
+            on_evaluation=show,
+            notify=tell,
         )
         display.end(result.exit_reason)
     print(f"run at {options.out}: {result.exit_reason} after {result.step} steps")

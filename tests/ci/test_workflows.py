@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ci.imagebuild.__main__ import parser as build_images_parser
-from grokcore.cli.main import build_parser
+from grokcore.cli.parser import build_parser
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.spec import load_spec
 

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from grokcore.cli.main import build_parser
+from grokcore.cli.parser import build_parser
 from grokcore.telemetry.signpost import DASHBOARD_VARIABLE, signpost
 
 
