@@ -12,7 +12,7 @@ from grokcore.errors import InputError
 from grokcore.evaluation.records import Group, groups_of, read_records
 from grokcore.reporting.comparison.exports import csv_bytes, curves_table, parquet_bytes, runs_table
 from grokcore.reporting.comparison.page import render_comparison
-from grokcore.reporting.comparison.sweep_facts import read_sweep_facts
+from grokcore.reporting.comparison.sweep_facts import in_order_of, read_sweep_facts
 from grokcore.storage import open_store
 
 PAGE, RUNS_CSV, RUNS, CURVES, CLAIMS = "report.html", "runs.csv", "runs.parquet", "curves.parquet", "claims.json"
@@ -76,8 +76,8 @@ def build_comparison(
         notify(line)
 
     records = read_records(places, unfinished=unfinished, notify=leave_out)
-    groups = groups_of(records)
     facts = read_sweep_facts(open_store(out if sweep is None else sweep))
+    groups = in_order_of(facts, groups_of(records))
     runs = runs_table(groups)
     store.write(RUNS_CSV, csv_bytes(runs))
     store.write(RUNS, parquet_bytes(runs))

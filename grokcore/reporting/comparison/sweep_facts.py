@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from grokcore.errors import AbsentError, InputError
+from grokcore.evaluation.records import Group
 from grokcore.spec import validate
 from grokcore.storage import Store
 
@@ -87,6 +88,13 @@ def read_sweep_facts(store: Store) -> SweepFacts | None:
     except InputError as error:
         raise InputError(f"{store.uri_of(INDEX)} is damaged or of another version: {error}") from None
     return facts
+
+
+def in_order_of(facts: SweepFacts | None, groups: Sequence[Group]) -> list[Group]:
+    """Groups in the order of the sweep, whose first point is the one to compare with; those of no point behind."""
+    points = () if facts is None else facts.points
+    places = {run.run_id: place for place, point in enumerate(points) for run in point.runs}
+    return sorted(groups, key=lambda group: min(places.get(run.manifest.run_id, len(points)) for run in group.runs))
 
 
 def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned | None]:

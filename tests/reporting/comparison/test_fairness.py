@@ -63,6 +63,18 @@ def test_what_was_tuned_is_told_with_its_budget(tmp_path: Path) -> None:
     assert "not recorded" not in text
 
 
+def test_the_first_point_of_a_sweep_is_what_the_others_are_held_against(tmp_path: Path) -> None:
+    runs = [run_of(), run_of("model.architecture=llama"), run_of("model.architecture=rwkv")]
+    write_all(runs, tmp_path)
+    assert "gpt2" in build_comparison([tmp_path / "runs"], tmp_path / "out").groups[0].label
+    out = tmp_path / "sweeps" / "rates"
+    out.mkdir(parents=True)
+    named = {run.spec.model.architecture: run.spec.run_id for run in (runs[2], runs[0])}
+    (out / INDEX).write_text(index_of(named).model_dump_json())
+    groups = build_comparison([tmp_path / "runs"], out).groups
+    assert [group.spec.model.architecture for group in groups] == ["rwkv", "gpt2", "llama"]
+
+
 def test_a_damaged_index_is_one_line(tmp_path: Path) -> None:
     write_all([run_of()], tmp_path)
     (tmp_path / "out").mkdir()
