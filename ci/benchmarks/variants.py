@@ -85,5 +85,5 @@ VARIANTS: dict[str, Variant] = {
     ),
     "fast": Variant("(c) fast", _unshared, ("model.implementation=fast",)),
     "fast-shared": Variant("(d) fast, shared", _library, ("model.implementation=fast",), profiled=True),
-    "deepspeed": Variant("(e) (d) by DeepSpeed", _library, ("model.implementation=fast", "training.engine=deepspeed")),
+    "deepspeed": Variant("(e) DeepSpeed", _library, ("model.implementation=fast", "training.engine=deepspeed")),
 }

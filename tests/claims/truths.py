@@ -232,12 +232,12 @@ TRUTHS: dict[str, Truth] = {
         lambda: group(*COMPOSITION, at=1000, iid=300, base="composition-small"),
         lambda: group(*COMPOSITION, at=None, iid=300, base="composition-small", steps=400),
     ),
-    "sharing-brings-ood-composition": Truth(
+    "sharing-brings-ood": Truth(
         lambda: against(*SHARING, (None, 600), iid=300, base="composition-small"),
         lambda: against(*SHARING, (300, None), iid=300, base="composition-small"),
         lambda: against(*SHARING, (None, 600), iid=300, base="composition-small", seeds=3),
     ),
-    "sudden-grokking-needs-softmax": Truth(
+    "grokking-needs-softmax": Truth(
         lambda: [*against(GPT2, RETNET, (100, None)), *group(GLA, at=None)],
         lambda: [*against(GPT2, RETNET, (100, None)), *group(GLA, at=250)],
         lambda: against(LLAMA, RETNET, (None, None)),

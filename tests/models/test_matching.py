@@ -137,5 +137,6 @@ def test_what_match_chose_is_said_in_one_line() -> None:
 def test_a_model_without_parts_is_identified_as_before_there_were_any() -> None:
     assert not {"sharing", "recurrence", "memory", "match_by"} & identity_of(GPT2()).keys()
     assert identity_of(GPT2(sharing={"kind": "mlp"}))["sharing"] == {"kind": "mlp"}
-    changed = ExperimentSpec(model=GPT2(recurrence={"kind": "random"}), training={"precision": "fp32"})
-    assert len({changed.run_id, ExperimentSpec(training={"precision": "fp32"}).run_id}) == 2
+    training = {"precision": "fp32", "engine": "native"}
+    changed = ExperimentSpec(model=GPT2(recurrence={"kind": "random"}), training=training)
+    assert len({changed.run_id, ExperimentSpec(training=training).run_id}) == 2

@@ -19,7 +19,7 @@ _WITHOUT = Is(
 CLAIMS = (
     Claim(
         number=21,
-        id="sharing-brings-ood-composition",
+        id="sharing-brings-ood",
         statement="A transformer whose blocks run twice composes two hops out of domain, where a plain one does not.",
         source=f"{WANG}, appendix on parameter sharing: 4 layers that run twice, weight decay .3",
         about=(
@@ -57,7 +57,7 @@ CLAIMS = (
     ),
     Claim(
         number=25,
-        id="sudden-grokking-needs-softmax",
+        id="grokking-needs-softmax",
         statement="Without softmax attention no model groks comparison out of domain.",
         source=f"{THESIS}, results: GPT-2 and LLaMA grokked, RWKV and Mamba did not",
         about=(COMPARISON, *ADAMW),
