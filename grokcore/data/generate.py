@@ -117,9 +117,10 @@ def _described(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | No
         InputError: something else stands there.
     """
     if store.find(INFO_FILE) is None:
-        if not _vacant(store):
+        if _vacant(store):
+            return None
+        if store.find(INFO_FILE) is None:  # looked for again: a directory may have appeared, whole, in between
             raise InputError(f"{store} exists already and is no data set; remove it or choose another place")
-        return None
     info, identity = read_info(store), dataset_id(task)
     standing = layout_of(info)
     if info.id != identity:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.data import open_dataset
+from grokcore.data import generate, open_dataset
 from grokcore.data.copying import copy_dataset
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec
-from grokcore.storage import open_store
+from grokcore.storage import Store, open_store
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,21 @@ def test_of_several_that_copy_at_once_all_succeed(smoke_spec: ExperimentSpec, sm
     for thread in threads:
         thread.join()
     assert failures == []
+    assert content(place) == content(smoke_data)
+
+
+def test_one_that_appears_just_after_it_was_looked_for_is_taken(
+    smoke_spec: ExperimentSpec, smoke_data: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch
+):
+    place, vacant = f"{store_uri}/copy", generate._vacant
+
+    def after_another(store: Store) -> bool:
+        monkeypatch.setattr(generate, "_vacant", vacant)
+        copy_dataset(smoke_spec.task, smoke_data, place)
+        return vacant(store)
+
+    monkeypatch.setattr(generate, "_vacant", after_another)
+    copy_dataset(smoke_spec.task, smoke_data, place)
     assert content(place) == content(smoke_data)
 
 
