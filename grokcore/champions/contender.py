@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.errors import InputError
-from grokcore.evaluation.seeds import group_key
+from grokcore.evaluation.seeds import experiment_id, group_key
 from grokcore.evaluation.survival import Reached, follow_up, median_time, times_of
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
@@ -102,7 +102,7 @@ def contender_of(records: Sequence[RunRecord], split: str) -> Contender:
         raise InputError("there is no run to compare with the champion")
     first = records[0].spec
     for record in records:
-        if group_key(record.spec)[1:] != group_key(first)[1:]:
+        if (group_key(record.spec)[1:], record.spec.dataset_id) != (group_key(first)[1:], first.dataset_id):
             raise InputError(
                 f"{record.uri} differs from {records[0].uri} in more than its seed: they are no one candidate"
             )
@@ -116,7 +116,7 @@ def contender_of(records: Sequence[RunRecord], split: str) -> Contender:
         task_id=task_id(first),
         evaluation_id=first.evaluation_id,
         dataset_id=first.dataset_id,
-        experiment_id=group_key(first)[1],
+        experiment_id=experiment_id(first),
         seeds=tuple(sorted((_seed_result(record, split) for record in records), key=lambda seed: seed.seed)),
     )
 

@@ -9,13 +9,14 @@ the compared groups agree in a confound and others do not, the verdict rests on 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grokcore.claims.claim import Claim, Confound
 from grokcore.claims.conditions import all_hold
 from grokcore.evaluation.fields import fields_of, telling, text_of
 from grokcore.evaluation.records import Group, labels_of, value_text
+from grokcore.evaluation.replicates import by_draw
 from grokcore.evaluation.seeds import grouped
 
 FREE = frozenset(
@@ -36,6 +37,9 @@ PARTS = ("model.sharing.kind", "model.recurrence.kind", "model.memory.kind")
 
 NEUTRAL: Mapping[str, Any] = {"model.dropout": 0.0, **dict.fromkeys(PARTS, "none")}
 """What an architecture that lacks a field has in its stead."""
+
+
+_DRAW = "task.seed"
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
     """The groups that a claim is about."""
     found = []
     named = claim.factor.fields | {condition.field for condition in claim.about}
-    for group in groups:
-        fields = {**NEUTRAL, **fields_of(group.spec)}
+    for group in [part for whole in groups for part in _draws_of(whole)]:
+        fields = {**NEUTRAL, **fields_of(group.spec), _DRAW: group.spec.task.seed}
         level = claim.factor.level(fields)
         plain = all(fields[part] == "none" for part in PARTS if part not in named)
         if level is not None and plain and all_hold(claim.about, fields):
@@ -76,6 +80,11 @@ def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
     return [
         max(same, key=lambda member: len(member.group.runs)) for same in grouped(found, lambda one: _key(one, FREE))
     ]
+
+
+def _draws_of(group: Group) -> list[Group]:
+    """A group for each draw of the data, since runs are compared with runs on the same data."""
+    return [replace(group, runs=tuple(runs)) for runs in by_draw(group.runs).values()]
 
 
 def strata_of(claim: Claim, members: Sequence[Member], *, apart: Confound | None = None) -> list[Stratum]:

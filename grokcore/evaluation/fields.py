@@ -9,8 +9,8 @@ from typing import Any
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import Spec, identity_rule
 
-SEEDS = frozenset({"seed", "model.seed", "training.seed"})
-"""Fields that runs of one group may differ in. `task.seed` makes other data, and so another group."""
+SEEDS = frozenset({"seed", "model.seed", "training.seed", "task.seed"})
+"""Fields that runs of one group may differ in. Another `task.seed` draws other data of the same kind: a repetition."""
 
 _CHOOSERS = ("task.kind", "model.architecture")
 _MOST_TRIED = 3

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from grokcore.errors import InputError
 from grokcore.evaluation.fields import fields_of, telling
+from grokcore.evaluation.replicates import Replicate, by_draw, replicate_of
 from grokcore.evaluation.result import EVALUATION, Evaluation
 from grokcore.evaluation.seeds import group_key, grouped
 from grokcore.spec import ExperimentSpec, read_spec, validate
@@ -47,13 +48,13 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seeds alone.
+    """Runs that differ in their seeds alone: of initialisation, of order, and of the draw of the data.
 
     Attributes:
         label: what tells this group from the others it was found with: `architecture gpt2`, `values 20, weight_decay
             0.1`; unique among them.
         settings: the fields that the label is made from, by their dotted names; empty where there is but one group.
-        runs: in the order of their seeds.
+        runs: in the order of their draws of the data, then of their seeds.
     """
 
     label: str
@@ -62,8 +63,13 @@ class Group:
 
     @property
     def spec(self) -> ExperimentSpec:
-        """The spec of the first run, which is every run's but for the seed and the budget."""
+        """The spec of the first run, which is every run's but for the seeds and the budget."""
         return self.runs[0].spec
+
+    @property
+    def draws(self) -> tuple[int, ...]:
+        """The draws of the data (`task.seed`) that its runs were trained on, ascending."""
+        return tuple(by_draw(self.runs))
 
 
 def read_records(
@@ -198,6 +204,8 @@ def _each_once(records: Sequence[RunRecord], notify: Callable[[str], None]) -> l
 def groups_of(records: Sequence[RunRecord]) -> list[Group]:
     """Runs that differ in their seeds alone, together; groups in the order of what tells them apart.
 
+    Runs on several draws of the data are one group: `replicates.by_draw` tells them apart again.
+
     Names and budgets keep no runs apart: no result depends on them. The rules by which phases are judged do.
     """
     groups = grouped(records, lambda record: group_key(record.spec)[1:])
@@ -212,8 +220,8 @@ def groups_of(records: Sequence[RunRecord]) -> list[Group]:
     return sorted(made, key=lambda group: [_order(group.settings.get(name)) for name in names])
 
 
-def _by_seed(record: RunRecord) -> tuple[int, int, int]:
-    return record.spec.seed, record.spec.init_seed, record.spec.order_seed
+def _by_seed(record: RunRecord) -> tuple[int, int, Replicate]:
+    return record.spec.task.seed, record.spec.seed, replicate_of(record.spec)
 
 
 def labels_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -85,10 +85,19 @@ def samples_of(evaluations: Sequence[Evaluation]) -> dict[str, Sample]:
 
 
 def group_key(spec: ExperimentSpec) -> tuple[str, str, str]:
-    """What runs that differ in their seeds alone have in common: name, identity without seeds, and rules of judging."""
+    """What repetitions of one experiment have in common: name, identity without seeds, and rules of judging.
+
+    The draw of the data (`task.seed`) is a seed like those of initialisation and order: runs on several draws are one
+    group. `experiment_id` keeps draws apart.
+    """
+    pooled = spec.model_copy(update={"task": spec.task.model_copy(update={"seed": 0})})
+    return spec.name, experiment_id(pooled), spec.evaluation_id
+
+
+def experiment_id(spec: ExperimentSpec) -> str:
+    """Identity of a run without its seeds of initialisation and order, on one draw of the data."""
     model, training = (part.model_copy(update={"seed": None}) for part in (spec.model, spec.training))
-    without_seeds = spec.model_copy(update={"seed": 0, "model": model, "training": training})
-    return spec.name, without_seeds.run_id, spec.evaluation_id
+    return spec.model_copy(update={"seed": 0, "model": model, "training": training}).run_id
 
 
 def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:

@@ -11,7 +11,7 @@ from itertools import product
 from pydantic import JsonValue
 
 from grokcore.errors import InputError
-from grokcore.evaluation.seeds import group_key
+from grokcore.evaluation.seeds import experiment_id
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.spec.loading import parse_override
 from grokcore.sweeps.distributions import draw
@@ -217,9 +217,9 @@ def _check_search(tuning: TuningSpec, points: list[Point]) -> None:
 
 def _merged(points: list[Point], notify: Callable[[str], None]) -> list[Point]:
     """Points without those that are the same experiment as an earlier one."""
-    kept: dict[tuple[str, ...], Point] = {}
+    kept: dict[str, Point] = {}
     for point in points:
-        first = kept.setdefault(group_key(point.spec)[1:2], point)
+        first = kept.setdefault(experiment_id(point.spec), point)
         if first is point:
             continue
         if first.spec != point.spec:

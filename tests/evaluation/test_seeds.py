@@ -63,7 +63,8 @@ def test_evaluations_become_samples_of_the_training_set_and_of_each_held_out_spl
         ("training.seed=3", True),
         ("training.max_steps=7", True),  # a budget: the run is the same as far as it goes
         ("training.threads=2", True),
-        ("task.seed=3", False),
+        ("task.seed=3", True),  # another draw of the data is another repetition
+        ("task.values=4", False),
         ("training.weight_decay=.2", False),
         ("model.layers=2", False),
         ("evaluation.threshold=.9", False),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from grokcore.evaluation.replicates import by_draw
 from grokcore.evaluation.survival.permutation import Exchange, Sample
 from grokcore.evaluation.survival.times import Definition, End, Reached, cut, potential, times_of
 
@@ -114,13 +115,15 @@ class Contrast:
     """Two groups: `effect.ratio` is that of the second's times to the first's.
 
     Attributes:
+        draws: of the data that they were compared on, each within itself; 0 where each run counts with its own draw.
         runs: number of runs in each.
         reached: how many of each got there.
         horizon: steps up to which both were followed: what was reached later is censored there.
         logrank: p of the log-rank test by its usual approximation, which promises too much for fewer than some 10 runs
-            in each group; None where nobody got there.
+            in each group; None where nobody got there, or where the runs lie on several draws.
     """
 
+    draws: int
     runs: tuple[int, int]
     reached: tuple[int, int]
     horizon: int
@@ -135,18 +138,43 @@ def compare(
     definition: Definition = "sustained",
     *,
     alpha: float = 0.05,
-) -> Contrast:
-    """Whether, and by how much, the second group takes longer than the first on a split."""
-    sides = [timed(first, 0.0, split, definition), timed(second, 1.0, split, definition)]
+) -> Contrast | None:
+    """Whether, and by how much, the second group takes longer than the first on a split.
+
+    Runs are compared within draws of the data that both groups have. Where no draw has two runs of a group, each run
+    counts with its draw, and all are compared together. None where the groups share no draw otherwise: what the draws
+    do could not be told from what the groups do.
+    """
+    strata = _comparable(first, second)
+    if not strata:
+        return None
+    parts = [(timed(one, 0.0, split, definition), timed(other, 1.0, split, definition)) for one, other in strata]
+    sides = [[run for part in parts for run in part[side]] for side in (0, 1)]
     horizon = min(max(run.followed for run in side) for side in sides)
     times = [cut([run.time for run in side], horizon) for side in sides]
     return Contrast(
-        runs=(len(first), len(second)),
+        draws=len(strata) if _clustered(first, second) else 0,
+        runs=(len(sides[0]), len(sides[1])),
         reached=(_reached(times[0]), _reached(times[1])),
         horizon=horizon,
-        effect=effect_of([[*sides[0], *sides[1]]], alpha=alpha),
-        logrank=logrank(*times),
+        effect=effect_of([[*one, *other] for one, other in parts], alpha=alpha),
+        logrank=logrank(*times) if len(strata) == 1 else None,
     )
+
+
+def _comparable(
+    first: Sequence[RunRecord], second: Sequence[RunRecord]
+) -> list[tuple[Sequence[RunRecord], Sequence[RunRecord]]]:
+    """The runs of both sides, by stratum."""
+    if not _clustered(first, second):
+        return [(first, second)]
+    one, other = by_draw(first), by_draw(second)
+    return [(one[draw], other[draw]) for draw in one if draw in other]
+
+
+def _clustered(first: Sequence[RunRecord], second: Sequence[RunRecord]) -> bool:
+    """Whether runs of a side share a draw of the data."""
+    return any(len(runs) > 1 for side in (first, second) for runs in by_draw(side).values())
 
 
 def logrank(first: Sequence[Reached], second: Sequence[Reached]) -> float | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from grokcore.evaluation.replicates import replicate_of
 from grokcore.evaluation.survival.times import Definition, Reached, cut, potential, times_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _DRAWN = 20_000
 
 @dataclass(frozen=True)
 class Paired:
-    """Pairs of runs with the same seeds.
+    """Pairs of runs with the same seeds, that of the data included.
 
     Attributes:
         seeds: of the pairs.
@@ -48,8 +49,8 @@ class Paired:
 def compare_pairs(
     first: Sequence[RunRecord], second: Sequence[RunRecord], split: str, definition: Definition = "sustained"
 ) -> Paired | None:
-    """The pairs of two groups; None where they have no seeds in common."""
-    firsts, seconds = ({(run.spec.init_seed, run.spec.order_seed): run for run in runs} for runs in (first, second))
+    """The pairs of two groups, with the same seeds on the same draw of the data; None where there is none."""
+    firsts, seconds = ({replicate_of(run.spec): run for run in runs} for runs in (first, second))
     shared = [key for key in firsts if key in seconds]
     if not shared:
         return None

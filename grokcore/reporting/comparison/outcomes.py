@@ -61,9 +61,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Against:
-    """A group held against the reference, the first one: all runs, and those that share their seeds."""
+    """A group held against the reference, the first one: all runs, and those that share their seeds.
 
-    contrast: Contrast
+    `contrast` is None where the two lie on different draws of the data.
+    """
+
+    contrast: Contrast | None
     paired: Paired | None
 
 

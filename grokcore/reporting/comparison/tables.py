@@ -92,7 +92,10 @@ def _axes_cells(time: Time | None) -> list[Cell]:
 
 
 def _against_cells(against: Against) -> list[Cell]:
-    effect, paired = against.contrast.effect, against.paired
+    paired = against.paired
+    if against.contrast is None:
+        return [Cell("other draws of the data", muted=True), *[known(NOTHING)] * 4]
+    effect = against.contrast.effect
     limits = limits_text((effect.lower, effect.upper))
     cells = [
         Cell(ratio_text(effect.ratio), f"95{NARROW}%: {limits}" if limits else "", muted=effect.ratio is None),

@@ -183,11 +183,14 @@ def test_groups_of_runs_are_compared_up_to_the_shorter_budget() -> None:
     first = [run(seed, 20) for seed in range(4)]
     second = [run(seed, None, training__weight_decay=0, training__max_steps=40) for seed in range(4)]
     contrast = compare(first, second, "test_inferred_ood")
+    assert contrast is not None
     assert (contrast.runs, contrast.reached, contrast.horizon) == ((4, 4), (4, 0), 40)
     assert contrast.effect.p == pytest.approx(2 / 70)
     assert contrast.effect.lower is not None
     assert contrast.effect.lower > 1
-    assert compare(second, second, "test_inferred_ood").logrank is None, "nobody got there"
+    nobody = compare(second, second, "test_inferred_ood")
+    assert nobody is not None
+    assert nobody.logrank is None
 
 
 def test_a_diverged_run_counts_as_one_that_trained_on_in_vain() -> None:
@@ -231,6 +234,42 @@ def test_only_seeds_that_both_groups_have_are_paired() -> None:
     assert paired.seeds == (1, 2)
     assert paired.second_later == 2
     assert compare_pairs(first[:1], second, "test_inferred_ood") is None
+
+
+def test_pairs_share_the_draw_of_the_data_too() -> None:
+    first = [run(seed, 20, task__seed=draw) for draw in (0, 1) for seed in range(2)]
+    second = [run(seed, 50, task__seed=draw, model__width=64) for draw in (1, 2) for seed in range(2)]
+    paired = compare_pairs(first, second, "test_inferred_ood")
+    assert paired is not None
+    assert paired.seeds == (0, 1)
+    assert compare_pairs(first[:2], second, "test_inferred_ood") is None
+
+
+def test_groups_are_compared_within_draws_of_the_data() -> None:
+    """An easy draw and a hard one: whichever group had more runs of the easy one would seem the faster."""
+    first = [run(seed, 12 + seed, task__seed=0) for seed in range(4)] + [run(0, 50, task__seed=1)]
+    second = [run(0, 12, task__seed=0, model__width=64)]
+    second += [run(seed, 47 + seed, task__seed=1, model__width=64) for seed in range(4)]
+    contrast = compare(first, second, "test_inferred_ood")
+    assert contrast is not None
+    assert (contrast.draws, contrast.runs, contrast.logrank) == (2, (5, 5), None)
+    assert contrast.effect.least == pytest.approx(1 / 25), "five places for the one run, in each draw"
+    assert contrast.effect.p > 0.1
+
+
+def test_runs_with_a_draw_each_are_compared_all_together() -> None:
+    first = [run(0, 20, task__seed=draw) for draw in range(4)]
+    second = [run(0, 50, task__seed=draw, model__width=64) for draw in range(4)]
+    contrast = compare(first, second, "test_inferred_ood")
+    assert contrast is not None
+    assert contrast.draws == 0
+    assert contrast.effect.p == pytest.approx(2 / 70)
+
+
+def test_groups_on_different_draws_with_several_runs_each_cannot_be_compared() -> None:
+    first = [run(seed, 20, task__seed=0) for seed in range(4)]
+    second = [run(seed, 50, task__seed=1, model__width=64) for seed in range(4)]
+    assert compare(first, second, "test_inferred_ood") is None
 
 
 def test_delays_are_ratios_to_the_training_sets_time_and_keep_what_is_censored() -> None:

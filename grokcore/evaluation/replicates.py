@@ -1,0 +1,39 @@
+"""Repetitions of an experiment: the draw of the data, and the seeds of initialisation and order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grokcore.spec import ExperimentSpec
+
+if TYPE_CHECKING:
+    from grokcore.evaluation.records import RunRecord
+
+
+@dataclass(frozen=True, order=True)
+class Replicate:
+    """What makes one repetition: repetitions of two experiments with equal ones form a pair.
+
+    Attributes:
+        data: `task.seed`, of the draw of the data.
+        init: seed of the initial weights.
+        order: seed of the data order and of dropout.
+    """
+
+    data: int
+    init: int
+    order: int
+
+
+def replicate_of(spec: ExperimentSpec) -> Replicate:
+    return Replicate(spec.task.seed, spec.init_seed, spec.order_seed)
+
+
+def by_draw(runs: Iterable[RunRecord]) -> dict[int, list[RunRecord]]:
+    """Runs by the draw of the data (`task.seed`) that they share; draws ascending, runs in their order."""
+    draws: dict[int, list[RunRecord]] = {}
+    for run in runs:
+        draws.setdefault(run.spec.task.seed, []).append(run)
+    return dict(sorted(draws.items()))
