@@ -21,6 +21,7 @@ from grokcore.errors import EXIT_OK, EXIT_STOPPED, GrokcoreError, InputError, St
 from grokcore.local.compiled import compiled_pipeline
 from grokcore.stage import ERROR_FILE_VARIABLE, RETRY_VARIABLE, STOP_VARIABLE, Failure
 from grokcore.storage import clear_errors, local_path
+from grokcore.storage.regular import open_for_writing
 
 RUN_KEY = "local"
 """The key of runs in their store: always the same, so that the same command again resumes the same runs."""
@@ -64,7 +65,8 @@ class LocalPipeline:
         with clear_errors("write", self.out):
             self._error_file.parent.mkdir(parents=True, exist_ok=True)
             self._error_file.unlink(missing_ok=True)
-            with self.log.open("wb") as log:
+            with os.fdopen(open_for_writing(self.log), "wb") as log:
+                log.truncate(0)
                 self._child = subprocess.Popen(
                     [sys.executable, "-m", "grokcore.local"],
                     stdin=subprocess.PIPE,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from grokcore.errors import AbsentError
+from grokcore.errors import AbsentError, InputError
 from grokcore.storage import Store
+from grokcore.storage.regular import open_for_reading
 from grokcore.training.lease import FOLDER, LEASE_SECONDS, LeaseRecord
 from grokcore.training.lock import LOCK
 
@@ -27,11 +28,11 @@ def _is_locked(run: Store) -> bool:
     try:
         # There is no such file but while a run is being written, or after its writer was killed; so this touches the
         # lock of no run that is about to begin.
-        with (run.directory / LOCK).open("rb") as file:
+        with open_for_reading(run.directory / LOCK) as file:
             flock(file, LOCK_SH | LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except (OSError, InputError):
         return False
     return False
 

@@ -65,10 +65,9 @@ def join_run(run_uri: str | None, file: str, name: str) -> None:
 
 def copy_files(source: Path, target: Path, names: Collection[str]) -> None:
     """Copy single files of a directory into another one, which is made."""
-    with clear_errors("write", target):
-        target.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            shutil.copyfile(source / name, target / name)
+    store = open_store(target)
+    for name in names:
+        store.upload(source / name, name)
 
 
 def join_sweep(sweep_uri: str, directory: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from grokcore.errors import AbsentError, InputError
 from grokcore.storage.local import clear_errors, sync_directory, temporary_file, write_atomically
+from grokcore.storage.regular import open_for_reading, refuse_linked_folders
 from grokcore.storage.store import Store, StoredFile, check_key
 
 _TEMPORARY = ".tmp"
@@ -19,24 +20,32 @@ _TEMPORARY = ".tmp"
 
 
 class FileStore(Store):
-    """Files appear by one rename, after their content has reached the disk."""
+    """Files appear by one rename, after their content has reached the disk.
 
-    def __init__(self, directory: Path) -> None:
+    Nothing is written or deleted behind a symbolic link in the directory; that the directory itself is one is its
+    user's choice.
+
+    Args:
+        top: the directory that this one belongs to, where it is a child.
+    """
+
+    def __init__(self, directory: Path, top: Path | None = None) -> None:
         super().__init__(str(directory))
-        self._directory = directory
+        self._directory, self._top = directory, top or directory
 
     @property
     def directory(self) -> Path:
         return self._directory
 
     def child(self, key: str) -> FileStore:
-        return FileStore(self._path(key))
+        return FileStore(self._path(key), self._top)
 
     def read(self, key: str) -> bytes:
         path = self._path(key)
         with clear_errors("read", path):
             try:
-                return path.read_bytes()
+                with open_for_reading(path) as file:
+                    return file.read()
             except (FileNotFoundError, NotADirectoryError):
                 raise AbsentError(f"there is no {path}") from None
 
@@ -44,7 +53,7 @@ class FileStore(Store):
         path = self._path(key)
         with clear_errors("copy", path):
             try:
-                with path.open("rb") as source, temporary_file(target) as temporary:
+                with open_for_reading(path) as source, temporary_file(target) as temporary:
                     shutil.copyfileobj(source, temporary, 1 << 20)
                     temporary.flush()
                     os.replace(temporary.name, target)
@@ -54,10 +63,10 @@ class FileStore(Store):
                 raise AbsentError(f"there is no {path}") from None
 
     def write(self, key: str, content: bytes) -> None:
-        write_atomically(self._path(key), content)
+        write_atomically(self._own(key), content)
 
     def write_new(self, key: str, content: bytes) -> bool:
-        path = self._path(key)
+        path = self._own(key)
         with clear_errors("write", path), temporary_file(path) as temporary:
             temporary.write(content)
             temporary.flush()
@@ -74,7 +83,7 @@ class FileStore(Store):
         return True
 
     def upload(self, source: Path, key: str, *, sha256: str | None = None, move: bool = False) -> None:
-        path = self._path(key)
+        path = self._own(key)
         with clear_errors("write", path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if move and source.stat().st_dev == path.parent.stat().st_dev:
@@ -114,7 +123,7 @@ class FileStore(Store):
         return iter(sorted(found, key=lambda file: file.key))
 
     def delete(self, key: str) -> None:
-        path = self._path(key)
+        path = self._own(key)
         with clear_errors("delete", path):
             with suppress(FileNotFoundError, NotADirectoryError):
                 path.unlink()
@@ -125,7 +134,7 @@ class FileStore(Store):
                     break
 
     def delete_all(self, prefix: str = "") -> None:
-        top = self._path(prefix) if prefix else self._directory
+        top = self._own(prefix) if prefix else self._directory
         with clear_errors("delete", top):
             if top.is_symlink() or top.is_file():
                 top.unlink()
@@ -139,7 +148,7 @@ class FileStore(Store):
 
     def remove_leftovers(self, names: Sequence[str]) -> None:
         for name in names:
-            path = self._path(name)
+            path = self._own(name)
             if not (path.name.startswith(".") and path.name.endswith(_TEMPORARY)):
                 raise InputError(f"{path} is nothing that an unfinished write has left")
             with clear_errors("delete", path):
@@ -150,6 +159,7 @@ class FileStore(Store):
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
+        refuse_linked_folders(self._top, self._directory)
         with clear_errors("write", self._directory):
             self._directory.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=".scratch.", suffix=_TEMPORARY, dir=self._directory))
@@ -157,6 +167,16 @@ class FileStore(Store):
             yield scratch
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _own(self, key: str) -> Path:
+        """The path of a file that is about to be written or deleted.
+
+        Raises:
+            InputError: it lies behind a symbolic link.
+        """
+        path = self._path(key)
+        refuse_linked_folders(self._top, path.parent)
+        return path
 
     def _path(self, key: str) -> Path:
         return self._directory / check_key(key)

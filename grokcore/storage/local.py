@@ -15,6 +15,7 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from grokcore.errors import InputError
+from grokcore.storage.regular import open_for_reading
 
 
 def local_path(uri: str | Path) -> Path:
@@ -103,8 +104,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    with clear_errors("read", path):
-        return path.read_bytes()
+    with clear_errors("read", path), open_for_reading(path) as file:
+        return file.read()
 
 
 def read_json(path: Path) -> Any:
@@ -129,7 +130,7 @@ def parse_json(content: bytes, place: str | Path) -> Any:
 
 
 def sha256(path: Path) -> str:
-    with clear_errors("read", path), path.open("rb") as file:
+    with clear_errors("read", path), open_for_reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

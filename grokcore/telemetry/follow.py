@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from grokcore.errors import AbsentError, InputError, TransientError
 from grokcore.storage import Store, clear_errors
+from grokcore.storage.regular import open_for_reading
 from grokcore.telemetry.journal import JOURNAL, decode
 from grokcore.telemetry.line import check_line
 
@@ -92,7 +93,7 @@ class _TailOfFile:
 
     def __call__(self) -> tuple[list[Line], bool]:
         try:
-            with clear_errors("read", self._path), self._path.open("rb") as file:
+            with clear_errors("read", self._path), open_for_reading(self._path) as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self._inode or status.st_size < self._offset:
                     self._offset = 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from grokcore.errors import InputError
 from grokcore.storage import Store, clear_errors, read_bytes
+from grokcore.storage.regular import open_for_writing
 
 JOURNAL = "metrics.jsonl"
 
@@ -61,7 +63,7 @@ class Journal:
         if self._store.directory is not None:
             path = self._store.directory / JOURNAL
             with clear_errors("write", path):
-                self._file = path.open("ab")
+                self._file = os.fdopen(open_for_writing(path, os.O_APPEND), "ab")
 
     def close(self) -> None:
         if self._file is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from grokcore.errors import TransientError
 from grokcore.storage import Store, clear_errors
+from grokcore.storage.regular import open_for_writing
 from grokcore.training.lease import leased
 
 LOCK = ".lock"
@@ -83,7 +84,7 @@ def _lock(directory: Path) -> int | None:
         with clear_errors("write", path):
             directory.mkdir(parents=True, exist_ok=True)
             try:
-                handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+                handle = open_for_writing(path)
             except FileNotFoundError:  # somebody else's attempt has just removed its empty directory
                 continue
             try:
