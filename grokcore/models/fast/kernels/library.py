@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,8 @@ import torch
 from torch import Tensor
 
 from grokcore.errors import InputError
-from grokcore.storage.cache import cache_places
+from grokcore.storage import read_bytes, sha256, write_atomically
+from grokcore.storage.cache import is_out_of_reach, is_own_file, private_folders
 
 _FLAGS = (
     *("-O3", "-fopenmp", "-shared", "-fPIC", "-std=gnu11"),
@@ -111,7 +113,6 @@ def compile_ahead(folder: Path) -> Path:
     except subprocess.SubprocessError as error:
         said = (getattr(error, "stderr", None) or b"").decode(errors="replace").split("\n")
         raise InputError(f"{compiler} compiles no kernels: {next(filter(None, said), error)}") from None
-    library.chmod(0o755)
     return library
 
 
@@ -136,18 +137,27 @@ def _compiled_here() -> Kernels | None:
         return None
     key = _source_hash()
     key.update(" ".join((compiler, *_FLAGS, _processor())).encode())
-    for folder in cache_places():
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.stat().st_uid != os.getuid():
-                continue  # never run what somebody else has put there
-            library = folder / f"kernels-{key.hexdigest()[:16]}.so"
-            if not library.exists():
-                _compile(compiler, _NATIVE, library)
+    name = f"kernels-{key.hexdigest()[:16]}.so"
+    try:
+        for folder in filter(is_out_of_reach, private_folders("kernels")):
+            with suppress(OSError, InputError):
+                return Kernels(_cached(folder / name, compiler))
+        with tempfile.TemporaryDirectory(prefix="grokcore-") as scratch:  # for this process alone
+            library = Path(scratch) / name
+            _compile(compiler, _NATIVE, library)
             return Kernels(library)
-        except (OSError, subprocess.SubprocessError):
-            continue
-    return None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cached(library: Path, compiler: str) -> Path:
+    """A library of the cache, compiled unless it lies there as it was when its digest was written beside it."""
+    digest = library.with_suffix(".sha256")
+    if not (is_own_file(library) and is_own_file(digest) and sha256(library).encode() == read_bytes(digest)):
+        _compile(compiler, _NATIVE, library)
+        write_atomically(digest, sha256(library).encode())
+        digest.chmod(0o600)
+    return library
 
 
 def _compiler() -> str | None:
@@ -188,4 +198,5 @@ def _compile(compiler: str, processor: str, library: Path) -> None:
             capture_output=True,
             timeout=_SECONDS,
         )
+        made.chmod(0o755)
         made.replace(library)
