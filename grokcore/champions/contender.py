@@ -13,7 +13,7 @@ from grokcore.evaluation.seeds import experiment_id, group_key
 from grokcore.evaluation.survival import Reached, follow_up, median_time, times_of
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
-from grokcore.spec.experiment import GENERATOR_VERSION, fingerprint
+from grokcore.spec.experiment import fingerprint
 
 if TYPE_CHECKING:
     from grokcore.evaluation.records import RunRecord
@@ -125,7 +125,7 @@ def task_id(spec: ExperimentSpec) -> str:
     """Identity of a task whatever its seed: other data of the same kind and size."""
     identity = identity_of(spec.task)
     identity.pop("seed", None)
-    return fingerprint({"task": identity, "generator": GENERATOR_VERSION})
+    return fingerprint({"task": identity, "generator": spec.task.generator_version})
 
 
 def _seed_result(record: RunRecord, split: str) -> SeedResult:

@@ -14,7 +14,6 @@ import yaml
 from grokcore.cli.specs import spec_of
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, devices_here, load_spec, preset_names, resolve, validate
-from grokcore.spec.experiment import GENERATOR_VERSION
 from grokcore.spec.hardware import check_shares
 
 _SCHEMAS = {
@@ -86,10 +85,11 @@ def _spec_over_data(options: argparse.Namespace) -> ExperimentSpec:
         if override.strip().startswith("task."):
             raise InputError(f"the task comes from the data set at {options.data}: leave out --set {override}")
     info = open_dataset(options.data).info
-    if info.generator_version != GENERATOR_VERSION:
+    task = info.current_task()
+    if task is None:
         raise InputError(
-            f"the data set at {options.data} was made by version {info.generator_version} of the generator, this is "
-            f"{GENERATOR_VERSION}: generate it again"
+            f"the data set at {options.data} was made by version {info.generator_version} of the generator, which is "
+            f"not the one of this grokcore: generate it again"
         )
-    spec: ExperimentSpec = validate(ExperimentSpec, {**spec_of(options).model_dump(), "task": info.task})
+    spec: ExperimentSpec = validate(ExperimentSpec, {**spec_of(options).model_dump(), "task": task.model_dump()})
     return spec

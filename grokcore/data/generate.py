@@ -10,7 +10,6 @@ from grokcore.data.info import FACTS_FILE, INFO_FILE, DatasetInfo, FileInfo, Spl
 from grokcore.data.layouts import LAYOUTS, Layout, layout_of, write_all
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id
-from grokcore.spec.experiment import GENERATOR_VERSION
 from grokcore.storage import Store, clear_errors, new_directory, open_store, sha256
 from grokcore.tasks import FactTable, TaskData, build_task
 
@@ -159,7 +158,7 @@ def _describe(task: TaskSpec, data: TaskData, folder: Path, files: list[str]) ->
     """The dataset.json of files that stand in `folder`."""
     return DatasetInfo(
         id=dataset_id(task),
-        generator_version=GENERATOR_VERSION,
+        generator_version=task.generator_version,
         task=task.model_dump(mode="json"),
         vocabulary_size=len(data.vocabulary),
         sequence_length=max(int(rows.lengths.max()) for rows in (*data.train.values(), *data.probes.values())),

@@ -9,7 +9,8 @@ from pydantic import Field
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id, validate
 from grokcore.spec.base import Spec
-from grokcore.spec.experiment import GENERATOR_VERSION
+from grokcore.spec.loading import read_task
+from grokcore.spec.tasks.base import GENERATOR_VERSIONS
 from grokcore.storage import Store
 from grokcore.storage.store import encode_json
 from grokcore.tasks import Role
@@ -59,6 +60,17 @@ class DatasetInfo(Spec):
     splits: dict[str, SplitInfo] = Field(description="every split by name")
     files: dict[str, FileInfo] = Field(description="every other file of the data set by name")
 
+    def current_task(self) -> TaskSpec | None:
+        """The task, or None where today's generator would make other data of it.
+
+        Raises:
+            InputError: it is no task.
+        """
+        if self.generator_version not in GENERATOR_VERSIONS:
+            return None
+        task = read_task(self.task)
+        return task if task.generator_version == self.generator_version else None
+
     def with_role(self, role: Role) -> list[str]:
         """Names of the splits of one role, in order."""
         return [name for name, split in self.splits.items() if split.role == role]
@@ -84,7 +96,7 @@ def read_info(store: Store) -> DatasetInfo:
         )
     try:
         info: DatasetInfo = validate(DatasetInfo, document)
-        task: TaskSpec | None = validate(TaskSpec, info.task) if info.generator_version == GENERATOR_VERSION else None
+        task = info.current_task()
     except InputError as error:
         raise InputError(f"{place} is damaged ({error}): remove {store} and generate it again") from None
     facts = info.files.get(FACTS_FILE)

@@ -20,15 +20,16 @@ def outside_identity(default: Any, *, description: str, **constraints: Any) -> A
 
 
 def added_later(neutral: Any, *, description: str, **constraints: Any) -> Any:
-    """A field with the default `neutral`, hashed only where it differs from it.
+    """A field hashed only where it differs from `neutral`, the value that reproduces what was done without it.
 
-    Runs made before the field existed keep their ids.
+    What was made before the field existed keeps its id. The default is `neutral` unless `default` is given.
     """
-    return Field(neutral, description=description, json_schema_extra={"identity": "unless default"}, **constraints)
+    extra = {"identity": "unless neutral", "neutral": neutral}
+    return Field(constraints.pop("default", neutral), description=description, json_schema_extra=extra, **constraints)
 
 
 def identity_rule(field: FieldInfo) -> Any:
-    """Whether a field belongs to the identity: True, False, or `unless default`."""
+    """Whether a field belongs to the identity: True, False, or `unless neutral`."""
     extra = field.json_schema_extra
     return extra.get("identity", True) if isinstance(extra, dict) else True
 
@@ -40,7 +41,19 @@ def identity_of(spec: Spec) -> dict[str, Any]:
     for name, field in type(spec).model_fields.items():
         rule = identity_rule(field)
         value = getattr(spec, name)
-        if rule is False or (rule == "unless default" and value == field.default):
+        if rule is False or (rule == "unless neutral" and value == _neutral(field)):
             continue
         identity[name] = identity_of(value) if isinstance(value, Spec) else dumped[name]
     return identity
+
+
+def with_neutral_fields(kind: type[Spec], document: dict[str, Any]) -> dict[str, Any]:
+    """A stored `document` of `kind` with the fields that did not exist yet when it was written, as they were then."""
+    fields = kind.model_fields.items()
+    missing = {name: _neutral(field) for name, field in fields if identity_rule(field) == "unless neutral"}
+    return {**missing, **document}
+
+
+def _neutral(field: FieldInfo) -> Any:
+    extra = field.json_schema_extra
+    return extra["neutral"] if isinstance(extra, dict) else field.default

@@ -11,10 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from grokcore.spec.base import Spec, identity_of, outside_identity
 from grokcore.spec.model import GPT2, ModelSpec
 from grokcore.spec.task import ComparisonTask, TaskSpec
+from grokcore.spec.tasks.base import Task
 from grokcore.spec.training import EvaluationSpec, TrainingSpec
 
-GENERATOR_VERSION = 2
-"""Raised when the same task would give other data."""
 SEMANTICS_VERSION = 1
 """Raised when the same spec and data would give another curve."""
 EVALUATION_VERSION = 1
@@ -89,8 +88,8 @@ class ExperimentSpec(Spec):
         return fingerprint({"evaluation": identity_of(self.evaluation), "version": EVALUATION_VERSION})
 
 
-def dataset_id(task: Spec) -> str:
-    return fingerprint({"task": identity_of(task), "generator": GENERATOR_VERSION})
+def dataset_id(task: Task) -> str:
+    return fingerprint({"task": identity_of(task), "generator": task.generator_version})
 
 
 def fingerprint(value: Any) -> str:

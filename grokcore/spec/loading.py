@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from grokcore.errors import InputError
+from grokcore.spec.base import with_neutral_fields
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.model import ModelSpec
 from grokcore.spec.task import TaskSpec
@@ -76,12 +77,15 @@ def load_spec(
 
 
 def read_spec(path: Path) -> ExperimentSpec:
-    """The spec in a file, whatever the file's name.
+    """The spec of a run, by whichever version it was written, in a file of any name.
 
     Raises:
         InputError: in one line, what is wrong with it.
     """
-    return validate(ExperimentSpec, _mapping(parse_yaml(_text(path), str(path)), str(path)))
+    document = _mapping(parse_yaml(_text(path), str(path)), str(path))
+    if "task" in document:
+        document = {**document, "task": _as_written(document["task"])}
+    return validate(ExperimentSpec, document)
 
 
 def validate(kind: type[T] | Any, document: Any) -> T:
@@ -100,6 +104,23 @@ def validate(kind: type[T] | Any, document: Any) -> T:
 def load_task(text: str) -> Any:
     """A task from its JSON or YAML text."""
     return validate(TaskSpec, parse_yaml(text, "the task"))
+
+
+def read_task(document: Any) -> TaskSpec:
+    """The task of a data set, by whichever version it was written.
+
+    Raises:
+        InputError: in one line, the first field that is wrong and what is allowed there.
+    """
+    task: TaskSpec = validate(TaskSpec, _as_written(document))
+    return task
+
+
+def _as_written(task: Any) -> Any:
+    """What is stored of a task, with the fields that came later as they were when it was written."""
+    kinds = {member.model_fields["kind"].default: member for member in get_args(get_args(TaskSpec)[0])}
+    kind = kinds.get(task.get("kind")) if isinstance(task, dict) else None
+    return task if kind is None else with_neutral_fields(kind, task)
 
 
 def split_overrides(text: str) -> list[str]:

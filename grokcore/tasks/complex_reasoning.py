@@ -4,17 +4,17 @@ Entities, attributes and values are those of the comparison task, but no value o
 stated: all that training tells of it is how it compares with some in-domain (ID) entities. Rows of the default data:
 
     question                                       answer
-    <q> <e_3> <attr_1> <mask> </q> <a>             <8>         </a>   ID: v(e_3) = 8
-    <q> <e_102> <attr_1> <mask> </q> <a>           <8>         </a>   ID: v(e_102) = 8
-    <attr_1> <q> <e_100> <mask> <e_3> </q> <a>     <attr_1_0>  </a>   stated: e_100 < e_3
-    <attr_1> <q> <e_102> <mask> <e_48> </q> <a>    <attr_1_0>  </a>   stated: e_102 < e_48
-    <attr_1> <q> <e_100> <mask> <e_48> </q> <a>    <attr_1_0>  </a>   follows by chaining: e_100 < e_48
+    <q> <e_186> <attr_1> <mask> </q> <a>           <2>         </a>   ID: v(e_186) = 2
+    <q> <e_72> <attr_1> <mask> </q> <a>            <2>         </a>   ID: v(e_72) = 2
+    <attr_1> <q> <e_132> <mask> <e_186> </q> <a>   <attr_1_0>  </a>   stated: e_132 < e_186
+    <attr_1> <q> <e_72> <mask> <e_17> </q> <a>     <attr_1_0>  </a>   stated: e_72 < e_17
+    <attr_1> <q> <e_132> <mask> <e_17> </q> <a>    <attr_1_0>  </a>   follows by chaining: e_132 < e_17
 
 Per attribute, a random share of the entities is OOD, the others are ID:
 
     id_atomic                 the atomic facts of ID entities, and of no other                 train
-    train_inferred            ID-ID pairs that are stated: train_ratio of those not held out   train
-    train_inferred_mixed      ID-OOD pairs that are stated: train_ratio of all                 train
+    train_inferred            stated ID-ID comparisons: train_ratio of those not held out      train
+    train_inferred_mixed      stated ID-OOD comparisons: train_ratio of all                    train
     test_inferred_iid         ID-ID pairs, held out with probability test_ratio                held out
     test_inferred_ood         OOD-OOD pairs that follow by chaining, and only through values   held out
     test_inferred_ood_stated  OOD-OOD pairs that follow from stated comparisons alone          diagnostic
@@ -24,11 +24,16 @@ say v(a) <= v(b), one of the three strictly; x = y where x = a and b = y are sta
 from the stated comparisons alone, through entities of any kind and no value, is left out of test_inferred_ood, which
 has equally many rows for each label that occurs at all. The original has no test_inferred_ood_stated.
 
-A pair is unordered and never of an entity with itself. Where it is stated or held out, so are both its orders. `<a>`
-stands in the question, since it is always the same.
+A pair is unordered and never of an entity with itself. Where it is held out, so are both its orders. What is stated is
+drawn by `stated`: as rows, which are comparisons in one order, a share r of those of all attributes together, as the
+public code does (2r - r^2 of the pairs, nearly all in one order); or as pairs, each with both its orders, which tells
+half as much of an OOD entity in as many rows. The other order of a stated row is in no split unless it is stated too.
+`<a>` stands in the question, since it is always the same.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +56,7 @@ ROLES: dict[str, Role] = {
     "test_inferred_ood_stated": "diagnostic",
 }
 Pairs = tuple[Indices, Indices]
+_NOTHING = np.empty(0, np.int64)
 
 
 def build(task: ComplexReasoningTask) -> TaskData:
@@ -86,24 +92,18 @@ def _build(task: ComplexReasoningTask, facts: AttributeFacts, tokens: Tokens) ->
     held_out = BottomK(task.probe_size)
     keys = Stream(task.seed, "complex_reasoning", "keys", "test_inferred_iid")
     held_out_counts = np.zeros((facts.attributes, LABELS), np.int64)
-    stated: dict[str, list[Indices]] = {"train_inferred": [], "train_inferred_mixed": []}
-    chained: list[Indices] = []
-    alone: list[Indices] = []
     for attribute in range(facts.attributes):
-        kept, within, between = _draw_pairs(task, facts, attribute)
-        codes = facts.both_orders(attribute, *kept)
+        codes = facts.both_orders(attribute, *_held_out_pairs(task, facts, attribute))
         held_out.offer(keys.words(len(codes)), codes)
         labels = facts.compare(*facts.decoded(codes))
         held_out_counts[attribute] = np.bincount(labels, minlength=LABELS)
-        stated["train_inferred"].append(facts.both_orders(attribute, *within))
-        stated["train_inferred_mixed"].append(facts.both_orders(attribute, *between))
-        found = _derive(facts, attribute, within, between)
-        chained.append(found[0])
-        alone.append(found[1])
-
-    full = {name: np.sort(np.concatenate(codes)) for name, codes in stated.items()}
-    full["test_inferred_ood"] = _balanced(task, facts, np.sort(np.concatenate(chained)))
-    full["test_inferred_ood_stated"] = np.sort(np.concatenate(alone))
+    full = _stated_rows(task, facts) if task.stated == "rows" else _stated_pairs(task, facts)
+    stated = tuple(full)
+    derived = [
+        _derive(facts, attribute, *_of_attribute(facts, attribute, full)) for attribute in range(facts.attributes)
+    ]
+    full["test_inferred_ood"] = _balanced(task, facts, np.sort(np.concatenate([chained for chained, _ in derived])))
+    full["test_inferred_ood_stated"] = np.sort(np.concatenate([alone for _, alone in derived]))
     for split, codes in (*full.items(), ("test_inferred_iid", held_out.rows())):
         if not len(codes) and ROLES[split] != "diagnostic":
             ratio = "test_ratio" if split == "test_inferred_iid" else "train_ratio"
@@ -134,27 +134,75 @@ def _check_size(task: ComplexReasoningTask, facts: AttributeFacts) -> None:
         )
 
 
-def _draw_pairs(task: ComplexReasoningTask, facts: AttributeFacts, attribute: int) -> tuple[Pairs, Pairs, Pairs]:
-    """The pairs by one attribute that are held out, stated among ID entities, and stated between ID and OOD ones."""
-    in_domain, out_of_domain = np.flatnonzero(facts.id[attribute]), np.flatnonzero(facts.ood[attribute])
+def _in_domain_pairs(
+    task: ComplexReasoningTask, facts: AttributeFacts, attribute: int
+) -> Iterator[tuple[Indices, Indices, npt.NDArray[np.bool_]]]:
+    """All pairs of ID entities by one attribute, in chunks, and whether each is held out."""
     coins = Stream(task.seed, "complex_reasoning", "held out", attribute)
-    telling = Stream(task.seed, "complex_reasoning", "stated", attribute)
-    kept, within, between = [], [], []
-    for first, second in pairs_within(in_domain):
-        held_out = coins.bernoulli(task.test_ratio, len(first))
-        told = telling.bernoulli(task.train_ratio, len(first)) & ~held_out
-        kept.append((first[held_out], second[held_out]))
-        within.append((first[told], second[told]))
-    telling = Stream(task.seed, "complex_reasoning", "stated mixed", attribute)
-    for first, second in pairs_between(in_domain, out_of_domain):
-        told = telling.bernoulli(task.train_ratio, len(first))
-        between.append((first[told], second[told]))
-    return _joined(kept), _joined(within), _joined(between)
+    for first, second in pairs_within(np.flatnonzero(facts.id[attribute])):
+        yield first, second, coins.bernoulli(task.test_ratio, len(first))
+
+
+def _mixed_pairs(facts: AttributeFacts, attribute: int) -> Iterator[Pairs]:
+    """All pairs of an ID with an OOD entity by one attribute, in chunks."""
+    return pairs_between(np.flatnonzero(facts.id[attribute]), np.flatnonzero(facts.ood[attribute]))
+
+
+def _held_out_pairs(task: ComplexReasoningTask, facts: AttributeFacts, attribute: int) -> Pairs:
+    pairs = _in_domain_pairs(task, facts, attribute)
+    return _joined([(first[held_out], second[held_out]) for first, second, held_out in pairs])
+
+
+def _stated_rows(task: ComplexReasoningTask, facts: AttributeFacts) -> dict[str, Indices]:
+    """Codes, ascending: `train_ratio` of the rows, ordered pairs of all attributes at once."""
+    unheld: dict[str, Callable[[int], Iterable[Pairs]]] = {
+        "train_inferred": lambda attribute: (
+            (first[~held_out], second[~held_out])
+            for first, second, held_out in _in_domain_pairs(task, facts, attribute)
+        ),
+        "train_inferred_mixed": lambda attribute: _mixed_pairs(facts, attribute),
+    }
+    stated = {}
+    for split, pairs in unheld.items():
+        attributes = range(facts.attributes)
+        rows = sum(2 * len(first) for attribute in attributes for first, _ in pairs(attribute))
+        sample = BottomK(round(task.train_ratio * rows))
+        keys = Stream(task.seed, "complex_reasoning", "keys", split)
+        for attribute in attributes:
+            for first, second in pairs(attribute):
+                sample.offer(keys.words(2 * len(first)), facts.both_orders(attribute, first, second))
+        stated[split] = sample.rows()
+    return stated
+
+
+def _stated_pairs(task: ComplexReasoningTask, facts: AttributeFacts) -> dict[str, Indices]:
+    """Codes, ascending: both orders of pairs that are drawn with a probability of `train_ratio` each."""
+    stated: dict[str, list[Indices]] = {"train_inferred": [], "train_inferred_mixed": []}
+    for attribute in range(facts.attributes):
+        telling = Stream(task.seed, "complex_reasoning", "stated", attribute)
+        for first, second, held_out in _in_domain_pairs(task, facts, attribute):
+            told = telling.bernoulli(task.train_ratio, len(first)) & ~held_out
+            stated["train_inferred"].append(facts.both_orders(attribute, first[told], second[told]))
+        telling = Stream(task.seed, "complex_reasoning", "stated mixed", attribute)
+        for first, second in _mixed_pairs(facts, attribute):
+            told = telling.bernoulli(task.train_ratio, len(first))
+            stated["train_inferred_mixed"].append(facts.both_orders(attribute, first[told], second[told]))
+    return {split: np.sort(np.concatenate([_NOTHING, *codes])) for split, codes in stated.items()}
+
+
+def _of_attribute(facts: AttributeFacts, attribute: int, stated: Mapping[str, Indices]) -> tuple[Pairs, Pairs]:
+    """Stated pairs of one attribute: of ID entities, and of an ID entity, which comes first, and an OOD one."""
+    bounds = facts.code(np.array([attribute, attribute + 1]), np.array(0), np.array(0))
+    pairs = []
+    for codes in (stated["train_inferred"], stated["train_inferred_mixed"]):
+        _, first, second = facts.decoded(codes[slice(*np.searchsorted(codes, bounds))])
+        known = facts.id[attribute, first]
+        pairs.append((np.where(known, first, second), np.where(known, second, first)))
+    return pairs[0], pairs[1]
 
 
 def _joined(pairs: list[Pairs]) -> Pairs:
-    nothing = np.empty(0, np.int64)
-    return np.concatenate([nothing, *(a for a, _ in pairs)]), np.concatenate([nothing, *(b for _, b in pairs)])
+    return np.concatenate([_NOTHING, *(a for a, _ in pairs)]), np.concatenate([_NOTHING, *(b for _, b in pairs)])
 
 
 def _derive(facts: AttributeFacts, attribute: int, within: Pairs, between: Pairs) -> Pairs:

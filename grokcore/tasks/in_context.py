@@ -5,7 +5,7 @@ is learnt is how to look up and compare, since no fact outlives its prompt. Rows
 and of the same with variant = recall:
 
     question                                                                       answer
-    <e_43> <0> <e_30> <4> <e_38> <6> <e_25> <0> <q> <e_25> <e_38>                  <smaller>  </a>
+    <e_14> <6> <e_0> <4> <e_44> <2> <e_39> <0> <q> <e_39> <e_14>                   <smaller>  </a>
     <e_5> <1> <e_23> <0> <e_22> <2> <e_18> <2> <q> <e_22> <e_18>                   <equal>    </a>
     <e_8> <1> <e_2> <0> <e_11> <2> <e_30> <2> <q> <e_11>                           <2>        </a>     recall
 
@@ -17,7 +17,7 @@ A random share of the entities is out-of-domain (OOD): they stand in the prompts
     test_long              prompts of `long_context` facts that ask for in-domain entities           diagnostic
 
 The splits to test on have `probe_size` prompts each, of which none stands in another split; there could be as many as
-one likes. Entities of a comparison are two different ones. Questions share no few beginnings.
+one likes. Entities of a comparison are two different ones, in random order. Questions share no few beginnings.
 """
 
 from __future__ import annotations
@@ -97,18 +97,17 @@ def _different(
     return found[:count]
 
 
-_PURPOSES = ("asked", "others", "order", "values")
+_PURPOSES = ("asked", "asked order", "others", "order", "values")
 
 
 def _draw(task: InContextTask, streams: dict[str, Stream], askable: Indices, context: int, count: int) -> Indices:
     """`count` prompts, each of which takes equally many words of every stream."""
     asked = _distinct(streams["asked"], len(askable), task.asked, count)
-    asked = askable[asked]
+    asked = _shuffled(streams["asked order"], askable[asked])
     others = _distinct(streams["others"], task.entities - task.asked, context - task.asked, count)
     for entity in np.sort(asked, axis=1).T:  # the others are numbered without those that are asked for
         others += others >= entity[:, np.newaxis]
-    order = np.argsort(streams["order"].words(count * context).reshape(count, context), axis=1, kind="stable")
-    entities = np.take_along_axis(np.column_stack([asked, others]), order, axis=1)
+    entities = _shuffled(streams["order"], np.column_stack([asked, others]))
     values = streams["values"].integers(task.values, count * context).reshape(count, context)
     return np.column_stack([asked, entities, values])
 
@@ -116,8 +115,8 @@ def _draw(task: InContextTask, streams: dict[str, Stream], askable: Indices, con
 def _distinct(stream: Stream, population: int, size: int, count: int) -> Indices:
     """(count, size): in each row `size` different numbers below `population`.
 
-    Floyd's algorithm (Bentley and Floyd, Communications of the ACM 30(9), 1987), all rows at once; the numbers of a row
-    are a uniform draw as a set, and what follows puts them in random order.
+    Floyd's algorithm (Bentley and Floyd, Communications of the ACM 30(9), 1987), all rows at once. A row is uniform as
+    a set only (the greatest number never comes first): shuffle it before its order is used.
     """
     words = stream.words(count * size).reshape(count, size)
     chosen = np.empty((count, size), np.int64)
@@ -127,6 +126,13 @@ def _distinct(stream: Stream, population: int, size: int, count: int) -> Indices
         taken = (chosen[:, :place] == number[:, np.newaxis]).any(axis=1)
         chosen[:, place] = np.where(taken, last, number)
     return chosen
+
+
+def _shuffled(stream: Stream, rows: Indices) -> Indices:
+    """Each row of (N, T) in a uniformly random order of its own."""
+    order = np.argsort(stream.words(rows.size).reshape(rows.shape), axis=1, kind="stable")
+    shuffled: Indices = np.take_along_axis(rows, order, axis=1)
+    return shuffled
 
 
 def _as_items(prompts: Indices) -> npt.NDArray[np.void]:

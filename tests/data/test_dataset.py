@@ -169,6 +169,24 @@ def test_the_task_of_an_older_generator_is_not_judged_by_today(folder):
     assert "by another version" in refused(folder, dataset_id(TASK))
 
 
+def test_data_that_were_made_before_a_field_existed_keep_their_id_and_their_meaning(tmp_path):
+    pairs = SMALL["complex_reasoning"].model_copy(update={"stated": "pairs"})
+    folder = tmp_path / "data"
+    identity = generate_dataset(pairs, folder).id
+    edit(folder, lambda document: document["task"].pop("stated"))
+    info = open_dataset(folder, dataset_id(pairs)).info
+    assert info.id == identity
+    assert info.current_task() == pairs
+
+
+def test_prompts_of_the_former_generator_are_read_and_never_taken_for_today_s(tmp_path):
+    task, folder = SMALL["in_context"], tmp_path / "data"
+    generate_dataset(task, folder)
+    edit(folder, lambda document: document.update(generator_version=2, id="0123456789abcdef"))
+    assert open_dataset(folder).info.current_task() is None
+    assert "by another version" in refused(folder, dataset_id(task))
+
+
 @pytest.mark.parametrize("token", [-1, 10**6])
 @pytest.mark.parametrize("column", ["tokens", "answers"])
 @pytest.mark.parametrize("name", ["train.parquet", "probes.parquet"])

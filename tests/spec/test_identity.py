@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from grokcore.spec import ExperimentSpec, load_spec, resolve
-from grokcore.spec.base import Spec, added_later, identity_of
+from grokcore.spec import ExperimentSpec, load_spec, read_spec, resolve
+from grokcore.spec.base import Spec, added_later, identity_of, with_neutral_fields
 
 
 def changed(*overrides: str) -> ExperimentSpec:
@@ -70,6 +72,42 @@ def test_ids_are_frozen() -> None:
     assert (spec.dataset_id, spec.run_id) == ("eb1ee975d245e724", "67395e6188a5337f")
 
 
+DATASETS = {
+    "comparison-delay": "bfaf44cebc3ca2aa",
+    "comparison-small": "0eb7aaa10effa780",
+    "composition": "fb77e8f0f1d33664",
+    "composition-small": "6dc2ab72fff80a2b",
+    "demo": "935bd958c256ad9b",
+    "in-context-recall": "19570c45bcac3f87",
+    "modular": "9cb73ad9b11ca4c6",
+    "smoke": "eb1ee975d245e724",
+    "thesis": "6ca3fb4bd4eb6118",
+}
+
+
+@pytest.mark.parametrize("preset", DATASETS)
+def test_dataset_ids_of_presets_are_frozen(preset: str) -> None:
+    assert load_spec(preset).dataset_id == DATASETS[preset]
+
+
+def test_complex_reasoning_by_pairs_has_the_id_that_it_had_before_rows() -> None:
+    assert load_spec("complex-reasoning", ["task.stated=pairs"]).dataset_id == "2f1bf142300ef587"
+    assert load_spec("complex-reasoning").dataset_id != "2f1bf142300ef587"
+
+
+def test_comparisons_in_context_whose_order_is_random_have_other_ids_than_those_before() -> None:
+    assert load_spec("in-context").dataset_id != "d95bcccafce7a951"
+
+
+def test_the_spec_of_a_run_is_read_as_it_was_meant_when_it_was_written(tmp_path: Path) -> None:
+    spec = load_spec("complex-reasoning", ["task.stated=pairs"])
+    document = spec.model_dump(mode="json")
+    del document["task"]["stated"]
+    (tmp_path / "spec.yaml").write_text(json.dumps(document))
+    assert read_spec(tmp_path / "spec.yaml") == spec
+    assert load_spec(str(tmp_path / "spec.yaml")).task.stated == "rows"
+
+
 def test_an_unresolved_precision_has_no_run_id() -> None:
     spec = changed("training.precision=auto")
     with pytest.raises(ValueError, match="resolve the spec first"):
@@ -99,3 +137,13 @@ def test_fields_added_later_are_hashed_only_where_they_differ() -> None:
 
     assert identity_of(New()) == identity_of(Old())
     assert identity_of(New(added=1)) == {"kind": "x", "added": 1}
+
+
+def test_a_field_added_later_may_have_a_default_that_differs_from_what_was_done_before() -> None:
+    class New(Spec):
+        added: int = added_later(0, default=1, description="x")
+
+    assert identity_of(New(added=0)) == {}
+    assert identity_of(New()) == {"added": 1}
+    assert with_neutral_fields(New, {}) == {"added": 0}
+    assert with_neutral_fields(New, {"added": 3}) == {"added": 3}

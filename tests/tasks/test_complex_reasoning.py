@@ -36,19 +36,60 @@ def test_no_value_of_an_out_of_domain_entity_is_stated(data):
             assert not {(first, attribute), (second, attribute)} & known
 
 
-def test_the_shares_of_pairs_are_those_of_the_spec(data):
+@pytest.fixture(scope="module")
+def by_pairs():
+    return build_task(TASK.model_copy(update={"stated": "pairs"}))
+
+
+def compared(data, split):
+    """The (attribute, first, second) of every row."""
+    return {question[0:1] + question[2:5:2] for question, _ in texts(data, data.probes[split])}
+
+
+def flipped(rows):
+    return {(attribute, second, first) for attribute, first, second in rows}
+
+
+def test_a_share_of_the_rows_is_stated_and_of_the_in_domain_pairs_held_out(data):
     pairs = 3 * 56 * 55 // 2
-    held_out, within = data.splits["test_inferred_iid"].rows / 2, data.splits["train_inferred"].rows / 2
+    held_out = data.splits["test_inferred_iid"].rows // 2
     assert abs(held_out - 0.1 * pairs) < 5 * (0.1 * 0.9 * pairs) ** 0.5
-    assert abs(within - 0.08 * 0.9 * pairs) < 5 * (0.08 * pairs) ** 0.5
-    between = data.splits["train_inferred_mixed"].rows / 2
-    assert abs(between - 0.08 * 3 * 56 * 24) < 5 * (0.08 * 3 * 56 * 24) ** 0.5
+    assert data.splits["train_inferred"].rows == round(0.08 * 2 * (pairs - held_out))
+    assert data.splits["train_inferred_mixed"].rows == round(0.08 * 2 * 3 * 56 * 24)
 
 
-def test_both_orders_are_stated_and_held_out_together(data):
+def test_a_share_of_the_pairs_is_stated_where_pairs_are_drawn(by_pairs):
+    pairs, between = 3 * 56 * 55 // 2, 3 * 56 * 24
+    assert abs(by_pairs.splits["train_inferred"].rows / 2 - 0.08 * 0.9 * pairs) < 5 * (0.08 * pairs) ** 0.5
+    assert abs(by_pairs.splits["train_inferred_mixed"].rows / 2 - 0.08 * between) < 5 * (0.08 * between) ** 0.5
+
+
+@pytest.mark.parametrize("split", ["train_inferred", "train_inferred_mixed"])
+def test_nearly_all_stated_pairs_stand_in_one_order_only(data, split):
+    rows = compared(data, split)
+    both = len(rows & flipped(rows)) / 2
+    unordered = len(rows | flipped(rows)) / 2
+    assert both == pytest.approx(0.08 * len(rows) / 2, abs=4 * (0.08 * len(rows) / 2) ** 0.5)
+    assert unordered == len(rows) - both
+
+
+@pytest.mark.parametrize("split", ["train_inferred", "train_inferred_mixed"])
+def test_id_and_ood_entities_come_first_equally_often_in_what_is_stated(data, split):
+    known = {question[1:3] for question, _ in texts(data, data.train["id_atomic"])}
+    rows = compared(data, split)
+    first_is_id = sum((first, attribute) in known for attribute, first, _ in rows)
+    second_is_id = sum((second, attribute) in known for attribute, _, second in rows)
+    assert abs(first_is_id - second_is_id) < 4 * len(rows) ** 0.5
+    lower = sum(int(first[3:-1]) < int(second[3:-1]) for _, first, second in rows)
+    assert abs(lower - len(rows) / 2) < 2 * len(rows) ** 0.5
+
+
+def test_both_orders_are_held_out_together_and_stated_together_where_pairs_are_drawn(data, by_pairs):
+    assert (held_out := compared(data, "test_inferred_iid")) == flipped(held_out)
     for split in ("train_inferred", "train_inferred_mixed", "test_inferred_iid"):
-        rows = {question[0:1] + question[2:5:2] for question, _ in texts(data, data.probes[split])}
-        assert rows == {(attribute, second, first) for attribute, first, second in rows}
+        assert (rows := compared(by_pairs, split)) == flipped(rows)
+    assert compared(by_pairs, "test_inferred_iid") == held_out
+    assert not held_out & (compared(data, "train_inferred") | compared(by_pairs, "train_inferred"))
 
 
 def test_the_labels_of_what_is_to_be_deduced_are_balanced(data):
@@ -105,10 +146,13 @@ def test_the_published_configuration_has_its_sizes():
     data = build_task(ComplexReasoningTask(entities=1000, attributes=20, values=20, probe_size=3000))
     rows = {name: split.rows for name, split in data.splits.items()}
     assert rows["id_atomic"] == 18_000
-    assert abs(rows["train_inferred"] / 2 - 0.03 * 0.9 * 20 * 404_550) < 3_000
-    assert abs(rows["train_inferred_mixed"] / 2 - 0.03 * 20 * 90_000) < 2_000
-    assert rows["test_inferred_ood"] > 3_000
+    assert rows["train_inferred"] == round(0.03 * (20 * 809_100 - rows["test_inferred_iid"]))
+    assert rows["train_inferred_mixed"] == 108_000
+    assert 150 <= rows["test_inferred_ood"] <= 400  # the public test set has 150 of them, 50 of each label
     assert len(data.vocabulary) == 1106
+    stated = data.train["train_inferred_mixed"].tokens
+    pairs = np.unique(np.column_stack([stated[:, 0], np.sort(stated[:, [2, 4]], axis=1)]), axis=0)
+    assert len(pairs) / (20 * 90_000) == pytest.approx(1 - 0.97**2, abs=3e-4)
 
 
 @pytest.mark.parametrize(

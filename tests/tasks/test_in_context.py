@@ -1,12 +1,14 @@
 """In-context tasks: format, splits, and what is refused."""
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 
 from grokcore.errors import InputError
 from grokcore.spec import InContextTask, validate
 from grokcore.tasks import build_task
-from grokcore.tasks.in_context import _distinct
+from grokcore.tasks.in_context import _different, _distinct
 from grokcore.tasks.random import Stream
 from tests.tasks.small_tasks import texts
 
@@ -69,6 +71,74 @@ def test_every_row_of_a_distinct_draw_is_a_uniform_set():
     assert len(sets) == 10
     assert (np.diff(sets, axis=1) > 0).all()
     assert (abs(counts - 2000) < 250).all()
+
+
+def chi_square(counts):
+    """Pearson's statistic against equal expected counts."""
+    expected = counts.sum() / counts.size
+    return ((counts - expected) ** 2).sum() / expected
+
+
+def asked_counts(task, split):
+    """How often each ordered pair of entities is asked for."""
+    data, counts = build_task(task), np.zeros((task.entities, task.entities))
+    rows = data.train.get(split, data.probes[split])
+    for (*_, first, second), _ in texts(data, rows):
+        counts[int(first[3:-1]), int(second[3:-1])] += 1
+    return counts
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_ordered_pair_is_asked_for_equally_often(seed):
+    """By Pearson's chi-square; .9999 quantiles with 55 and 5 degrees of freedom are 106.2 and 25.7."""
+    task = TASK.model_copy(update={"seed": seed, "train_size": 6000, "id_ratio": 0.67})
+    train = asked_counts(task, "train")
+    pairs = train[train > 0]
+    assert len(pairs) == 8 * 7
+    assert chi_square(pairs) < 106.2
+    firsts = train.sum(axis=1)
+    assert chi_square(firsts[firsts > 0]) < 29.9  # 7 degrees of freedom
+    ood = asked_counts(TASK.model_copy(update={"seed": seed, "id_ratio": 0.75, "probe_size": 600}), "test_ood")
+    assert len(ood[ood > 0]) == 3 * 2
+    assert chi_square(ood[ood > 0]) < 25.7
+
+
+def test_two_out_of_domain_entities_are_asked_for_in_both_orders():
+    task = TASK.model_copy(update={"id_ratio": 0.83, "probe_size": 500})
+    counts = asked_counts(task, "test_ood")
+    assert sorted(counts[counts > 0]) == pytest.approx([250, 250], abs=45)  # 4 standard deviations
+
+
+@pytest.mark.parametrize("variant", ["comparison", "recall"])
+def test_places_of_what_is_asked_for_and_the_order_of_what_is_not_are_uniform(variant):
+    data = built(variant, train_size=6000, id_ratio=0.67)
+    places, orders = np.zeros((3, 3)), np.zeros((12, 12))
+    for question, _ in texts(data, data.train["train"]):
+        stand, asked = list(question[:6:2]), question[7:]
+        places[stand.index(asked[0]), stand.index(asked[-1])] += 1
+        orders[int(stand[0][3:-1]), int(stand[1][3:-1])] += 1
+    found = places[places > 0]
+    assert len(found) == (6 if variant == "comparison" else 3)
+    assert chi_square(found) < 25.7
+    first_is_lower = np.triu(orders).sum()
+    assert abs(first_is_lower - 3000) < 160  # 4 standard deviations
+
+
+@variants
+def test_the_count_of_prompts_is_that_of_all_that_can_be_drawn(variant):
+    """Enumerated: every ordered choice of asked entities among all, in every place, beside all others and values."""
+    task = InContextTask.model_construct(variant=variant, entities=5, values=2, context=3)
+    askable = (0, 1, 2)
+    everything = {
+        (asked, stand, values)
+        for stand in permutations(range(5), 3)
+        for asked in permutations(stand, task.asked)
+        if set(asked) <= set(askable)
+        for values in product(range(2), repeat=3)
+    }
+    assert task._prompts(len(askable)) == len(everything)
+    drawn = _different(task.model_copy(update={"seed": 3}), "train", np.array(askable), 3, len(everything))
+    assert len(np.unique(drawn, axis=0)) == len(everything)
 
 
 @variants

@@ -150,9 +150,10 @@ def stated(rows):
 
 
 @settings(quickly, max_examples=12)
-@given(seeds, st.integers(14, 22), st.integers(2, 5), st.floats(0.1, 0.3))
-def test_complex_reasoning(seed, entities, values, train_ratio):
+@given(seeds, st.integers(14, 22), st.integers(2, 5), st.floats(0.1, 0.3), st.sampled_from(["rows", "pairs"]))
+def test_complex_reasoning(seed, entities, values, train_ratio, stated_by):
     fields = {"seed": seed, "entities": entities, "attributes": 2, "values": values, "id_ratio": 0.7}
+    fields |= {"stated": stated_by}
     fields |= {"test_ratio": 0.2, "probe_size": ALL}
     rows, _ = built(ComplexReasoningTask, **fields, train_ratio=train_ratio)
     value = {(question[1], question[2]): number(answer) for question, answer in rows["id_atomic"]}

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from grokcore.spec.base import Spec
+from grokcore.spec.tasks.base import Task
 from grokcore.spec.tasks.facts import given_facts
 
 
-class ComparisonTask(Spec):
+class ComparisonTask(Task):
     """Compare two entities by an attribute: smaller, equal or greater (arXiv 2405.15071, section 4)."""
 
     kind: Literal["comparison"] = "comparison"

@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from grokcore.spec.base import Spec
+from grokcore.spec.base import added_later
+from grokcore.spec.tasks.base import Task
 from grokcore.spec.tasks.facts import given_facts
 
 
-class ComplexReasoningTask(Spec):
+class ComplexReasoningTask(Task):
     """Compare two entities of unknown value by chaining stated comparisons with known values (arXiv 2405.15071)."""
 
     kind: Literal["complex_reasoning"] = "complex_reasoning"
@@ -21,7 +22,13 @@ class ComplexReasoningTask(Spec):
     id_ratio: float = Field(0.9, gt=0, lt=1, description="share of the entities that are in-domain, inside (0, 1)")
     test_ratio: float = Field(0.1, gt=0, lt=1, description="share of the in-domain pairs held out, inside (0, 1)")
     train_ratio: float = Field(
-        0.03, gt=0, lt=1, description="share of the other in-domain pairs, and of the mixed ones, stated in training"
+        0.03, gt=0, lt=1, description="share of the other in-domain comparisons, and of the mixed ones, in training"
+    )
+    stated: Literal["rows", "pairs"] = added_later(
+        "pairs",
+        default="rows",
+        description="what train_ratio is a share of: rows (comparisons in one order, as the published code samples "
+        "them) or pairs (each then stated in both orders)",
     )
     probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")
     facts: str | None = given_facts()

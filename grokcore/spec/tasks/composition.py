@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from grokcore.spec.base import Spec
+from grokcore.spec.tasks.base import Task
 from grokcore.spec.tasks.facts import given_facts
 
 
-class CompositionTask(Spec):
+class CompositionTask(Task):
     """Follow relations from entity to entity: (h, r1, b) and (b, r2, t) give (h, r1, r2, t) (arXiv 2405.15071)."""
 
     kind: Literal["composition"] = "composition"

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from grokcore.spec.base import Spec
+from grokcore.spec.tasks.base import Task
 
 
-class InContextTask(Spec):
+class InContextTask(Task):
     """Answer from facts that stand in the prompt: recall a value, or compare two of them."""
 
     kind: Literal["in_context"] = "in_context"
@@ -64,6 +64,11 @@ class InContextTask(Spec):
         others = math.perm(self.entities - self.asked, self.context - self.asked)
         values: int = self.values**self.context
         return math.perm(askable, self.asked) * places * others * values
+
+    @property
+    def generator_version(self) -> int:
+        """3 where the order of what is asked became random: with one entity asked for there is none."""
+        return 3 if self.asked > 1 else 2
 
     @property
     def held_out_splits(self) -> tuple[str, ...]:

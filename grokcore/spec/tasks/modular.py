@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from grokcore.spec.base import Spec
+from grokcore.spec.tasks.base import Task
 
 
-class ModularTask(Spec):
+class ModularTask(Task):
     """Arithmetic modulo a number: a op b = c (Power et al., arXiv 2201.02177)."""
 
     kind: Literal["modular"] = "modular"
