@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from grokcore.errors import InputError
-from grokcore.runs.writers import is_being_written
 from grokcore.storage import Store, StoredFile, local_copy
 from grokcore.telemetry import JOURNAL, MANIFEST, read_journal, read_manifest
 from grokcore.telemetry.places import files_by_run
+from grokcore.training.holder import is_being_written
 
 _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""

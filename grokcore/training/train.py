@@ -15,7 +15,7 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.data.layouts import VOCABULARY_FILE
 from grokcore.data.supervision import longest_row
 from grokcore.errors import GrokcoreError, StoppedError
-from grokcore.models import build_model, match_words
+from grokcore.models import build_model, execution_choices, match_words
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
@@ -202,9 +202,10 @@ def begin(
     store = open_store(out)
     check_place(store, spec, resume)
     dataset = open_dataset(data, expected_id=spec.dataset_id)
+    execution_choices(spec.model, device.type)  # compiles the kernels, for up to a minute, before a place is taken
     stop.check()
     with sole_writer(store, notify=notify, check_stop=stop.check) as writer:
-        resuming = check_place(store, spec, resume)  # again: another process may have begun it meanwhile
+        resuming = check_place(store, spec, resume, ours=True)  # another process may have begun it meanwhile
         group.order(Order.BEGIN)
         group.agree(None)
         trainer = _trainer(spec, dataset, device, notify, group)
@@ -212,20 +213,23 @@ def begin(
             notify(chosen)
         stop.check()
         _remove_leftovers(writer.store)
+        manifest = manifest_of(
+            spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing, group.world_size
+        )
+        if not resuming:  # a run from its first file on, wherever this process may be killed
+            writer.store.write(SPEC, _yaml(spec))
+            manifest.write(writer.store)
         recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
         notifications: Notifications | None = None
         try:
             if recorder.checkpoint is not None:
                 trainer.restore(recorder.checkpoint)
-            manifest = manifest_of(
-                spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing, group.world_size
-            )
             if resuming:
                 before = read_manifest(store)
                 manifest.started = before.started
                 manifest.resumes = before.resumes + (recorder.checkpoint is not None)
-            writer.store.write(SPEC, _yaml(spec))
-            manifest.write(writer.store)
+                writer.store.write(SPEC, _yaml(spec))
+                manifest.write(writer.store)
             notifications = Notifications.of_environment(writer.store, manifest, recorder.lines, notify)
             if notifications is not None:
                 recorder.listeners.append(notifications.show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -55,13 +56,15 @@ def die_at_file_operation(number: int, folder: Path) -> None:
 class DyingStore(FencedStore):
     """A store whose user is killed before its `number`-th operation; reading counts as well."""
 
-    def __init__(self, store: Store, number: int) -> None:
+    def __init__(self, store: Store, number: int, count: Iterator[int] | None = None) -> None:
         super().__init__(store, lambda: None)
-        self._number = number
+        self._number, self._counter = number, itertools.count(1) if count is None else count
+
+    def child(self, key: str) -> Store:
+        return DyingStore(self._store.child(key), self._number, self._counter)
 
     def _count(self, operation: Callable[[], T]) -> T:
-        self._number -= 1
-        if self._number == 0:
+        if next(self._counter) == self._number:
             die()
         return operation()
 
