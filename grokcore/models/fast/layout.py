@@ -108,8 +108,10 @@ class Layout:
 
     def choose(self, positions: Tensor) -> Chosen:
         """The tokens at `positions` (B, P) of each example, counted from its first own token."""
-        first = torch.arange(self.shared_rows, self.shared_rows + self.examples * self.tokens, self.tokens)
-        return Chosen(self, positions, (first.to(self.device)[:, None] + positions).flatten())
+        end = self.shared_rows + self.examples * self.tokens
+        # Made where it is used: a copy from the host would wait for the device, and no CUDA graph could hold it.
+        first = torch.arange(self.shared_rows, end, self.tokens, device=self.device)
+        return Chosen(self, positions, (first[:, None] + positions).flatten())
 
 
 @dataclass(frozen=True)
