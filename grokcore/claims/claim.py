@@ -12,7 +12,7 @@ from grokcore.claims.factors import Alone, Factor
 from grokcore.claims.predicates import Predicate, versions_of
 from grokcore.spec.experiment import fingerprint
 
-SHARED_VERSION = 1
+SHARED_VERSION = 2
 """Raised when the code that all predicates rest on (strata, tests, phases, behaviour) would give other verdicts."""
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from grokcore.evaluation.phases import Curve, collapsed, first_crossing, onset, stable, sustained
-from grokcore.spec import EvaluationSpec
+from grokcore.spec import EvaluationSpec, ExperimentSpec, TrainingSpec
+from grokcore.spec.schedule import last_change, phase_drops
+from grokcore.spec.training import MOST_STEPS
 
 DEFINITIONS = ("first_crossing", "sustained", "stable")
-"""The three times to grok, from the most generous to the strictest."""
+"""The three times to grok. The first crossing is never the last of them; the others come in no order: sustained asks
+for the whole threshold, up to a tenth later, and stable for `stable_threshold` alone, but to the end of the run."""
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -26,34 +33,74 @@ def accuracy_of(lines: Lines, split: str) -> Curve:
     return [line["splits"][split]["accuracy"] for line in lines]
 
 
-def reached(lines: Lines, split: str, rules: EvaluationSpec) -> dict[str, int | None]:
-    """The index of the evaluation at which a split groks, by each definition."""
-    accuracy, steps = accuracy_of(lines, split), steps_of(lines)
+@dataclass(frozen=True)
+class Evidence:
+    """The evaluations that may confirm something: each of other weights than the one before.
+
+    Where the learning rate has reached 0, or where every step was skipped, an evaluation repeats the one before.
+
+    Attributes:
+        lines: of the journal, in order.
+        steps: the optimizer steps behind each one's weights, at most those until the learning rate reached 0.
+    """
+
+    lines: Lines
+    steps: Sequence[int]
+
+
+def last_change_in(lines: Lines, training: TrainingSpec) -> int | None:
+    """The step after which the learning rate of a run with this journal is 0; None where it never is."""
+    return last_change(training, phase_drops(lines, training))
+
+
+def evidence(lines: Lines, training: TrainingSpec) -> Evidence:
+    """What a journal can confirm; its last line may still be without its phases."""
+    end = last_change_in(lines[:-1], training)  # a drop that the last line shows comes after it
+    kept = [
+        *lines[:1],
+        *(line for before, line in pairwise(lines) if not _skipped(before, line) and _before(end, before["step"])),
+    ]
+    return Evidence(kept, [line["step"] if _before(end, line["step"]) else end or 0 for line in kept])
+
+
+def _before(end: int | None, step: int) -> bool:
+    return end is None or step < end
+
+
+def _skipped(before: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
+    """Whether all steps between two evaluations were skipped."""
+    skipped: int = line.get("steps_skipped", 0) - before.get("steps_skipped", 0)
+    steps: int = line["step"] - before["step"]
+    return skipped >= steps
+
+
+def reached(seen: Evidence, split: str, rules: EvaluationSpec) -> dict[str, int | None]:
+    """The index, in `seen.lines`, of the evaluation at which a split groks, by each definition."""
+    accuracy = accuracy_of(seen.lines, split)
+    threshold, sustain = rules.threshold, rules.sustain
     return {
-        "first_crossing": first_crossing(accuracy, threshold=rules.threshold),
-        "sustained": sustained(accuracy, steps, threshold=rules.threshold, sustain=rules.sustain, window=rules.window),
-        "stable": stable(
-            accuracy, threshold=rules.threshold, stable_threshold=rules.stable_threshold, sustain=rules.sustain
-        ),
+        "first_crossing": first_crossing(accuracy, threshold=threshold),
+        "sustained": sustained(accuracy, seen.steps, threshold=threshold, sustain=sustain, window=rules.window),
+        "stable": stable(accuracy, threshold=threshold, stable_threshold=rules.stable_floor, sustain=sustain),
     }
 
 
-def phases_of(lines: Lines, held_out: Sequence[str], rules: EvaluationSpec) -> dict[str, Any]:
+def phases_of(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> dict[str, Any]:
     """The steps at which phases began: `memorized`, and onset, grokked (sustained) and collapsed per held-out split."""
-    steps = steps_of(lines)
+    rules, seen = spec.evaluation, evidence(lines, spec.training)
 
     def step(index: int | None) -> int | None:
-        return None if index is None else steps[index]
+        return None if index is None else seen.lines[index]["step"]
 
-    memorized = reached(lines, "train", rules)["sustained"]
+    memorized = reached(seen, "train", rules)["sustained"]
     phases: dict[str, Any] = {"memorized": step(memorized)}
     for split in held_out:
-        accuracy, grokked = accuracy_of(lines, split), reached(lines, split, rules)["sustained"]
+        accuracy, grokked = accuracy_of(seen.lines, split), reached(seen, split, rules)["sustained"]
         phases[split] = {
             "onset": step(
                 onset(
                     accuracy,
-                    steps,
+                    seen.steps,
                     memorized,
                     rise=rules.onset_rise,
                     sustain=rules.sustain,
@@ -61,9 +108,7 @@ def phases_of(lines: Lines, held_out: Sequence[str], rules: EvaluationSpec) -> d
                 )
             ),
             "grokked": step(grokked),
-            "collapsed": step(
-                collapsed(accuracy, grokked, stable_threshold=rules.stable_threshold, sustain=rules.sustain)
-            ),
+            "collapsed": step(collapsed(accuracy, grokked, stable_threshold=rules.stable_floor, sustain=rules.sustain)),
         }
     return phases
 
@@ -73,7 +118,15 @@ def next_evaluation(step: int, rules: EvaluationSpec) -> int:
 
     It depends on nothing but the step, so that a resumed run evaluates where the uninterrupted one does.
     """
-    log_spaced = 1.0
-    while math.ceil(log_spaced) <= step:
-        log_spaced *= rules.growth
-    return min(math.ceil(log_spaced), (step // rules.interval + 1) * rules.interval)
+    spaced = _log_spaced(rules.growth)
+    return min(spaced[bisect_right(spaced, step)], (step // rules.interval + 1) * rules.interval)
+
+
+@lru_cache(maxsize=32)
+def _log_spaced(growth: float) -> list[int]:
+    """The powers of `growth`, each as the next whole number, from 1 to one beyond any run."""
+    steps, power = [1], 1.0
+    while steps[-1] <= MOST_STEPS:
+        power *= growth
+        steps.append(math.ceil(min(power, 2.0 * MOST_STEPS)))
+    return steps

@@ -11,12 +11,12 @@ import torch
 
 from grokcore.data import Dataset, open_dataset
 from grokcore.errors import InputError
-from grokcore.evaluation.curves import DEFINITIONS, Lines, phases_of, reached
+from grokcore.evaluation.judging import assemble
 from grokcore.evaluation.probes import Probes
-from grokcore.evaluation.result import EVALUATION, Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
+from grokcore.evaluation.result import EVALUATION, Evaluation
 from grokcore.models import load_model
 from grokcore.models.files import CONFIG, WEIGHTS
-from grokcore.spec import EvaluationSpec, ExperimentSpec, read_spec, resolve_device
+from grokcore.spec import ExperimentSpec, read_spec, resolve_device
 from grokcore.storage import local_copy, open_parent, open_store
 from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, read_journal, read_manifest
@@ -75,84 +75,3 @@ def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> tuple[Map
     model = load_model(weights).to(device)
     probes = Probes(dataset, loss_on=spec.training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
     return probes.measure(model)
-
-
-def assemble(
-    spec: ExperimentSpec,
-    dataset: Dataset,
-    lines: Lines,
-    pooled: Mapping[str, Any],
-    splits: Mapping[str, Mapping[str, Any]],
-    exit_reason: str | None,
-) -> Evaluation:
-    """What a run's journal and its final measurement add up to."""
-    held_out = [name for name, split in dataset.info.splits.items() if split.role == "held_out"]
-    rules, last = spec.evaluation, lines[-1]
-    memorized = _times(lines, "train", rules)
-    phases = phases_of(lines, held_out, rules)
-    return Evaluation(
-        run_id=spec.run_id,
-        evaluation_id=spec.evaluation_id,
-        step=last["step"],
-        threshold=rules.threshold,
-        censored_at=last["step"],
-        train=Pooled(**pooled),
-        splits={
-            name: SplitResult(
-                role=split.role,
-                examples=split.probes,
-                majority_baseline=split.majority_baseline,
-                accuracy=splits[name]["accuracy"],
-                loss=splits[name]["loss"],
-            )
-            for name, split in dataset.info.splits.items()
-        },
-        memorized=memorized,
-        held_out={name: _held_out(lines, name, rules, memorized, phases[name]) for name in held_out},
-        diverged=exit_reason == "diverged",
-        exit_reason=exit_reason,
-    )
-
-
-def _held_out(
-    lines: Lines, split: str, rules: EvaluationSpec, memorized: Times, phases: Mapping[str, int | None]
-) -> HeldOut:
-    times = _times(lines, split, rules)
-    ratio = None
-    if times.sustained and memorized.sustained and memorized.sustained.steps > 0:
-        ratio = times.sustained.steps / memorized.sustained.steps
-    return HeldOut(
-        **dict(times),
-        verdict=_verdict(times, ratio, phases["collapsed"], rules.delay),
-        ratio=ratio,
-        onset=phases["onset"],
-        collapsed=phases["collapsed"],
-    )
-
-
-def _verdict(times: Times, ratio: float | None, collapsed: int | None, delay: float) -> Verdict:
-    if times.sustained is None:
-        return "censored"
-    if collapsed is not None:
-        return "collapsed"
-    # Without memorisation (ratio None) the split has generalised before the training set was learnt: no delay.
-    return "grokked" if ratio is not None and ratio >= delay else "generalised"
-
-
-def _times(lines: Lines, split: str, rules: EvaluationSpec) -> Times:
-    indices = reached(lines, split, rules)
-    return Times(**{definition: _time(lines, indices[definition]) for definition in DEFINITIONS})
-
-
-def _time(lines: Lines, index: int | None) -> Time | None:
-    if index is None:
-        return None
-    line = lines[index]
-    return Time(
-        steps=line["step"],
-        after=lines[index - 1]["step"] if index else 0,
-        epochs=line["epoch"],
-        examples=line["examples"],
-        flops=line["flops"],
-        seconds=line["clock"]["elapsed_seconds"],
-    )

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grokcore.errors import InputError
+from grokcore.evaluation.curves import Lines, evidence
 from grokcore.evaluation.fields import fields_of, telling
+from grokcore.evaluation.judging import times_in
 from grokcore.evaluation.replicates import Replicate, by_draw, replicate_of
-from grokcore.evaluation.result import EVALUATION, Evaluation
+from grokcore.evaluation.result import EVALUATION, Evaluation, Times
 from grokcore.evaluation.seeds import group_key, grouped
 from grokcore.spec import ExperimentSpec, read_spec, validate
 from grokcore.storage import Store, local_copy, open_store, read_json
@@ -166,6 +168,7 @@ def read_record(uri: str) -> RunRecord:
         )
     if evaluation.splits.keys() != journal[-1]["splits"].keys():
         raise InputError(f"{uri} is damaged: its evaluation does not have the splits of its journal")
+    _check_judgement(uri, spec, journal, evaluation)
     return RunRecord(uri, spec, manifest, journal, evaluation)
 
 
@@ -181,6 +184,24 @@ def _check_identity(uri: str, spec: ExperimentSpec, manifest: Manifest, evaluati
         raise UnusableError(
             f"{uri} was evaluated by other rules than its spec's; bring it up to date with: grokcore evaluate {uri}"
         )
+
+
+def _check_judgement(uri: str, spec: ExperimentSpec, journal: Lines, evaluation: Evaluation) -> None:
+    """Hold the times of an evaluation against the journal that they were read off."""
+    seen = evidence(journal, spec.training)
+    judged = {"train": evaluation.memorized, **evaluation.held_out}
+    if not judged.keys() - {"train"} <= evaluation.splits.keys():
+        raise InputError(f"{uri} is damaged: its evaluation judges a split that was not measured")
+    same = all(_steps(times) == _steps(times_in(seen, split, spec.evaluation)) for split, times in judged.items())
+    if not same or evaluation.censored_at != seen.steps[-1]:
+        raise UnusableError(
+            f"{uri} was evaluated by a version of grokcore that read other times off its journal; bring it up to date "
+            f"with: grokcore evaluate {uri}"
+        )
+
+
+def _steps(times: Times) -> list[int | None]:
+    return [None if time is None else time.steps for time in (times.first_crossing, times.sustained, times.stable)]
 
 
 def _each_once(records: Sequence[RunRecord], notify: Callable[[str], None]) -> list[RunRecord]:

@@ -32,7 +32,9 @@ class Times(_Result):
 
     first_crossing: Time | None = Field(description="first evaluation at the threshold")
     sustained: Time | None = Field(description="first evaluation from which the threshold is held")
-    stable: Time | None = Field(description="first at the threshold and never below stable_threshold again")
+    stable: Time | None = Field(
+        description="first at the threshold and never below stable_threshold again; it may come before sustained"
+    )
 
 
 class HeldOut(Times):
@@ -66,7 +68,10 @@ class Evaluation(_Result):
     evaluation_id: str
     step: int = Field(description="optimiser steps of the evaluated model")
     threshold: float
-    censored_at: int = Field(description="last evaluated step: what has not happened by then is censored")
+    censored_at: int = Field(
+        description="last step whose weights were evaluated and differed from those before: what has not happened by "
+        "then is censored; steps at learning rate 0 come after it"
+    )
     train: Pooled = Field(description="the training splits, weighted by their rows")
     splits: dict[str, SplitResult]
     memorized: Times

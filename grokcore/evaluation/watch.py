@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grokcore.evaluation.behaviour import PeakAndDip, is_unstable, peak_and_dip, unlikely_to_grok
-from grokcore.evaluation.curves import accuracy_of, reached, steps_of
+from grokcore.evaluation.curves import accuracy_of, evidence, reached, steps_of
 
 if TYPE_CHECKING:
     from grokcore.evaluation.records import RunRecord
@@ -35,10 +35,10 @@ class Behaviour:
 
 def behaviour_of(run: RunRecord, split: str) -> Behaviour:
     """The behaviour of a split of any role."""
-    steps, rules = steps_of(run.journal), run.spec.evaluation
-    accuracy = accuracy_of(run.journal, split)
+    seen, rules = evidence(run.journal, run.spec.training), run.spec.evaluation
+    steps, accuracy = steps_of(seen.lines), accuracy_of(seen.lines, split)
     held_out, about = run.evaluation.held_out.get(split), run.evaluation.splits[split]
-    memorized = reached(run.journal, "train", rules)["sustained"]
+    memorized = reached(seen, "train", rules)["sustained"]
     peak = None
     if held_out is not None:
         peak = peak_and_dip(

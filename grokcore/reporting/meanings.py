@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from grokcore.evaluation.result import Verdict
 from grokcore.reporting.formatting import threshold
+from grokcore.spec.training import STABLE_THRESHOLD
 
 OUTCOMES: dict[Verdict, str] = {
     "grokked": "grokked it",
@@ -33,9 +34,13 @@ def meanings(thresholds: Iterable[float], settings: Sequence[Mapping[str, object
     lines.append(
         f"Sustained at step t: {lasting}{least} reaches the threshold. Verdicts and marks use this definition."
     )
-    floor = _agreed(settings, "stable_threshold")
-    below = f"below {threshold(float(floor))}" if floor else "far below it"
-    lines.append(f"First crossing: the first evaluation at the threshold. Stable: never again {below}.")
+    floors = {_floor(setting) for setting in settings}
+    floor = floors.pop() if len(floors) == 1 else None
+    below = "far below it" if floor is None else f"below {threshold(floor)}"
+    lines.append(
+        "First crossing: the first evaluation at the threshold. Stable: the first at the threshold from which on none "
+        f"lies {below}, to the end of the run; it may come before sustained, which asks for the whole threshold."
+    )
     delay = _agreed(settings, "delay")
     late = f"by a factor of {delay} or more " if delay else ""
     lines.append(
@@ -44,6 +49,14 @@ def meanings(thresholds: Iterable[float], settings: Sequence[Mapping[str, object
     )
     lines.append("Majority baseline: the accuracy of always giving a split's most common answer.")
     return lines
+
+
+def _floor(setting: Mapping[str, object]) -> float | None:
+    """The accuracy that a stable run never falls below, as a spec's `evaluation` has it."""
+    given, limit = setting.get("stable_threshold"), setting.get("threshold")
+    if isinstance(given, int | float):
+        return float(given)
+    return min(STABLE_THRESHOLD, float(limit)) if isinstance(limit, int | float) else None
 
 
 def _agreed(settings: Sequence[Mapping[str, object]], key: str) -> str:

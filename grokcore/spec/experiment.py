@@ -12,12 +12,13 @@ from grokcore.spec.base import Spec, identity_of, outside_identity
 from grokcore.spec.model import GPT2, ModelSpec
 from grokcore.spec.task import ComparisonTask, TaskSpec
 from grokcore.spec.tasks.base import Task
-from grokcore.spec.training import EvaluationSpec, TrainingSpec
+from grokcore.spec.training import STABLE_THRESHOLD, EvaluationSpec, TrainingSpec
 
 SEMANTICS_VERSION = 1
 """Raised when the same spec and data would give another curve."""
 EVALUATION_VERSION = 1
-"""Raised when the same curves would give other phases or times."""
+"""Raised when the same curves would give other phases or times. What differs for few runs, and can be told from a run's
+own files, is found there instead (`grokcore.evaluation.records`), so that all others keep their ids."""
 
 
 class ExperimentSpec(Spec):
@@ -80,12 +81,16 @@ class ExperimentSpec(Spec):
         model["seed"], training["seed"] = self.init_seed, self.order_seed
         parts = {"dataset": self.dataset_id, "model": model, "training": training, "semantics": SEMANTICS_VERSION}
         if self.training.schedule == "phase":  # what is measured, and when, decides the learning rate
-            parts["evaluation"] = identity_of(self.evaluation)
+            # Which of these is given does not: no rate waits for a collapse. 0.95 keeps the ids of when it was fixed.
+            given = self.evaluation.stable_threshold
+            floor = STABLE_THRESHOLD if given is None else given
+            parts["evaluation"] = {**identity_of(self.evaluation), "stable_threshold": floor}
         return fingerprint(parts)
 
     @property
     def evaluation_id(self) -> str:
-        return fingerprint({"evaluation": identity_of(self.evaluation), "version": EVALUATION_VERSION})
+        rules = {**identity_of(self.evaluation), "stable_threshold": self.evaluation.stable_floor}
+        return fingerprint({"evaluation": rules, "version": EVALUATION_VERSION})
 
 
 def dataset_id(task: Task) -> str:

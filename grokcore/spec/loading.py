@@ -20,6 +20,7 @@ from grokcore.spec.base import with_neutral_fields
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.model import ModelSpec
 from grokcore.spec.task import TaskSpec
+from grokcore.spec.training import STABLE_THRESHOLD
 
 UNIONS: dict[str, tuple[str, Any]] = {"task": ("kind", TaskSpec), "model": ("architecture", ModelSpec)}
 """Sections that are a choice between classes: the field that chooses, and the union."""
@@ -85,7 +86,16 @@ def read_spec(path: Path) -> ExperimentSpec:
     document = _mapping(parse_yaml(_text(path), str(path)), str(path))
     if "task" in document:
         document = {**document, "task": _as_written(document["task"])}
+    _forget_fixed_stable_threshold(document.get("evaluation"))
     return validate(ExperimentSpec, document)
+
+
+def _forget_fixed_stable_threshold(rules: Any) -> None:
+    """Earlier versions wrote down the default .95, above lower thresholds too: it follows them now."""
+    if isinstance(rules, dict) and rules.get("stable_threshold") == STABLE_THRESHOLD:
+        threshold = rules.get("threshold")
+        if isinstance(threshold, int | float) and threshold < STABLE_THRESHOLD:
+            del rules["stable_threshold"]
 
 
 def validate(kind: type[T] | Any, document: Any) -> T:

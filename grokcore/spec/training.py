@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from grokcore.spec.base import Spec, added_later, outside_identity
+
+MOST_STEPS = 2**53
+"""Steps beyond which a float no longer holds every whole number."""
+
+_Step = Annotated[int, Field(le=MOST_STEPS)]
+
+STABLE_THRESHOLD = 0.95
+"""What `stable_threshold` is where it is not given and `threshold` is no lower."""
 
 
 class StopOnGrok(Spec):
@@ -50,16 +58,16 @@ class TrainingSpec(Spec):
         "(drops when the phases of drop_on begin)",
     )
     schedule_steps: int | None = Field(
-        None, ge=1, description="steps until linear and cosine reach their floor, warm-up included"
+        None, ge=1, le=MOST_STEPS, description="steps until linear and cosine reach their floor, warm-up included"
     )
     schedule_floor: float = Field(0.0, ge=0, le=1, description="lowest learning rate, as a share of the peak")
-    drop_steps: tuple[int, ...] = Field((), description="steps at which the schedule 'step' lowers the learning rate")
+    drop_steps: tuple[_Step, ...] = Field((), description="steps at which the schedule 'step' lowers the learning rate")
     drop_factor: float = Field(0.1, gt=0, lt=1, description="what each drop multiplies the learning rate by")
     drop_on: tuple[PhaseDrop, ...] = added_later(
         (),
         description="phases at which the schedule 'phase' lowers the learning rate, once an evaluation confirms them",
     )
-    warmup_steps: int = Field(0, ge=0, description="steps of linear warm-up from 0")
+    warmup_steps: int = Field(0, ge=0, le=MOST_STEPS, description="steps of linear warm-up from 0")
     batch_size: int = Field(512, ge=1, description="examples per optimiser step, over all devices")
     gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimiser step; divides batch_size")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
@@ -99,7 +107,7 @@ class TrainingSpec(Spec):
     cuda_graph: bool = outside_identity(
         True, description="on a CUDA GPU replay a whole optimiser step as one CUDA graph"
     )
-    max_steps: int = outside_identity(10_000, ge=1, description="budget in optimiser steps")
+    max_steps: int = outside_identity(10_000, ge=1, le=MOST_STEPS, description="budget in optimiser steps")
     max_seconds: float | None = outside_identity(None, gt=0, description="budget in seconds; null has no limit")
     stop_on_grok: StopOnGrok | None = outside_identity(None, description="stop after a split has grokked; null never")
     checkpoint_interval: int | None = outside_identity(
@@ -147,14 +155,34 @@ class TrainingSpec(Spec):
 
 
 class EvaluationSpec(Spec):
-    interval: int = Field(1000, ge=1, description="an evaluation at every multiple of this many steps")
-    growth: float = Field(1.2, gt=1, description="and log-spaced ones, each this factor after the last")
+    interval: int = Field(1000, ge=1, le=MOST_STEPS, description="an evaluation at every multiple of this many steps")
+    growth: float = Field(1.2, ge=1.001, description="and log-spaced ones, each this factor after the last")
     threshold: float = Field(0.99, gt=0, le=1, description="accuracy that counts as having generalised")
     sustain: int = Field(3, ge=1, description="evaluations in a row that must reach the threshold")
     window: float = Field(1.1, ge=1, description="and all evaluations up to this multiple of the first of them")
-    stable_threshold: float = Field(0.95, gt=0, le=1, description="accuracy never left again by a stable run")
+    stable_threshold: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="accuracy below which a stable run never falls again, at most threshold; null takes the lower of "
+        ".95 and threshold",
+    )
     onset_rise: float = Field(0.05, gt=0, lt=1, description="rise above the value at memorisation that is the onset")
     delay: float = Field(
         2.0, ge=1, description="T_split / T_train from which a split has grokked rather than merely generalised"
     )
     batch_size: int = added_later(2048, ge=1, description="examples per forward pass of an evaluation")
+
+    @model_validator(mode="after")
+    def _falls_only_below_the_threshold(self) -> EvaluationSpec:
+        if self.stable_threshold is not None and self.stable_threshold > self.threshold:
+            raise ValueError(
+                f"stable_threshold={self.stable_threshold} must not exceed threshold={self.threshold}: what has just "
+                "reached the threshold would count as lost; lower it, or leave it out to follow the threshold"
+            )
+        return self
+
+    @property
+    def stable_floor(self) -> float:
+        """The accuracy below which what was sustained counts as lost."""
+        return min(STABLE_THRESHOLD, self.threshold) if self.stable_threshold is None else self.stable_threshold

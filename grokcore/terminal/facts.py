@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from grokcore.errors import GrokcoreError
 from grokcore.evaluation.behaviour import peak_and_dip, unlikely_to_grok
-from grokcore.evaluation.curves import accuracy_of, steps_of
+from grokcore.evaluation.curves import accuracy_of, evidence, steps_of
 from grokcore.evaluation.phases import Curve
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import Store, local_copy, open_store
@@ -205,11 +205,14 @@ class RunFacts:
         """What the curves have done that a person should know of, by the rules of `evaluation.behaviour`."""
         found = []
         rules, memorized = self.about.spec.evaluation, self.memorized
-        at = self.steps.index(memorized) if memorized in self.steps else None
+        seen = evidence(self.lines, self.about.spec.training).lines
+        steps = steps_of(seen)
+        at = steps.index(memorized) if memorized in steps else None
         for split in self.splits[1:]:
+            curve = accuracy_of(seen, split.name)
             peak = peak_and_dip(
-                split.curve,
-                self.steps,
+                curve,
+                steps,
                 at,
                 baseline=self.about.baselines.get(split.name, 1.0),  # nothing is a peak above what is not known
                 threshold=rules.threshold,
@@ -217,11 +220,11 @@ class RunFacts:
                 sustain=rules.sustain,
             )
             if peak is not None:
-                back = "" if peak.back is None else f", back at step {self.steps[peak.back]:,}"
-                text = f"early peak of {peak.height:.2f} at step {self.steps[peak.peak]:,}, then {peak.depth:.2f} lower"
+                back = "" if peak.back is None else f", back at step {steps[peak.back]:,}"
+                text = f"early peak of {peak.height:.2f} at step {steps[peak.peak]:,}, then {peak.depth:.2f} lower"
                 found.append(Remark(split.name, "peak", f"{split.name}: {text}{back}"))
             waiting = split.phase in ("waiting", "rising")
-            if waiting and unlikely_to_grok(split.curve, self.steps, at, threshold=rules.threshold):
+            if waiting and unlikely_to_grok(curve, steps, at, threshold=rules.threshold):
                 found.append(Remark(split.name, "unlikely", f"{split.name}: gives no sign that it will grok"))
             if split.phase == "collapsed":
                 text = f"{split.name}: had been learnt, and was lost at step {split.began:,}"

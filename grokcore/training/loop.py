@@ -20,6 +20,7 @@ from grokcore.evaluation import Probes, next_evaluation, phases_of
 from grokcore.models import SequenceModel
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.experiment import derived_seed
+from grokcore.spec.schedule import learning_rate_at, phase_drops
 from grokcore.telemetry import finite
 from grokcore.telemetry.manifest import ExitReason
 from grokcore.training.checkpoints.checkpoint import Checkpoint
@@ -31,7 +32,6 @@ from grokcore.training.precision import autocast
 from grokcore.training.processes.group import ALONE, Group, Order
 from grokcore.training.recorder import Recorder
 from grokcore.training.sampler import EpochSampler
-from grokcore.training.schedule import learning_rate_at, phase_drops
 from grokcore.training.signals import StopRequest
 
 Line = dict[str, Any]
@@ -243,7 +243,7 @@ class Trainer:
             "restarts": state.restarts,
         }
         lines = [*recorder.lines, line]
-        line["phases"] = phases_of(lines, self.held_out, self.spec.evaluation)
+        line["phases"] = phases_of(lines, self.held_out, self.spec)
         line["learning_rate"] = learning_rate_at(state.step, training, phase_drops(lines, training))
         now = time.monotonic()
         line["clock"] = {

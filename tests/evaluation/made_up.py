@@ -15,7 +15,7 @@ import yaml
 from grokcore.data import Dataset
 from grokcore.data.info import DatasetInfo, SplitInfo
 from grokcore.evaluation import EVALUATION, Evaluation, next_evaluation, phases_of
-from grokcore.evaluation.evaluate import assemble
+from grokcore.evaluation.judging import assemble
 from grokcore.evaluation.records import RunRecord
 from grokcore.spec import EvaluationSpec, ExperimentSpec, resolve
 from grokcore.spec.base import identity_of
@@ -124,7 +124,7 @@ def record(
                 "clock": {"time": "2026-11-21T09:00:00Z", "elapsed_seconds": step / 50, "steps_per_second": 50.0},
             }
         )
-    lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec.evaluation)  # those before are not told
+    lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec)  # those before are not told
     last = lines[-1]
     dataset = cast(Dataset, SimpleNamespace(info=info))  # of a data set, only what it says about itself is asked for
     result = assemble(spec, dataset, lines, last["train"], last["splits"], exit_reason)

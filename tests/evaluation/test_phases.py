@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import pytest
 
-from grokcore.evaluation.curves import next_evaluation, phases_of, reached
+from grokcore.errors import InputError
+from grokcore.evaluation.curves import evidence, next_evaluation, phases_of, reached
 from grokcore.evaluation.phases import collapsed, first_crossing, onset, stable, sustained
-from grokcore.spec import EvaluationSpec
+from grokcore.spec import EvaluationSpec, ExperimentSpec, TrainingSpec, load_spec
 
 STEPS = [100, 200, 300, 400, 500, 600, 700, 800]
 
@@ -72,11 +76,36 @@ def test_phases_of_a_grokking_run() -> None:
     train = [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     ood = [0.3, 0.3, 0.5, 0.6, 0.7, 0.99, 0.99, 0.99]
     lines = [line(*values) for values in zip(STEPS, train, ood, strict=True)]
-    assert phases_of(lines, ["ood"], EvaluationSpec()) == {
+    assert phases_of(lines, ["ood"], ExperimentSpec()) == {
         "memorized": 200,
         "ood": {"onset": 300, "grokked": 600, "collapsed": None},
     }
-    assert reached(lines, "ood", EvaluationSpec()) == {"first_crossing": 5, "sustained": 5, "stable": 5}
+    seen = evidence(lines, TrainingSpec())
+    assert reached(seen, "ood", EvaluationSpec()) == {
+        "first_crossing": 5,
+        "sustained": 5,
+        "stable": 5,
+    }
+
+
+def test_stable_may_come_before_sustained() -> None:
+    accuracy = [0.5, 0.5, 0.97, 0.99, 0.98, 0.99, 0.99, 0.99]
+    assert (first_crossing(accuracy), stable(accuracy), sustained(accuracy, STEPS)) == (3, 3, 5)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.9, 0.95, 0.97, 1.0])
+def test_a_curve_that_only_rises_never_collapses(threshold: float) -> None:
+    spec = ExperimentSpec(evaluation=EvaluationSpec(threshold=threshold))
+    rising = [0.4, threshold, *(threshold + (1 - threshold) * part / 10 for part in range(1, 11))]
+    lines = [line(100 * (number + 1), 1.0, value) for number, value in enumerate(rising)]
+    assert phases_of(lines, ["ood"], spec)["ood"] == {"onset": 200, "grokked": 200, "collapsed": None}
+
+
+def test_a_collapse_from_a_low_threshold_is_a_fall_below_it() -> None:
+    spec = ExperimentSpec(evaluation=EvaluationSpec(threshold=0.9))
+    curve = [0.4, 0.92, 0.93, 0.94, 0.93, 0.8, 0.8, 0.8]
+    lines = [line(step, 1.0, value) for step, value in zip(STEPS, curve, strict=True)]
+    assert phases_of(lines, ["ood"], spec)["ood"]["collapsed"] == 600
 
 
 def test_evaluations_are_log_spaced_and_at_the_interval() -> None:
@@ -96,3 +125,26 @@ def test_the_schedule_does_not_depend_on_where_a_run_was_resumed() -> None:
         due.add(step)
     for start in range(5000):
         assert next_evaluation(start, rules) == min(step for step in due if step > start)
+
+
+@pytest.mark.parametrize("growth", [1.001, 1.01, 1.1, 1.2, 1.25, 1.5, 2.0, 10.0])
+def test_the_next_evaluation_is_the_first_power_beyond_the_step(growth: float) -> None:
+    def naive(step: int) -> int:
+        power = 1.0
+        while math.ceil(power) <= step:
+            power *= growth
+        return min(math.ceil(power), (step // 10**9 + 1) * 10**9)
+
+    rules = EvaluationSpec(interval=10**9, growth=growth)
+    for step in (*range(200), 10**3, 12_345, 10**6, 10**8 + 1):
+        assert next_evaluation(step, rules) == naive(step)
+
+
+def test_no_growth_keeps_a_run_from_its_next_evaluation() -> None:
+    begin = time.perf_counter()
+    for step in (0, 10**6, 2**53):
+        assert next_evaluation(step, EvaluationSpec(interval=2**53, growth=1.001)) > step
+    assert time.perf_counter() - begin < 1
+    for growth in ("1.0000000001", "1", "1.0009"):
+        with pytest.raises(InputError, match=r"evaluation.growth: .*greater than or equal to 1.001"):
+            load_spec("smoke", [f"evaluation.growth={growth}"])

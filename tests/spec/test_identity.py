@@ -147,3 +147,25 @@ def test_a_field_added_later_may_have_a_default_that_differs_from_what_was_done_
     assert identity_of(New()) == {"added": 1}
     assert with_neutral_fields(New, {}) == {"added": 0}
     assert with_neutral_fields(New, {"added": 3}) == {"added": 3}
+
+
+def test_the_stable_threshold_keeps_the_ids_of_when_it_was_fixed() -> None:
+    """Written down from the version in which it was always .95; only the rules below .95 became others."""
+
+    def rules(*overrides: str) -> str:
+        return load_spec("modular", overrides).evaluation_id
+
+    assert rules() == rules("evaluation.stable_threshold=.95") == "9d0f2f422f3c043d"
+    assert rules("evaluation.threshold=.95") == "374814800d30f876"
+    assert rules("evaluation.stable_threshold=.8") == "c9ac4359a556952b"
+    assert rules("evaluation.threshold=.9") == rules("evaluation.threshold=.9", "evaluation.stable_threshold=.9")
+    assert rules("evaluation.threshold=.9") != "af23ec49434efae0"
+
+    def run(*overrides: str) -> str:
+        waiting = ["training.schedule=phase", "training.drop_on=[{phase: memorized}]"]
+        computed = ["training.precision=fp32", "training.engine=native"]
+        return load_spec("modular", [*waiting, *computed, *overrides]).run_id
+
+    assert run() == "685827e694133b56"
+    assert run("evaluation.threshold=.9") == "d3f89e2b383f1870"
+    assert run("evaluation.stable_threshold=.8") == "f01d9e7d19b0b5d2"

@@ -103,6 +103,7 @@ def test_an_explicit_override_that_does_not_apply_is_an_error_wherever_it_stands
         ("demo", ["training.schedule_steps=null"], "needs schedule_steps"),
         ("demo", ["training.schedule=step"], "needs drop_steps"),
         ("demo", ["training.learning_rate=.nan"], r"training\.learning_rate: .*finite"),
+        ("demo", ["evaluation.stable_threshold=.98"], r"stable_threshold=0\.98 must not exceed threshold=0\.97"),
         ("demo", ["training.projection=norm_ball"], "go together"),
         ("demo", ["training"], "must read field=value"),
         ("demo", ["name.x=1"], "name has no fields of its own"),
@@ -129,6 +130,16 @@ def test_files_are_read_and_forbidden_to_components(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read"):
         load_spec(str(tmp_path / "binary.yaml"))
+
+
+def test_what_a_run_left_when_the_stable_threshold_was_fixed_follows_the_threshold(tmp_path: Path) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text("evaluation: {threshold: 0.9, stable_threshold: 0.95}\n")
+    assert read_spec(file).evaluation.stable_floor == 0.9
+    file.write_text("evaluation: {threshold: 0.97, stable_threshold: 0.95}\n")
+    assert read_spec(file).evaluation.stable_threshold == 0.95
+    with pytest.raises(InputError, match="must not exceed"):
+        load_spec("evaluation: {threshold: 0.9, stable_threshold: 0.95}")
 
 
 def test_inline_specs_and_tasks_are_read() -> None:

@@ -11,8 +11,8 @@ import pytest
 import grokcore
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, TrainingSpec, load_spec
+from grokcore.spec.schedule import learning_rate_at, phase_drops
 from grokcore.telemetry import read_journal
-from grokcore.training.schedule import learning_rate_at, phase_drops
 
 EARLY = [
     "training.schedule=phase",

@@ -16,6 +16,7 @@ from grokcore.data import open_dataset
 from grokcore.models import build_model, decay_groups
 from grokcore.models.composition import Composition
 from grokcore.spec import load_spec
+from grokcore.spec.schedule import learning_rate_at
 from grokcore.storage import FileStore
 from grokcore.training.checkpoints.checkpoint import Snapshot
 from grokcore.training.checkpoints.load import load_checkpoint
@@ -23,7 +24,6 @@ from grokcore.training.checkpoints.save import save_checkpoint
 from grokcore.training.graph import WARM_UPS
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.precision import LossScaler, autocast
-from grokcore.training.schedule import learning_rate_at
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from grokcore.evaluation.curves import last_change_in
 from grokcore.evaluation.result import Evaluation, Time, Times
 
 if TYPE_CHECKING:
@@ -38,8 +39,13 @@ class Reached:
 
 
 def reached_by(time: Time | None, censored_at: int) -> Reached:
-    """A time of evaluation.json, or that it was not reached by `censored_at`."""
-    return Reached(censored_at, censored=True) if time is None else Reached(time.steps, after=time.after)
+    """A time of evaluation.json, or that it was not reached by `censored_at`.
+
+    An evaluation after the last step that changed the weights shows those of that step.
+    """
+    if time is None:
+        return Reached(censored_at, censored=True)
+    return Reached(min(time.steps, censored_at), after=time.after)
 
 
 def times_of(runs: Sequence[RunRecord], split: str, definition: Definition = "sustained") -> list[Reached]:
@@ -55,9 +61,8 @@ def times_of(runs: Sequence[RunRecord], split: str, definition: Definition = "su
 
 
 def follow_up(run: RunRecord) -> int:
-    """The step up to which it is known of this run what it had not reached."""
-    budget = run.spec.training.max_steps if run.evaluation.diverged else 0
-    return max(run.evaluation.censored_at, budget)
+    """The step up to which it is known of this run what it had not reached; steps at learning rate 0 show nothing."""
+    return max(run.evaluation.censored_at, _budget(run) if run.evaluation.diverged else 0)
 
 
 def potential(run: RunRecord) -> int:
@@ -66,7 +71,14 @@ def potential(run: RunRecord) -> int:
     A run that `stop_on_grok` ended would have gone on to its budget.
     """
     stopped = run.evaluation.exit_reason == "grokked"
-    return max(follow_up(run), run.spec.training.max_steps if stopped else 0)
+    return max(follow_up(run), _budget(run) if stopped else 0)
+
+
+def _budget(run: RunRecord) -> int:
+    """The steps of this run that could change a weight, had it trained to the end."""
+    training = run.spec.training
+    end = last_change_in(run.journal, training)
+    return training.max_steps if end is None else min(training.max_steps, end)
 
 
 def cut(times: Sequence[Reached], horizon: int) -> list[Reached]:

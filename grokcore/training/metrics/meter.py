@@ -53,7 +53,7 @@ class RunMeter:
         lines = list(self._recorder.lines)
         step = lines[-1]["step"] if lines else -1
         if step != self._judged[0] or not lines:
-            self._judged = step, judged(lines, self._trainer.held_out, self._spec.evaluation)
+            self._judged = step, judged(lines, self._trainer.held_out, self._spec)
         return self._judged[1]
 
     def _training(self) -> Samples:

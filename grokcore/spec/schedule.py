@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grokcore.spec import TrainingSpec
-from grokcore.spec.training import PhaseDrop
+from grokcore.spec.training import PhaseDrop, TrainingSpec
 
 
 def learning_rate_at(step: int, training: TrainingSpec, drops: Sequence[int] = ()) -> float:
@@ -34,6 +34,26 @@ def learning_rate_at(step: int, training: TrainingSpec, drops: Sequence[int] = (
             progress = min(1.0, (step - warmup) / (end - warmup))
             left = 1 - progress if training.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
             return peak * (training.schedule_floor + (1 - training.schedule_floor) * left)
+
+
+def last_change(training: TrainingSpec, drops: Sequence[int] = ()) -> int | None:
+    """The step after which the learning rate is 0, so that no weight changes any more; None where it never is.
+
+    No schedule rises again after its warm-up, and a projection leaves alone what it has projected.
+
+    Args:
+        drops: as in `learning_rate_at`; without them, a schedule `phase` has not dropped.
+    """
+    first = training.warmup_steps
+    last = max(first, training.schedule_steps or 0, *training.drop_steps, *drops)
+    if learning_rate_at(last, training, drops) > 0:
+        return None
+    return bisect_left(range(last + 1), True, lo=first, key=lambda step: learning_rate_at(step, training, drops) == 0)
+
+
+def share_of_peak(step: int, training: TrainingSpec, drops: Sequence[int] = ()) -> float:
+    """How much of the peak learning rate is left at a step, from 0 to 1."""
+    return learning_rate_at(step, training, drops) / training.learning_rate
 
 
 def phase_drops(lines: Sequence[Mapping[str, Any]], training: TrainingSpec) -> tuple[int, ...]:

@@ -1,0 +1,95 @@
+"""What a run's journal amounts to: phases, times and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from grokcore.evaluation.curves import DEFINITIONS, Evidence, Lines, evidence, phases_of, reached
+from grokcore.evaluation.result import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
+from grokcore.spec import EvaluationSpec, ExperimentSpec
+
+if TYPE_CHECKING:
+    from grokcore.data import Dataset
+
+
+def assemble(
+    spec: ExperimentSpec,
+    dataset: Dataset,
+    lines: Lines,
+    pooled: Mapping[str, Any],
+    splits: Mapping[str, Mapping[str, Any]],
+    exit_reason: str | None,
+) -> Evaluation:
+    """What a run's journal and its final measurement add up to."""
+    held_out = [name for name, split in dataset.info.splits.items() if split.role == "held_out"]
+    last, seen = lines[-1], evidence(lines, spec.training)
+    memorized = times_in(seen, "train", spec.evaluation)
+    phases = phases_of(lines, held_out, spec)
+    return Evaluation(
+        run_id=spec.run_id,
+        evaluation_id=spec.evaluation_id,
+        step=last["step"],
+        threshold=spec.evaluation.threshold,
+        censored_at=seen.steps[-1],
+        train=Pooled(**pooled),
+        splits={
+            name: SplitResult(
+                role=split.role,
+                examples=split.probes,
+                majority_baseline=split.majority_baseline,
+                accuracy=splits[name]["accuracy"],
+                loss=splits[name]["loss"],
+            )
+            for name, split in dataset.info.splits.items()
+        },
+        memorized=memorized,
+        held_out={name: _held_out(seen, name, spec.evaluation, memorized, phases[name]) for name in held_out},
+        diverged=exit_reason == "diverged",
+        exit_reason=exit_reason,
+    )
+
+
+def _held_out(
+    seen: Evidence, split: str, rules: EvaluationSpec, memorized: Times, phases: Mapping[str, int | None]
+) -> HeldOut:
+    times = times_in(seen, split, rules)
+    ratio = None
+    if times.sustained and memorized.sustained and memorized.sustained.steps > 0:
+        ratio = times.sustained.steps / memorized.sustained.steps
+    return HeldOut(
+        **dict(times),
+        verdict=_verdict(times, ratio, phases["collapsed"], rules.delay),
+        ratio=ratio,
+        onset=phases["onset"],
+        collapsed=phases["collapsed"],
+    )
+
+
+def _verdict(times: Times, ratio: float | None, collapsed: int | None, delay: float) -> Verdict:
+    if times.sustained is None:
+        return "censored"
+    if collapsed is not None:
+        return "collapsed"
+    # Without memorisation (ratio None) the split has generalised before the training set was learnt: no delay.
+    return "grokked" if ratio is not None and ratio >= delay else "generalised"
+
+
+def times_in(seen: Evidence, split: str, rules: EvaluationSpec) -> Times:
+    """When a split (`train`: the training set) was reached, by each definition."""
+    indices = reached(seen, split, rules)
+    return Times(**{definition: _time(seen.lines, indices[definition]) for definition in DEFINITIONS})
+
+
+def _time(lines: Lines, index: int | None) -> Time | None:
+    if index is None:
+        return None
+    line = lines[index]
+    return Time(
+        steps=line["step"],
+        after=lines[index - 1]["step"] if index else 0,
+        epochs=line["epoch"],
+        examples=line["examples"],
+        flops=line["flops"],
+        seconds=line["clock"]["elapsed_seconds"],
+    )
