@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"errors", "__init__"},
+    {"documents"},
     {"storage"},
     {"spec", "telemetry"},
     {"tasks", "models"},

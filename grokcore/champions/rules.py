@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
+from grokcore.documents import PlainText, parse_plain_yaml
 from grokcore.errors import InputError
-from grokcore.spec import ExperimentSpec, parse_yaml, split_overrides, validate
+from grokcore.spec import ExperimentSpec, split_overrides, validate
 from grokcore.spec.base import Spec
 
 
@@ -40,12 +41,14 @@ def parse_rules(text: str) -> GateRules:
         InputError: in one line, what is wrong and what is allowed.
     """
     if text.lstrip().startswith("{"):
-        found: Any = parse_yaml(text, "the gate")
+        found: Any = parse_plain_yaml(text, "the gate")
     else:
         found = {}
         for part in split_overrides(text):
             name, _, value = part.partition("=")
-            found[name] = value if name == "split" else parse_yaml(value, f"the gate's {name}")
+            if name in found:
+                raise InputError(f"the gate's {name} is given twice: keep one of them")
+            found[name] = PlainText(value)
     rules: GateRules = validate(GateRules, found)
     return rules
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import signal
 import sys
@@ -32,7 +31,7 @@ from grokcore.cluster.kubeflow.package import PipelinePackage, nearest, read_pac
 from grokcore.cluster.kubeflow.subject import subject_of
 from grokcore.errors import InputError, StoppedError
 from grokcore.local import compiled_pipeline, pipeline_names
-from grokcore.spec.loading import document_of, looks_like_path, preset_names
+from grokcore.spec.loading import document_of, looks_like_path, preset_names, source_text
 from grokcore.storage import clear_errors
 
 if TYPE_CHECKING:
@@ -281,7 +280,11 @@ def _inlined(source: str | None, *, sweep: bool = False) -> str | None:
         from grokcore.sweeps.loading import as_yaml
 
         return source if source in sweep_names() else as_yaml(load_sweep(source))
-    return source if source in preset_names() else json.dumps(document_of(source, preset_names()), default=str)
+    if source in preset_names():
+        return source
+    document_of(source, preset_names())  # so that what is no YAML is refused here
+    text, _ = source_text(source, preset_names(), allow_files=True)
+    return text if "\n" in text else f"{text}\n"  # a single line could pass for a name
 
 
 def _api(options: argparse.Namespace) -> KubeflowApi:

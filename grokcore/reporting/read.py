@@ -10,10 +10,11 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from grokcore.documents import parse_yaml
 from grokcore.errors import InputError
 from grokcore.evaluation import EVALUATION
 from grokcore.reporting.labels import labelled
-from grokcore.spec import parse_yaml, validate
+from grokcore.spec import validate
 from grokcore.storage import local_copy, open_parent, read_bytes, read_json
 from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, MANIFEST, read_journal

@@ -2,7 +2,7 @@
 
 from grokcore.spec.experiment import ExperimentSpec, dataset_id
 from grokcore.spec.hardware import check_hardware, devices_here, resolve, resolve_device
-from grokcore.spec.loading import load_spec, load_task, parse_yaml, preset_names, read_spec, split_overrides, validate
+from grokcore.spec.loading import load_spec, load_task, preset_names, read_spec
 from grokcore.spec.model import (
     GLA,
     GPT2,
@@ -16,6 +16,7 @@ from grokcore.spec.model import (
     ModelSpec,
     RetNet,
 )
+from grokcore.spec.overrides import split_overrides
 from grokcore.spec.task import (
     ComparisonTask,
     ComplexReasoningTask,
@@ -25,6 +26,7 @@ from grokcore.spec.task import (
     TaskSpec,
 )
 from grokcore.spec.training import EvaluationSpec, StopOnGrok, TrainingSpec
+from grokcore.spec.validation import validate
 
 __all__ = [
     "GLA",
@@ -53,7 +55,6 @@ __all__ = [
     "devices_here",
     "load_spec",
     "load_task",
-    "parse_yaml",
     "preset_names",
     "read_spec",
     "resolve",

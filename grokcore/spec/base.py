@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
+
+from grokcore.spec.values import fitted
 
 
 class Spec(BaseModel):
-    """A frozen description: an unknown field is an error, a value never changes after validation."""
+    """A frozen description: an unknown field or a value of another type is an error; it never changes afterwards."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fits(cls, document: Any) -> Any:
+        return fitted(cls, document) if isinstance(document, dict) else document
 
 
 def outside_identity(default: Any, *, description: str, **constraints: Any) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from grokcore.documents import parse_json
 from grokcore.errors import InputError
 from grokcore.storage.regular import open_for_reading
 
@@ -115,18 +116,6 @@ def read_json(path: Path) -> Any:
         InputError: the file is absent, unreadable or no JSON.
     """
     return parse_json(read_bytes(path), path)
-
-
-def parse_json(content: bytes, place: str | Path) -> Any:
-    """The value of a JSON text.
-
-    Raises:
-        InputError: naming `place`, where it is no JSON.
-    """
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place} is not valid JSON ({error}): it is damaged or was not written by grokcore") from None
 
 
 def sha256(path: Path) -> str:

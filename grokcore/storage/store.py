@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grokcore.documents import parse_json
 from grokcore.errors import AbsentError, InputError
-from grokcore.storage.local import parse_json
 
 _LONGEST_KEY = 1024
 """Bytes; what S3 allows."""

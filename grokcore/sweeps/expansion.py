@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 from pydantic import JsonValue
 
+from grokcore.documents import PlainText, core_values, parse_yaml
 from grokcore.errors import InputError
 from grokcore.evaluation.seeds import experiment_id
 from grokcore.spec import ExperimentSpec, load_spec, resolve
-from grokcore.spec.loading import parse_override
+from grokcore.spec.overrides import Override, parse_override
 from grokcore.sweeps.distributions import draw
 from grokcore.sweeps.loading import as_document
 from grokcore.sweeps.naming import part, short_names
-from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, Overrides, PointsAxis, RandomAxis, SweepSpec, TuningSpec
+from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, PointsAxis, RandomAxis, SweepSpec, TuningSpec
 
 _NOT_VARIED = {
     "seed": "seeds are given by the field seeds of the sweep",
@@ -60,7 +61,7 @@ class _Alternative:
     """One place on an axis."""
 
     name: str
-    overrides: Overrides
+    overrides: tuple[str | Override, ...]
 
 
 def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: None) -> list[Point]:
@@ -97,9 +98,9 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
     return merged
 
 
-def override(field: str, value: JsonValue) -> str:
-    """`field=value`, which `load_spec` reads back as the same value."""
-    return f"{field}={json.dumps(value)}"
+def override(field: str, value: JsonValue) -> Override:
+    """A field with a value that has its type already."""
+    return Override(tuple(field.split(".")), value)
 
 
 def _check_size(sweep: SweepSpec) -> None:
@@ -156,7 +157,7 @@ def _point(sweep: SweepSpec, combination: tuple[_Alternative, ...], notify: Call
     overrides = [text for alternative in combination for text in alternative.overrides]
     try:
         settings = _settings(combination)
-        spec = _changed(sweep.base, [f"seed={sweep.seeds[0]}", *overrides], notify)
+        spec = _changed(sweep.base, [override("seed", sweep.seeds[0]), *overrides], notify)
         point = Point(name, settings, resolve(spec, devices=1), sweep.seeds)
         if len({spec.run_id for spec in point.specs}) < len(sweep.seeds):
             raise InputError("model.seed and training.seed are both set, so that all seeds give the same run")
@@ -171,10 +172,10 @@ def _settings(combination: tuple[_Alternative, ...]) -> dict[str, JsonValue]:
     for alternative in combination:
         fields = {}
         for text in alternative.overrides:
-            parts, value = parse_override(text)
-            if parts[0] in _NOT_VARIED:
-                raise InputError(f"{text}: {_NOT_VARIED[parts[0]]}")
-            fields[".".join(parts)] = value
+            change = parse_override(text) if isinstance(text, str) else text
+            if change.path[0] in _NOT_VARIED:
+                raise InputError(f"{change.field}={change.value}: {_NOT_VARIED[change.path[0]]}")
+            fields[change.field] = _setting(change.value)
         twice = settings.keys() & fields.keys()
         if twice:
             raise InputError(f"{min(twice)} is set by two axes: leave it to one of them")
@@ -182,10 +183,21 @@ def _settings(combination: tuple[_Alternative, ...]) -> dict[str, JsonValue]:
     return settings
 
 
+def _setting(value: Any) -> JsonValue:
+    """The value of an override as names and the index show it."""
+    if isinstance(value, PlainText):
+        try:
+            value = parse_yaml(value, "") if value.lstrip().startswith(("[", "{")) else core_values(value)
+        except ValueError:
+            value = str(value)  # text that is no YAML, such as an operation
+    found: JsonValue = value
+    return found
+
+
 def _changed(
-    spec: ExperimentSpec, overrides: list[str], notify: Callable[[str], None] = lambda line: None
+    spec: ExperimentSpec, overrides: Sequence[str | Override], notify: Callable[[str], None] = lambda line: None
 ) -> ExperimentSpec:
-    return load_spec(json.dumps(as_document(spec)), overrides, allow_files=False, notify=notify)
+    return load_spec(as_document(spec), overrides, notify=notify)
 
 
 def _check_names(points: list[Point]) -> None:

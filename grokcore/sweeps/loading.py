@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
@@ -80,10 +79,10 @@ def as_yaml(sweep: SweepSpec) -> str:
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
-def _base_source(base: Any, source: str, allow_files: bool) -> str:
+def _base_source(base: Any, source: str, allow_files: bool) -> str | dict[str, Any]:
     """What `load_spec` reads a base from."""
     if isinstance(base, dict):
-        return json.dumps(base)
+        return base
     if not isinstance(base, str):
         raise InputError("must be the name of a preset, or an experiment with task, model and training")
     beside = Path(source).expanduser().parent / base if looks_like_path(source) and "\n" not in source else None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from grokcore.documents import decode_json
 from grokcore.errors import InputError
 from grokcore.storage import Store, clear_errors, read_bytes
 from grokcore.storage.regular import open_for_writing
@@ -100,7 +101,7 @@ def decode(text: bytes, path: Path | str) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for number, raw in enumerate(text.splitlines(), 1):
         try:
-            line = json.loads(raw)
+            line = decode_json(raw)
             if type(line["step"]) is not int or not {"train", "splits", "phases", "clock"} <= line.keys():
                 raise TypeError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from grokcore.cli import main
-from grokcore.spec import load_spec, parse_yaml, resolve
+from grokcore.documents import parse_yaml
+from grokcore.spec import load_spec, resolve
 from grokcore.storage import open_store
 
 INLINE = '{"name": "elsewhere", "training": {"max_steps": 7, "precision": "fp32", "engine": "native"}}'

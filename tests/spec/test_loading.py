@@ -107,7 +107,7 @@ def test_an_explicit_override_that_does_not_apply_is_an_error_wherever_it_stands
         ("demo", ["training.projection=norm_ball"], "go together"),
         ("demo", ["training"], "must read field=value"),
         ("demo", ["name.x=1"], "name has no fields of its own"),
-        ("demo", ["name=[1"], "not valid YAML"),
+        ("demo", ["training.betas=[1"], r"training\.betas: it is not valid YAML"),
         ("{name: [}", [], "the inline spec is not valid YAML or JSON at line 1"),
         ("- a\n- b", [], "must be a mapping"),
     ],

@@ -65,7 +65,7 @@ def test_no_file_is_read_where_that_is_not_allowed(tmp_path: Path) -> None:
         ("absent.yaml", "there is no file absent.yaml; sweeps are: "),
         ("[1, 2]\n", "the inline sweep must be a mapping with name, base, axes, seeds"),
         ("name: test\naxes: []", "base: is required"),
-        ("name: test\nbase: 3", "base: must be the name of a preset"),
+        ("name: test\nbase: [3]", "base: must be the name of a preset"),
         ("name: test\nbase: demi", "base: there is no preset 'demi': did you mean demo?"),
         ("name: test\nbase: smoke\noverrides: model.layers=2", "overrides: must be a list of texts"),
         ("name: test\nbase: smoke\noverrides: [model.depth=2]", "base: model.depth: there is no such field"),

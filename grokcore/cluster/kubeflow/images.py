@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from grokcore.cluster.kubeflow.package import PipelinePackage, parse_package
+from grokcore.documents import parse_yaml
 from grokcore.errors import InputError
-from grokcore.spec.loading import parse_yaml
 
 KEYS = ("runtime", "trainer")
 """What a lock file may name; the images are REGISTRY/grokcore-KEY."""
