@@ -10,9 +10,10 @@ from grokcore.claims.base import Part
 from grokcore.claims.conditions import Condition
 from grokcore.claims.factors import Alone, Factor
 from grokcore.claims.predicates import Predicate, versions_of
+from grokcore.claims.published import Published
 from grokcore.spec.experiment import fingerprint
 
-SHARED_VERSION = 2
+SHARED_VERSION = 3
 """Raised when the code that all predicates rest on (strata, tests, phases, behaviour) would give other verdicts."""
 
 
@@ -37,13 +38,20 @@ class Claim(Part):
     about: tuple[Condition, ...] = Field(description="conditions that all its groups meet")
     factor: Factor = Field(default_factory=Alone, description="what is claimed to make the difference")
     carries: tuple[str, ...] = Field((), description="fields that may differ along with the factor")
+    constant: tuple[str, ...] = Field((), description="fields whose product is the same in all groups compared")
     predicate: Predicate = Field(description="what must be true of the runs")
-    alpha: float = Field(0.05, gt=0, lt=1, description="of this claim alone, two-sided")
+    over: Literal["every", "some"] = Field(
+        "every",
+        description="how comparisons in several settings are combined: every (the claim admits no exception), some "
+        "(it says that there is a setting, as 'may' does)",
+    )
+    published: Published = Field(description="the conditions and the scale that it was published for")
+    alpha: float = Field(0.05, gt=0, lt=1, description="most frequent error of either verdict, of this claim alone")
     confounds: tuple[Confound, ...] = ()
     note: str = Field("", description="what a reader should know of the published evidence")
 
     @property
     def hash(self) -> str:
-        """Of the whole definition, and of the versions of the code that judges it."""
+        """Of the whole definition, published conditions included, and of the versions of the code that judges it."""
         versions = versions_of(self.predicate)
         return fingerprint({"claim": self.model_dump(mode="json"), "code": versions, "shared": SHARED_VERSION})

@@ -1,30 +1,33 @@
 """Runs held against the ledger.
 
-A claim is tested once, at its own alpha, over all comparable runs; what is tested over the parts of a confound is
-told beside it and changes no verdict. Each verdict is about its claim alone. Who reads twenty of them should expect
-one in twenty to come out by chance: `p_holm` is the p of each after Holm's correction (Scand. J. Stat. 6, 65, 1979)
-over all claims that were tested on the same runs.
+A claim is tested once for each scope (`scope`), at its own alpha; its comparisons there are decided one by one and
+combined by the rule of `combining`. What is tested over the parts of a confound is told beside it and changes no
+verdict. Each verdict is about its claim alone. Who reads twenty of them should expect one in twenty to come out by
+chance: `p_holm` is the p of each after Holm's correction (Scand. J. Stat. 6, 65, 1979) over all claims that were tested
+on the same runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from grokcore.claims.base import verdict_of
 from grokcore.claims.claim import Claim, Confound
+from grokcore.claims.combining import decide
 from grokcore.claims.ledger import LEDGER
-from grokcore.claims.predicates import Every, Finding, Groks, Predicate
-from grokcore.claims.predicates.every import Simple
+from grokcore.claims.predicates import Finding, split_of
 from grokcore.claims.result import ClaimResult, Claims, ConfoundResult, GroupEvidence, PartResult, StratumEvidence
-from grokcore.claims.strata import Member, Stratum, members_of, parts_by, strata_of
+from grokcore.claims.scope import in_short, meets, scope_hash, scope_of, scoped
+from grokcore.claims.strata import Member, Stratum, comparisons_of, members_of, parts_by
 from grokcore.evaluation.records import Group, RunRecord, groups_of
 from grokcore.evaluation.survival import follow_up, median_time, times_of
 from grokcore.spec.experiment import fingerprint
 
 
 def judge(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> list[ClaimResult]:
-    """A result for every claim, in the ledger's order; claims that these runs say nothing about are underpowered."""
+    """A result for every claim and scope, in the ledger's order; claims that these runs do not touch are not tested."""
     groups = groups_of(records)
-    results = [_judge(claim, groups) for claim in claims]
+    results = [result for claim in claims for result in _judge(claim, groups)]
     return [
         result.model_copy(update={"p_holm": p})
         for result, p in zip(results, holm([result.p for result in results]), strict=True)
@@ -48,74 +51,127 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def _judge(claim: Claim, groups: Sequence[Group]) -> ClaimResult:
+def _judge(claim: Claim, groups: Sequence[Group]) -> Iterator[ClaimResult]:
     members = members_of(claim, groups)
-    strata = strata_of(claim, members)
-    finding = claim.predicate.judge(claim.factor, strata, claim.alpha) if strata else _nothing(claim, members)
+    tested = False
+    for same, strata, published in scoped(claim, members):
+        tested = True
+        yield _tested(claim, same, strata, published)
+    if not tested:
+        yield _not_tested(claim, members)
+
+
+def _tested(claim: Claim, members: Sequence[Member], strata: Sequence[Stratum], published: bool) -> ClaimResult:
+    """The result of a claim in one scope.
+
+    Args:
+        members: of the scope's scale, whether in `strata` or not.
+    """
+    finding = _decide(claim, strata)
     known = {_runs_of(strata): finding}
-    confounds = [_confound(claim, confound, members, known) for confound in claim.confounds] if strata else []
-    deciding = [result for result in confounds if result.decides]
-    sentence = f"{finding.sentence[0].upper()}{finding.sentence[1:]}."
-    for result in deciding:
-        found = ", ".join(f"{part.verdict} with {part.value}" for part in result.parts)
-        sentence += f" It depends on {result.field}: {found}."
+    confounds = [_confound(claim, confound, members, known, published) for confound in claim.confounds]
+    scope = scope_of(claim, strata, published)
+    sentence = _capital(finding.sentence)
+    for result in confounds:
+        if result.decides:
+            found = ", ".join(f"{part.verdict} with {part.value}" for part in result.parts)
+            sentence += f" It depends on {result.field}: {found}."
     return ClaimResult(
         number=claim.number,
         id=claim.id,
         statement=claim.statement,
         source=claim.source,
-        hash=claim.hash,
-        verdict=finding.verdict,
-        sentence=sentence,
+        claim_hash=claim.hash,
+        hash=scope_hash(claim, scope),
+        verdict=verdict_of(finding.decision, published=published),
+        sentence=f"{sentence} {in_short(scope)}",
+        scope=scope,
         alpha=claim.alpha,
         p=finding.p,
         p_holm=None,
         numbers=dict(finding.numbers),
         runs=_runs(strata),
-        strata=[_evidence(claim, stratum) for stratum in strata],
+        strata=[_evidence(claim, stratum) for stratum in comparisons_of(claim, strata)],
         confounds=confounds,
         needs=list(finding.needs),
         note=claim.note,
     )
 
 
-def _nothing(claim: Claim, members: Sequence[Member]) -> Finding:
+def _not_tested(claim: Claim, members: Sequence[Member]) -> ClaimResult:
+    sentence, needs = _missing(claim, members)
+    return ClaimResult(
+        number=claim.number,
+        id=claim.id,
+        statement=claim.statement,
+        source=claim.source,
+        claim_hash=claim.hash,
+        hash=claim.hash,
+        verdict="not tested",
+        sentence=_capital(sentence),
+        scope=None,
+        alpha=claim.alpha,
+        p=None,
+        p_holm=None,
+        numbers={},
+        runs=0,
+        strata=[],
+        confounds=[],
+        needs=[needs],
+        note=claim.note,
+    )
+
+
+def _decide(claim: Claim, strata: Sequence[Stratum]) -> Finding:
+    return decide(claim.predicate, claim.factor, comparisons_of(claim, strata), claim.alpha, claim.over)
+
+
+def _capital(sentence: str) -> str:
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _missing(claim: Claim, members: Sequence[Member]) -> tuple[str, str]:
     """Why there is nothing to test, and what would be."""
     if claim.factor.kind == "alone":
-        return Finding("underpowered", "there is no such run", needs=("runs of this kind, 5 seeds or more",))
+        return "there is no such run", "runs of this kind, 5 seeds or more"
     if not members:
-        return Finding("underpowered", "there is no such run", needs=("groups to compare, 4 seeds or more each",))
+        return "there is no such run", "groups to compare, 4 seeds or more each"
     if claim.factor.kind == "sides":
         present = {member.level for member in members}
         missing = [name for level, name in enumerate(claim.factor.names) if float(level) not in present]
         if missing:
-            told = f"there are no runs of {missing[0]} to compare with"
-            return Finding("underpowered", told, needs=(f"runs of {missing[0]}, 4 seeds or more",))
-    else:
-        if len({member.level for member in members}) == 1:
-            told = f"all runs have {claim.factor.words(members[0].fields)}"
-            return Finding("underpowered", told, needs=(f"groups that differ in {claim.factor.field} alone",))
-    told = "the runs that could be compared differ in more than that"
-    return Finding("underpowered", told, needs=("groups that are equal in everything else",))
+            return f"there are no runs of {missing[0]} to compare with", f"runs of {missing[0]}, 4 seeds or more"
+    elif len({member.level for member in members}) == 1:
+        told = f"all runs have {claim.factor.words(members[0].fields)}"
+        return told, f"groups that differ in {claim.factor.field} alone"
+    return "the runs that could be compared differ in more than that", "groups that are equal in everything else"
 
 
 def _confound(
-    claim: Claim, confound: Confound, members: Sequence[Member], known: dict[frozenset[frozenset[str]], Finding]
+    claim: Claim,
+    confound: Confound,
+    members: Sequence[Member],
+    known: dict[frozenset[frozenset[str]], Finding],
+    published: bool,
 ) -> ConfoundResult:
-    """The parts that a confound makes; `known` keeps what the same runs have come to before."""
-    parts = []
+    """The parts that a confound makes in a scope; `known` keeps what the same runs have come to before."""
+    parts, decisions = [], set()
     for value, strata in sorted(parts_by(confound, claim, members).items()):
-        runs = _runs_of(strata)
-        found = known.get(runs) or claim.predicate.judge(claim.factor, strata, claim.alpha)
+        chosen = [stratum for stratum in strata if meets(claim, stratum) is published]
+        if not chosen:
+            continue
+        runs = _runs_of(chosen)
+        found = known.get(runs) or _decide(claim, chosen)
         known[runs] = found
-        parts.append(PartResult(value=value, runs=_runs(strata), verdict=found.verdict, sentence=f"{found.sentence}."))
-    verdicts = {part.verdict for part in parts}
+        decisions.add(found.decision)
+        verdict = verdict_of(found.decision, published=published)
+        parts.append(PartResult(value=value, runs=_runs(chosen), verdict=verdict, sentence=f"{found.sentence}."))
     return ConfoundResult(
         field=confound.field,
         by=confound.by,
         why=confound.why,
         parts=parts,
-        decides={"reproduced", "refuted"} <= verdicts,
+        decides={"supported", "contradicted"} <= decisions,
     )
 
 
@@ -128,7 +184,7 @@ def _runs(strata: Sequence[Stratum]) -> int:
 
 
 def _evidence(claim: Claim, stratum: Stratum) -> StratumEvidence:
-    split = _split(claim.predicate)
+    split = split_of(claim.predicate)
     return StratumEvidence(
         label=stratum.label,
         groups=[_group(member, claim.factor.words(member.fields), split) for member in stratum.members],
@@ -149,10 +205,3 @@ def _group(member: Member, setting: str, split: str) -> GroupEvidence:
         median_censored=middle.censored,
         followed=min(follow_up(run) for run in runs),
     )
-
-
-def _split(predicate: Predicate | Simple) -> str:
-    """The split that a claim is about; of several, the last: the one that is the hardest."""
-    if isinstance(predicate, Every):
-        return _split(predicate.parts[-1])
-    return predicate.splits[-1] if isinstance(predicate, Groks) else predicate.split

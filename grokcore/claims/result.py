@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +33,22 @@ class StratumEvidence(_Result):
     groups: list[GroupEvidence]
 
 
+class Scope(_Result):
+    """What runs a verdict is about."""
+
+    published: bool = Field(description="whether they meet every condition that the claim was published under")
+    unmet: list[str] = Field(description="the published conditions that they do not meet")
+    threshold: float = Field(description="accuracy from which they count as having generalized")
+    fields: dict[str, list[Any]] = Field(
+        description="values by field: scale, task, and the rules by which the runs were judged"
+    )
+    budget: float | None = Field(
+        description="least steps of a run that did not grok, in times to memorize (0: it never did); null: all grokked"
+    )
+    draws: int = Field(description="draws of the data (task.seed)")
+    seeds: int = Field(description="seeds of initial weights and order")
+
+
 class PartResult(_Result):
     """The same check on a part of the runs."""
 
@@ -49,19 +65,23 @@ class ConfoundResult(_Result):
     by: Literal["stratum", "second", "equality"] = Field(description="how runs with and without it were told apart")
     why: str
     parts: list[PartResult] = Field(description="a single one where the runs do not vary it: it is not ruled out")
-    decides: bool = Field(description="whether one part is reproduced and another refuted")
+    decides: bool = Field(description="whether the claim holds in one part and does not in another")
 
 
 class ClaimResult(_Result):
-    """One claim and what the runs say of it."""
+    """One claim and what the runs of one scope say of it."""
 
     number: int
     id: str
     statement: str
     source: str
-    hash: str = Field(description="of the claim's definition and of the versions of the code that judges it")
-    verdict: Verdict
-    sentence: str = Field(description="what was found, in plain words")
+    claim_hash: str = Field(description="of the claim's definition and of the versions of the code that judges it")
+    hash: str = Field(description="of the claim and the scope: runs judged at another threshold have another one")
+    verdict: Verdict = Field(
+        description="reproduced and refuted: at the published conditions; holds here and does not hold here: elsewhere"
+    )
+    sentence: str = Field(description="what was found, and in which scope, in plain words")
+    scope: Scope | None = Field(description="null where nothing was tested")
     alpha: float = Field(description="level of this claim alone")
     p: float | None = Field(description="of no difference, or of the claim's opposite; null where nothing was tested")
     p_holm: float | None = Field(description="p after Holm's correction over all claims that were tested here")
@@ -76,7 +96,7 @@ class ClaimResult(_Result):
 class Claims(_Result):
     """claims.json."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     ledger: str = Field(description="hash of all claims' hashes")
     runs: int = Field(description="runs that were read")
     claims: list[ClaimResult]

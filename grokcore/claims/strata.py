@@ -1,22 +1,23 @@
 """Comparable groups: equal in everything that a claim does not speak of.
 
 Groups of a *stratum* have the same task, model, training and rules of judging but for the claim's factor, what goes
-with it (the heads of another architecture), and its open confounds. A claim is judged over all strata together, each
-run compared with runs of its own stratum only; and again over the parts that a confound cuts them into. Where some of
-the compared groups agree in a confound and others do not, the verdict rests on those that agree.
+with it (the heads of another architecture), and its open confounds. Where some of the compared groups agree in a
+confound and others do not, the verdict rests on those that agree. A stratum of a factor with two sides falls into
+*comparisons*, one of each variant of the second side with each of the first, since their runs share seeds. Each is
+decided alone (`combining`); and so are the parts that a confound cuts strata into.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from grokcore.claims.claim import Claim, Confound
 from grokcore.claims.conditions import all_hold
 from grokcore.evaluation.fields import fields_of, telling, text_of
 from grokcore.evaluation.records import Group, labels_of, value_text
-from grokcore.evaluation.replicates import by_draw
 from grokcore.evaluation.seeds import grouped
 
 FREE = frozenset(
@@ -39,9 +40,6 @@ NEUTRAL: Mapping[str, Any] = {"model.dropout": 0.0, **dict.fromkeys(PARTS, "none
 """What an architecture that lacks a field has in its stead."""
 
 
-_DRAW = "task.seed"
-
-
 @dataclass(frozen=True)
 class Member:
     """A group in a stratum; `level` is its setting of the claim's factor."""
@@ -53,7 +51,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Groups that differ in a claim's factor; of a claim without one, a single group.
+    """Groups that differ in a claim's factor; of a claim without one, of a single setting.
 
     Attributes:
         label: what tells this stratum from the claim's others; empty where there is but one.
@@ -71,8 +69,8 @@ def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
     """The groups that a claim is about."""
     found = []
     named = claim.factor.fields | {condition.field for condition in claim.about}
-    for group in [part for whole in groups for part in _draws_of(whole)]:
-        fields = {**NEUTRAL, **fields_of(group.spec), _DRAW: group.spec.task.seed}
+    for group in groups:
+        fields = {**NEUTRAL, **fields_of(group.spec)}
         level = claim.factor.level(fields)
         plain = all(fields[part] == "none" for part in PARTS if part not in named)
         if level is not None and plain and all_hold(claim.about, fields):
@@ -82,11 +80,6 @@ def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
     ]
 
 
-def _draws_of(group: Group) -> list[Group]:
-    """A group for each draw of the data, since runs are compared with runs on the same data."""
-    return [replace(group, runs=tuple(runs)) for runs in by_draw(group.runs).values()]
-
-
 def strata_of(claim: Claim, members: Sequence[Member], *, apart: Confound | None = None) -> list[Stratum]:
     """The strata that these groups make; those in which the factor does not vary are left out.
 
@@ -94,8 +87,10 @@ def strata_of(claim: Claim, members: Sequence[Member], *, apart: Confound | None
         apart: a confound by whose equality groups are not yet to be chosen, since parts are to be made by it.
     """
     open_fields = {confound.field for confound in claim.confounds if confound.by != "stratum"}
-    left_out = FREE if claim.factor.kind == "alone" else FREE | claim.factor.fields | {*claim.carries} | open_fields
-    families = grouped(members, lambda member: _key(member, left_out))
+    left_out = FREE
+    if claim.factor.kind != "alone":
+        left_out |= claim.factor.fields | {*claim.carries} | open_fields
+    families = grouped(members, lambda member: (_key(member, left_out), constant_of(claim, member)))
     if claim.factor.kind != "alone":
         families = [family for family in families if _varies(family)]
     strata = _labelled(families, left_out)
@@ -103,6 +98,43 @@ def strata_of(claim: Claim, members: Sequence[Member], *, apart: Confound | None
         if confound.by == "equality" and confound != apart:
             strata = [chosen for stratum in strata for chosen in _agreeing(confound.field, stratum)]
     return strata
+
+
+def constant_of(claim: Claim, member: Member) -> float:
+    """The product of the fields that a claim holds constant while it varies them."""
+    return math.prod(float(member.fields[name]) for name in claim.constant if name in member.fields)
+
+
+def comparisons_of(claim: Claim, strata: Sequence[Stratum]) -> list[Stratum]:
+    """Each variant of the second side with each of the first; strata of other factors as they are."""
+    if claim.factor.kind != "sides":
+        return list(strata)
+    return [pair for stratum in strata for pair in _pairs(stratum)]
+
+
+def _pairs(stratum: Stratum) -> list[Stratum]:
+    sides = [
+        grouped([member for member in stratum.members if member.level == level], lambda one: _key(one, FREE))
+        for level in (stratum.levels[0], stratum.levels[-1])
+    ]
+    first, second = ([side[0].fields for side in variants] for variants in sides)
+    names = [_tell(fields) for fields in (first, second)]
+    return [
+        Stratum(
+            ", ".join(filter(None, [stratum.label, names[1][j], f"against {names[0][i]}" if names[0][i] else ""])),
+            (*one, *other),
+        )
+        for j, other in enumerate(sides[1])
+        for i, one in enumerate(sides[0])
+    ]
+
+
+def _tell(variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What tells variants apart, in words; nothing of a single one."""
+    if len(variants) == 1:
+        return [""]
+    names = telling(variants)
+    return labels_of([{name: found[name] for name in names if name in found} for found in variants])
 
 
 def _agreeing(field: str, stratum: Stratum) -> list[Stratum]:

@@ -43,22 +43,39 @@ def claims(options: argparse.Namespace) -> None:
         print(line)
     counts = Counter(claim.verdict for claim in result.claims)
     read = "1 run" if result.runs == 1 else f"{result.runs} runs"
-    print(f"{read}: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in _MARKS))
+    found = [f"{counts[verdict]} {verdict}" for verdict in _MARKS if counts[verdict]]
+    told = f"{read}: " + ", ".join([*found, f"{counts['not tested']} not tested"])
+    print("\n".join(textwrap.wrap(told, _columns())))
     if options.out is not None:
         print(f"all evidence: {options.out}")
 
 
-_MARKS: dict[Verdict, str] = {"reproduced": "+", "refuted": "x", "underpowered": "?"}
+_MARKS: dict[Verdict, str] = {
+    "reproduced": "+",
+    "refuted": "x",
+    "holds here": "+",
+    "does not hold here": "x",
+    "underpowered": "?",
+}
+"""Of the verdicts on claims that were tested."""
+_MOST_UNMET = 4
+"""Published conditions that are named one by one, where runs do not meet them; claims.json has all."""
 
 
 def _table(results: list[ClaimResult], columns: int) -> Iterator[str]:
-    """Claims that runs were found for, each as a paragraph; the others by their numbers."""
+    """A paragraph for each claim and scope that was tested; the other claims by their numbers."""
     for result in results:
-        if not result.runs:
+        if result.verdict == "not tested":
             continue
-        yield f"{_MARKS[result.verdict]} {result.number:>2}  {result.verdict}  {result.id}  {result.hash}"
+        yield f"{_MARKS[result.verdict]} {result.number:>2}  {result.verdict}  {result.id}"
+        yield f"      {result.hash}"
         yield from _wrapped(result.statement, columns)
         yield from _wrapped(result.sentence, columns)
+        if result.scope is not None and result.scope.unmet:
+            unmet = result.scope.unmet
+            more = f"; and {len(unmet) - _MOST_UNMET} more" if len(unmet) > _MOST_UNMET else ""
+            told = f"not the published conditions: {'; '.join(unmet[:_MOST_UNMET])}{more}"
+            yield from _wrapped(told, columns)
         if result.p_holm is not None and result.p is not None and result.p <= result.alpha < result.p_holm:
             told = (
                 f"At {result.alpha:g} for this claim alone; Holm's p over all that were tested is {result.p_holm:.2g}."
@@ -71,9 +88,12 @@ def _table(results: list[ClaimResult], columns: int) -> Iterator[str]:
         if result.needs:
             yield from _wrapped(f"needs {'; '.join(result.needs)}", columns)
         yield ""
-    silent = [str(result.number) for result in results if not result.runs]
+    silent = [str(result.number) for result in results if result.verdict == "not tested"]
     if silent:
-        yield from textwrap.wrap(f"no runs to judge by for claims {', '.join(silent)}: grokcore claims --list", columns)
+        told = (
+            f"not tested, for lack of runs to compare: claims {', '.join(silent)}; grokcore claims --list prints them"
+        )
+        yield from textwrap.wrap(told, columns)
 
 
 def _print_ledger(options: argparse.Namespace) -> None:
@@ -91,6 +111,7 @@ def _entry(claim: Claim, columns: int) -> Iterator[str]:
     yield f"{claim.number:>2}  {claim.id}  {claim.hash}"
     yield from _wrapped(claim.statement, columns, indent=4)
     yield from _wrapped(f"Source: {claim.source}", columns, indent=4)
+    yield from _wrapped(f"Published conditions: {claim.published.words()}", columns, indent=4)
     if claim.note:
         yield from _wrapped(claim.note, columns, indent=4)
 

@@ -13,7 +13,7 @@ from grokcore.claims.factors import Alone, Sides
 from grokcore.claims.judging import holm
 from grokcore.claims.predicates import ChangesTime
 from grokcore.claims.predicates.changes_time import Direction
-from grokcore.claims.predicates.shares import more_runs, most, upper_tail
+from grokcore.claims.predicates.shares import more_units, most, upper_tail
 from grokcore.claims.strata import members_of
 from grokcore.evaluation.records import RunRecord, groups_of
 from grokcore.evaluation.survival import Reached, Timed, effect_of
@@ -35,21 +35,95 @@ def parts(result: ClaimResult, field: str) -> dict[str, str]:
 def test_only_groups_that_are_equal_in_everything_else_are_compared() -> None:
     wide = group(LLAMA, "model.width=64", "model.heads=4", at=300)
     result = judged("llama-groks-later", [*group(GPT2, at=100), *wide])
-    assert (result.verdict, result.runs) == ("underpowered", 0)
+    assert (result.verdict, result.runs) == ("not tested", 0)
     assert "differ in more than that" in result.sentence
     result = judged("llama-groks-later", [*group(GPT2, at=100), *wide, *group(LLAMA, at=300)])
-    assert (result.verdict, result.runs) == ("reproduced", 10)
+    assert (result.verdict, result.runs) == ("holds here", 10)
 
 
-def test_tasks_and_data_seeds_are_strata_of_their_own() -> None:
+def draws(*seeds: tuple[int, int], times: tuple[int, int] = (50, 150)) -> list[RunRecord]:
+    """GPT-2 and LLaMA, three seeds from the second number on, on the draw of the data by the first."""
+    return [
+        run
+        for draw, first in seeds
+        for architecture, at in zip((GPT2, LLAMA), times, strict=True)
+        for run in group(architecture, f"task.seed={draw}", at=at, seeds=3, first_seed=first)
+    ]
+
+
+def test_other_seeds_on_another_draw_of_the_data_are_units_of_their_own() -> None:
+    result = judged("llama-groks-later", draws((1, 0), (2, 3)))
+    assert result.verdict == "holds here", "two times three seeds say what three do not"
+    assert result.p == pytest.approx(2 / 20**2)
+    assert result.scope is not None
+    assert (result.scope.draws, result.scope.seeds) == (2, 6)
+    assert "2 draws of the data, 6 seeds" in result.sentence
+
+
+def test_the_same_seeds_on_another_draw_of_the_data_are_the_same_units() -> None:
+    result = judged("llama-groks-later", draws((1, 0), (2, 0)))
+    assert result.verdict == "underpowered", "three seeds stay three, however many draws they are trained on"
+    assert result.p == pytest.approx(2 / 20)
+
+
+def test_draws_are_units_where_there_are_more_of_them_than_seeds() -> None:
     runs = [
-        *against(f"{GPT2} task.seed=1", f"{LLAMA} task.seed=1", (50, 150), seeds=3),
-        *against(f"{GPT2} task.seed=2", f"{LLAMA} task.seed=2", (500, 1400), seeds=3),
+        run
+        for draw in range(4)
+        for architecture, at in ((GPT2, 100), (LLAMA, 300))
+        for run in group(architecture, f"task.seed={draw}", at=at + draw, seeds=1)
     ]
     result = judged("llama-groks-later", runs)
-    assert [stratum.label for stratum in result.strata] == ["task.seed 1", "task.seed 2"]
-    assert result.verdict == "reproduced", "two times three seeds say what three do not"
-    assert result.p == pytest.approx(2 / 20**2)
+    assert result.verdict == "holds here"
+    assert result.p == pytest.approx(2 / 70)
+
+
+def test_runs_on_different_draws_of_the_data_are_not_compared() -> None:
+    runs = [*group(GPT2, "task.seed=1", at=100), *group(LLAMA, "task.seed=2", at=300)]
+    assert judged("llama-groks-later", runs).verdict == "underpowered"
+
+
+def test_the_same_seeds_with_several_settings_do_not_add_up() -> None:
+    """Three seeds in two settings are no six trials."""
+    runs = [run for rate in (0.001, 0.003) for run in group(GPT2, f"training.learning_rate={rate}", at=600, seeds=3)]
+    result = judged("gpt2-groks", runs)
+    assert (result.verdict, result.p) == ("underpowered", 1 / 8)
+    runs = [run for decay in ("0", "0.1", "0.3") for run in group(f"training.weight_decay={decay}", at=100, seeds=3)]
+    assert judged("decay-may-delay", runs).verdict == "underpowered"
+
+
+def test_a_claim_over_every_setting_needs_all_and_falls_with_one() -> None:
+    settings = [f"training.learning_rate={rate}" for rate in (0.001, 0.003)]
+    holds = [run for setting in settings for run in group(GPT2, setting, at=600, seeds=5)]
+    assert judged("gpt2-groks", holds).verdict == "holds here"
+    one = [*group(GPT2, settings[0], at=600, seeds=6), *group(GPT2, settings[1], at=None, seeds=6)]
+    result = judged("gpt2-groks", one)
+    assert result.verdict == "does not hold here"
+    assert (
+        "of 2 settings it holds in 1, does not hold in 1: [learning_rate 0.003] 0 of 6 seeds" in result.sentence.lower()
+    )
+    assert result.p == pytest.approx(2 / 64), "twice the p of the setting that decides"
+    weak = [*group(GPT2, settings[0], at=600, seeds=5), *group(GPT2, settings[1], at=None, seeds=5)]
+    assert judged("gpt2-groks", weak).verdict == "underpowered", "1/32 is not enough of one in two"
+
+
+def test_a_claim_that_there_is_a_setting_stands_with_one_and_falls_with_all() -> None:
+    none, little, much = (f"training.weight_decay={decay}" for decay in (0, 0.1, 1))
+    runs = doses(none, little, much, times=(100, 300, 50), seeds=5)
+    assert judged("decay-may-delay", runs).verdict == "holds here"
+    assert judged("decay-may-delay", doses(none, little, much, times=(300, 100, 100), seeds=5)).verdict == (
+        "does not hold here"
+    )
+
+
+def test_settings_with_too_few_seeds_are_left_out_and_counted() -> None:
+    runs = [
+        *group(GPT2, "training.learning_rate=0.001", at=600),
+        *group(GPT2, "training.learning_rate=0.003", at=None, seeds=2),
+    ]
+    result = judged("gpt2-groks", runs)
+    assert result.verdict == "holds here"
+    assert "1 further setting is left out, for too few seeds" in result.sentence
 
 
 def test_three_seeds_against_three_are_never_enough_for_a_difference_of_times() -> None:
@@ -68,15 +142,15 @@ def test_a_confound_that_turns_the_verdict_is_named() -> None:
         *group(RWKV, "model.init=original", at=150),
     ]
     result = judged("rwkv-does-not-grok", runs)
-    assert parts(result, "model.init") == {"published": "reproduced", "original": "refuted"}
+    assert parts(result, "model.init") == {"published": "holds here", "original": "does not hold here"}
     (confound,) = [one for one in result.confounds if one.field == "model.init"]
     assert confound.decides
-    assert "It depends on model.init: refuted with original, reproduced with published" in result.sentence
+    assert "It depends on model.init: does not hold here with original, holds here with published" in result.sentence
 
 
 def test_a_confound_that_does_not_vary_stands_there_with_its_only_value() -> None:
     result = judged("rwkv-does-not-grok", against(GPT2, RWKV, (100, None)))
-    assert parts(result, "model.init") == {"published": "reproduced"}
+    assert parts(result, "model.init") == {"published": "holds here"}
     assert not any(confound.decides for confound in result.confounds)
 
 
@@ -84,8 +158,8 @@ def test_groups_that_agree_in_a_confound_are_compared_where_there_are_any() -> N
     """LLaMA does not tie its embeddings and is later; tied like GPT-2's it is not."""
     runs = [*against(GPT2, LLAMA, (100, 300)), *group(LLAMA, "model.tie_embeddings=true", at=50)]
     result = judged("llama-groks-later", runs)
-    assert parts(result, "model.tie_embeddings") == {"equal": "refuted", "different": "reproduced"}
-    assert result.verdict == "refuted"
+    assert parts(result, "model.tie_embeddings") == {"equal": "does not hold here", "different": "holds here"}
+    assert result.verdict == "does not hold here"
     assert result.runs == 10
 
 
@@ -93,14 +167,14 @@ def test_a_sweep_of_the_reference_does_not_blur_what_it_is_compared_with() -> No
     """Nor does weight decay that only GPT-2 was tried at."""
     sweep = [run for decay in (0.01, 3.0) for run in group(GPT2, f"training.weight_decay={decay}", at=900)]
     result = judged("llama-groks-later", [*against(GPT2, LLAMA, (100, 300)), *sweep])
-    assert (result.verdict, result.runs) == ("reproduced", 10)
+    assert (result.verdict, result.runs) == ("holds here", 10)
 
 
 def test_what_was_tuned_apart_is_compared_and_said_to_be_different() -> None:
     runs = against(f"{GPT2} training.learning_rate=0.001", f"{LLAMA} training.learning_rate=0.003", (100, 300))
     result = judged("llama-groks-later", runs)
-    assert result.verdict == "reproduced"
-    assert parts(result, "training.learning_rate") == {"different": "reproduced"}
+    assert result.verdict == "holds here"
+    assert parts(result, "training.learning_rate") == {"different": "holds here"}
 
 
 def test_the_same_seeds_on_two_implementations_count_once() -> None:
@@ -132,14 +206,14 @@ def test_never_holds_up_to_a_budget_and_is_refuted_by_one_run() -> None:
     assert 290 < limit < 340
     one = group(MAMBA, at=1500, seeds=1, first_seed=9)
     refuted = judged("mamba-does-not-grok", [*against(GPT2, MAMBA, (100, None)), *one])
-    assert refuted.verdict == "refuted"
-    assert refuted.sentence.startswith("1 of 6 runs reached")
+    assert refuted.verdict == "does not hold here"
+    assert refuted.sentence.startswith("1 of 6 seeds grokked")
 
 
 def test_a_claim_that_is_underpowered_says_what_would_decide_it() -> None:
     short = judged("rwkv-does-not-grok", [*group(GPT2, at=100), *group(RWKV, at=None, steps=200)])
     assert short.needs[0].startswith("a budget of 3")
-    assert short.needs[0].endswith("steps for 5 runs")
+    assert short.needs[0].endswith("steps for 5 seeds")
     close = judged("llama-groks-later", against(GPT2, LLAMA, (100, 110), seeds=4))
     assert close.verdict == "underpowered"
     assert "seeds" in close.needs[0]
@@ -162,16 +236,16 @@ def test_holms_correction_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("yes", "no", "verdict"),
-    [(5, 0, "reproduced"), (4, 0, "underpowered"), (7, 1, "reproduced"), (6, 1, "underpowered"), (0, 5, "refuted")],
+    ("yes", "no", "decision"),
+    [(5, 0, "supported"), (4, 0, "undecided"), (7, 1, "supported"), (6, 1, "undecided"), (0, 5, "contradicted")],
 )
-def test_most_is_decided_by_the_sign_test(yes: int, no: int, verdict: str) -> None:
+def test_most_is_decided_by_the_sign_test(yes: int, no: int, decision: str) -> None:
     finding = most(["yes"] * yes + ["no"] * no, "do", 0.05, "wait")
-    assert finding.verdict == verdict
+    assert finding.decision == decision
     assert upper_tail(5, 5) == 1 / 32
-    assert more_runs(4, 0, 0.05) == 1
-    assert more_runs(0, 0, 0.05) == 5
-    assert most(["yes"] * 4 + ["open"] * 2, "do", 0.05, "more time").needs == ("more time for 1 run",)
+    assert more_units(4, 0, 0, 0.05) == 1
+    assert more_units(0, 0, 0, 0.05) == 5
+    assert most(["yes"] * 4 + ["open"] * 2, "do", 0.05, "more time").needs == ("more time for 1 seed",)
 
 
 @pytest.mark.parametrize(

@@ -42,12 +42,15 @@ def test_verdicts_fit_the_window_and_say_what_is_missing(
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= max(columns, 60)
     text = " ".join(shown.split())
-    assert "reproduced llama-groks-later" in text
+    assert "holds here llama-groks-later" in text
     assert "LLaMA against GPT-2: 3" in text
     assert "underpowered rwkv-does-not-grok" in text
     assert "needs a budget of" in text
-    assert "no runs to judge by for claims" in text
-    assert "15 runs: " in text
+    assert "not tested, for lack of runs to compare: claims" in text
+    assert "not the published conditions: evaluation.threshold" not in text
+    assert "task.entities 40 (published 1000)" in text
+    assert "threshold 0.99, comparison with" in text
+    assert "15 runs: 2 holds here, 1 does not hold here, 2 underpowered, 23 not tested" in text
 
 
 def test_json_goes_by_the_schema_and_to_a_file(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

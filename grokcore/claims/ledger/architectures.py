@@ -16,6 +16,8 @@ from grokcore.claims.ledger.common import (
     THESIS,
     WANG,
     WEIGHT_DECAY,
+    comparison,
+    composition,
 )
 from grokcore.claims.predicates import ChangesTime, Every, Groks, IsUnstable, NeverGroks, PeaksEarly
 
@@ -28,6 +30,10 @@ _ABOUT: tuple[Condition, ...] = (COMPARISON, *ADAMW)
 
 def _architecture(name: str) -> Is:
     return Is(field="model.architecture", values=(name,))
+
+
+def _either(name: str) -> Is:
+    return Is(field="model.architecture", values=("gpt2", name))
 
 
 def _against_gpt2(name: str) -> Sides:
@@ -59,10 +65,11 @@ CLAIMS = (
     Claim(
         number=1,
         id="gpt2-groks",
-        statement="GPT-2 groks comparison: on ID and OOD test pairs, long after it has memorised the training set.",
+        statement="GPT-2 groks comparison: on ID and OOD test pairs, long after it has memorized the training set.",
         source=f"{THESIS}, results for GPT-2 (8 layers, phi 12.6)",
         about=(*_ABOUT, _architecture("gpt2")),
         predicate=Groks(splits=(IID, OOD)),
+        published=comparison(),
         confounds=COMMON,
         note="Published from one run: ID 1.0 at about 200k steps, OOD .99 at 1M.",
     ),
@@ -75,6 +82,7 @@ CLAIMS = (
         factor=_against_gpt2("llama"),
         carries=_OWN,
         predicate=ChangesTime(direction="later", split=OOD),
+        published=comparison(_either("llama"), budget=300.0),
         confounds=confounds("published initial weights are transformers' own, not LLaMA's"),
         note="Published from one run each: OOD .975 at 3M steps against 300k. The thesis calls LLaMA post-norm; it is "
         "pre-RMSNorm.",
@@ -88,6 +96,7 @@ CLAIMS = (
         factor=_against_gpt2("rwkv"),
         carries=_OWN,
         predicate=NeverGroks(split=OOD),
+        published=comparison(_either("rwkv"), budget=137.0),
         confounds=confounds(
             "transformers starts RWKV-4's time_first at one for all channels and leaves out the original's zero weights"
         ),
@@ -102,6 +111,7 @@ CLAIMS = (
         factor=_against_gpt2("mamba"),
         carries=_OWN,
         predicate=NeverGroks(split=OOD),
+        published=comparison(_either("mamba"), budget=500.0),
         confounds=confounds("published initial weights are transformers' own"),
         note="Published from one run of 1.5M steps, at GPT-2's learning rate.",
     ),
@@ -114,6 +124,7 @@ CLAIMS = (
         factor=_against_gpt2("mamba"),
         carries=_OWN,
         predicate=IsUnstable(split="id_atomic"),
+        published=comparison(_either("mamba"), budget=None),
         confounds=confounds("published initial weights are transformers' own"),
     ),
     Claim(
@@ -123,6 +134,7 @@ CLAIMS = (
         source=f"{THESIS}, OOD curve of GPT-2: .88 at 13k steps, .80 to .82 at 85k to 100k, .99 at 1M",
         about=(*_ABOUT, _architecture("gpt2")),
         predicate=PeaksEarly(split=OOD),
+        published=comparison(),
         confounds=COMMON,
     ),
 )
@@ -144,6 +156,7 @@ COMPOSITION = (
                 NeverGroks(split=OOD, reference=IID, budget=2.0),
             )
         ),
+        published=composition(Is(field="task.phi", values=(3.6, 7.2, 12.6, 18.0))),
         confounds=(
             Confound(
                 field="task.phi", by="stratum", why="the ratio of inferred to atomic facts decides how soon ID groks"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -13,11 +14,23 @@ from pydantic import Field
 from grokcore.claims.base import Part
 from grokcore.claims.factors import Factor
 from grokcore.claims.predicates.finding import Finding, factor_text, p_text, runs, seeds
+from grokcore.claims.predicates.grokking import outcome_of
+from grokcore.claims.units import Unit, blocks_of, units_of
 from grokcore.evaluation.curves import accuracy_of
-from grokcore.evaluation.survival import Definition, Effect, Reached, Timed, effect_of, follow_up, potential, times_of
+from grokcore.evaluation.survival import (
+    Definition,
+    Effect,
+    Reached,
+    Timed,
+    effect_of,
+    follow_up,
+    median_time,
+    potential,
+    times_of,
+)
 
 if TYPE_CHECKING:
-    from grokcore.claims.strata import Member, Stratum
+    from grokcore.claims.strata import Stratum
     from grokcore.evaluation.records import RunRecord
 
 Direction = Literal["later", "sooner", "no_sooner", "alike"]
@@ -32,31 +45,35 @@ SLIGHT = 1.1
 class ChangesTime(Part):
     """The ratio of times to grok, from the lowest to the highest setting, lies where the claim says.
 
-    Judged by the ratio's interval, which is that of an exact test within strata (`effect_of`): 3 seeds against 3 set no
-    limits at all. Reproduced if the whole interval lies where the claim puts it (`later`: above 1; `sooner`: below 1;
-    `alike`: within a factor 1.25 of 1; `no_sooner`: above 1/1.25); else refuted if the whole interval lies where the
-    claim cannot be (`later`: below 1.1; `sooner`: above 1/1.1; `alike`: beyond 1.25 or below 1/1.25; `no_sooner`:
-    below 1).
+    Judged by the ratio's interval, which is that of an exact test (`effect_of`): 3 seeds against 3 set no limits at
+    all. Supported if the whole interval lies where the claim puts it (`later`: above 1; `sooner`: below 1; `alike`:
+    within a factor 1.25 of 1; `no_sooner`: above 1/1.25); else contradicted if the whole interval lies where the claim
+    cannot be (`later`: below 1.1; `sooner`: above 1/1.1; `alike`: beyond 1.25 or below 1/1.25; `no_sooner`: below 1).
+    Undecided where most runs of a setting that reach the threshold do so along with the training set: these are no
+    times to grok. A unit of several runs has their Kaplan-Meier median.
     """
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     kind: Literal["changes_time"] = "changes_time"
     direction: Direction
     split: str
     definition: Definition | Literal["half_way"] = Field(
-        "sustained", description="half_way: first at the middle between always giving the most common answer and 1"
+        "sustained",
+        description="half_way: first at the middle between always giving the most common answer and 1; it is no time "
+        "to grok, and need not be late",
     )
     unit: Literal["steps", "examples"] = Field("steps", description="what times are counted in")
 
-    def judge(self, factor: Factor, strata: Sequence[Stratum], alpha: float) -> Finding:
-        timed = [self._timed(stratum) for stratum in strata]
-        samples = [sample for sample in timed if len({run.setting for run in sample}) > 1]
+    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
+        compared = units_of(stratum, self.split)
+        samples = [self._timed(block) for block in blocks_of(compared)] if compared else []
+        samples = [sample for sample in samples if len({run.setting for run in sample}) > 1]
         if not samples:
-            return Finding("underpowered", "no groups to compare have the split", needs=("groups to compare",))
+            told = "no groups to compare have the split, on a draw of the data that they share"
+            return Finding("undecided", told, needs=("groups to compare",), decidable=False)
         effect = effect_of(samples, alpha=alpha)
-        ends = _words_of_ends(factor, strata)
-        told = self._sentence(effect, ends, samples)
+        told = self._sentence(effect, _words_of_ends(factor, stratum), samples)
         numbers = {
             "ratio": effect.ratio,
             "ratio_lower": effect.lower,
@@ -65,31 +82,57 @@ class ChangesTime(Part):
             "p_worst_ends": effect.p_worst,
             "p_least_possible": effect.least,
         }
+        decidable = effect.least <= alpha
+        early = self._early(compared)
+        if early:
+            need = ("settings in which held-out accuracy comes at least twice as late as the training set",)
+            return Finding("undecided", f"{told}; {early}", numbers, effect.p, need, decidable)
         interval = effect.lower or 0.0, effect.upper or math.inf
         if any(_inside(interval, region) for region in _CLAIMED[self.direction]):
-            return Finding("reproduced", told, numbers, effect.p)
+            return Finding("supported", told, numbers, effect.p)
         if any(_inside(interval, region) for region in _EXCLUDED[self.direction]):
-            return Finding("refuted", told, numbers, effect.p)
-        return Finding("underpowered", told, numbers, effect.p, _needs(effect, samples, self.direction, alpha))
+            return Finding("contradicted", told, numbers, effect.p)
+        needs = _needs(effect, samples, self.direction, alpha)
+        return Finding("undecided", told, numbers, effect.p, needs, decidable)
 
-    def _timed(self, stratum: Stratum) -> list[Timed]:
-        return [timed for member in stratum.members for timed in self._of_member(member)]
-
-    def _of_member(self, member: Member) -> list[Timed]:
-        group = [run for run in member.group.runs if self.split in run.evaluation.held_out]
+    def _early(self, compared: Sequence[Unit]) -> str:
+        """That most runs of a setting which reached the threshold did not grok but generalized; empty if not so."""
         if self.definition == "half_way":
-            times = [half_way(run, self.split) for run in group]
-        else:
-            times = times_of(group, self.split, self.definition)
-        each = member.group.spec.training.batch_size if self.unit == "examples" else 1
-        return [
-            Timed(
-                member.level,
-                replace(time, step=time.step * each, after=(time.after or 0) * each),
-                each * potential(run),
+            return ""
+        for level in sorted({unit.level for unit in compared}):
+            runs_ = [run for unit in compared if unit.level == level for run in unit.runs]
+            outcomes = [outcome_of(run, self.split, self.definition) for run in runs_]
+            generalized, grokked = outcomes.count("generalized"), outcomes.count("grokked")
+            if generalized > grokked:
+                return (
+                    f"{generalized} of {runs(generalized + grokked)} of a setting reached the threshold along with the "
+                    "training set, which is no grokking"
+                )
+        return ""
+
+    def _timed(self, block: Sequence[Unit]) -> list[Timed]:
+        found = []
+        for unit in block:
+            each = unit.runs[0].spec.training.batch_size if self.unit == "examples" else 1
+            time = self._time(unit)
+            found.append(
+                Timed(
+                    unit.level,
+                    replace(time, step=time.step * each, after=(time.after or 0) * each),
+                    each * max(potential(run) for run in unit.runs),
+                )
             )
-            for time, run in zip(times, group, strict=True)
-        ]
+        return found
+
+    def _time(self, unit: Unit) -> Reached:
+        if self.definition == "half_way":
+            times = [half_way(run, self.split) for run in unit.runs]
+        else:
+            times = times_of(unit.runs, self.split, self.definition)
+        if len(times) == 1:
+            return times[0]
+        middle = median_time(times)
+        return next(time for time in times if time.step == middle.step)
 
     def _sentence(self, effect: Effect, ends: tuple[str, str], samples: Sequence[Sequence[Timed]]) -> str:
         first, second = ends
@@ -102,11 +145,17 @@ class ChangesTime(Part):
             limits = "these runs set no limits"
         best = f"{factor_text(effect.ratio)} times" if effect.ratio is not None else "an unknown multiple of"
         goal = "to the half-way point of" if self.definition == "half_way" else "to grok"
-        where = f" in {len(samples)} settings" if len(samples) > 1 else ""
+        where = f" on {len(samples)} draws of the data" if len(samples) > 1 else ""
         return (
             f"{second} against {first}: {best} the {self.unit} {goal} {self.split} "
-            f"({limits}; {p_text(effect.p)}, {runs(sum(map(len, samples)))}{where})"
+            f"({limits}; {p_text(effect.p)}, {_sizes(samples)}{where})"
         )
+
+
+def _sizes(samples: Sequence[Sequence[Timed]]) -> str:
+    """`5 against 5 seeds`, in the order of the settings."""
+    counts = Counter(run.setting for sample in samples for run in sample)
+    return f"{' against '.join(str(counts[setting]) for setting in sorted(counts))} seeds"
 
 
 def half_way(run: RunRecord, split: str) -> Reached:
@@ -139,8 +188,8 @@ def _inside(interval: Region, region: Region) -> bool:
     return above and (region[1] == math.inf or interval[1] < region[1])
 
 
-def _words_of_ends(factor: Factor, strata: Sequence[Stratum]) -> tuple[str, str]:
-    members = sorted((member for stratum in strata for member in stratum.members), key=lambda member: member.level)
+def _words_of_ends(factor: Factor, stratum: Stratum) -> tuple[str, str]:
+    members = sorted(stratum.members, key=lambda member: member.level)
     return factor.words(members[0].fields), factor.words(members[-1].fields)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from grokcore.claims.base import Part, Verdict
+from grokcore.claims.base import Decision, Part
 from grokcore.claims.factors import Factor
 from grokcore.claims.predicates.changes_time import ChangesTime
 from grokcore.claims.predicates.finding import Finding
+from grokcore.claims.predicates.generalizes_more import GeneralizesMore
 from grokcore.claims.predicates.groks import Groks
 from grokcore.claims.predicates.is_unstable import IsUnstable
 from grokcore.claims.predicates.never_groks import NeverGroks
@@ -19,30 +19,39 @@ from grokcore.claims.predicates.peaks_early import PeaksEarly
 if TYPE_CHECKING:
     from grokcore.claims.strata import Stratum
 
-Simple = Annotated[Groks | NeverGroks | ChangesTime | PeaksEarly | IsUnstable, Field(discriminator="kind")]
+Simple = Annotated[
+    Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable, Field(discriminator="kind")
+]
 
 
 class Every(Part):
-    """Reproduced if all parts are, refuted if one is; its p is the largest of theirs (an intersection-union test)."""
+    """Supported if all parts are, at `alpha` (an intersection-union test); its p is the largest of theirs.
 
-    VERSION: ClassVar[int] = 1
+    Contradicted if one is, at `alpha` divided by their number: so much may be wrong of any of them.
+    """
+
+    VERSION: ClassVar[int] = 2
 
     kind: Literal["every"] = "every"
     parts: tuple[Simple, ...] = Field(min_length=2)
 
-    def judge(self, factor: Factor, strata: Sequence[Stratum], alpha: float) -> Finding:
-        found = [part.judge(factor, strata, alpha) for part in self.parts]
-        verdicts = [finding.verdict for finding in found]
-        verdict: Verdict = (
-            "refuted" if "refuted" in verdicts else "underpowered" if "underpowered" in verdicts else "reproduced"
-        )
+    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
+        found = [part.judge(factor, stratum, alpha) for part in self.parts]
+        against = [part.judge(factor, stratum, alpha / len(self.parts)).decision for part in self.parts]
+        decision: Decision = "undecided"
+        if "contradicted" in against:
+            decision = "contradicted"
+        elif all(finding.decision == "supported" for finding in found):
+            decision = "supported"
         ps = [finding.p for finding in found if finding.p is not None]
+        needs = tuple(dict.fromkeys(need for finding in found for need in finding.needs))
+        if decision == "undecided" and not needs:
+            needs = ("more seeds: one part is contradicted, but not surely enough for several parts",)
         return Finding(
-            verdict,
+            decision,
             "; ".join(finding.sentence for finding in found),
             {f"{place}.{name}": value for place, one in enumerate(found, 1) for name, value in one.numbers.items()},
             max(ps) if len(ps) == len(found) else None,
-            tuple(dict.fromkeys(need for finding in found for need in finding.needs))
-            if verdict == "underpowered"
-            else (),
+            needs if decision == "undecided" else (),
+            all(finding.decidable for finding in found),
         )

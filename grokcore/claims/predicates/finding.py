@@ -6,31 +6,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from grokcore.claims.base import Verdict
+from grokcore.claims.base import Decision
 
 Number: TypeAlias = float | int | str | None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict on strata of runs.
+    """A decision on one comparison: a stratum of runs.
 
     Attributes:
         sentence: what was found, in plain words.
         numbers: what it rests on, by name; None where it is not known.
         p: of the hypothesis that the claim's opposite, or no difference, explains the runs; None where there is none.
-        needs: what would make an underpowered claim decidable.
+        needs: what would make an undecided claim decidable.
+        decidable: whether so many units could have supported the claim, whatever they came to.
     """
 
-    verdict: Verdict
+    decision: Decision
     sentence: str
     numbers: Mapping[str, Number] = field(default_factory=dict)
     p: float | None = None
     needs: tuple[str, ...] = ()
+    decidable: bool = True
 
 
 def runs(number: int) -> str:
     return "1 run" if number == 1 else f"{number} runs"
+
+
+def units(number: int) -> str:
+    """Units of a test: seeds, or draws of the data."""
+    return "1 seed" if number == 1 else f"{number} seeds"
 
 
 def seeds(number: int) -> str:

@@ -2,104 +2,137 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from grokcore.claims.base import Part
 from grokcore.claims.factors import Factor
-from grokcore.claims.predicates.finding import Finding, Number, runs, seeds, steps
-from grokcore.claims.predicates.shares import more_runs, upper_tail
-from grokcore.evaluation.survival import Definition, follow_up, median_time, times_of
+from grokcore.claims.predicates.finding import Finding, Number, seeds, steps, units
+from grokcore.claims.predicates.grokking import grok_time, outcome_of
+from grokcore.claims.predicates.shares import upper_tail
+from grokcore.claims.units import Unit, units_of
+from grokcore.evaluation.survival import Definition, follow_up
 
 if TYPE_CHECKING:
     from grokcore.claims.strata import Stratum
-    from grokcore.evaluation.records import RunRecord
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What sets the budget: `grokked` of `number` units of the reference did, the last at `slowest` steps."""
+
+    grokked: int
+    number: int
+    slowest: int
 
 
 class NeverGroks(Part):
-    """No run of the second side reaches the threshold on `split`, in `budget` times what the reference takes.
+    """No run of one side groks `split`, in `budget` times what the slowest run of the reference takes.
 
-    Refuted by a single run that does: the claim leaves no room for it. Reproduced once so many runs have trained for
-    the whole budget in vain that, if half of all runs would grok by then, it would be chance at `alpha` (5 at .05). The
-    budget is a factor of the median time of the reference in the same stratum; where the reference has not grokked
-    itself, it sets none.
+    Contradicted by a single run that groks: the claim leaves no room for it. Supported once so many units have trained
+    for the whole budget in vain that it would be chance at `alpha`
+
+    - if half of all runs would grok by then: .5^n, 5 units at .05;
+    - if times were distributed as `budget` times those of the reference: the k-th of m of these lies before all n
+      others with probability C(m - k + n, n) / C(m + n, n), since what sets the budget is itself a draw.
+
+    Half the reference has to grok, or it sets no budget. A run that reaches the threshold along with the training set
+    (`outcome_of`) neither groks nor trains in vain.
     """
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     kind: Literal["never_groks"] = "never_groks"
     split: str
+    side: Literal["first", "second"] = Field("second", description="the side that never groks; the other one sets time")
     definition: Definition = "sustained"
-    budget: float = Field(3.0, description="in median times of the reference; LLaMA took 3 times as long as GPT-2")
+    budget: float = Field(3.0, description="in times of the reference; LLaMA took 3 times as long as GPT-2")
     reference: str | None = Field(
-        None, description="the reference is the first side on `split`, or the same runs on the split named here"
+        None, description="the reference is the other side on `split`, or the same runs on the split named here"
     )
 
-    def judge(self, factor: Factor, strata: Sequence[Stratum], alpha: float) -> Finding:
-        grokked = vain = short = 0
-        budgets: list[float] = []
-        without_reference = 0
-        for stratum in strata:
-            judged = [run for run in self._judged(stratum) if self.split in run.evaluation.held_out]
-            limit = self._limit(stratum)
-            without_reference += limit is None
-            budgets += [] if limit is None else [limit]
-            for run, time in zip(judged, times_of(judged, self.split, self.definition), strict=True):
-                if not time.censored:
-                    grokked += 1
-                elif limit is not None and follow_up(run) >= limit:
-                    vain += 1
-                else:
-                    short += 1
-        return self._finding(grokked, vain, short, budgets, without_reference, alpha)
+    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
+        level = stratum.levels[-1 if self.side == "second" else 0]
+        judged = units_of(stratum, self.split, level=level)
+        reference = self._reference(stratum)
+        limit = None if reference is None else self.budget * reference.slowest
+        outcomes = [self._outcome(unit, limit) for unit in judged]
+        return self._finding(outcomes, reference, limit, alpha)
 
-    def _judged(self, stratum: Stratum) -> list[RunRecord]:
-        top = stratum.levels[-1]
-        return [run for member in stratum.members if member.level == top for run in member.group.runs]
+    def _outcome(self, unit: Unit, limit: float | None) -> Literal["grokked", "generalized", "in vain", "short"]:
+        outcomes = {outcome_of(run, self.split, self.definition) for run in unit.runs}
+        if "grokked" in outcomes:
+            return "grokked"
+        if "generalized" in outcomes:
+            return "generalized"
+        return "in vain" if limit is not None and all(follow_up(run) >= limit for run in unit.runs) else "short"
 
-    def _limit(self, stratum: Stratum) -> float | None:
-        """The budget in this stratum, from the median time of its reference."""
+    def _reference(self, stratum: Stratum) -> _Reference | None:
+        """What sets the budget in this stratum; None where less than half of it has grokked."""
         if self.reference is None and len(stratum.levels) < 2:
             return None
-        low = stratum.levels[0]
+        if self.reference is None:
+            level = stratum.levels[0 if self.side == "second" else -1]
+        else:
+            level = stratum.levels[-1 if self.side == "second" else 0]
         split = self.reference or self.split
-        reference = [run for member in stratum.members if member.level == low for run in member.group.runs]
-        reference = [run for run in reference if split in run.evaluation.held_out]
-        if not reference:
-            return None
-        middle = median_time(times_of(reference, split, self.definition))
-        return None if middle.censored else self.budget * middle.step
+        times = [
+            max((grok_time(run, split, self.definition) for run in unit.runs), key=lambda one: (one.censored, one.step))
+            for unit in units_of(stratum, split, level=level)
+        ]
+        grokked = [time.step for time in times if not time.censored]
+        return _Reference(len(grokked), len(times), max(grokked)) if times and 2 * len(grokked) >= len(times) else None
 
     def _finding(
-        self, grokked: int, vain: int, short: int, budgets: Sequence[float], without: int, alpha: float
+        self, outcomes: Sequence[str], reference: _Reference | None, limit: float | None, alpha: float
     ) -> Finding:
+        grokked, generalized, vain, short = map(outcomes.count, ("grokked", "generalized", "in vain", "short"))
         numbers: dict[str, Number] = {
             "grokked": grokked,
+            "generalized": generalized,
             "trained_in_vain": vain,
             "too_short": short,
-            "budget_steps": max(budgets) if budgets else None,
+            "budget_steps": limit,
         }
         if grokked:
-            told = f"{grokked} of {runs(grokked + vain + short)} reached the threshold on {self.split} all the same"
-            return Finding("refuted", told, numbers)
-        limit = f"{steps(max(budgets))}, {self.budget:g} times what the reference takes" if budgets else "its budget"
-        p = upper_tail(vain, vain)
-        told = f"none of {runs(vain)} reached the threshold on {self.split} within {limit}"
+            told = f"{grokked} of {units(len(outcomes))} grokked {self.split} all the same"
+            return Finding("contradicted", told, numbers)
+        aside = f"; {units(generalized)} reached it along with the training set" if generalized else ""
+        if reference is None or limit is None:
+            told = f"there is no reference of which half grokked: {units(vain + short)} alone say little{aside}"
+            need = ("a reference that groks in the same setting",)
+            return Finding("undecided", told, numbers, needs=need, decidable=False)
+        p, decidable = _chance(vain, reference), _chance(len(outcomes), reference) <= alpha
+        slowest = f"the slowest of {units(reference.number)} to compare with"
+        within = f"{steps(limit)}, {self.budget:g} times what {slowest} takes"
+        told = f"none of {units(vain)} grokked {self.split} within {within}"
         if not vain:
-            told = f"no run has trained for {limit}, to tell whether it reaches the threshold on {self.split}"
+            told = f"no run has trained for {within}, to tell whether it groks {self.split}"
         elif short:
-            told += f"; {runs(short)} too short to tell"
+            told += f"; {units(short)} too short to tell"
+        told += aside
         if vain and p <= alpha:
-            return Finding("reproduced", f"{told}: it holds up to that budget", numbers, p)
-        needs = []
-        if without and not budgets:
-            told = f"there is no reference that reached the threshold itself: {runs(vain + short)} alone say little"
-            needs.append("a reference that groks in the same setting")
-        more = more_runs(vain, 0, alpha)
-        if short and budgets:
-            needs.append(f"a budget of {steps(max(budgets))} for {runs(min(short, more))}")
-        if more > short:
-            needs.append(seeds(more - short))
-        return Finding("underpowered", told, numbers, p, tuple(needs))
+            return Finding("supported", f"{told}: it holds up to that budget", numbers, p)
+        more = _more(vain, reference, alpha)
+        needs = [f"a budget of {steps(limit)} for {units(min(short, more))}"] if short else []
+        needs += [seeds(more - short)] if more > short else []
+        return Finding("undecided", told, numbers, p, tuple(needs), decidable)
+
+
+def _chance(vain: int, reference: _Reference) -> float:
+    """The larger of the two probabilities with which so many units train in vain by chance."""
+    behind = reference.number - reference.grokked
+    before_all = math.comb(behind + vain, vain) / math.comb(reference.number + vain, vain)
+    return max(upper_tail(vain, vain), before_all)
+
+
+def _more(vain: int, reference: _Reference, alpha: float) -> int:
+    """The smallest number of further units that decide, if all train in vain."""
+    more = 0
+    while _chance(vain + more, reference) > alpha and more < 99:
+        more += 1
+    return more

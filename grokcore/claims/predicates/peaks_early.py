@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -10,7 +9,9 @@ from pydantic import Field
 from grokcore.claims.base import Part
 from grokcore.claims.factors import Factor
 from grokcore.claims.predicates.finding import Finding
-from grokcore.claims.predicates.shares import Answer, most
+from grokcore.claims.predicates.grokking import outcome_of
+from grokcore.claims.predicates.shares import Answer, most, together
+from grokcore.claims.units import units_of
 from grokcore.evaluation.watch import behaviour_of
 
 if TYPE_CHECKING:
@@ -19,33 +20,29 @@ if TYPE_CHECKING:
 
 
 class PeaksEarly(Part):
-    """Most runs have an early peak and a dip on `split` (`peak_and_dip`), and reach the threshold after the dip.
+    """Most units have an early peak and a dip on `split` (`peak_and_dip`), and grok after the dip.
 
-    A run without such a peak counts as one that does not once it has grokked, or has trained `patience` times as long
-    as it took to memorise; one that has peaked and dipped tells nothing until it groks or that time is over.
+    A run without such a peak counts as one that does not once it has reached the threshold, or has trained `patience`
+    times as long as it took to memorize; one that has peaked and dipped tells nothing until it groks or that time is
+    over.
     """
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     kind: Literal["peaks_early"] = "peaks_early"
     split: str
-    patience: float = Field(50.0, description="in times to memorise")
+    patience: float = Field(50.0, description="in times to memorize")
 
-    def judge(self, factor: Factor, strata: Sequence[Stratum], alpha: float) -> Finding:
-        answers = [
-            self._answer(run)
-            for stratum in strata
-            for member in stratum.members
-            for run in member.group.runs
-            if self.split in run.evaluation.held_out
-        ]
-        what = f"peak early on {self.split}, dip, and then reach the threshold"
-        return most(answers, what, alpha, f"a budget of {self.patience:g} times the steps to memorise")
+    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
+        answers = [together([self._answer(run) for run in unit.runs]) for unit in units_of(stratum, self.split)]
+        what = f"peak early on {self.split}, dip, and then grok"
+        return most(answers, what, alpha, f"a budget of {self.patience:g} times the steps to memorize")
 
     def _answer(self, run: RunRecord) -> Answer:
-        trained, grokked = run.evaluation.memorized.sustained, run.evaluation.held_out[self.split].sustained
-        dip = behaviour_of(run, self.split).dip_step
-        if grokked is not None:
-            return "yes" if dip is not None and grokked.steps > dip else "no"
+        trained, reached = run.evaluation.memorized.sustained, run.evaluation.held_out[self.split].sustained
+        if reached is not None:
+            dip = behaviour_of(run, self.split).dip_step
+            late = outcome_of(run, self.split) == "grokked"
+            return "yes" if late and dip is not None and reached.steps > dip else "no"
         long_enough = trained is not None and run.evaluation.censored_at >= self.patience * trained.steps
         return "no" if long_enough or run.evaluation.diverged else "open"

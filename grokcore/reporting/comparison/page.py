@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bokeh.models import Range1d
 
 from grokcore.claims import ClaimResult
+from grokcore.claims.base import VERDICTS
 from grokcore.claims.result import ConfoundResult
 from grokcore.evaluation.records import Group
 from grokcore.reporting.comparison import headline, multiples
@@ -89,9 +91,9 @@ def render_comparison(
         sizes=size_table(study, tuned_by_run(facts)),
         confounds=confounds(study, known_confounds(claims)),
         only_some_have=only_some_have(study),
-        claims=[claim for claim in claims if claim.runs],
+        claims=[claim for claim in claims if claim.verdict != "not tested"],
         verdicts=_verdicts(claims),
-        silent_claims=[claim for claim in claims if not claim.runs],
+        silent_claims=[claim for claim in claims if claim.verdict == "not tested"],
         unvaried=_unvaried,
         number=number_text,
         p_text=p_text,
@@ -107,9 +109,9 @@ def render_comparison(
 
 
 def _verdicts(claims: Sequence[ClaimResult]) -> list[tuple[str, int]]:
-    """How many of the claims that there are runs for came to each verdict."""
-    verdicts = [claim.verdict for claim in claims if claim.runs]
-    return [(verdict, verdicts.count(verdict)) for verdict in ("reproduced", "refuted", "underpowered")]
+    """How many claims came to each verdict, those left out that none came to; a claim counts once for each scope."""
+    counts = Counter(claim.verdict for claim in claims)
+    return [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict] and verdict != "not tested"]
 
 
 def _unvaried(claim: ClaimResult) -> list[ConfoundResult]:

@@ -1,0 +1,36 @@
+"""Whether and when a run groks, in every predicate: sustained at the threshold, and late against the training set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from grokcore.evaluation.survival import Definition, Reached, follow_up, times_of
+
+if TYPE_CHECKING:
+    from grokcore.evaluation.records import RunRecord
+
+DELAY = 2.0
+"""Least T_split / T_train of a run that has grokked; one that reaches the threshold sooner has merely generalized."""
+
+Outcome = Literal["grokked", "generalized", "censored"]
+
+
+def outcome_of(run: RunRecord, split: str, definition: Definition = "sustained", delay: float = DELAY) -> Outcome:
+    """What became of a held-out split: reached late, reached along with the training set, or not reached."""
+    held_out = getattr(run.evaluation.held_out[split], definition)
+    if held_out is None:
+        return "censored"
+    trained = getattr(run.evaluation.memorized, definition)
+    late = trained is not None and held_out.steps >= delay * trained.steps
+    return "grokked" if late else "generalized"
+
+
+def grok_time(run: RunRecord, split: str, definition: Definition = "sustained") -> Reached:
+    """When a run grokked. One that merely generalized never will: it is censored where it ended, as diverged ones."""
+    (time,) = times_of([run], split, definition)
+    return time if outcome_of(run, split, definition) == "grokked" else Reached(follow_up(run), censored=True)
+
+
+def has_split(runs: Sequence[RunRecord], split: str) -> bool:
+    return all(split in run.evaluation.held_out for run in runs)
