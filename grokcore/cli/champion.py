@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 from grokcore.champions import Entry, History, Verdict, read_decision, rollback, rollback_target
@@ -16,7 +15,7 @@ from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.storage.layout import champion_store
-from grokcore.storage.local import clear_errors
+from grokcore.storage.local import clear_errors, local_path
 
 
 def show(options: argparse.Namespace) -> None:
@@ -90,7 +89,7 @@ def verdict(options: argparse.Namespace) -> None:
     text = decision_markdown(decision)
     print(text, end="")
     if options.summary is not None:
-        with clear_errors("write", options.summary), Path(options.summary).open("a", encoding="utf-8") as summary:
+        with clear_errors("write", options.summary), local_path(options.summary).open("a", encoding="utf-8") as summary:
             summary.write(text)
     sys.stdout.flush()
     if decision.verdict in unwanted:

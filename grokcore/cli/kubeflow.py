@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ from grokcore.cluster.kubeflow.subject import subject_of
 from grokcore.errors import InputError, StoppedError
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.spec.loading import document_of, looks_like_path, preset_names, source_text
-from grokcore.storage import clear_errors
+from grokcore.storage import clear_errors, local_path
 
 if TYPE_CHECKING:
     from grokcore.cluster.kubeflow.api import KubeflowApi
@@ -55,7 +54,7 @@ def compile_(options: argparse.Namespace) -> None:
     if options.out is None:
         sys.stdout.write(text)
         return
-    out = Path(options.out)
+    out = local_path(options.out)
     with clear_errors("write", out):
         out.write_text(text, "utf-8")
     say(f"{package.version} in {out}")
@@ -228,14 +227,14 @@ def _package(options: argparse.Namespace) -> PipelinePackage:
     """
     source = options.pipeline
     if looks_like_path(source):
-        package = read_package(Path(source).expanduser())
+        package = read_package(local_path(source))
     else:
         names, name = pipeline_names(), source.replace("-", "_")
         if name not in names:
             raise InputError(f"there is no pipeline {source!r}: {nearest(name, names)}there are {', '.join(names)}")
         package = read_package(compiled_pipeline(name))
     if options.images:
-        package = with_images(package, read_lock(Path(options.images)))
+        package = with_images(package, read_lock(local_path(options.images)))
         for image in without_digest(package):
             say(f"{options.images} does not have {image}: left as it is")
     return package

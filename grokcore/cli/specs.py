@@ -9,6 +9,7 @@ import sys
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_parent
+from grokcore.storage.scheme import check_scheme
 
 
 def spec_of(options: argparse.Namespace) -> ExperimentSpec:
@@ -23,6 +24,8 @@ def spec_of(options: argparse.Namespace) -> ExperimentSpec:
 
 def _fetched(source: str) -> str:
     """A spec's name or path as it is, or the text behind its URI."""
+    if not any(character.isspace() for character in source):  # else it is a spec itself
+        check_scheme(source)
     if re.match(r"[a-z][a-z0-9+.-]*://\S+$", source) is None:
         return source
     store, key = open_parent(source)

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from grokcore.documents import parse_json
 from grokcore.errors import InputError
 from grokcore.storage.regular import open_for_reading
+from grokcore.storage.scheme import check_scheme
 
 
 def local_path(uri: str | Path) -> Path:
@@ -28,13 +29,17 @@ def local_path(uri: str | Path) -> Path:
     text = str(uri)
     if not text:
         raise InputError("an empty URI names no place; give a path or file:///...")
-    if "://" not in text:
-        return Path(text).expanduser()
-    parts = urlsplit(text)
-    if parts.scheme == "s3":
+    check_scheme(text)
+    if text.startswith("s3://"):
         raise InputError(f"{text} is no place on this machine: give a path or file:///...")
-    if parts.scheme != "file":
-        raise InputError(f"{text}: {parts.scheme}:// is not supported; use a path, file:///... or s3://...")
+    if not text.startswith("file://"):
+        return Path(text).expanduser()
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # an open bracket in the host
+        raise InputError(f"{text} names no place; write file:///absolute/path") from None
+    if parts.query or parts.fragment:
+        raise InputError(f"{text}: write ? as %3F and # as %23 in a file:// URI, or give a path")
     if parts.netloc not in ("", "localhost"):
         raise InputError(f"{text}: file:// names the host {parts.netloc!r}; write file:///absolute/path")
     return Path(unquote(parts.path))
