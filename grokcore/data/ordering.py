@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, time
-from decimal import Context, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def _written(key: Key) -> str:
     value = key[1]
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time.min else value.isoformat()
-    exact = value.normalize(Context(prec=max(1, len(value.as_tuple().digits))))
+    exact = value.normalize(Context(prec=max(1, len(value.as_tuple().digits)), Emin=MIN_EMIN, Emax=MAX_EMAX))
     if exact == 0:
         return "0"
     return f"{exact:f}" if abs(exact.adjusted()) < _LONGEST else str(exact)

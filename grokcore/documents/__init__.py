@@ -4,8 +4,19 @@ YAML has the scalars of its version 1.2 (core schema), so that 010 is ten and `o
 and a text that no encoding has, is an error in both formats.
 """
 
+from grokcore.documents.duplicates import DuplicateKeyError
 from grokcore.documents.json_text import decode_json, parse_json
 from grokcore.documents.plain import PlainText, core_value, core_values
-from grokcore.documents.yaml_text import parse_plain_yaml, parse_yaml
+from grokcore.documents.yaml_text import parse_generated_yaml, parse_plain_yaml, parse_yaml
 
-__all__ = ["PlainText", "core_value", "core_values", "decode_json", "parse_json", "parse_plain_yaml", "parse_yaml"]
+__all__ = [
+    "DuplicateKeyError",
+    "PlainText",
+    "core_value",
+    "core_values",
+    "decode_json",
+    "parse_generated_yaml",
+    "parse_json",
+    "parse_plain_yaml",
+    "parse_yaml",
+]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from grokcore.errors import InputError
 
-class DuplicateKeyError(ValueError):
+
+class DuplicateKeyError(InputError):
     """A mapping has a key twice, so that one of the two settings would be dropped without a word."""
 
-    def __init__(self, key: Hashable, first: int | None = None, second: int | None = None) -> None:
+    @classmethod
+    def of(cls, key: Hashable, first: int | None = None, second: int | None = None) -> DuplicateKeyError:
         """
         Args:
             first: number of the line that has the key first, from 1 on; None where it is not known.
@@ -17,4 +20,4 @@ class DuplicateKeyError(ValueError):
         text = str(key)
         shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
         lines = "" if first is None else f", in line {first}" + (f" and in line {second}" if second != first else "")
-        super().__init__(f"{shown} is given twice{lines}: keep one of them")
+        return cls(f"{shown} is given twice{lines}: keep one of them")

@@ -24,7 +24,7 @@ def parse_json(content: str | bytes, place: str | Path) -> Any:
     try:
         return decode_json(content)
     except DuplicateKeyError as error:
-        raise InputError(f"{place}: {error}") from None
+        raise DuplicateKeyError(f"{place}: {error}") from None
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]
         raise InputError(
@@ -32,8 +32,11 @@ def parse_json(content: str | bytes, place: str | Path) -> Any:
         ) from None
 
 
-def decode_json(content: str | bytes) -> Any:
+def decode_json(content: str | bytes, *, constants: bool = True) -> Any:
     """The value of a JSON text.
+
+    Args:
+        constants: whether Infinity and NaN pass, which Python writes and JSON does not have.
 
     Raises:
         DuplicateKeyError: an object has a key twice.
@@ -42,17 +45,21 @@ def decode_json(content: str | bytes) -> Any:
     """
     text = content if isinstance(content, str) else content.decode("utf-8-sig")
     try:
-        value = json.loads(text, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=None if constants else _refused)
     except DuplicateKeyError as error:
         raise _located(text) or error from None
     return _checked(value) if _ESCAPED_SURROGATE.search(text) else value
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
+        raise DuplicateKeyError.of(next(key for key in keys if keys.count(key) > 1))
     return found
 
 
@@ -70,7 +77,7 @@ def _located(text: str) -> DuplicateKeyError | None:
             case '"' if token[1] is not None and objects:
                 key = json.loads(token[0][: -len(token[1])])
                 if key in objects[-1]:
-                    return DuplicateKeyError(key, objects[-1][key], line)
+                    return DuplicateKeyError.of(key, objects[-1][key], line)
                 objects[-1][key] = line
                 line += token[1].count("\n")
     return None

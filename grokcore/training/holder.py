@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from grokcore.documents import decode_json
 from grokcore.errors import AbsentError, InputError
 from grokcore.storage import Store
 from grokcore.storage.regular import open_for_reading
@@ -42,6 +43,6 @@ def _is_leased(run: Store) -> bool:
     if last is None or time.time() - last.modified > 2 * LEASE_SECONDS:
         return False
     try:
-        return not LeaseRecord.model_validate_json(run.read(last.key)).released
+        return not LeaseRecord.model_validate(decode_json(run.read(last.key))).released
     except (AbsentError, ValueError):
         return False

@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from grokcore.documents import decode_json
 from grokcore.errors import AbsentError, GrokcoreError, TransientError
 from grokcore.storage import Store
 from grokcore.training.fence import FencedStore
@@ -197,6 +198,6 @@ def _encode(record: LeaseRecord) -> bytes:
 def _decode(content: bytes) -> LeaseRecord:
     """The record in a lease's file; one that is damaged may be anybody's, who may be alive."""
     try:
-        return LeaseRecord.model_validate_json(content)
-    except ValidationError:
+        return LeaseRecord.model_validate(decode_json(content))
+    except (ValueError, RecursionError):
         return LeaseRecord(owner="", holder="another process", seconds=LEASE_SECONDS)

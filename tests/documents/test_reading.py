@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokcore.documents import PlainText, core_values, parse_json, parse_plain_yaml, parse_yaml
+from grokcore.documents import (
+    DuplicateKeyError,
+    PlainText,
+    core_values,
+    parse_generated_yaml,
+    parse_json,
+    parse_plain_yaml,
+    parse_yaml,
+)
 from grokcore.errors import InputError
 
 
@@ -43,7 +51,8 @@ def test_scalars_are_those_of_yaml_1_2(text: str, value: Any) -> None:
         assert (plain, type(plain)) == (text, PlainText)
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text("ab: -0é😀")
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text("ab: -0é😀")
 
 
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner), max_leaves=6))
@@ -98,3 +107,9 @@ def test_tags_hold_what_they_say_and_construct_no_objects() -> None:
     for text in ("!!bool yes", "!!int x", "!!float ~", "!!null 1", "!!python/object/apply:os.getcwd []", "!plain 3"):
         with pytest.raises(InputError, match="not valid YAML"):
             parse_yaml(text, "it")
+
+
+def test_files_of_programs_keep_version_1_1_and_have_no_key_twice() -> None:
+    assert parse_generated_yaml("a: on\n---\nb: 010\n", "it") == [{"a": True}, {"b": 8}]
+    with pytest.raises(DuplicateKeyError, match="it: 'a' is given twice, in line 1 and in line 3"):
+        parse_generated_yaml("a: 1\nb: 2\na: 3\n", "it")

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from grokcore.cluster.kubeflow.package import Input, PipelinePackage, nearest
+from grokcore.documents import DuplicateKeyError, decode_json
 from grokcore.errors import InputError
 
 
@@ -118,6 +119,8 @@ def _entered(field: Input, text: str) -> Any:
         large = isinstance(value, float | int) and not abs(value) <= LARGEST
         if blank or (large and (field.type == "NUMBER_INTEGER" or math.isinf(value))):
             raise ValueError  # the form takes blanks for 0, and what no double holds for something else
+    except DuplicateKeyError as error:
+        raise InputError(f"{field.name}={_briefly(text)}: {error}") from None
     except ValueError:
         raise InputError(f"{field.name}={_briefly(text)}: must be {_EXPECTED[field.type]}") from None
     return value
@@ -158,13 +161,9 @@ def _json(text: str, opening: str) -> Any:
     if not text.strip().startswith(opening):
         raise ValueError(text)
     try:
-        return json.loads(text, parse_constant=_refused)
+        return decode_json(text, constants=False)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _briefly(text: str) -> str:

@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import grokcore
+from grokcore.documents import DuplicateKeyError, parse_generated_yaml
 from grokcore.errors import InputError
 
 TYPES = ("STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT")
 """Kubeflow's types of parameters."""
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The one in C, where PyYAML was built with it, reads a package ten times as fast."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +92,14 @@ def parse_package(text: str, origin: str) -> PipelinePackage:
         InputError: it is no compiled pipeline.
     """
     try:
-        spec, *more = yaml.load_all(text, _Loader)
+        spec, *more = parse_generated_yaml(text, origin)
         name = spec["pipelineInfo"]["name"]
         package = PipelinePackage(text, name, _description(text), spec, more[0] if more else None)
         unknown = {entry.type for entry in package.inputs.values()} - set(TYPES)
         dag = spec["root"]["dag"]
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError):
+    except DuplicateKeyError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise InputError(f"{origin} is no compiled pipeline: write one with grokcore pipeline compile") from None
     if unknown or len(more) > 1 or not dag:
         raise InputError(f"{origin} is of a kind that this grokcore does not know: recompile it with kfp 2.17")

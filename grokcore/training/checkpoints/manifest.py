@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from grokcore.documents import decode_json
 from grokcore.errors import InputError
 from grokcore.storage import Store, StoredFile
 
@@ -71,11 +72,13 @@ def read_checkpoint_manifest(store: Store, step: int) -> CheckpointManifest:
         DamagedError: it is not the manifest that was written for this step.
     """
     try:
-        manifest = CheckpointManifest.model_validate_json(store.read(manifest_key(step)))
+        manifest = CheckpointManifest.model_validate(decode_json(store.read(manifest_key(step))))
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"])) or "JSON"
         raise DamagedError(f"its manifest is damaged: {field}: {problem['msg']}") from None
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"its manifest is damaged: {error or 'it is nested too deeply'}") from None
     if manifest.step != step or set(manifest.files) != set(FILES):
         raise DamagedError(f"its manifest is damaged: it does not describe step {step}")
     return manifest
