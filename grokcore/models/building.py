@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from grokcore.errors import InputError
-from grokcore.models.architecture import ATTENTION, TransformersModel
+from grokcore.models.architecture import TransformersModel
 from grokcore.models.composition import Composition
+from grokcore.models.configuration import NO_DEFAULTS, checked_fields, transformers_config
 from grokcore.models.fast import FAST_ARCHITECTURES, FastModel
 from grokcore.models.files import COMPOSED, CONFIG, load_weights, one_line
 from grokcore.models.hugging_face import HuggingFaceModel
@@ -22,10 +23,6 @@ from grokcore.models.sequence_model import SequenceModel
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.model import ModelSpec
 from grokcore.storage import read_json
-
-_NO_DEFAULTS = {"use_cache": False, "bos_token_id": None, "pad_token_id": None}
-"""Defaults of transformers name tokens of other vocabularies. A padding token would be left untrained in LLaMA's
-embedding, and looked for on the device in every forward pass of GPT-2."""
 
 
 def build_model(
@@ -56,7 +53,7 @@ def build_model(
         if layout is None:
             model = new_model({**configuration, "model_type": spec.architecture}, spec.init)
         else:
-            network = _construct(layout, configuration | _NO_DEFAULTS)
+            network = _construct(layout, configuration | NO_DEFAULTS)
             if spec.init == "original":
                 layout.initialise_original(network)
             if spec.implementation == "transformers":
@@ -82,24 +79,35 @@ def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
     composed = kind == COMPOSED
     if composed:
         kind = document.get("architecture")
-    if kind not in ARCHITECTURES:
-        raise InputError(f"{config_file}: model_type is {kind!r}; allowed are {', '.join(ARCHITECTURES)}")
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
+        raise InputError(f"{config_file}: model_type is {str(kind)[:64]!r}; allowed are {', '.join(ARCHITECTURES)}")
     layout = ARCHITECTURES[kind].transformers
     if (layout is None or composed) and implementation != "fast":
         what = f"a composed {kind}" if composed else f"a model of {kind}"
         raise InputError(f"{directory} holds {what}, which transformers does not know: load it as fast")
     weights = load_weights(directory)
     try:
+        fields = checked_fields(document, kind, ARCHITECTURES[kind], len(weights))
         with _isolated_random_numbers(seed=0):
-            if layout is None:
-                return loaded_model(document, weights)
-            if composed:
-                return _composed(layout, {**_with_infinities(document), "model_type": kind}, weights)
-            network = _construct(layout, _with_infinities(document))
-            _assign(network, weights)
-            return IMPLEMENTATIONS[implementation](network)
+            # First without memory: sizes that the weights do not have are found out before any is taken.
+            for device in ("meta", "cpu"):
+                model = _loaded(fields, composed, weights, implementation, device)
+        return model
     except Exception as error:  # whatever transformers makes of a wrong configuration
         raise InputError(f"{directory} holds no whole {kind} model ({one_line(error)}): save it again") from None
+
+
+def _loaded(
+    fields: dict[str, Any], composed: bool, weights: dict[str, torch.Tensor], implementation: str, device: str
+) -> SequenceModel:
+    layout = ARCHITECTURES[fields["model_type"]].transformers
+    if layout is None:
+        return loaded_model(fields, weights, device)
+    if composed:
+        return _composed(layout, fields, weights, device)
+    network = _construct(layout, fields, device)
+    _assign(network, weights)
+    return IMPLEMENTATIONS[implementation](network) if device == "cpu" else network
 
 
 def _fast(network: Any, *, drawn: bool = False) -> FastModel:
@@ -109,10 +117,13 @@ def _fast(network: Any, *, drawn: bool = False) -> FastModel:
     return model
 
 
-def _composed(layout: TransformersModel[Any], document: dict[str, Any], weights: dict[str, torch.Tensor]) -> FastModel:
+def _composed(
+    layout: TransformersModel[Any], fields: dict[str, Any], weights: dict[str, torch.Tensor], device: str
+) -> FastModel:
     """A model that transformers does not have, of blocks that it has."""
-    config = _configuration(layout, document)
-    model = FastModel(FAST_ARCHITECTURES[config.model_type], config)
+    config = transformers_config(layout, fields)
+    with torch.device(device):
+        model = FastModel(FAST_ARCHITECTURES[config.model_type], config)
     model.load_transformers(weights)
     return model
 
@@ -130,29 +141,12 @@ IMPLEMENTATIONS: dict[str, Callable[[Any], SequenceModel]] = {"fast": _fast, "tr
 """By the spec's `implementation`: from a network of transformers to a model."""
 
 
-def _construct(layout: TransformersModel[Any], configuration: dict[str, Any]) -> Any:
+def _construct(layout: TransformersModel[Any], configuration: dict[str, Any], device: str = "cpu") -> Any:
     import transformers
 
     model_class = getattr(transformers, layout.model_class)
-    with layout.construction(), torch.device("cpu"):
-        return model_class(_configuration(layout, configuration))
-
-
-def _configuration(layout: TransformersModel[Any], fields: dict[str, Any]) -> Any:
-    import transformers
-
-    config = getattr(transformers, layout.config_class).from_dict(fields, attn_implementation=ATTENTION)
-    config.architectures = [layout.model_class]
-    return config
-
-
-def _with_infinities(value: Any) -> Any:
-    """What config.json holds, with numbers in place of the objects that transformers writes for infinite ones."""
-    if isinstance(value, dict):
-        if value.keys() == {"__float__"}:
-            return float(value["__float__"])
-        return {name: _with_infinities(item) for name, item in value.items()}
-    return [_with_infinities(item) for item in value] if isinstance(value, list) else value
+    with layout.construction(), torch.device(device):
+        return model_class(transformers_config(layout, configuration))
 
 
 def _assign(network: Any, weights: dict[str, torch.Tensor]) -> None:

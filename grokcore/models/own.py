@@ -46,20 +46,20 @@ def new_model(fields: dict[str, Any], init: str) -> FastModel:
     return model
 
 
-def loaded_model(fields: dict[str, Any], weights: dict[str, Tensor]) -> FastModel:
+def loaded_model(fields: dict[str, Any], weights: dict[str, Tensor], device: str = "cpu") -> FastModel:
     """A model from the content of its files.
 
     Raises:
         AttributeError: a field is missing.
         ValueError: a weight is missing, unknown, or has another shape.
     """
-    model = _empty({name: value for name, value in fields.items() if name != "format"})
+    model = _empty(fields, device)
     model.load_transformers(weights)
     return model
 
 
-def _empty(fields: dict[str, Any]) -> FastModel:
+def _empty(fields: dict[str, Any], device: str = "cpu") -> FastModel:
     """Its constructors' random numbers are none of the model's: they are drawn beside the generator in use."""
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    with torch.random.fork_rng(devices=[]), torch.device(device):
         config = OwnConfig(**fields)
         return FastModel(FAST_ARCHITECTURES[config.model_type], config)
