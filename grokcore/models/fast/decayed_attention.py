@@ -10,6 +10,8 @@ Every exponent is at most 0, so that nothing overflows, however fast a gate forg
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,9 @@ from grokcore.models.fast.flash_linear_attention import has_library, library_att
 from grokcore.models.fast.layout import Chosen, Layout
 from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences, running_sum
 
+LONG = 32
+"""Tokens beyond which decays are summed in fp64. In fp32 the sum over the tokens between two others is a difference of
+sums from the beginning, so that strong gates early on cost it digits: at 1,000 tokens up to 1e-3 of a weight."""
 BLOCK = 16
 """Keys from which decays of channels are taken in blocks, so that no tensor has tokens x tokens x channels numbers."""
 
@@ -56,31 +61,59 @@ def attend_decaying(
         return library_attend_decaying(query, key, value, log_decay, heads, layout, groups=groups, itself=itself)
     query, key, value, log_decay = in_full(query, key, value, log_decay)
     log_decay = log_decay.clamp_min(FORGOTTEN)
-    decay = running_sum(log_decay, layout)
-    query_decay = decay if itself else decay - log_decay
+    query_decays, decays = _summed(log_decay, layout, itself=itself)
     if chosen is not None:
-        query_decay = chosen.of(query_decay)
-    given = [key, decay, value]
-    widths, by_channel = [part.shape[1] for part in given], decay.shape[1] != heads
+        query_decays = [chosen.of(part) for part in query_decays]
+    given = [key, *decays, value]
+    widths, by_channel = [part.shape[1] for part in given], log_decay.shape[1] != heads
 
     def mix(asked_bqc: Tensor, given_btc: Tensor, invisible_bqt: Tensor) -> Tensor:
-        q, b_q = asked_bqc.split(widths[:2], dim=2)
-        k, b_k, v = given_btc.split(widths, dim=2)
+        q, *parts_q = asked_bqc.split(widths[:-1], dim=2)
+        k, *parts_k, v = given_btc.split(widths, dim=2)
         hidden = (invisible_bqt if itself else _not_before(invisible_bqt))[:, None]
         q, k = (by_heads(x, groups or heads) for x in (q, k))
-        b_q, b_k = (by_heads(b, heads) for b in (b_q, b_k))
+        b_q, b_k = ([by_heads(part, heads) for part in parts] for parts in (parts_q, parts_k))
         if by_channel:
             weigh = _weights_at_once if chosen is not None else _weights_in_blocks
             weights_bhqt = weigh(q, b_q, k, b_k, hidden)
         else:
-            passed = (b_q - b_k.transpose(2, 3)).masked_fill(hidden, -torch.inf).exp()
+            passed = _passed(b_q, [part.transpose(2, 3) for part in b_k]).masked_fill(hidden, -torch.inf).exp()
             scores = q @ k.transpose(2, 3)
             if groups is not None:
                 scores = scores.repeat_interleave(heads // groups, dim=1)
             weights_bhqt = scores * passed
         return joined(weights_bhqt @ by_heads(v, heads))
 
-    return over_sequences(mix, torch.cat((query, query_decay), dim=1), torch.cat(given, dim=1), layout, chosen)
+    return over_sequences(mix, torch.cat((query, *query_decays), dim=1), torch.cat(given, dim=1), layout, chosen)
+
+
+Parts = Sequence[Tensor]
+"""A sum of decays as one number, or as two of the same precision that add up to it: the rounded one and the rest."""
+
+
+def _summed(log_decay: Tensor, layout: Layout, *, itself: bool) -> tuple[Parts, Parts]:
+    """b of every token as a query, without its own decay unless `itself`, and as a key; (N, C) each part."""
+    long = layout.prefix_tokens + layout.tokens > LONG
+    each = log_decay.double() if long else log_decay
+    of_keys = running_sum(each, layout)
+    of_queries = of_keys if itself else of_keys - each
+    if each.dtype == log_decay.dtype:
+        return [of_queries], [of_keys]
+    key_parts = _in_two(of_keys, log_decay.dtype)
+    return key_parts if itself else _in_two(of_queries, log_decay.dtype), key_parts
+
+
+def _in_two(exact: Tensor, dtype: torch.dtype) -> Parts:
+    rounded = exact.to(dtype)
+    return [rounded, (exact - rounded).detach().to(dtype)]
+
+
+def _passed(b_t: Parts, b_i: Parts) -> Tensor:
+    """b_t - b_i. Of rounded sums it is as exact as their rests, which are of the order of their rounding, make it."""
+    difference = b_t[0] - b_i[0]
+    for later, earlier in zip(b_t[1:], b_i[1:], strict=True):
+        difference = difference + (later - earlier)
+    return difference
 
 
 def _not_before(invisible_bqt: Tensor) -> Tensor:
@@ -89,13 +122,14 @@ def _not_before(invisible_bqt: Tensor) -> Tensor:
     return invisible_bqt | following
 
 
-def _weights_at_once(q: Tensor, b_q: Tensor, k: Tensor, b_k: Tensor, hidden: Tensor) -> Tensor:
+def _weights_at_once(q: Tensor, b_q: Parts, k: Tensor, b_k: Parts, hidden: Tensor) -> Tensor:
     """sum_c q_tc k_ic exp(b_tc - b_ic), (B, H, Q, T), 0 where hidden (1 or B, 1, Q, T); q and b_q are (B, H, Q, C)."""
-    passed_bhqtc = (b_q[:, :, :, None] - b_k[:, :, None]).masked_fill(hidden[..., None], -torch.inf).exp()
+    passed = _passed([part[:, :, :, None] for part in b_q], [part[:, :, None] for part in b_k])
+    passed_bhqtc = passed.masked_fill(hidden[..., None], -torch.inf).exp()
     return (q[:, :, :, None] * k[:, :, None] * passed_bhqtc).sum(-1)
 
 
-def _weights_in_blocks(q: Tensor, b_q: Tensor, k: Tensor, b_k: Tensor, hidden: Tensor) -> Tensor:
+def _weights_in_blocks(q: Tensor, b_q: Parts, k: Tensor, b_k: Parts, hidden: Tensor) -> Tensor:
     """The same of the last Q tokens, in a row.
 
     Queries after a block of keys take the decay in two: from the key to the block's end, from there to the query.
@@ -107,15 +141,15 @@ def _weights_in_blocks(q: Tensor, b_q: Tensor, k: Tensor, b_k: Tensor, hidden: T
     for begin in range(0, tokens, BLOCK):
         end = min(begin + BLOCK, tokens)
         near, far = max(begin - first, 0), max(end - first, 0)
-        keys, decays, unseen = k[:, :, begin:end], b_k[:, :, begin:end], hidden[..., begin:end]
+        keys, decays, unseen = k[:, :, begin:end], [part[:, :, begin:end] for part in b_k], hidden[..., begin:end]
         parts = [q.new_zeros(*q.shape[:2], near, end - begin)]
         if far > near:
             here = (slice(None), slice(None), slice(near, far))
-            parts.append(_weights_at_once(q[here], b_q[here], keys, decays, unseen[:, :, near:far]))
+            parts.append(_weights_at_once(q[here], [part[here] for part in b_q], keys, decays, unseen[:, :, near:far]))
         if queries > far:
-            last = decays[:, :, -1:]
-            later = q[:, :, far:] * (b_q[:, :, far:] - last).clamp_max(0).exp()
-            kept = keys * (last - decays).exp()
+            last = [part[:, :, -1:] for part in decays]
+            later = q[:, :, far:] * _passed([part[:, :, far:] for part in b_q], last).clamp_max(0).exp()
+            kept = keys * _passed(last, decays).exp()
             parts.append((later @ kept.transpose(2, 3)).masked_fill(unseen[:, :, far:], 0))
         columns.append(torch.cat(parts, dim=2))
     return torch.cat(columns, dim=3)
