@@ -33,6 +33,13 @@ def table() -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (_HEADER, ("---",) * len(_HEADER), *rows))
 
 
+def deviations() -> str:
+    """Where architectures depart from their papers, as a list in Markdown that is folded up."""
+    lines = [f"- `{entry.architecture}`: {' '.join(entry.deviations)}\n" for entry in catalogue() if entry.deviations]
+    summary = "Deviations from the papers and their authors' code"
+    return f"\n<details><summary>{summary}</summary>\n\n{''.join(lines)}\n</details>\n"
+
+
 def _row(entry: Entry) -> tuple[str, ...]:
     kind, _, number = entry.source.partition(" ")
     paper = f"[{number}](https://arxiv.org/abs/{number})" if kind == "arXiv" else entry.source
@@ -56,7 +63,7 @@ def with_table(readme: str) -> str:
     if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
         raise LookupError(f"README.md needs the lines {BEGIN.strip()} and {END.strip()} once, in this order")
     before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}{table()}{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}{table()}{deviations()}{END}{rest.split(END)[1]}"
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import textwrap
 
 from grokcore.errors import InputError
 from grokcore.models.catalogue import Entry, catalogue
@@ -28,6 +29,11 @@ def models(options: argparse.Namespace) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\ndeviations from papers and their authors' code")
+    for entry in entries:
+        for number, deviation in enumerate(entry.deviations):
+            label = "" if number else entry.architecture
+            print(textwrap.fill(f"{label:<18}{deviation}", 100, subsequent_indent=" " * 18, break_on_hyphens=False))
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:

@@ -84,6 +84,8 @@ class Architecture(Generic[S]):
     position_parameters: Callable[[S, int], int] = lambda spec, positions: 0
     """(spec, positions) -> parameters of learned position embeddings."""
     minimum_layers: int = 1
+    deviations: tuple[str, ...] = ()
+    """Where it departs from its paper or from its authors' code, a sentence each."""
 
     @property
     def weights(self) -> TransformersModel[S] | OwnModel[S]:

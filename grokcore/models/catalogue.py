@@ -31,6 +31,8 @@ class Entry:
     """The paper."""
     transformers_class: str | None
     """The class of transformers that its files load into, and that `implementation: transformers` trains."""
+    deviations: tuple[str, ...]
+    """Where it departs from its paper or from its authors' code."""
 
 
 def catalogue(fields: dict[str, Any] | None = None) -> Iterator[Entry]:
@@ -57,4 +59,5 @@ def catalogue(fields: dict[str, Any] | None = None) -> Iterator[Entry]:
             state_per_token=architecture.state_grows,
             source=architecture.source,
             transformers_class=None if layout is None else layout.model_class,
+            deviations=architecture.deviations,
         )

@@ -1,4 +1,7 @@
-"""DeltaNet (arXiv 2406.06484): linear attention whose tokens replace what their key has stored, by the delta rule."""
+"""DeltaNet (arXiv 2406.06484): linear attention whose tokens replace what their key has stored, by the delta rule.
+
+`ARCHITECTURE.deviations` says where it departs from the paper and from its authors' code.
+"""
 
 from __future__ import annotations
 
@@ -48,28 +51,34 @@ def config(spec: DeltaNet, layers: int, positions: int) -> dict[str, Any]:
         "mlp_width": mlp_width(spec),
         "conv_kernel": spec.conv_kernel,
         "max_position_embeddings": positions,
-        "norm_epsilon": 1e-5,
+        "norm_epsilon": 1e-6,
     }
 
 
 def initialise(model: Any, init: str) -> None:
     """`original`: the authors' first public code, which draws the mixer's projections by Xavier's rule with gain
-    2^-2.5 and leaves the convolutions to torch. `published`: flash-linear-attention's today, all from a normal of
-    standard deviation .02."""
+    2^-2.5 and leaves the convolutions to torch. `published`: flash-linear-attention's today, from a normal of standard
+    deviation .02, all but the convolutions, which torch draws here too."""
     from torch import nn
 
     draw_normal(model)
+    width, taps = model.config.hidden_size, model.config.conv_kernel
     if init == "original":
-        width, taps = model.config.hidden_size, model.config.conv_kernel
         draw_xavier(model, "token_mixer", {"query_key_value": (width, width, width)}, gain=2**-2.5)
-        for block in model.blocks:
-            nn.init.uniform_(block.token_mixer.convolution, -(taps**-0.5), taps**-0.5)
+    for block in model.blocks:
+        nn.init.uniform_(block.token_mixer.convolution, -(taps**-0.5), taps**-0.5)
 
 
 ARCHITECTURE = Architecture[DeltaNet](
     title="DeltaNet",
     mixing="linear attention by the delta rule, short convolution",
     source="arXiv 2406.06484",
+    deviations=(
+        "Queries are not divided by the root of their size, as in the paper; in flash-linear-attention they are.",
+        "Each head's norm cancels such a factor but for its epsilon, 1e-6 as in flash-linear-attention.",
+        "init=published leaves convolutions to torch, as the authors' first code; flash-linear-attention has std .02.",
+        "With that, a head would begin with a variance of 1e-7, below the epsilon of its norm.",
+    ),
     block_parameters=block_parameters,
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: spec.width,

@@ -1,4 +1,7 @@
-"""GLA, gated linear attention (arXiv 2312.06635): each channel of the keys decays at a rate that the token sets."""
+"""GLA, gated linear attention (arXiv 2312.06635): each channel of the keys decays at a rate that the token sets.
+
+`ARCHITECTURE.deviations` says where it departs from the paper and from its authors' code.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def config(spec: GLA, layers: int, positions: int) -> dict[str, Any]:
         "gate_rank": spec.gate_rank,
         "gate_temperature": 16.0,
         "max_position_embeddings": positions,
-        "norm_epsilon": 1e-5,
+        "norm_epsilon": 1e-6,
     }
 
 
@@ -66,6 +69,11 @@ ARCHITECTURE = Architecture[GLA](
     title="GLA",
     mixing="linear attention, decay per channel set by the token",
     source="arXiv 2312.06635",
+    deviations=(
+        "RMSNorm of blocks and of each head, with epsilon 1e-6, as in flash-linear-attention; the paper has LayerNorm.",
+        "The output's gate has no bias, as in its code; the paper's has one.",
+        "Queries are divided by the root of their size, as in its code; the paper's equations do not.",
+    ),
     block_parameters=block_parameters,
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: spec.width,

@@ -1,6 +1,8 @@
 """Linear attention (arXiv 2006.16236): GPT-2 whose attention weighs by elu(q) + 1 and elu(k) + 1 instead of a softmax.
 
 All else is GPT-2's, its initial weights too, number for number: the mixer is the one thing that differs.
+
+`ARCHITECTURE.deviations` says where it departs from the paper and from its authors' code.
 """
 
 from __future__ import annotations
@@ -63,6 +65,10 @@ ARCHITECTURE = Architecture[LinearAttention](
     title="Linear attention",
     mixing="attention by elu + 1, learned positions",
     source="arXiv 2006.16236",
+    deviations=(
+        "The rest of the block is GPT-2's, learned positions and initial weights included.",
+        "1e-6 is added to the sum of the weights, as in its code; the paper adds nothing.",
+    ),
     block_parameters=lambda spec: gpt2.block_parameters(as_gpt2(spec)),
     mlp_parameters=lambda spec: gpt2.mlp_parameters(as_gpt2(spec)),
     outer_parameters=lambda spec: 2 * spec.width,

@@ -106,6 +106,9 @@ ARCHITECTURE = Architecture[Mamba](
     title="Mamba",
     mixing="selective state space, per channel",
     source="arXiv 2312.00752",
+    deviations=(
+        "init=published are the weights of transformers, which differ from its code's: init=original has those.",
+    ),
     state=lambda spec: spec.expand * spec.width * (spec.state_size + spec.conv_kernel - 1),
     block_parameters=block_parameters,
     outer_parameters=lambda spec: spec.width,

@@ -1,4 +1,7 @@
-"""Mamba-2 (arXiv 2405.21060): a state space model whose heads decay as a whole, at rates that the token sets."""
+"""Mamba-2 (arXiv 2405.21060): a state space model whose heads decay as a whole, at rates that the token sets.
+
+`ARCHITECTURE.deviations` says where it departs from the paper and from its authors' code.
+"""
 
 from __future__ import annotations
 
@@ -86,6 +89,11 @@ ARCHITECTURE = Architecture[Mamba2](
     title="Mamba-2",
     mixing="selective state space, decay per head set by the token",
     source="arXiv 2405.21060",
+    deviations=(
+        "The number of heads is given, not their size (64 in its code): a head has expand x width / heads channels.",
+        "All heads share B and C (one group), and no limits bound the step size, as its code has by default.",
+        "init=published are the weights of transformers, which differ from its code's: init=original has those.",
+    ),
     block_parameters=block_parameters,
     mlp_parameters=lambda spec: 0,
     outer_parameters=lambda spec: spec.width,

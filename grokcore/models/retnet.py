@@ -1,4 +1,9 @@
-"""RetNet (arXiv 2307.08621): retention, which is linear attention that decays with distance at a rate for each head."""
+"""RetNet (arXiv 2307.08621): retention, which is linear attention that decays with distance at a rate for each head.
+
+That of the paper and of the first public code (microsoft/torchscale): LayerNorm, an MLP with GELU. Rotary frequencies
+are 10000^-x with x evenly spaced from 0 to 1 inclusive, and all norms have an epsilon of 1e-6, as in that code.
+`ARCHITECTURE.deviations` says where it departs from either.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +50,9 @@ def config(spec: RetNet, layers: int, positions: int) -> dict[str, Any]:
         "mlp_width": mlp_width(spec),
         "max_position_embeddings": positions,
         "rotary_base": 10000.0,
-        "norm_epsilon": 1e-5,
+        "rotary_to_base": True,
+        "hidden_act": "gelu",
+        "norm_epsilon": 1e-6,
     }
 
 
@@ -72,6 +79,13 @@ ARCHITECTURE = Architecture[RetNet](
     title="RetNet",
     mixing="retention: linear attention, fixed decay per head, rotary positions",
     source="arXiv 2307.08621",
+    deviations=(
+        "LayerNorm and an MLP with GELU, as in the paper and its first code; later code has RMSNorm and a GLU.",
+        "Score normalization (section 2.3) divides by the root of the size alone: each head's norm cancels the rest.",
+        "That norm cancels it but for its epsilon, 1e-6 as in its code since August 2023.",
+        "Channels c and c + size/2 of a head are rotated together, in its code neighbors: a renaming of channels.",
+        "init=published draws all weights with a standard deviation of .02, as flash-linear-attention does.",
+    ),
     block_parameters=block_parameters,
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: 2 * spec.width,

@@ -108,6 +108,11 @@ ARCHITECTURE = Architecture[RWKV](
     title="RWKV-4",
     mixing="average of values that decays with age, per channel",
     source="arXiv 2305.13048",
+    deviations=(
+        "init=published are the weights of transformers, which differ from its code's: init=original has those.",
+        "One learning rate for all parameters; its code has twice to three times the rate for decays and bonuses.",
+        "The norm behind the embeddings begins dominated by its epsilon, as in its code: embeddings begin within 1e-4.",
+    ),
     state=lambda spec: 4 * spec.width,  # numerator and denominator of the average, the last token of both mixers
     block_parameters=block_parameters,
     mlp_parameters=mlp_parameters,

@@ -2,6 +2,8 @@
 
 RWKV-7 (arXiv 2503.14456) is not here: its values take from those of the first block, so that the residual stream would
 no longer be all that one block hands to the next, which replacing the stream at a layer and running blocks again need.
+
+`ARCHITECTURE.deviations` says where it departs from the paper and from its authors' code.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ def config(spec: RWKV6, layers: int, positions: int) -> dict[str, Any]:
         "decay_rank": spec.decay_rank,
         "max_position_embeddings": positions,
         "norm_epsilon": 1e-5,
+        "head_norm_epsilon": 1e-5 * (spec.width // spec.heads),
     }
 
 
@@ -112,6 +115,11 @@ ARCHITECTURE = Architecture[RWKV6](
     title="RWKV-6",
     mixing="linear attention, decay per channel and shifts set by the token",
     source="arXiv 2404.05892",
+    deviations=(
+        "The epsilon of the norm of each head is 1e-5 x size of the head; its code has 64e-5 for heads of 64 channels.",
+        "One learning rate for all parameters; its code has twice to three times the rate for decays and bonuses.",
+        "The norm behind the embeddings begins dominated by its epsilon, as in its code: embeddings begin within 1e-4.",
+    ),
     block_parameters=block_parameters,
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: 4 * spec.width,  # a norm before the first block, and one after the last

@@ -15,7 +15,7 @@ from grokcore.spec.tasks.base import Task
 from grokcore.spec.training import STABLE_THRESHOLD, EvaluationSpec, TrainingSpec
 
 SEMANTICS_VERSION = 1
-"""Raised when the same spec and data would give another curve."""
+"""Raised when the same spec and data would give another curve, whatever the architecture."""
 EVALUATION_VERSION = 1
 """Raised when the same curves would give other phases or times. What differs for few runs, and can be told from a run's
 own files, is found there instead (`grokcore.evaluation.records`), so that all others keep their ids."""
@@ -79,7 +79,8 @@ class ExperimentSpec(Spec):
             raise ValueError("a run's id needs the engine that takes its steps: resolve the spec first")
         model, training = identity_of(self.model), identity_of(self.training)
         model["seed"], training["seed"] = self.init_seed, self.order_seed
-        parts = {"dataset": self.dataset_id, "model": model, "training": training, "semantics": SEMANTICS_VERSION}
+        semantics = SEMANTICS_VERSION + self.model.SEMANTICS - 1
+        parts = {"dataset": self.dataset_id, "model": model, "training": training, "semantics": semantics}
         if self.training.schedule == "phase":  # what is measured, and when, decides the learning rate
             # Which of these is given does not: no rate waits for a collapse. 0.95 keeps the ids of when it was fixed.
             given = self.evaluation.stable_threshold

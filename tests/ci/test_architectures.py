@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ci import architectures
-from ci.architectures import BEGIN, END, README, main, table, with_table
+from ci.architectures import BEGIN, END, README, deviations, main, table, with_table
 from grokcore.models import ARCHITECTURES
 
 
@@ -19,6 +19,11 @@ def test_every_architecture_has_a_row() -> None:
     assert [row.split("`")[1] for row in rows] == list(ARCHITECTURES)
 
 
+def test_deviations_are_listed_beside_the_table() -> None:
+    listed = [line.split("`")[1] for line in deviations().splitlines() if line.startswith("- ")]
+    assert listed == [name for name, architecture in ARCHITECTURES.items() if architecture.deviations]
+
+
 def test_what_has_drifted_is_said_and_written_anew(tmp_path, monkeypatch, capsys) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}| an old table |\n{END}after\n", "utf-8")
@@ -29,7 +34,7 @@ def test_what_has_drifted_is_said_and_written_anew(tmp_path, monkeypatch, capsys
     assert "has drifted" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["ci/compile"])
     assert main() == 0
-    assert readme.read_text("utf-8") == f"before\n{BEGIN}{table()}{END}after\n"
+    assert readme.read_text("utf-8") == f"before\n{BEGIN}{table()}{deviations()}{END}after\n"
     monkeypatch.setattr("sys.argv", ["ci/compile", "--check"])
     assert main() == 0
 

@@ -17,7 +17,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_every_architecture_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    header, *lines = shown(capsys).splitlines()
+    header, *lines = shown(capsys).split("\n\n")[0].splitlines()
 
     assert header.split()[0] == "model.architecture"
     assert [line.split()[0] for line in lines] == list(ARCHITECTURES)
@@ -25,6 +25,20 @@ def test_every_architecture_has_a_line(capsys: pytest.CaptureFixture[str]) -> No
     assert all(cell in gpt2 for cell in ("GPT-2", "softmax attention", "198,272", "256 a token", "GPT2LMHeadModel"))
     deltanet = next(line for line in lines if line.startswith("deltanet"))
     assert all(cell in deltanet for cell in ("arXiv 2406.06484", "grokcore alone"))
+
+
+def test_deviations_from_papers_and_code_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    told = " ".join(shown(capsys).split("\n\n")[1].split())
+    as_json = {entry["architecture"]: entry["deviations"] for entry in json.loads(shown(capsys, "--json"))}
+
+    for name in ("linear_attention", "retnet", "gla", "deltanet", "mamba2", "rwkv6"):
+        assert ARCHITECTURES[name].deviations
+        assert f" {name} " in told
+    for name, architecture in ARCHITECTURES.items():
+        assert as_json[name] == list(architecture.deviations)
+        for deviation in architecture.deviations:
+            assert deviation in told
+            assert deviation.endswith(".")
 
 
 def test_json_has_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:

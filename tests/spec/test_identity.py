@@ -90,6 +90,47 @@ def test_dataset_ids_of_presets_are_frozen(preset: str) -> None:
     assert load_spec(preset).dataset_id == DATASETS[preset]
 
 
+RUNS = {
+    "gpt2": "48da2175bf8e0288",
+    "llama": "2bb992235608974b",
+    "rwkv": "d99ded8a81e47ce6",
+    "mamba": "5aff7734a1efc381",
+    "linear_attention": "49f305e3772e5044",
+    "mamba2": "1f0acdcb7dd880b8",
+}
+FORMER_RUNS = {
+    "retnet": "6e6a04b9adca7864",
+    "gla": "9ce6e90e7f74b36f",
+    "deltanet": "aac7ff2305cefd2e",
+    "rwkv6": "a6b36c4cab4695b8",
+}
+"""Of architectures that have computed something else since."""
+
+
+@pytest.mark.parametrize("architecture", RUNS)
+def test_run_ids_of_architectures_are_frozen(architecture: str) -> None:
+    spec = changed(f"model.architecture={architecture}", "model.layers=2")
+    assert spec.run_id == RUNS[architecture]
+
+
+@pytest.mark.parametrize("architecture", FORMER_RUNS)
+def test_an_architecture_that_computes_something_else_has_other_run_ids(architecture: str) -> None:
+    spec = changed(f"model.architecture={architecture}", "model.layers=2")
+    assert spec.run_id != FORMER_RUNS[architecture]
+
+
+@pytest.mark.parametrize(
+    ("override", "run_id"),
+    [
+        ("model.sharing={kind: blocks, repeat: 2}", "89e9edce5c436d5a"),
+        ("model.memory.kind=slots", "12bb13799137e03e"),
+        ("model.recurrence={kind: fixed, loops: 2}", "33168ee61c43628d"),
+    ],
+)
+def test_run_ids_of_composed_models_are_frozen(override: str, run_id: str) -> None:
+    assert changed(override).run_id == run_id
+
+
 def test_complex_reasoning_by_pairs_has_the_id_that_it_had_before_rows() -> None:
     assert load_spec("complex-reasoning", ["task.stated=pairs"]).dataset_id == "2f1bf142300ef587"
     assert load_spec("complex-reasoning").dataset_id != "2f1bf142300ef587"

@@ -20,6 +20,11 @@ def gelu(x: Tensor) -> Tensor:
     return y
 
 
+def exact_gelu(x: Tensor) -> Tensor:
+    """x Phi(x), with the normal distribution Phi (arXiv 1606.08415), elementwise."""
+    return functional.gelu(x)
+
+
 def squared_relu(x: Tensor) -> Tensor:
     """relu(x)^2, elementwise (arXiv 2109.08668)."""
     kernels = kernels_for(x)

@@ -24,7 +24,7 @@ class GatedLinearAttention(nn.Module):
 
       S_t = Diag(alpha_t) S_(t-1) + k_t^T v_t,  o_t = q_t S_t,  alpha_t = sigmoid(W_2 W_1 x_t + b)^(1 / tau)
 
-    Queries are divided by the root of their size, heads normalised by their root mean square, and the output's gate has
+    Queries are divided by the root of their size, heads normalized by their root mean square, and the output's gate has
     no bias, as in the authors' code.
     """
 

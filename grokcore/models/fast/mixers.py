@@ -53,14 +53,14 @@ class SelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """W_out gelu(W_in x), with the tanh approximation of GELU (arXiv 1606.08415) that GPT-2 has."""
+    """W_out gelu(W_in x), by default with the tanh approximation of GELU (arXiv 1606.08415) that GPT-2 has."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, activation: Callable[[Tensor], Tensor] = gelu) -> None:
         super().__init__()
-        self.input, self.output = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.input, self.output, self.activation = nn.Linear(width, hidden), nn.Linear(hidden, width), activation
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.output(gelu(self.input(x)))
+        result: Tensor = self.output(self.activation(self.input(x)))
         return result
 
 

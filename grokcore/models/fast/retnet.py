@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from grokcore.models.fast.activations import exact_gelu, gelu
 from grokcore.models.fast.architecture import FastArchitecture
 from grokcore.models.fast.block import Block
 from grokcore.models.fast.conversion import OwnNames
@@ -18,19 +20,26 @@ from grokcore.models.fast.mixers import MLP
 from grokcore.models.fast.rotary import rotary
 from grokcore.models.fast.sequences import in_full
 
+ACTIVATIONS = {"gelu": exact_gelu, "gelu_new": gelu}
+"""GELU exactly and by its tanh approximation, under the names that transformers gives them."""
+
 
 class Retention(nn.Module):
     """W_O (swish(X W_G) * GroupNorm(heads)), with a decay for each head (arXiv 2307.08621, section 2.3, equation 8).
 
       Retention(X) = (Q K^T * D) V,  D_tm = gamma^(t - m) for m <= t,  Q = (X W_Q) * Theta, K = (X W_K) * conj(Theta)
 
-    The scores are divided by sqrt(d), as its code does; what it divides them by further (section 2.3, "Retention score
-    normalization") cancels in the norm of each head.
+    The scores are divided by sqrt(d), as its code does; what it divides a token's scores by further (section 2.3,
+    "Retention score normalization") cancels in the norm of each head, but for the norm's epsilon.
+
+    Args:
+        to_base: spacing of the rotary frequencies (`rotary`).
     """
 
-    def __init__(self, width: int, heads: int, rotary_base: float, epsilon: float) -> None:
+    def __init__(self, width: int, heads: int, rotary_base: float, epsilon: float, *, to_base: bool) -> None:
         super().__init__()
-        self.width, self.heads, self.rotary_base, self.epsilon = width, heads, rotary_base, epsilon
+        self.width, self.heads, self.epsilon = width, heads, epsilon
+        self.rotation = partial(rotary, size=width // heads, base=rotary_base, to_base=to_base)
         self.query_gate = nn.Linear(width, 3 * width, bias=False)
         self.key_value = nn.Linear(width, 3 * width, bias=False)
         self.output = nn.Linear(2 * width, width, bias=False)
@@ -41,8 +50,8 @@ class Retention(nn.Module):
         positions = layout.position_ids
         asked_at = positions if chosen is None else positions[chosen.rows]
         query_gate = self.query_gate(x if chosen is None else chosen.of(x))
-        query, gate = rotary(query_gate, asked_at, width, size=size, base=self.rotary_base).split((width, 2 * width), 1)
-        key_value = rotary(self.key_value(x), positions, width, size=size, base=self.rotary_base)
+        query, gate = self.rotation(query_gate, asked_at, width).split((width, 2 * width), 1)
+        key_value = self.rotation(self.key_value(x), positions, width)
         key, value = key_value.split((width, 2 * width), dim=1)
         log_gamma = log_decays(self.heads, x.device).to(in_full(key)[0].dtype).expand(len(x), -1)
         mixed = attend_decaying(query / math.sqrt(size), key, value, log_gamma, self.heads, layout, chosen)
@@ -58,11 +67,13 @@ def log_decays(heads: int, device: torch.device) -> Tensor:
 
 def block(config: Any, number: int) -> Block:
     width, epsilon = config.hidden_size, config.norm_epsilon
+    # Files written before these fields existed hold models that were computed with the values on the right.
+    to_base, activation = getattr(config, "rotary_to_base", False), getattr(config, "hidden_act", "gelu_new")
     return Block(
         nn.LayerNorm(width, epsilon),
-        Retention(width, config.heads, config.rotary_base, epsilon),
+        Retention(width, config.heads, config.rotary_base, epsilon, to_base=to_base),
         nn.LayerNorm(width, epsilon),
-        MLP(width, config.mlp_width),
+        MLP(width, config.mlp_width, ACTIVATIONS[activation]),
     )
 
 

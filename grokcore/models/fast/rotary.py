@@ -10,18 +10,21 @@ from torch import Tensor
 from grokcore.models.fast.kernels import Kernels, kernels_for
 
 
-def rotary(x: Tensor, positions: Tensor, columns: int, *, size: int, base: float) -> Tensor:
+def rotary(x: Tensor, positions: Tensor, columns: int, *, size: int, base: float, to_base: bool = False) -> Tensor:
     """Turn channels c and c + size/2 of every head by the angle position * base^(-2c/size).
 
     Args:
         x: (N, C), fresh from a projection: its memory is reused where a kernel turns it in place. Its first `columns`
             are heads of `size` channels, the rest is left as it is.
         positions: (N,) int64.
+        to_base: whether the exponents are evenly spaced from 0 to -1 inclusive, so that the last frequency is 1/base,
+            as in RetNet's code: -c/(size/2 - 1) in place of -2c/size.
 
     Returns:
         (N, C).
     """
-    frequencies = base ** (torch.arange(size // 2, device=x.device, dtype=torch.float32) / -(size // 2))
+    channels = torch.arange(size // 2, device=x.device, dtype=torch.float32)
+    frequencies = base ** (channels / -(max(size // 2 - 1, 1) if to_base else size // 2))
     angles = positions[:, None].float() * frequencies
     cosines, sines = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     kernels = kernels_for(x)

@@ -74,8 +74,9 @@ class TimeMixing(nn.Module):
 
 def block(config: Any, number: int) -> RWKVBlock:
     width = config.hidden_size
-    # Its code divides a head by 8 before the norm, and the norm's epsilon says so.
-    mixing = TimeMixing(width, config.heads, config.mix_rank, config.decay_rank, 64 * config.norm_epsilon)
+    # Files written before the field existed hold models that were computed with 64 times the other norms' epsilon.
+    epsilon = getattr(config, "head_norm_epsilon", 64 * config.norm_epsilon)
+    mixing = TimeMixing(width, config.heads, config.mix_rank, config.decay_rank, epsilon)
     return RWKVBlock(mixing, width, config.mlp_width, config.norm_epsilon, first=number == 0)
 
 

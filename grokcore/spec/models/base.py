@@ -17,6 +17,8 @@ class Model(Spec):
 
     HAS_MLP: ClassVar[bool] = True
     """Whether its blocks have a channel mixer that layers could share."""
+    SEMANTICS: ClassVar[int] = 1
+    """Raised, for the architecture alone, when the same spec and data would give another curve."""
 
     implementation: Literal["fast", "transformers"] = Field(
         "fast",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,8 @@ class LinearAttention(Transformer, FastOnly):
 class RetNet(Transformer, FastOnly):
     """RetNet: linear attention that decays at a fixed rate per head, with rotary positions (arXiv 2307.08621)."""
 
+    SEMANTICS: ClassVar[int] = 2
+
     architecture: Literal["retnet"] = "retnet"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (its code's choice: false)")
     mlp_width: int | None = Field(None, ge=1, description="hidden width of the MLP; null is 2 x width")
@@ -34,6 +36,8 @@ class RetNet(Transformer, FastOnly):
 
 class GLA(Transformer, FastOnly):
     """Gated linear attention: every channel of a key decays at a rate that the token sets (arXiv 2312.06635)."""
+
+    SEMANTICS: ClassVar[int] = 2
 
     architecture: Literal["gla"] = "gla"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (its code's choice: false)")
@@ -51,6 +55,8 @@ class GLA(Transformer, FastOnly):
 
 class DeltaNet(Transformer, FastOnly):
     """DeltaNet: a token overwrites what its key has stored instead of adding to it (arXiv 2406.06484)."""
+
+    SEMANTICS: ClassVar[int] = 2
 
     architecture: Literal["deltanet"] = "deltanet"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (its code's choice: false)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,8 @@ class RWKV(Model):
 
 class RWKV6(Transformer, FastOnly):
     """RWKV-6: matrices as states, whose channels decay at rates that the token sets (arXiv 2404.05892)."""
+
+    SEMANTICS: ClassVar[int] = 2
 
     architecture: Literal["rwkv6"] = "rwkv6"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (RWKV's own choice: false)")

@@ -55,7 +55,7 @@ def retention(mixer, x):
     k, v = linear(mixer.key_value, x).split((width, 2 * width), dim=-1)
     q, k = (torch.complex(*heads_of(part, heads).split(half, dim=-1)) for part in (q, k))
     v = heads_of(v, heads)
-    theta = mixer.rotary_base ** (torch.arange(half, dtype=torch.float32) / -half)
+    theta = 10000.0 ** -(torch.arange(half, dtype=torch.float32) / max(half - 1, 1))  # from 1 to 1/10000 inclusive
     gamma = 1 - 2.0 ** (-5 - torch.arange(heads).double())
     state = 0
 

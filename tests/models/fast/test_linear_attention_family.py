@@ -65,7 +65,10 @@ def test_the_closed_form_is_the_recurrence(spec, tokens):
     ours = call(mixer, x.flatten(0, 1), Layout(4, tokens, x.device), None).unflatten(0, (4, tokens))
 
     expected = BY_RECURRENCE[spec.architecture](mixer, x)
-    assert_same(with_gradients(ours, x, *weights), with_gradients(expected, x, *weights))
+    # What RWKV-6 reads of a single token is its value times a number, which the norm cancels but for its epsilon:
+    # rounding is large beside the gradients that are left.
+    tolerance = 1e-10 if (spec.architecture, tokens) == ("rwkv6", 1) else 1e-11
+    assert_same(with_gradients(ours, x, *weights), with_gradients(expected, x, *weights), tolerance)
 
 
 @pytest.mark.parametrize(("prefix_tokens", "tokens"), [(1, 3), (5, 2), (7, 12)])
