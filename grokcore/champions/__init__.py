@@ -9,7 +9,7 @@ rollback(...)                     bring an earlier champion back
 from grokcore.champions.champion import decide, promote, rollback, rollback_target
 from grokcore.champions.contender import Contender, SeedResult, Summary, contender_of, summary_of, uris_of
 from grokcore.champions.decision import Decision, read_decision, write_decision
-from grokcore.champions.gate import Gain, Judgement, Verdict, judge
+from grokcore.champions.gate import Failures, Gain, Judgement, Verdict, judge
 from grokcore.champions.history import Entry, History
 from grokcore.champions.retraining import compare_with_champion, resolve_retraining
 from grokcore.champions.rules import GateRules, judged_split, parse_rules, rules_text
@@ -18,6 +18,7 @@ __all__ = [
     "Contender",
     "Decision",
     "Entry",
+    "Failures",
     "Gain",
     "GateRules",
     "History",

@@ -2,9 +2,10 @@
 
 A gain is judged by its whole interval. It is *shown* where the interval lies at or above the minimum, *ruled out* where
 it lies below, and open where it holds the minimum. Likewise a loss is *excluded* where the interval lies above minus
-the margin. A candidate is promoted if it shows one gain and a loss of the other is excluded: faster at no cost in
-accuracy, or more accurate at little cost in time. It is not (keep) where both of these are ruled out; else the seeds at
-hand do not say (inconclusive).
+the margin, and so are failing seeds where no more of the candidate's may fail than the champion's share and a margin. A
+candidate is promoted if it shows one gain and the other losses are excluded: faster at no cost in accuracy, or more
+accurate at little cost in time. It is not (keep) where both of these are ruled out; else the seeds at hand do not say
+(inconclusive).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from grokcore.champions.bootstrap import Interval, gains_of
 from grokcore.champions.contender import Contender
+from grokcore.champions.gains import Excess, Interval, excess_of, gains_of
 from grokcore.champions.rules import GateRules
+from grokcore.evaluation.survival import clopper_pearson
 
 Verdict = Literal["promote", "keep", "inconclusive"]
 
@@ -25,10 +27,10 @@ class Gain(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    candidate: float = Field(description="mean over the seeds")
+    candidate: float = Field(description="median over the seeds")
     champion: float
     gain: float
-    lower: float = Field(description="limit of the bootstrap interval")
+    lower: float = Field(description="limit of the interval, by Wilcoxon's tests")
     upper: float
     minimum: float = Field(description="gain that counts")
     margin: float = Field(description="loss that is put up with for the other gain")
@@ -54,6 +56,30 @@ class Gain(BaseModel):
         return self.upper < -self.margin
 
 
+class Failures(BaseModel):
+    """Seeds that never held the threshold, or ended below it by more than the margin of accuracy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    candidate: int = Field(description="failing seeds")
+    champion: int
+    lower: float = Field(description="limit of the candidate's share above the champion's, by binomial limits of both")
+    upper: float
+    margin: float = Field(description="excess that is put up with")
+
+    @classmethod
+    def of(cls, excess: Excess, margin: float) -> Failures:
+        return cls(margin=margin, **vars(excess))
+
+    @property
+    def excluded(self) -> bool:
+        return self.upper <= self.margin
+
+    @property
+    def shown(self) -> bool:
+        return self.lower > self.margin
+
+
 class Judgement(BaseModel):
     """A verdict, the numbers that it rests on, and one sentence that says both."""
 
@@ -61,10 +87,11 @@ class Judgement(BaseModel):
 
     verdict: Verdict
     sentence: str
-    time: Gain | None = Field(None, description="share of the champion's mean steps that is saved")
-    accuracy: Gain | None = Field(None, description="difference of the mean final accuracies")
+    time: Gain | None = Field(None, description="share of the champion's steps that is saved")
+    accuracy: Gain | None = Field(None, description="difference of the final accuracies")
+    failing: Failures | None = Field(None, description="how many more seeds of the candidate may fail")
     horizon: int | None = Field(None, description="steps up to which times are compared: none counts as longer")
-    paired: bool | None = Field(None, description="whether both have the same seeds on the same data, drawn in pairs")
+    paired: bool | None = Field(None, description="whether the same seeds on the same data were compared in pairs")
 
 
 def judge(candidate: Contender, champion: Contender | None, rules: GateRules) -> Judgement:
@@ -84,17 +111,20 @@ def judge(candidate: Contender, champion: Contender | None, rules: GateRules) ->
     gains = gains_of(candidate, champion, rules.confidence)
     time = Gain.of(gains.time, rules.minimum_time_gain, rules.time_margin)
     accuracy = Gain.of(gains.accuracy, rules.minimum_accuracy_gain, rules.accuracy_margin)
-    verdict, why = _weigh(time, accuracy)
+    failing = Failures.of(excess_of(candidate, champion, rules.accuracy_margin, rules.confidence), rules.failing_margin)
+    verdict, why = _weigh(time, accuracy, failing)
     if candidate.experiment_id == champion.experiment_id:
         verdict = "keep"
         same = set(candidate.run_ids) == set(champion.run_ids)
         why = f"it is the champion's own experiment, {'run again' if same else 'with other seeds'}, so nothing is new"
-    sentence = f"{_VERBS[verdict]}: {why}. {_numbers(candidate, time, accuracy, rules)}"
+    numbers = f"{_numbers(candidate, time, accuracy, rules)} {_failures(candidate, champion, failing)}"
+    sentence = f"{_VERBS[verdict]}: {why}. {numbers}"
     return Judgement(
         verdict=verdict,
         sentence=sentence,
         time=time,
         accuracy=accuracy,
+        failing=failing,
         horizon=gains.horizon,
         paired=gains.paired,
     )
@@ -120,7 +150,11 @@ def _unfit(who: str, contender: Contender, rules: GateRules) -> tuple[Verdict, s
 def _as_first(candidate: Contender, rules: GateRules) -> Judgement:
     """Of a candidate that has nobody to beat but the rules."""
     number = len(candidate.seeds)
-    held = f"{candidate.reached} of its {number} seeds hold {candidate.threshold:g} on {candidate.split}"
+    share = clopper_pearson(candidate.reached, number, rules.confidence)[0]
+    held = (
+        f"{candidate.reached} of its {number} seeds hold {candidate.threshold:g} on {candidate.split} "
+        f"(of all such seeds at least {share:.0%}, as far as so few tell)"
+    )
     asked = f"the gate asks for {rules.minimum_reached:.0%}"
     if candidate.reached >= rules.minimum_reached * number - 1e-9:
         return Judgement(verdict="promote", sentence=f"Promote: there is no champion yet, and {held}; {asked}.")
@@ -145,8 +179,13 @@ def _incomparable(candidate: Contender, champion: Contender) -> tuple[Verdict, s
 ELSEWHERE = "name another champion for this candidate"
 
 
-def _weigh(time: Gain, accuracy: Gain) -> tuple[Verdict, str]:
+def _weigh(time: Gain, accuracy: Gain, failing: Failures) -> tuple[Verdict, str]:
     faster, better = time.shown and accuracy.loss_excluded, accuracy.shown and time.loss_excluded
+    if (faster or better) and not failing.excluded:
+        gained = "faster" if faster else "more accurate"
+        if failing.shown:
+            return "keep", f"the candidate is {gained}, but more of its seeds fail"
+        return "inconclusive", f"the candidate is {gained}, but more of its seeds may fail"
     if faster and better:
         return "promote", "the candidate is faster and more accurate"
     if faster:
@@ -173,6 +212,14 @@ def _numbers(candidate: Contender, time: Gain, accuracy: Gain, rules: GateRules)
         f"({confidence} {time.lower:.1%} to {time.upper:.1%}, at least {time.minimum:.0%} asked) and changes the final "
         f"accuracy by {accuracy.gain:+.4f} ({accuracy.lower:+.4f} to {accuracy.upper:+.4f}, at least "
         f"{accuracy.minimum:+g} asked)."
+    )
+
+
+def _failures(candidate: Contender, champion: Contender, failing: Failures) -> str:
+    return (
+        f"{failing.candidate} of its {len(candidate.seeds)} seeds fail, and {failing.champion} of the champion's "
+        f"{len(champion.seeds)}: of so few, a share larger by up to {max(failing.upper, 0):.0%} is not excluded "
+        f"({failing.margin:.0%} allowed)."
     )
 
 

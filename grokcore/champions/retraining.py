@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from grokcore.champions.champion import decide
-from grokcore.champions.contender import contender_of, task_id, uris_of
+from grokcore.champions.contender import Contender, contender_of, task_id, uris_of
 from grokcore.champions.decision import Decision
+from grokcore.champions.gains import failing
 from grokcore.champions.history import History
 from grokcore.champions.rules import GateRules, judged_split
 from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
+from grokcore.evaluation.survival import clopper_pearson
 from grokcore.spec import ExperimentSpec, load_spec, resolve, split_overrides, validate
 from grokcore.spec.seeds import parse_seeds
 from grokcore.storage.layout import champion_store
@@ -58,6 +60,12 @@ def resolve_retraining(
             "them out"
         )
     head = History(champion_store(store), champion).head()
+    failures = 0.0 if head is None else _surely_failing(head.results, gate)
+    if clopper_pearson(0, len(numbers), gate.confidence)[1] - failures > gate.failing_margin and head is not None:
+        raise InputError(
+            f"seeds {seeds} are {len(numbers)}: even if none of them failed, they could not exclude that "
+            f"{gate.failing_margin:.0%} more fail than of the champion's; give more seeds, or raise failing_margin"
+        )
     if head is None:
         notify(f"there is no champion {champion} yet: the candidate becomes it if enough of its seeds grok")
         return spec, gate
@@ -71,6 +79,11 @@ def resolve_retraining(
             )
     notify(f"the champion {champion} is version {head.version}: {', '.join(head.runs)}")
     return spec, gate
+
+
+def _surely_failing(champion: Contender, gate: GateRules) -> float:
+    """The share of the champion's seeds that fail at least."""
+    return clopper_pearson(failing(champion, gate.accuracy_margin), len(champion.seeds), gate.confidence)[0]
 
 
 def compare_with_champion(

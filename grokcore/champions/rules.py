@@ -28,7 +28,18 @@ class GateRules(Spec):
     )
     accuracy_margin: float = Field(0.01, ge=0, lt=1, description="final accuracy that a faster candidate may lose")
     confidence: float = Field(0.95, ge=0.5, lt=1, description="of the intervals that have to lie beyond these bounds")
-    minimum_seeds: int = Field(5, ge=2, description="seeds of each side, below which nothing is decided")
+    minimum_seeds: int = Field(
+        5,
+        ge=5,
+        description="seeds of each side, below which nothing is decided: 5 or more",
+    )
+    failing_margin: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="share by which more of the candidate's seeds may fail than of the champion's; 5 seeds exclude .53 "
+        "at best, 10 seeds .31, 36 seeds .1",
+    )
     minimum_reached: float = Field(
         0.8, gt=0, le=1, description="share of its seeds that have to grok for a candidate to be the first champion"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from grokcore.champions.contender import Contender, Summary
 from grokcore.champions.decision import Decision
-from grokcore.champions.gate import Gain
+from grokcore.champions.gate import Failures, Gain
 from grokcore.champions.history import Entry
 
 
@@ -26,8 +26,11 @@ def _lines(decision: Decision) -> Iterator[str]:
         interval = f"{decision.rules.confidence:.0%} interval"
         yield f"| | candidate | champion | gain | {interval} | counts from | loss allowed |"
         yield "| --- | --- | --- | --- | --- | --- | --- |"
-        yield _row(f"mean steps, up to {decision.horizon:,}", decision.time, "{:,.0f}", "{:+.1%}")
-        yield _row("mean final accuracy", decision.accuracy, "{:.4f}", "{:+.4f}")
+        yield _row(f"median steps, none beyond {decision.horizon:,}", decision.time, "{:,.0f}", "{:+.1%}")
+        yield _row("median final accuracy", decision.accuracy, "{:.4f}", "{:+.4f}")
+    if decision.failing is not None:
+        yield ""
+        yield _text(_failing(decision, decision.failing))
     yield ""
     yield f"| seed | {code(decision.candidate.split)} held from step | final accuracy | run |"
     yield "| --- | --- | --- | --- |"
@@ -45,6 +48,17 @@ def _standing(decision: Decision) -> str:
     if decision.against is None:
         return "There is no champion yet."
     return f"Version {decision.against} stays the champion."
+
+
+def _failing(decision: Decision, failing: Failures) -> str:
+    """How many seeds fail, and how many more than the champion's might."""
+    ours = len(decision.candidate.seeds)
+    theirs = 0 if decision.champion_summary is None else decision.champion_summary.seeds
+    return (
+        f"Failing seeds: {failing.candidate} of {ours}, and {failing.champion} of the champion's {theirs}; "
+        f"{decision.rules.confidence:.0%} limits of the excess {failing.lower:+.0%} to {failing.upper:+.0%}; "
+        f"{failing.margin:.0%} allowed."
+    )
 
 
 def _row(what: str, gain: Gain, value: str, change: str) -> str:

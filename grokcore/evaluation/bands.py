@@ -16,7 +16,7 @@ class Band:
 
     Attributes:
         runs: how many these were: of fewer than all the curve is a selection.
-        lower, upper: the quantiles asked for; with few runs they lie close to the lowest and the highest.
+        lower, upper: limits that hold at least the share of runs asked for; of few runs the lowest and the highest.
     """
 
     steps: tuple[int, ...]
@@ -49,13 +49,7 @@ def band_of(runs: Sequence[RunRecord], split: str, *, spread: float = 0.8) -> Ba
 
 
 def _limits(values: Sequence[float], spread: float) -> tuple[float, float]:
-    """The quantiles that leave out equal shares on either side, between neighbouring values as they lie."""
-    ordered, outside = sorted(values), (1 - spread) / 2
-    return _quantile(ordered, outside), _quantile(ordered, 1 - outside)
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    place = share * (len(ordered) - 1)
-    left = min(int(place), len(ordered) - 1)
-    right = min(left + 1, len(ordered) - 1)
-    return ordered[left] + (place - left) * (ordered[right] - ordered[left])
+    """Values that leave out equal numbers on either side, and together no more than may be left out."""
+    ordered = sorted(values)
+    outside = min(int((1 - spread) / 2 * len(ordered) + 1e-9), (len(ordered) - 1) // 2)
+    return ordered[outside], ordered[-1 - outside]

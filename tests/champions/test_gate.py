@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grokcore.champions import Contender, GateRules, Judgement, judge
-from grokcore.champions.bootstrap import expanded_tail, gains_of
-from tests.champions.contenders import BUDGET, accuracies, contender, seed_result, times
+from grokcore.champions import Contender, GateRules, Judgement, judge, parse_rules
+from grokcore.champions.gains import excess_of, failing, gains_of
+from grokcore.errors import InputError
+from tests.champions.contenders import BUDGET, contender, seed_result
 
 RULES = GateRules()
 SLOW = [2800.0, 3100.0, 3000.0, 3300.0, 2900.0]
@@ -30,8 +29,9 @@ def test_a_faster_candidate_is_promoted():
     assert found.time is not None
     assert found.time.lower > 0.4
     assert found.time.gain == pytest.approx(0.5, abs=0.06)
-    assert found.paired
-    assert "saves 49.8%" in found.sentence
+    assert not found.paired, "five pairs set no limits of their own"
+    assert judge(contender([*FAST, 1500.0], name="new"), contender([*SLOW, 3000.0]), RULES).paired
+    assert f"saves {found.time.gain:.1%}" in found.sentence
     assert "test_inferred_ood" in found.sentence
 
 
@@ -110,29 +110,6 @@ def test_a_candidate_that_does_better_is_never_judged_worse(
         assert order.index(after.verdict) >= order.index(before.verdict), (before.sentence, after.sentence)
 
 
-@pytest.mark.parametrize("paired", [True, False])
-def test_equal_experiments_are_rarely_promoted_and_better_ones_mostly(paired: bool):
-    """The shares in 150 simulated retrainings of five seeds each, asserted loosely.
-
-    What both sides have in common, such as the data, is half the variance of paired times.
-    """
-    generator = np.random.default_rng(1)
-    promoted: Counter[float] = Counter()
-    for factor, rounds in ((1.0, 100), (0.4, 50)):
-        for _ in range(rounds):
-            shared = generator.normal(size=5)
-            sides = []
-            for name, scale in (("champion", 1.0), ("new", factor)):
-                own = generator.normal(size=5)
-                z = (shared + own) / math.sqrt(2) if paired else own
-                found = [float(time) for time in 3000 * scale * np.exp(0.25 * z)]
-                first = 100 if name == "new" and not paired else 0
-                sides.append(contender(found, accuracies(generator, 5), name=name, first_seed=first))
-            promoted[factor] += verdict(sides[1], sides[0]) == "promote"
-    assert promoted[1.0] <= 5
-    assert promoted[0.4] >= 40
-
-
 @pytest.mark.parametrize(
     "change",
     [{"accuracy": None}, {"finite": False}, {"accuracy": None, "finite": False, "reached": False, "after": None}],
@@ -167,7 +144,10 @@ def test_too_few_seeds_decide_nothing_on_either_side():
     assert verdict(contender(FAST[:4], name="new"), contender(SLOW)) == "inconclusive"
     assert verdict(contender(FAST, name="new"), contender(SLOW[:4])) == "inconclusive"
     assert verdict(contender(FAST[:4], name="new"), None) == "inconclusive"
-    assert verdict(contender(FAST[:4], name="new"), contender(SLOW[:4]), minimum_seeds=4) == "promote"
+    assert (
+        "has 4 seeds, and the gate asks for 5"
+        in judge(contender(FAST[:4], name="new"), contender(SLOW), RULES).sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,19 +198,19 @@ def test_a_run_that_never_grokked_counts_as_taking_the_whole_budget():
 
 
 def test_seeds_are_paired_only_with_the_same_ones_on_the_same_data():
-    champion = contender(SLOW)
+    champion, six = contender([*SLOW, 3000.0]), [*FAST, 1500.0]
     for candidate, paired in (
-        (contender(FAST, name="new"), True),
-        (contender(FAST, name="new", first_seed=1), False),
-        (contender([*FAST, 1500.0], name="new"), False),
-        (contender(FAST, name="new", dataset_id="other"), False),
+        (contender(six, name="new"), True),
+        (contender(six, name="new", first_seed=1), False),
+        (contender([*six, 1500.0], name="new"), False),
+        (contender(six, name="new", dataset_id="other"), False),
     ):
         assert judge(candidate, champion, RULES).paired is paired
 
 
 def test_what_pairs_have_in_common_drops_out():
     """Seeds that are hard for both sides hide a gain of each pair, unless they are paired."""
-    champion = [1000.0, 2000.0, 4000.0, 8000.0, 16000.0]
+    champion = [1000.0, 2000.0, 4000.0, 6000.0, 8000.0, 16000.0]
     candidate = [time * 0.6 for time in champion]
     assert verdict(contender(candidate, name="new"), contender(champion)) == "promote"
     apart = judge(contender(candidate, name="new", first_seed=7), contender(champion), RULES)
@@ -241,8 +221,6 @@ def test_equal_arguments_give_equal_judgements_whatever_the_order_of_the_seeds()
     candidate, champion = contender([1500, 3500, 1400, 3600, 2900], name="new"), contender(SLOW)
     turned = [side.model_copy(update={"seeds": side.seeds[::-1]}) for side in (candidate, champion)]
     assert judge(candidate, champion, RULES) == judge(*turned, RULES) == judge(candidate, champion, RULES)
-    few = [gains_of(*sides, 0.5, resamples=50) for sides in ((candidate, champion), turned, (candidate, champion))]
-    assert few[0] == few[1] == few[2]
 
 
 def test_a_judgement_survives_json():
@@ -259,21 +237,51 @@ def test_the_interval_holds_at_either_end_of_the_intervals_of_the_times():
     assert gains_of(candidate, coarse, 0.95).time.lower < gains_of(candidate, champion, 0.95).time.lower
 
 
-@pytest.mark.parametrize(("seeds", "tail"), [(5, 0.0010), (20, 0.0159), (1000, 0.0249)])
-def test_tails_are_those_of_the_expanded_percentile_interval(seeds: int, tail: float):
-    """arXiv 1411.5279: of many seeds the usual 2.5 %, of few far less."""
-    assert expanded_tail(0.95, seeds) == pytest.approx(tail, abs=2e-4)
+def test_the_gains_of_a_run_that_ended_early_are_those_of_its_worse_end():
+    """It may have gone on in vain up to the horizon: no gain for the candidate, none lost by the champion."""
+    early = seed_result(0, "new", FAST[0], steps=500, reached=False, after=None)
+    candidate = contender([*FAST[:4], 2.0 * BUDGET], name="new", first_seed=9)
+    candidate = candidate.model_copy(update={"seeds": (early, *candidate.seeds[1:])})
+    champion = contender([*SLOW[:4], 2.0 * BUDGET])
+    one = gains_of(candidate, champion, 0.6).time
+    late = candidate.model_copy(update={"seeds": (early.model_copy(update={"steps": BUDGET}), *candidate.seeds[1:])})
+    assert one.lower == pytest.approx(gains_of(late, champion, 0.6).time.lower)
 
 
-def test_the_interval_of_few_seeds_covers_the_truth_as_often_as_it_says():
-    """The mean accuracy's difference of two equal sides of five seeds, in 300 draws."""
-    generator = np.random.default_rng(2)
-    covered = 0
-    for _ in range(300):
-        sides = [
-            contender(times(generator, 5), accuracies(generator, 5, mean=0.9, sigma=0.02), name=name, first_seed=first)
-            for name, first in (("new", 0), ("champion", 50))
-        ]
-        found = gains_of(sides[0], sides[1], 0.9, resamples=1000).accuracy
-        covered += found.lower <= 0 <= found.upper
-    assert 0.87 <= covered / 300 <= 1.0
+def test_seeds_fail_that_never_hold_the_threshold_or_end_far_below_it():
+    found = contender([1500, 1500, 1500, 1500, 2.0 * BUDGET], [0.995, 0.99, 0.985, 0.9, 0.995])
+    assert failing(found, 0.01) == 2
+    assert failing(found, 0.2) == 1
+
+
+def test_a_failing_seed_of_five_makes_a_faster_candidate_inconclusive():
+    one = contender([*FAST[:4], 2.0 * BUDGET], name="new")
+    found = judge(one, contender(SLOW), RULES)
+    assert found.verdict == "inconclusive"
+    assert found.failing is not None
+    assert (found.failing.candidate, found.failing.champion) == (1, 0)
+    assert found.failing.upper == pytest.approx(0.716, abs=1e-3)
+    assert "1 of its 5 seeds fail, and 0 of the champion's 5" in found.sentence
+
+
+def test_how_many_seeds_it_takes_to_exclude_failing_ones():
+    """The rule's description says as much."""
+    for number, share in ((5, 0.53), (10, 0.31), (36, 0.1)):
+        sides = [contender([1500.0] * number, name=name) for name in ("new", "champion")]
+        upper = excess_of(sides[0], sides[1], 0.01, 0.95).upper
+        assert share - 0.01 < upper <= share
+        fast, slow = contender([1500.0] * number, name="new"), contender([3000.0] * number)
+        assert verdict(fast, slow, failing_margin=share) == "promote"
+    assert verdict(contender(FAST, name="new"), contender(SLOW), failing_margin=0.1) == "inconclusive"
+
+
+def test_a_champion_that_fails_as_often_excuses_a_candidate():
+    never = [2.0 * BUDGET] * 5
+    assert verdict(contender(never, 0.9, name="new"), contender(never, 0.7)) == "promote"
+
+
+def test_fewer_than_five_seeds_are_no_rule_of_the_gate():
+    with pytest.raises(ValueError, match="greater than or equal to 5"):
+        GateRules(minimum_seeds=4)
+    with pytest.raises(InputError, match="minimum_seeds"):
+        parse_rules("minimum_seeds=3")

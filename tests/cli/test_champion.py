@@ -91,7 +91,7 @@ def test_the_verdict_is_markdown_for_a_job_and_decides_its_exit_code(
     assert summary.read_text() == f"before\n{out}"
     assert "## Champion `default`: keep" in out
     assert "Version 1 stays the champion." in out
-    table = [line for line in out.splitlines() if line.startswith("| mean")]
+    table = [line for line in out.splitlines() if line.startswith("| median")]
     assert len(table) == 2
     assert all(line.count("|") == 8 for line in table)
     assert main(["champion", "verdict", worse.uri, "--fail-on", "keep, inconclusive"]) == 1

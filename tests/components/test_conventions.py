@@ -140,6 +140,7 @@ def test_the_example_compiles(target: Target, tmp_path: Path):
             "accuracy_margin": "NUMBER_DOUBLE",
             "confidence": "NUMBER_DOUBLE",
             "minimum_seeds": "NUMBER_INTEGER",
+            "failing_margin": "NUMBER_DOUBLE",
             "minimum_reached": "NUMBER_DOUBLE",
         },
         "compare_with_champion": {"champion": "STRING", "gate": "STRING", "store": "STRING", "run_key": "STRING"},

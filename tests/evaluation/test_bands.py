@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from grokcore.evaluation.bands import band_of
 from grokcore.spec import load_spec
 from tests.evaluation.made_up import record
@@ -19,9 +17,17 @@ def test_a_band_is_the_median_and_the_spread_of_the_runs_at_each_step() -> None:
         [run(seed, accuracy) for seed, accuracy in enumerate((0.1, 0.2, 0.3, 0.4, 0.9))], "test_inferred_ood"
     )
     assert set(band.median) == {0.3}
-    assert band.lower[0] == pytest.approx(0.1 + 0.4 * 0.1)
-    assert band.upper[0] == pytest.approx(0.4 + 0.6 * 0.5)
+    assert (band.lower[0], band.upper[0]) == (0.1, 0.9), "of five runs no fewer than all make 80 %"
     assert set(band.runs) == {5}
+
+
+def test_a_band_holds_at_least_the_share_of_runs_that_it_says() -> None:
+    for number in (1, 2, 3, 9, 10, 11, 20, 25):
+        accuracies = [(place + 1) / 100 for place in range(number)]
+        band = band_of([run(seed, accuracy) for seed, accuracy in enumerate(accuracies)], "test_inferred_ood")
+        inside = [accuracy for accuracy in accuracies if band.lower[0] <= accuracy <= band.upper[0]]
+        assert len(inside) >= 0.8 * number
+        assert number < 10 or len(inside) < number
 
 
 def test_steps_that_half_the_runs_did_not_see_are_left_out() -> None:

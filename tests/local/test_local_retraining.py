@@ -13,8 +13,7 @@ from grokcore.local import LocalPipeline
 FORM = {
     "preset": "smoke",
     "overrides": "model.width=16 training.max_steps=40 evaluation.threshold=0.05",
-    "seeds": "0..1",
-    "minimum_seeds": 2,
+    "seeds": "0..4",
     "champion": "nightly",
     "gpu_count": "0",
 }
@@ -66,5 +65,5 @@ def test_the_first_candidate_becomes_the_champion_and_a_worse_one_does_not(
 
 def test_a_form_that_could_never_promote_is_one_line_before_anything_is_made(tmp_path: Path):
     with pytest.raises(InputError, match="minimum_seeds"):
-        retrain(tmp_path, "first", minimum_seeds=5)
+        retrain(tmp_path, "first", seeds="0..3")
     assert not (tmp_path / "runs").exists()

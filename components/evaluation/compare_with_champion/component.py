@@ -17,7 +17,7 @@ def compare_with_champion(
     """Judge the seeds of a candidate against the champion: promote, keep or inconclusive.
 
     The gate goes by the time to grok, runs that did not get there counting as longer than they ran, and by the final
-    accuracy, each by the whole of its bootstrap interval. What is not finite or cannot be compared is never promoted.
+    accuracy, each by the whole of its interval. What is not finite or cannot be compared is never promoted.
 
     Args:
         evaluations: The artifact `evaluations` of evaluate_runs.

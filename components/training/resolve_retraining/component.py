@@ -19,6 +19,7 @@ def resolve_retraining(
     accuracy_margin: float = 0.01,
     confidence: float = 0.95,
     minimum_seeds: int = 5,
+    failing_margin: float = 0.6,
     minimum_reached: float = 0.8,
 ) -> NamedTuple("Retraining", [("spec", str), ("task", str), ("dataset_id", str), ("gate", str)]):
     """Validate a retraining before anything is spent on it, the gate and the champion included.
@@ -38,8 +39,9 @@ def resolve_retraining(
         minimum_accuracy_gain: Final accuracy that a more accurate candidate has above the champion's at least.
         time_margin: Share of the champion's steps that a more accurate candidate may take longer.
         accuracy_margin: Final accuracy that a faster candidate may lose.
-        confidence: Of the bootstrap intervals that have to lie beyond these bounds.
-        minimum_seeds: Seeds of each side, below which nothing is decided.
+        confidence: Of the intervals that have to lie beyond these bounds.
+        minimum_seeds: Seeds of each side, at least 5, below which nothing is decided.
+        failing_margin: Share by which more of its seeds may fail than of the champion's. 5 seeds exclude .53 at best.
         minimum_reached: Share of its seeds that have to grok for a candidate to be the first champion.
 
     Returns:
@@ -59,6 +61,7 @@ def resolve_retraining(
         "accuracy_margin": accuracy_margin,
         "confidence": confidence,
         "minimum_seeds": minimum_seeds,
+        "failing_margin": failing_margin,
         "minimum_reached": minimum_reached,
     }
     with stage("resolve"):

@@ -6,14 +6,14 @@ every time look short; the estimate (Kaplan and Meier, J. Am. Stat. Assoc. 53, 4
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from statistics import NormalDist
+from itertools import pairwise
 
+from grokcore.evaluation.survival.binomial import clopper_pearson, median_place
 from grokcore.evaluation.survival.times import End, Reached, ended
 
 
@@ -22,9 +22,10 @@ class Survival:
     """A step function: at `steps[i]` the share of runs that take longer falls to `share[i]`; before, it is 1.
 
     Attributes:
-        lower, upper: pointwise confidence limits of `share`.
+        lower, upper: pointwise confidence limits of `share`, from the step to the next.
         at_risk: runs that had neither reached it nor ended before `steps[i]`.
         last: the longest time known, up to which the estimate says anything.
+        lowest: lower limit of the share before the first step.
     """
 
     steps: tuple[int, ...]
@@ -33,11 +34,17 @@ class Survival:
     upper: tuple[float, ...]
     at_risk: tuple[int, ...]
     last: int
+    lowest: float
 
     def at(self, step: float) -> float:
         """The share of runs that take longer than `step`."""
         place = bisect_right(self.steps, step)
         return self.share[place - 1] if place else 1.0
+
+    def limits(self, step: float) -> tuple[float, float]:
+        """Confidence limits of that share."""
+        place = bisect_right(self.steps, step)
+        return (self.lower[place - 1], self.upper[place - 1]) if place else (self.lowest, 1.0)
 
 
 def survival(times: Iterable[Reached]) -> list[tuple[int, Fraction]]:
@@ -54,40 +61,40 @@ def survival(times: Iterable[Reached]) -> list[tuple[int, Fraction]]:
 
 
 def kaplan_meier(times: Sequence[Reached], *, confidence: float = 0.95, end: End = "right") -> Survival:
-    """The estimate with a pointwise band.
+    """The estimate with a pointwise band that covers for any number of runs.
 
-    The band is Greenwood's variance on the scale of log(-log S), which stays within [0, 1] (Kalbfleisch and Prentice,
-    1980). Once no run is left that scale has no variance: there the upper limit is that of the step before, or the
-    exact binomial one where all fell at once.
+    The limits are exact binomial ones (Clopper-Pearson) of the share that takes longer, at any one step chosen
+    beforehand. A run that ended early, for whatever reason, may have got there at once (lower limit) or never (upper
+    limit). Greenwood's variance, which assumes many runs, promises too much for a handful.
 
     Args:
         times: of at least one run.
         end: of the intervals in which changes lie; right, as first seen, unless the width of intervals is in question.
     """
     sample = ended(times, end)
-    z, tail = NormalDist().inv_cdf(0.5 + confidence / 2), (1 - confidence) / 2
-    lower: list[float] = []
-    upper: list[float] = []
-    variance = 0.0  # of log S: Greenwood's sum of d / (n (n - d))
-    rows = _table(sample)
-    shares = [float(share) for _, share in survival(sample)]
-    for (_, reached, at_risk), share in zip(rows, shares, strict=True):
-        if share > 0:
-            variance += reached / (at_risk * (at_risk - reached))
-            spread = z * math.sqrt(variance) / abs(math.log(share))
-            lower.append(share ** math.exp(spread))
-            upper.append(share ** math.exp(-spread))
-        else:
-            lower.append(0.0)
-            upper.append(upper[-1] if upper else 1 - tail ** (1 / at_risk))
+    rows, last = _table(sample), max(time.step for time in sample)
+    steps = [step for step, _, _ in rows]
+    limits = [
+        (
+            clopper_pearson(sum(_surely_later(time, step, until) for time in sample), len(sample), confidence)[0],
+            clopper_pearson(sum(time.censored or time.step > step for time in sample), len(sample), confidence)[1],
+        )
+        for step, until in pairwise([0, *steps, last])
+    ]
     return Survival(
-        steps=tuple(step for step, _, _ in rows),
-        share=tuple(shares),
-        lower=tuple(lower),
-        upper=tuple(upper),
+        steps=tuple(steps),
+        share=tuple(float(share) for _, share in survival(sample)),
+        lower=tuple(low for low, _ in limits[1:]),
+        upper=tuple(high for _, high in limits[1:]),
         at_risk=tuple(at_risk for _, _, at_risk in rows),
-        last=max(time.step for time in sample),
+        last=last,
+        lowest=limits[0][0],
     )
+
+
+def _surely_later(time: Reached, step: int, until: int) -> bool:
+    """Whether a run had not got there all the way from `step` to `until`, as far as it was seen."""
+    return time.step >= until if time.censored else time.step > step
 
 
 def _table(times: Sequence[Reached]) -> list[tuple[int, int, int]]:
@@ -107,13 +114,17 @@ def median_time(times: Sequence[Reached]) -> Reached:
     return Reached(max(time.step for time in times), censored=True)
 
 
-def median_interval(curve: Survival) -> tuple[int | None, int | None]:
-    """Confidence limits of the median: the steps at which the band's limits fall to one half or below.
+def median_interval(times: Sequence[Reached], *, confidence: float = 0.95) -> tuple[int | None, int | None]:
+    """Limits of the median in steps, by order statistics: they cover whatever the distribution of times.
 
-    None for a limit that never does: above it nothing is known (Brookmeyer and Crowley, Biometrics 38, 29, 1982).
+    A run that ended early may have got there at once (lower limit) or never (upper limit), and a change may have come
+    anywhere between two evaluations. Fewer than 6 runs set no 95 % limits; a limit is None where it lies beyond what
+    was seen.
     """
-
-    def first(limits: Sequence[float]) -> int | None:
-        return next((step for step, limit in zip(curve.steps, limits, strict=True) if limit <= 0.5), None)
-
-    return first(curve.lower), first(curve.upper)
+    place = median_place(len(times), confidence)
+    if not place:
+        return None, None
+    earliest = sorted(time.at("left") for time in times)
+    latest = sorted(time.step for time in times if not time.censored)
+    highest = len(times) - place
+    return earliest[place - 1], latest[highest] if highest < len(latest) else None

@@ -148,13 +148,13 @@ def _draw_medians(
     style: Style,
     ends: tuple[float, float],
 ) -> None:
-    """Medians joined where both are known, their 95 % intervals, and an arrow-head where a median lies beyond."""
+    """Medians joined where both are known, their 95 % intervals if any, and an arrow-head where one lies beyond."""
     source = ColumnDataSource(
         {
             "x": [x for x, _, _ in points],
             "y": [outcome.median.step for _, _, outcome in points],
-            "low": [outcome.limits[0] or outcome.median.step for _, _, outcome in points],
-            "high": [outcome.limits[1] or ends[1] for _, _, outcome in points],
+            "low": [max(outcome.limits[0] or 0, ends[0]) for _, _, outcome in points],
+            "high": [ends[1] if outcome.limits[1] is None else outcome.limits[1] for _, _, outcome in points],
             "marker": ["triangle" if outcome.median.censored else "circle" for _, _, outcome in points],
             "label": [inert(f"{study.groups[number].label} · {seeds(len(o.times))}") for _, number, o in points],
             "told": [inert(_told(outcome)) for _, _, outcome in points],
@@ -168,7 +168,7 @@ def _draw_medians(
             name: [
                 value
                 for value, (_, _, outcome) in zip(source.data[name], points, strict=True)
-                if len(outcome.times) > 1
+                if outcome.limits != (None, None)
             ]
             for name in ("x", "low", "high")
         }

@@ -38,7 +38,7 @@ class Outcome:
     Attributes:
         times: of each run, in the order of the seeds; censored ones too.
         median: Kaplan-Meier median; censored where half the seeds or more take longer than was seen.
-        limits: 95 % confidence limits of the median; None for one beyond what is known.
+        limits: 95 % confidence limits of the median; None for one beyond what is known, and of fewer than 6 seeds.
         mean: restricted to a horizon that all groups share.
         at_median: the median on the other axes: of a run that took just so long. None while it is censored.
         verdicts: how many runs came to each; of the training set none.
@@ -122,7 +122,7 @@ def _outcome(group: Group, split: Split, definition: Definition, times: list[Rea
         times=times,
         survival=curve,
         median=median,
-        limits=median_interval(curve),
+        limits=median_interval(times),
         mean=restricted_mean(times, horizon),
         at_median=None if median.censored else _time_at(group, split, definition, median.step),
         verdicts=Counter() if split.name == POOLED else _verdicts(group, split),

@@ -58,7 +58,7 @@ def _draw(chart: Chart, study: Study, number: int, split: Split, outcome: Outcom
 
 def stairs(study: Study, known: Survival, lower: float) -> dict[str, list[Any]]:
     """The corners of the step function, from step 0 to the longest time known."""
-    corners = [(0, 1.0, 1.0, 1.0)]
+    corners = [(0, 1.0, known.lowest, 1.0)]
     for row in zip(known.steps, known.share, known.lower, known.upper, strict=True):
         corners += [(row[0], *corners[-1][1:]), row]
     corners.append((known.last, *corners[-1][1:]))

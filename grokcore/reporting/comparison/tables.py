@@ -71,7 +71,7 @@ def _time_cell(outcome: Outcome) -> Cell:
     parts = [
         *([f"95{NARROW}%: {limits}"] if limits else []),
         f"{outcome.reached} of {len(outcome.times)}",
-        f"mean {mean}",
+        *([f"mean {mean}"] if outcome.reached else []),
     ]
     return Cell(median_text(outcome), "\n".join(parts), muted=outcome.median.censored)
 

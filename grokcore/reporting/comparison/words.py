@@ -13,8 +13,8 @@ def median_text(outcome: Outcome) -> str:
 
 
 def limits_text(limits: tuple[float | None, float | None]) -> str:
-    """Limits of an interval: 1,900 to 2,600; 1,900 or more; nothing where neither is known."""
-    match limits:
+    """Limits of an interval: 1,900 to 2,600; 1,900 or more; nothing where neither is known. Below 0 nothing lies."""
+    match (limits[0] or None, limits[1]):
         case None, None:
             return ""
         case low, None:

@@ -24,6 +24,7 @@ def scheduled_retraining(
     accuracy_margin: float = 0.01,
     confidence: float = 0.95,
     minimum_seeds: int = 5,
+    failing_margin: float = 0.6,
     minimum_reached: float = 0.8,
     run_key: str = "",
     store: str = "",
@@ -40,15 +41,16 @@ def scheduled_retraining(
     Args:
         preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
         overrides: Changes to the preset, separated by blanks: model.architecture=llama training.max_steps=200000
-        seeds: Seeds of the candidate, as in 0..4 or 0,3,5. The champion's own seeds make the surest comparison.
+        seeds: Seeds of the candidate, as in 0..4 or 0,3,5. The champion's own, 6 or more, make the surest comparison.
         champion: Name of the champion to run against. The first candidate that groks becomes it.
         split: Held-out split that is judged. Empty takes the task's last, the one it is about.
         minimum_time_gain: Share of the champion's steps to grok that a faster candidate saves at least.
         minimum_accuracy_gain: Final accuracy that a more accurate candidate has above the champion's at least.
         time_margin: Share of the champion's steps that a more accurate candidate may take longer.
         accuracy_margin: Final accuracy that a faster candidate may lose.
-        confidence: Of the bootstrap intervals that have to lie beyond these bounds.
-        minimum_seeds: Seeds of each side, below which nothing is decided.
+        confidence: Of the intervals that have to lie beyond these bounds.
+        minimum_seeds: Seeds of each side, at least 5, below which nothing is decided.
+        failing_margin: Share by which more of its seeds may fail than of the champion's. 5 seeds exclude .53 at best.
         minimum_reached: Share of its seeds that have to grok for a candidate to be the first champion.
         run_key: Name under which the runs and the verdict are kept. Submit again with the same one to go on where they
             were lost. Empty takes the id of the Kubeflow run, so that each scheduled run trains anew.
@@ -75,6 +77,7 @@ def scheduled_retraining(
         accuracy_margin=accuracy_margin,
         confidence=confidence,
         minimum_seeds=minimum_seeds,
+        failing_margin=failing_margin,
         minimum_reached=minimum_reached,
     )
     # Never cached: the champion may have changed. Never retried: what is wrong in a specification stays wrong.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
-import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from grokcore.evaluation.survival import (
     Reached,
+    clopper_pearson,
     common_horizon,
     kaplan_meier,
     median_interval,
@@ -78,37 +79,40 @@ def test_an_exact_half_is_no_rounding_error() -> None:
         assert median_time(sample) == Reached(runs // 2)
 
 
-def test_the_band_is_scipys_wherever_that_has_one() -> None:
-    sample = times(LEUKAEMIA)
+def test_the_band_is_clopper_and_pearsons_where_no_run_ended_early() -> None:
+    """Limits of 3, 2 and 1 of 4, as scipy has them."""
+    curve = kaplan_meier(times("10 20 30 50+"))
+    for place, later in enumerate((3, 2, 1)):
+        exact = stats.binomtest(later, 4).proportion_ci(0.95, "exact")
+        assert (curve.lower[place], curve.upper[place]) == pytest.approx((exact.low, exact.high))
+    assert curve.lowest == pytest.approx(0.025 ** (1 / 4)), "before any of 4 got there"
+
+
+def test_the_band_allows_for_runs_that_ended_early_to_have_got_there_at_once_or_never() -> None:
+    curve = kaplan_meier(times("10 20+ 30 40"))
+    assert curve.steps == (10, 30, 40)
+    assert curve.lower[0] == pytest.approx(clopper_pearson(2, 4)[0]), (
+        "from 20 to 30 two runs have not got there for sure"
+    )
+    assert curve.upper[0] == pytest.approx(clopper_pearson(3, 4)[1])
+    assert curve.upper[2] == pytest.approx(clopper_pearson(1, 4)[1])
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=12))
+def test_the_estimate_lies_in_its_band_and_the_median_in_its_limits(found: list[tuple[int, bool]]) -> None:
+    sample = [Reached(step, censored) for step, censored in found]
     curve = kaplan_meier(sample)
-    theirs = stats.ecdf(
-        stats.CensoredData(
-            uncensored=[time.step for time in sample if not time.censored],
-            right=[time.step for time in sample if time.censored],
-        )
-    ).sf
-    band = theirs.confidence_interval(method="log-log")
-    places = np.searchsorted(theirs.quantiles, curve.steps)
-    assert curve.share == pytest.approx(theirs.probabilities[places])
-    assert curve.lower == pytest.approx(band.low.probabilities[places])
-    assert curve.upper == pytest.approx(band.high.probabilities[places])
-
-
-def test_the_band_of_a_published_example() -> None:
-    """Kalbfleisch and Prentice's band at 10 weeks, by hand: Greenwood's variance of log S is .01636."""
-    curve = kaplan_meier(times(LEUKAEMIA))
-    share = 0.8571 * 16 / 17 * 14 / 15
-    variance = 3 / (21 * 18) + 1 / (17 * 16) + 1 / (15 * 14)
-    spread = 1.96 * math.sqrt(variance) / abs(math.log(share))
-    place = curve.steps.index(10)
-    assert curve.lower[place] == pytest.approx(share ** math.exp(spread), abs=1e-3)
-    assert curve.upper[place] == pytest.approx(share ** math.exp(-spread), abs=1e-3)
+    assert all(low <= share <= high for low, share, high in zip(curve.lower, curve.share, curve.upper, strict=True))
+    low, high = median_interval(sample)
+    middle = median_time(sample)
+    assert low is None or low <= middle.step
+    assert high is None or (not middle.censored and middle.step <= high)
 
 
 def test_where_all_have_got_there_the_band_still_says_how_many_they_were() -> None:
     assert kaplan_meier(times("10 10 10")).upper == pytest.approx([1 - 0.025 ** (1 / 3)])
     curve = kaplan_meier(times("10 20 30"))
-    assert curve.upper[2] == curve.upper[1] < 1
+    assert curve.upper[2] == pytest.approx(1 - 0.025 ** (1 / 3))
     assert (curve.share[2], curve.lower[2]) == (0, 0)
 
 
@@ -124,12 +128,34 @@ def test_the_left_ends_of_intervals_make_an_earlier_curve() -> None:
     assert kaplan_meier(sample, end="left").steps == (10, 20)
 
 
-def test_the_medians_interval_is_where_the_band_crosses_one_half() -> None:
-    """6-MP: median 23 weeks, lower limit 13, no upper limit, as every textbook has it."""
-    assert median_interval(kaplan_meier(times(LEUKAEMIA))) == (13, None)
-    ten = kaplan_meier(times("10 20 30 40 50 60 70 80 90 100"))
-    assert ten.lower[0] == pytest.approx(0.473, abs=1e-3)
-    assert median_interval(ten) == (10, 80)
+def test_the_medians_interval_is_that_of_order_statistics() -> None:
+    """Of ten values the 2nd and the 9th, of twenty the 6th and the 15th, as tables of the sign test have it."""
+    assert median_interval(times("10 20 30 40 50 60 70 80 90 100")) == (20, 90)
+    assert median_interval([Reached(step) for step in range(1, 21)]) == (6, 15)
+    assert median_interval(times("10 20 30 40 50 60")) == (10, 60)
+    assert median_interval(times("10 20 30 40 50 60+")) == (10, None)
+    assert median_interval(times("60+ 60+ 60+ 60+ 60+ 60+")) == (60, None), "at least as long as all were followed"
+
+
+def test_fewer_than_six_runs_set_no_limits() -> None:
+    for sample in ("10 20 30 40 50", "10 20 30", "90+ 90+ 90+", "10"):
+        assert median_interval(times(sample)) == (None, None)
+        mean = restricted_mean(times(sample), horizon=90)
+        assert (mean.lower, mean.upper) == (None, None)
+
+
+def test_a_change_may_have_come_anywhere_between_two_evaluations() -> None:
+    sample = [Reached(200, after=100)] * 6
+    assert median_interval(sample) == (100, 200)
+    mean = restricted_mean(sample, horizon=1000)
+    assert mean.lower is not None
+    assert mean.lower <= 100
+    assert mean.upper is not None
+    assert mean.upper >= 200
+
+
+def test_a_run_that_ended_early_may_have_got_there_at_once_or_never() -> None:
+    assert median_interval(times("5+ 10 20 30 40 50")) == (5, None)
 
 
 def test_the_restricted_mean_without_censoring_is_the_mean() -> None:
@@ -148,23 +174,23 @@ def test_the_restricted_mean_of_a_published_example() -> None:
     assert restricted_mean(times(LEUKAEMIA), horizon=35).steps == pytest.approx(expected, abs=0.01)
 
 
-def test_the_bootstrap_is_the_same_each_time_and_as_wide_as_the_standard_error_says() -> None:
-    generator = np.random.default_rng(1)
-    sample = [Reached(int(step)) for step in generator.lognormal(6, 0.4, 40)]
-    one, again = (restricted_mean(sample, horizon=5000) for _ in range(2))
-    assert one == again
-    error = np.std([time.step for time in sample]) / math.sqrt(40)
-    assert one.lower == pytest.approx(one.steps - 1.96 * error, rel=0.05)
-    assert one.upper == pytest.approx(one.steps + 1.96 * error, rel=0.05)
+def test_the_limits_of_the_mean_are_areas_below_the_band_of_kolmogorov_and_smirnov() -> None:
+    """Of ten runs the band is .409 wide on either side (Miller 1956); none is counted beyond the horizon."""
+    sample = [Reached(step) for step in range(100, 1100, 100)]
+    mean = restricted_mean(sample, horizon=2000)
+    stairs = [1 - place / 10 for place in range(11)]
+    widths = [100] * 10 + [1000]
+    assert mean.lower == pytest.approx(
+        sum(w * max(0, s - 0.40925) for w, s in zip(widths, stairs, strict=True)), rel=1e-3
+    )
+    assert mean.upper == pytest.approx(
+        sum(w * min(1, s + 0.40925) for w, s in zip(widths, stairs, strict=True)), rel=1e-3
+    )
 
 
-def test_the_bootstrap_resamples_censored_runs_as_the_estimate_itself_would() -> None:
-    """Of two runs there are three samples: twice the one, both, twice the other, 1 : 2 : 1."""
-    mean = restricted_mean(times("10 30+"), horizon=30, confidence=0.4)
-    assert mean.steps == pytest.approx(10 + 0.5 * 20)
-    assert (mean.lower, mean.upper) == (20, 20)
-    whole = restricted_mean(times("10 30+"), horizon=30)
-    assert (whole.lower, whole.upper) == (10, 30)
+def test_the_mean_of_runs_that_never_got_there_has_no_limits() -> None:
+    mean = restricted_mean(times("3500+ 3500+ 3500+ 3500+ 3500+ 3500+"), horizon=3500)
+    assert (mean.steps, mean.lower, mean.upper) == (3500, None, None)
 
 
 def test_one_run_has_no_interval_and_wide_evaluations_show_in_the_mean() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from bokeh.models.glyphs import Segment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,8 +13,9 @@ from grokcore.evaluation.bands import band_of
 from grokcore.evaluation.records import groups_of
 from grokcore.evaluation.survival import kaplan_meier, times_of
 from grokcore.reporting.comparison.charts import bands_of
-from grokcore.reporting.comparison.dose_charts import strata_of
+from grokcore.reporting.comparison.dose_charts import dose_responses, strata_of
 from grokcore.reporting.comparison.links import relative_url
+from grokcore.reporting.comparison.outcomes import outcomes_of
 from grokcore.reporting.comparison.study import study_of
 from grokcore.reporting.comparison.survival_charts import stairs
 from grokcore.reporting.comparison.value_axis import value_axis
@@ -66,6 +68,17 @@ def test_a_survival_curve_is_drawn_corner_by_corner() -> None:
         assert drawn["share"][place] == drawn["share"][place - 1]  # along, then down
         assert drawn["share"][place + 1] == pytest.approx(share, abs=1e-5)
     assert drawn["y"] == sorted(drawn["y"], reverse=True)
+
+
+def test_doses_have_error_bars_from_six_seeds_on() -> None:
+    def bars(seeds: int) -> int:
+        study = study_of(groups_of(grid((5, 10), (0.1,), seeds=seeds)))
+        (dose, *_) = dose_responses(study, outcomes_of(study))
+        segments = [one for one in dose.charts[-1].figure.renderers if isinstance(one.glyph, Segment)]
+        return sum(len(one.data_source.data["x"]) for one in segments)
+
+    assert bars(5) == 0
+    assert bars(6) == 2
 
 
 def test_strata_agree_in_all_but_the_axis() -> None:

@@ -15,7 +15,15 @@ import pytest
 from grokcore.claims import document
 from grokcore.errors import InputError
 from grokcore.evaluation.records import RunRecord, groups_of
-from grokcore.evaluation.survival import compare, delay_of, kaplan_meier, median_interval, median_time, times_of
+from grokcore.evaluation.survival import (
+    common_horizon,
+    compare,
+    delay_of,
+    median_interval,
+    median_time,
+    restricted_mean,
+    times_of,
+)
 from grokcore.reporting.comparison import build_comparison
 from grokcore.reporting.comparison.page import render_comparison
 from grokcore.reporting.formatting import count, significant
@@ -41,17 +49,33 @@ def test_medians_limits_delays_and_ratios_are_those_of_the_statistics(written: W
     groups = groups_of(written.runs)
     for group in groups:
         times = times_of(group.runs, OOD)
-        median, (low, high) = median_time(times), median_interval(kaplan_meier(times))
+        median, (low, high) = median_time(times), median_interval(times)
         if median.censored:
             assert f"> {count(median.step)}" in text
             continue
-        limits = f"{count(low)} or more" if high is None else f"{count(low)} to {count(high)}"
-        assert f"median {count(median.step)} (95 %: {limits})" in text
+        assert (low, high) == (None, None), "three seeds set no limits"
+        assert f"median {count(median.step)} ·" in text
         late = delay_of(group.runs, OOD).median
         assert f"{significant(late, 2)} × T_train" in text  # noqa: RUF001
     effect = compare(groups[0].runs, groups[1].runs, OOD).effect
     assert f"{significant(effect.ratio, 2)} ×" in text  # noqa: RUF001
     assert f"least possible {significant(effect.least, 2)}" in text
+
+
+def test_intervals_stand_where_six_seeds_or_more_set_them_and_nowhere_else(written: Written) -> None:
+    assert "95 %:" not in plain(written.page).replace("95 %: limits of the median", "")
+    runs = [run_of(f"seed={seed}", ood=1000 + 60 * seed) for seed in range(6)]
+    times = times_of(runs, OOD)
+    low, high = median_interval(times)
+    text = plain(drawn(runs))
+    assert f"median step {count(median_time(times).step)} (95 %: {count(low)} to {count(high)})" in text
+    mean = restricted_mean(times, common_horizon([times]))
+    assert f"mean {significant(mean.steps)} ({significant(mean.lower)} to {significant(mean.upper)})" in text
+
+
+def test_no_mean_is_shown_of_a_group_that_never_got_there() -> None:
+    text = plain(drawn([run_of(f"seed={seed}", ood=None) for seed in range(6)]))
+    assert "mean 2,000" not in text
 
 
 def test_what_was_compared_and_what_came_out_stands_first(written: Written) -> None:

@@ -49,7 +49,7 @@ def test_a_first_candidate_then_a_faster_one_then_a_slower_one(tmp_path: Path):
     assert metrics.metadata["time_gain"] == pytest.approx(0.5, abs=0.1)
     assert metrics.metadata["accuracy_gain"] == 0
     assert metrics.metadata["seeds_grokked"] == 5
-    assert "mean final accuracy" in (tmp_path / "two.md").read_text()
+    assert "median final accuracy" in (tmp_path / "two.md").read_text()
 
     slower, metrics = call(tmp_path, candidate(tmp_path / "slower", "training.weight_decay=0.2", ood=None), "three")
     assert slower == "keep"
