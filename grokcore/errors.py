@@ -37,6 +37,10 @@ class AbsentError(InputError):
     """What should be read is not there."""
 
 
+class DamagedError(InputError):
+    """What was read is not what was written. A reader that has an older copy may go on with that."""
+
+
 class TransientError(GrokcoreError, RuntimeError):
     """Something outside failed that may work at the next attempt."""
 

@@ -208,6 +208,11 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     show = _command(actions, "show", "runs:show", "one run, with its checkpoints and what unfinished writes have left")
     show.add_argument("uri", metavar="RUN_URI", help="directory of the run")
     show.add_argument("--json", action="store_true", help="as JSON")
+    show.add_argument(
+        "--verify",
+        action="store_true",
+        help="read model and checkpoints on object storage, too",
+    )
 
     delete = _command(actions, "delete", "runs:delete", "delete a run; what is no run, or is being written, is refused")
     delete.add_argument("uri", metavar="RUN_URI", help="directory of the run")

@@ -56,7 +56,7 @@ def _record(run: RunSummary) -> dict[str, Any]:
 
 def show(options: argparse.Namespace) -> None:
     """One run with its checkpoints and leftovers."""
-    detail = describe_run(open_store(options.uri))
+    detail = describe_run(open_store(options.uri), verify=options.verify)
     if options.json:
         print(json.dumps({**asdict(detail), **_replaced(detail)}, indent=2))
         return
@@ -90,6 +90,7 @@ def _facts(detail: RunDetail) -> Iterator[tuple[str, str]]:
         yield "finished", manifest.finished or "-"
     yield "last written", _time(run.modified)
     yield "size", size(run.bytes)
+    yield from detail.files.items()
 
 
 def _replaced(detail: RunDetail) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
     evaluations = {}
     for run in specs:
-        evaluations[run] = evaluate_model(run, data=options.data)
+        evaluations[run] = evaluate_model(run, data=options.data, notify=say)
         if len(specs) > 1:
             say(f"evaluated {run}")
     for group in grouped(list(specs), lambda run: group_key(specs[run])):
@@ -159,4 +159,4 @@ def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
 def report(options: argparse.Namespace) -> None:
     from grokcore.reporting import build_report
 
-    print(build_report(options.runs, options.out))
+    print(build_report(options.runs, options.out, notify=say))

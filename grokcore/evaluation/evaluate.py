@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 
 from grokcore.data import Dataset, open_dataset
 from grokcore.errors import InputError
+from grokcore.evaluation.contradictions import check_against_journal
 from grokcore.evaluation.judging import assemble
 from grokcore.evaluation.probes import Probes
 from grokcore.evaluation.result import EVALUATION, Evaluation
@@ -21,10 +22,16 @@ from grokcore.storage import local_copy, open_parent, open_store
 from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, read_journal, read_manifest
 from grokcore.telemetry.line import checked_lines
+from grokcore.telemetry.seal import check_model, check_record, with_checksum
 
 
 def evaluate_model(
-    run: str | Path, *, data: str | Path | None = None, model: str | Path | None = None, out: str | Path | None = None
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    model: str | Path | None = None,
+    out: str | Path | None = None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Evaluate a run and write `evaluation.json`.
 
@@ -33,13 +40,16 @@ def evaluate_model(
         data: the dataset; by default the one that the manifest names.
         model: the trained model; by default `model/` in the run.
         out: file to write; by default `evaluation.json` in the run.
+        notify: called with a line where the run's files cannot be verified, since an older version wrote them.
 
     Raises:
-        InputError: a part is missing, damaged, or made for another spec.
+        InputError: a part is missing, damaged, or made for another spec; the run has not ended; or the model is not
+            the one that the journal's last line was measured on. An evaluation that was there stays as it was.
         TransientError: a store could not be reached.
     """
     store, name = (open_store(run), EVALUATION) if out is None else open_parent(out)
     with local_copy(run, RUN_FILES) as record:
+        verified = check_record(record, run)
         manifest = read_manifest(record)
         spec = read_spec(record / "spec.yaml")
         lines = checked_lines(read_journal(record / JOURNAL), record / JOURNAL)
@@ -49,10 +59,17 @@ def evaluate_model(
     if lines[-1]["splits"].keys() != dataset.info.splits.keys():
         raise InputError(f"{run} is damaged: its journal does not have the splits of its data set")
     with _weights(run, model) as weights:
+        if manifest.exit_reason in (None, "stopped"):
+            raise InputError(f"{run} has not ended, and its model is of an earlier end: run the training to its end")
+        verified &= check_model(manifest.seal, weights, (CONFIG, WEIGHTS))
         pooled, splits = _measure(spec, dataset, weights)
+    check_against_journal(spec, lines[-1], {"train": pooled, **splits}, run)
+    if not verified:
+        notify(f"{run} is not verified: the version that made it kept no hashes of its files")
     evaluation = assemble(spec, dataset, lines, pooled, splits, manifest.exit_reason)
-    store.write_json(name, evaluation.model_dump(mode="json"))
-    return evaluation
+    document = with_checksum(evaluation.model_dump(mode="json"))
+    store.write_json(name, document)
+    return Evaluation.model_validate(document)
 
 
 @contextmanager

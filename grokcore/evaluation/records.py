@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grokcore.errors import InputError
+from grokcore.evaluation.contradictions import check_against_journal
 from grokcore.evaluation.curves import Lines, evidence
 from grokcore.evaluation.fields import fields_of, telling
 from grokcore.evaluation.judging import times_in
@@ -23,6 +24,7 @@ from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, MANIFEST, Manifest, read_journal, read_manifest
 from grokcore.telemetry.line import checked_lines
 from grokcore.telemetry.places import DELETING, files_by_run
+from grokcore.telemetry.seal import check_document, check_record
 
 _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""
@@ -39,6 +41,7 @@ class RunRecord:
     Attributes:
         uri: the run's directory.
         journal: the lines of metrics.jsonl, in order; the last is the one that `evaluation` was made at.
+        verified: whether the files are those that were written, by their hashes; older versions kept none.
     """
 
     uri: str
@@ -46,6 +49,7 @@ class RunRecord:
     manifest: Manifest
     journal: list[dict[str, Any]]
     evaluation: Evaluation
+    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,13 +154,16 @@ def read_record(uri: str) -> RunRecord:
         TransientError: the store could not be reached.
     """
     with local_copy(uri, (*RUN_FILES, EVALUATION)) as directory:
+        verified = check_record(directory, uri)
         manifest = read_manifest(directory)
         spec = read_spec(directory / "spec.yaml")
         if not (directory / EVALUATION).exists():
             raise UnusableError(f"{uri} has no evaluation yet; make one with: grokcore evaluate {uri}")
         journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
         try:
-            evaluation: Evaluation = validate(Evaluation, read_json(directory / EVALUATION))
+            result = read_json(directory / EVALUATION)
+            verified &= check_document(result, directory / EVALUATION, f"make it anew with: grokcore evaluate {uri}")
+            evaluation: Evaluation = validate(Evaluation, result)
         except InputError as error:
             raise InputError(f"{directory / EVALUATION} is damaged or of another version: {error}") from None
     _check_identity(uri, spec, manifest, evaluation)
@@ -169,7 +176,9 @@ def read_record(uri: str) -> RunRecord:
     if evaluation.splits.keys() != journal[-1]["splits"].keys():
         raise InputError(f"{uri} is damaged: its evaluation does not have the splits of its journal")
     _check_judgement(uri, spec, journal, evaluation)
-    return RunRecord(uri, spec, manifest, journal, evaluation)
+    accuracies = {name: {"accuracy": split.accuracy} for name, split in evaluation.splits.items()}
+    check_against_journal(spec, journal[-1], {"train": {"accuracy": evaluation.train.accuracy}, **accuracies}, uri)
+    return RunRecord(uri, spec, manifest, journal, evaluation, verified)
 
 
 def _check_identity(uri: str, spec: ExperimentSpec, manifest: Manifest, evaluation: Evaluation) -> None:

@@ -49,14 +49,16 @@ class HeldOut(Times):
 
 class SplitResult(_Result):
     role: Literal["train", "held_out", "diagnostic"]
-    accuracy: float | None = Field(description="share of examples whose supervised tokens are all most likely")
+    accuracy: float | None = Field(
+        ge=0, le=1, description="share of examples whose supervised tokens are all most likely"
+    )
     loss: float | None = Field(description="mean cross-entropy of the supervised tokens, in nats")
     examples: int
     majority_baseline: float = Field(description="accuracy of always giving the most common answer")
 
 
 class Pooled(_Result):
-    accuracy: float | None
+    accuracy: float | None = Field(ge=0, le=1)
     loss: float | None
 
 
@@ -78,3 +80,6 @@ class Evaluation(_Result):
     held_out: dict[str, HeldOut]
     diverged: bool
     exit_reason: str | None
+    sha256: str | None = Field(
+        None, description="of this document without this value, as JSON with sorted keys and no blanks"
+    )

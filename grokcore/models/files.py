@@ -12,6 +12,7 @@ from torch import Tensor
 
 from grokcore.errors import InputError
 from grokcore.storage import clear_errors, read_json, write_json
+from grokcore.telemetry.seal import check_model_of_run
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 COMPOSED = "grokcore"
@@ -65,9 +66,10 @@ def load_weights(directory: Path) -> dict[str, Tensor]:
     """The weights of `directory`, on the CPU, by the names of transformers.
 
     Raises:
-        InputError: the file is absent or damaged.
+        InputError: the file is absent or damaged, or, in a run, not the one that its training wrote.
     """
     file = directory / WEIGHTS
+    check_model_of_run(directory, (CONFIG, WEIGHTS))
     try:
         weights: dict[str, Tensor] = safetensors.torch.load_file(file)
     except FileNotFoundError:

@@ -18,6 +18,7 @@ from grokcore.spec import validate
 from grokcore.storage import local_copy, open_parent, read_bytes, read_json
 from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, MANIFEST, read_journal
+from grokcore.telemetry.seal import check_document, check_record
 
 T = TypeVar("T")
 
@@ -57,8 +58,8 @@ class HeldOut(Times):
 
 
 class Measure(_Part):
-    accuracy: float | None = None
-    loss: float | None = None
+    accuracy: float | None = Field(None, ge=0, le=1)
+    loss: float | None = Field(None, le=1e39)
 
 
 class SplitResult(Measure):
@@ -105,7 +106,7 @@ class Manifest(_Part):
 class Line(_Part):
     """One line of `metrics.jsonl`."""
 
-    step: int = Field(ge=0)
+    step: int = Field(ge=0, lt=2**53)
     examples: float | None = None
     epoch: float | None = None
     flops: float | None = None
@@ -128,6 +129,7 @@ class RunView:
     manifest: Manifest
     journal: tuple[Line, ...]
     evaluation: Evaluation
+    verified: bool = False
 
     @property
     def family(self) -> str:
@@ -175,6 +177,7 @@ def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
     with local_copy(run, (*RUN_FILES, EVALUATION)) as directory:
         if not (directory / MANIFEST).exists():
             raise InputError(f"{run} is no run directory: it has no {MANIFEST}; grokcore train makes one")
+        verified = check_record(directory, run)
         manifest = _checked(Manifest, read_json(directory / MANIFEST), directory / MANIFEST)
         spec = _read_spec(directory / "spec.yaml")
         journal = _checked(list[Line], read_journal(directory / JOURNAL), directory / JOURNAL)
@@ -182,7 +185,7 @@ def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
             raise InputError(f"{directory / JOURNAL} holds no evaluation yet: let the run train up to its first one")
         if evaluation is None and not (directory / EVALUATION).exists():
             raise InputError(f"{run} has no evaluation yet; make one with: grokcore evaluate {run}")
-        result = _read_evaluation(directory / EVALUATION if evaluation is None else evaluation)
+        result, result_verified = _read_evaluation(directory / EVALUATION if evaluation is None else evaluation)
     if result.run_id != manifest.run_id:
         raise InputError(
             f"{run if evaluation is None else evaluation} holds the evaluation of run {result.run_id}, "
@@ -197,12 +200,16 @@ def _read_run(run: str | Path, evaluation: str | Path | None) -> RunView:
         manifest=manifest,
         journal=tuple(sorted(journal, key=lambda line: line.step)),
         evaluation=result,
+        verified=verified and result_verified,
     )
 
 
-def _read_evaluation(place: str | Path) -> Evaluation:
+def _read_evaluation(place: str | Path) -> tuple[Evaluation, bool]:
+    """An evaluation, and whether it is the one that was written, as far as its version tells."""
     store, name = open_parent(place)
-    return _checked(Evaluation, store.read_json(name), place)
+    document = store.read_json(name)
+    verified = check_document(document, place, "make it anew with: grokcore evaluate")
+    return _checked(Evaluation, document, place), verified
 
 
 def _read_spec(path: Path) -> dict[str, Any]:

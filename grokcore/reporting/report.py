@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grokcore.reporting.charts import build_charts
@@ -13,13 +13,18 @@ from grokcore.reporting.summary import definitions, facts, findings, outcomes
 from grokcore.reporting.tables import accuracy_table, differences, manifest_table, seeds_table, times_table
 from grokcore.reporting.timeline import ticks, timeline
 from grokcore.storage import open_parent
+from grokcore.telemetry.seal import not_verified
 
 MANY = 4
 """With more runs than this, the summary counts outcomes; the timeline has each run's own."""
 
 
 def build_report(
-    runs: Sequence[str | Path], out: str | Path, *, evaluations: Sequence[str | Path] | None = None
+    runs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    evaluations: Sequence[str | Path] | None = None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> str:
     """Write the report of `runs` to the file `out` and return where it lies.
 
@@ -27,13 +32,17 @@ def build_report(
         runs: run directories (paths, `file://` or `s3://` URIs), in the order of the report's columns.
         out: the HTML file, by path or URI; it is written whole or not at all.
         evaluations: the runs' evaluations in the same order, where they do not lie in the run directories.
+        notify: called with a line where files cannot be verified, since an older version wrote them.
 
     Raises:
         InputError: a run has no evaluation yet, a file is damaged, or `out` cannot be written.
         TransientError: a store could not be reached.
     """
     store, name = open_parent(out)
-    store.write(name, render(read_runs(runs, evaluations)).encode("utf-8", "replace"))
+    views = read_runs(runs, evaluations)
+    store.write(name, render(views).encode("utf-8", "replace"))
+    if remark := not_verified(views):
+        notify(remark)
     return str(out)
 
 

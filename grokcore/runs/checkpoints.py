@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from grokcore.errors import AbsentError, InputError
+from grokcore.errors import AbsentError, DamagedError, InputError
 from grokcore.storage import Store, StoredFile, sha256
 from grokcore.training.checkpoints.manifest import (
     FOLDER,
@@ -22,30 +22,35 @@ class CheckpointFacts:
     """One step's checkpoint.
 
     Attributes:
-        state: `unfinished` has no manifest, so that no reader sees it.
+        state: `unfinished` has no manifest, so that no reader sees it; of one that is `not verified`, sizes are right
+            and contents were not read.
         problem: what is wrong with a damaged one.
         milestones: why it is kept for good: `memorized`, ...
     """
 
     step: int
-    state: Literal["good", "damaged", "unfinished"]
+    state: Literal["good", "damaged", "unfinished", "not verified"]
     bytes: int
     milestones: tuple[str, ...] = ()
     problem: str | None = None
 
 
-def checkpoints_of(run: Store) -> list[CheckpointFacts]:
-    """All checkpoints of a run, steps ascending; their files are hashed, where the store does not know their hashes.
+def checkpoints_of(run: Store, *, verify: bool = False) -> list[CheckpointFacts]:
+    """All checkpoints of a run, steps ascending.
+
+    Args:
+        verify: read all their files on object storage, too, which takes as long as a download; those in a directory of
+            this machine are always hashed.
 
     Raises:
         InputError: a file may not be read.
         TransientError: the store did not answer.
     """
     store = run.child(FOLDER)
-    return [_facts(store, step, files) for step, files in files_by_step(store).items()]
+    return [_facts(store, step, files, verify=verify) for step, files in files_by_step(store).items()]
 
 
-def _facts(store: Store, step: int, files: Iterable[StoredFile]) -> CheckpointFacts:
+def _facts(store: Store, step: int, files: Iterable[StoredFile], *, verify: bool) -> CheckpointFacts:
     size = sum(file.size for file in files)
     try:
         manifest = read_checkpoint_manifest(store, step)
@@ -53,20 +58,45 @@ def _facts(store: Store, step: int, files: Iterable[StoredFile]) -> CheckpointFa
         return CheckpointFacts(step, "unfinished", size)
     except InputError as error:
         return CheckpointFacts(step, "damaged", size, problem=str(error))
-    problem = _problem(store, manifest)
-    return CheckpointFacts(step, "damaged" if problem else "good", size, manifest.milestones, problem)
+    verify |= store.directory is not None
+    problem = _problem(store, manifest, verify=verify)
+    whole: Literal["good", "not verified"] = "good" if verify else "not verified"
+    return CheckpointFacts(step, "damaged" if problem else whole, size, manifest.milestones, problem)
 
 
-def _problem(store: Store, manifest: CheckpointManifest) -> str | None:
+def _problem(store: Store, manifest: CheckpointManifest, *, verify: bool) -> str | None:
     for name, facts in manifest.files.items():
-        key = manifest.key_of(name)
-        found = store.find(key)
-        if found is None:
-            return f"{name} is missing"
-        known = sha256(store.directory / key) if store.directory is not None else found.sha256
-        if found.size != facts.bytes or known not in (None, facts.sha256):
-            return f"{name} is not the file that the manifest describes"
+        problem = problem_of(store, manifest.key_of(name), facts.bytes, facts.sha256, verify=verify)
+        if problem is not None:
+            return f"{name} {problem}"
     return None
+
+
+def problem_of(store: Store, key: str, size: int, digest: str, *, verify: bool) -> str | None:
+    """What is wrong with a file that should have a size and a SHA-256; without `verify` only what needs no reading."""
+    found = store.find(key)
+    if found is None:
+        return "is missing"
+    known = found.sha256
+    if verify:
+        try:
+            known = hash_of(store, key)
+        except AbsentError:
+            return "is missing"
+        except DamagedError:
+            return "is damaged"
+    if found.size != size or known not in (None, digest):
+        return "is not the file that was written"
+    return None
+
+
+def hash_of(store: Store, key: str) -> str:
+    """SHA-256 of a file's content, all of which is read."""
+    if store.directory is not None:
+        return sha256(store.directory / key)
+    with store.scratch() as scratch:
+        store.download(key, scratch / "file")
+        return sha256(scratch / "file")
 
 
 def orphans_of(run: Store) -> list[StoredFile]:

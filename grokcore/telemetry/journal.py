@@ -102,7 +102,11 @@ def decode(text: bytes, path: Path | str) -> list[dict[str, Any]]:
     for number, raw in enumerate(text.splitlines(), 1):
         try:
             line = decode_json(raw)
-            if type(line["step"]) is not int or not {"train", "splits", "phases", "clock"} <= line.keys():
+            if (
+                type(line["step"]) is not int
+                or line["step"] >= 2**53
+                or not {"train", "splits", "phases", "clock"} <= line.keys()
+            ):
                 raise TypeError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(f"{path}, line {number}, is no evaluation: the journal is damaged") from None

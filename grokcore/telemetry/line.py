@@ -24,8 +24,8 @@ class _Part(BaseModel):
 class Measure(_Part):
     """null stands for a value that was no finite number."""
 
-    accuracy: float | None
-    loss: float | None = None
+    accuracy: float | None = Field(ge=0, le=1)
+    loss: float | None = Field(None, le=1e39)
 
 
 class SplitPhases(_Part):

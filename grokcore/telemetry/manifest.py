@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grokcore.errors import AbsentError, InputError
 from grokcore.storage import FileStore, Store
-
-MANIFEST = "manifest.json"
+from grokcore.telemetry.seal import MANIFEST as MANIFEST
+from grokcore.telemetry.seal import FileDigest, Seal, sealed_manifest
 
 ExitReason = Literal["budget_steps", "budget_seconds", "grokked", "diverged", "stopped"]
 
@@ -55,10 +56,18 @@ class Manifest(_Record):
     started: str = Field(description="UTC, ISO 8601")
     resumes: int = Field(0, description="how often training has gone on from a checkpoint")
     finished: str | None = None
+    seal: Seal | None = Field(
+        None, description="hashes of the run's files since its training ended; null while it goes on"
+    )
 
-    def write(self, store: Store) -> None:
-        """Write it to the run at `store`."""
-        store.write_json(MANIFEST, self.model_dump(mode="json"))
+    def write(self, store: Store, *, seal: Mapping[str, FileDigest] | None = None) -> None:
+        """Write it to the run at `store`.
+
+        Args:
+            seal: the files that the run consists of, by key, once none of them will change any more.
+        """
+        document = self.model_dump(mode="json", exclude={"seal"})
+        store.write_json(MANIFEST, {**document, "seal": None} if seal is None else sealed_manifest(document, seal))
 
 
 def read_manifest(run: Path | Store) -> Manifest:

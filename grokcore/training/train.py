@@ -14,15 +14,17 @@ import yaml
 from grokcore.data import Dataset, open_dataset
 from grokcore.data.layouts import VOCABULARY_FILE
 from grokcore.data.supervision import longest_row
-from grokcore.errors import GrokcoreError, StoppedError
+from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.models import build_model, execution_choices, match_words
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
-from grokcore.storage import Store, new_directory, open_store, read_bytes
-from grokcore.telemetry import Manifest, read_manifest
+from grokcore.storage import Store, local_copy, new_directory, open_store, read_bytes
+from grokcore.storage.artifacts import RUN_FILES
+from grokcore.telemetry import JOURNAL, Manifest, read_manifest
 from grokcore.telemetry.manifest import ExitReason
 from grokcore.telemetry.notifications import Notifications
+from grokcore.telemetry.seal import MODEL, FileDigest, check_record, digest_of, file_digest
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.training.lock import sole_writer
 from grokcore.training.loop import Trainer, reproducible
@@ -134,6 +136,7 @@ class Attempt:
         trainer: at the step where it goes on.
         recorder: with its journal up to there.
         meter: reads both.
+        spec: spec.yaml, as it was written.
         notifications: where the environment asks for them.
     """
 
@@ -142,6 +145,7 @@ class Attempt:
     recorder: Recorder
     meter: RunMeter
     manifest: Manifest
+    spec: bytes
     vocabulary: bytes
     notify: Callable[[str], None]
     notifications: Notifications | None
@@ -153,30 +157,33 @@ class Attempt:
             StoppedError: the reason is a signal.
         """
         step = self.trainer.state.step
+        files = {SPEC: digest_of(self.spec), JOURNAL: digest_of(self.recorder.journal)}
         if reason != "stopped":
-            self._write_model()
+            files |= self._write_model()
         write_final(self.store, self.meter.samples(), self.notify)
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
-        self.manifest.write(self.store)
+        self.manifest.write(self.store, seal=files)
         if reason == "stopped":
             raise StoppedError(f"stopped at step {step}; the same command goes on from there")
         if self.notifications is not None:
             self.notifications.end(reason, self.recorder.lines[-1])
         return TrainResult(self.store.uri, reason, step)
 
-    def _write_model(self) -> None:
+    def _write_model(self) -> dict[str, FileDigest]:
+        """Write the model, and return what its files are, by their keys."""
         self.trainer.state.whole.settle()
         if self.store.directory is not None:  # where all of it can appear at once
-            with new_directory(self.store.directory / "model", replace=True) as folder:
-                self._save_model(folder)
-        else:
-            with self.store.scratch() as folder:
-                self._save_model(folder)
-                self.store.upload_directory(folder, "model", last="model.safetensors")
+            with new_directory(self.store.directory / MODEL, replace=True) as folder:
+                return self._save_model(folder)
+        with self.store.scratch() as folder:
+            files = self._save_model(folder)
+            self.store.upload_directory(folder, MODEL, last="model.safetensors")
+            return files
 
-    def _save_model(self, folder: Path) -> None:
+    def _save_model(self, folder: Path) -> dict[str, FileDigest]:
         self.trainer.model.save(folder)
         (folder / VOCABULARY_FILE).write_bytes(self.vocabulary)
+        return {f"{MODEL}/{path.name}": file_digest(path) for path in folder.iterdir()}
 
 
 @contextmanager
@@ -216,7 +223,9 @@ def begin(
         manifest = manifest_of(
             spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing, group.world_size
         )
-        if not resuming:  # a run from its first file on, wherever this process may be killed
+        if resuming:
+            before = _break_seal(writer.store, notify)
+        else:  # a run from its first file on, wherever this process may be killed
             writer.store.write(SPEC, _yaml(spec))
             manifest.write(writer.store)
         recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
@@ -225,7 +234,6 @@ def begin(
             if recorder.checkpoint is not None:
                 trainer.restore(recorder.checkpoint)
             if resuming:
-                before = read_manifest(store)
                 manifest.started = before.started
                 manifest.resumes = before.resumes + (recorder.checkpoint is not None)
                 writer.store.write(SPEC, _yaml(spec))
@@ -236,7 +244,9 @@ def begin(
             vocabulary = read_bytes(dataset.path / VOCABULARY_FILE)
             meter = RunMeter(spec, trainer, recorder, resumes=manifest.resumes)
             with showing(spec, store.uri, meter.samples):
-                yield Attempt(writer.store, trainer, recorder, meter, manifest, vocabulary, notify, notifications)
+                yield Attempt(
+                    *(writer.store, trainer, recorder, meter, manifest, _yaml(spec), vocabulary, notify, notifications)
+                )
         finally:
             recorder.close()
             if notifications is not None:
@@ -255,6 +265,22 @@ def _trainer(
     )
     flops = flops_per_step(spec, dataset)
     return Trainer(spec, dataset, model, device=device, flops_per_step=flops, notify=notify, group=group)
+
+
+def _break_seal(store: Store, notify: Callable[[str], None]) -> Manifest:
+    """The manifest of a run that goes on, which no longer says that no file will change.
+
+    A file that is damaged is said to be and no more: all are written anew, from the checkpoint.
+    """
+    manifest = read_manifest(store)
+    if manifest.seal is not None:
+        with local_copy(store.uri, RUN_FILES) as record:
+            try:
+                check_record(record, store.uri)
+            except InputError as damage:
+                notify(f"{damage} - which this training does, from its last good checkpoint")
+        manifest.write(store)
+    return manifest
 
 
 def _remove_leftovers(store: Store) -> None:

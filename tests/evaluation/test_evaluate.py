@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -164,6 +165,10 @@ def test_what_is_missing_is_named(smoke_run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no model yet"):
         grokcore.evaluate_model(without_model)
     (without_model / "metrics.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"damaged: metrics\.jsonl does not have the SHA-256"):
+        grokcore.evaluate_model(without_model)
+    manifest = json.loads((without_model / "manifest.json").read_text())
+    (without_model / "manifest.json").write_text(json.dumps({**manifest, "seal": None}))  # as while it trains
     with pytest.raises(InputError, match="no evaluation in its journal"):
         grokcore.evaluate_model(without_model)
 

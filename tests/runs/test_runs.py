@@ -126,8 +126,10 @@ def test_a_run_that_is_being_written_is_not_deleted(root: Store, monkeypatch: py
 
 def test_checkpoints_are_told_apart_and_only_what_no_manifest_names_is_left_over(root: Store) -> None:
     run = root.child("runs/id/1")
-    (last, *_) = reversed(checkpoints_of(run))
+    (last, *_) = reversed(checkpoints_of(run, verify=True))
     assert (last.state, last.problem) == ("good", None)
+    (unread, *_) = reversed(checkpoints_of(run))
+    assert unread.state == ("not verified" if run.directory is None else "good")
     assert orphans_of(run) == []
 
     name = f"checkpoints/step-{last.step:08d}"
@@ -137,7 +139,7 @@ def test_checkpoints_are_told_apart_and_only_what_no_manifest_names_is_left_over
     run.write("checkpoints/step-00088888/manifest.json", b"{")
     run.write("checkpoints/step-00088888/bbbb/state.json", b"it may belong to the manifest")
     run.write(f"{name}/{attempt}/state.json", b"{}")
-    facts = {found.step: found for found in checkpoints_of(run)}
+    facts = {found.step: found for found in checkpoints_of(run, verify=True)}
     assert (facts[last.step].state, facts[88888].state, facts[99999].state) == ("damaged", "damaged", "unfinished")
     assert "state.json is not the file" in (facts[last.step].problem or "")
     orphans = [f"{name}/ffff/state.json", "checkpoints/step-00099999/aaaa/state.json"]

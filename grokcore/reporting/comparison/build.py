@@ -14,6 +14,7 @@ from grokcore.reporting.comparison.exports import csv_bytes, curves_table, parqu
 from grokcore.reporting.comparison.page import render_comparison
 from grokcore.reporting.comparison.sweep_facts import in_order_of, read_sweep_facts
 from grokcore.storage import open_store
+from grokcore.telemetry.seal import not_verified
 
 PAGE, RUNS_CSV, RUNS, CURVES, CLAIMS = "report.html", "runs.csv", "runs.parquet", "curves.parquet", "claims.json"
 
@@ -76,6 +77,8 @@ def build_comparison(
         notify(line)
 
     records = read_records(places, unfinished=unfinished, notify=leave_out)
+    if remark := not_verified(records):
+        notify(remark)
     facts = read_sweep_facts(open_store(out if sweep is None else sweep))
     groups = in_order_of(facts, groups_of(records))
     runs = runs_table(groups)

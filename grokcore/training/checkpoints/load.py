@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from grokcore.errors import AbsentError, InputError
+from grokcore.errors import AbsentError, DamagedError, InputError
 from grokcore.storage import Store, clear_errors, read_bytes, read_json, sha256
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.manifest import (
@@ -17,7 +17,6 @@ from grokcore.training.checkpoints.manifest import (
     TENSORS,
     VALUES,
     CheckpointManifest,
-    DamagedError,
     files_by_step,
     folder_of,
     read_checkpoint_manifest,

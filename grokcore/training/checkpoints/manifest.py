@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grokcore.documents import decode_json
-from grokcore.errors import InputError
+from grokcore.errors import DamagedError
 from grokcore.storage import Store, StoredFile
 
 FOLDER = "checkpoints"
@@ -18,10 +18,6 @@ TENSORS, VALUES, HISTORY = "state.safetensors", "state.json", "metrics.jsonl"
 FILES = (TENSORS, VALUES, HISTORY)
 
 _STEP = re.compile(r"step-(\d{8,18})")
-
-
-class DamagedError(InputError):
-    """A checkpoint that is there and cannot be used."""
 
 
 class FileFacts(BaseModel):

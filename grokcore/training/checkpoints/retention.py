@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from grokcore.errors import AbsentError
+from grokcore.errors import AbsentError, DamagedError
 from grokcore.storage import Store, StoredFile
 from grokcore.training.checkpoints.manifest import (
     CheckpointManifest,
-    DamagedError,
     files_by_step,
     manifest_key,
     read_checkpoint_manifest,

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from grokcore.errors import AbsentError, InputError, TransientError
+from grokcore.errors import AbsentError, DamagedError, InputError, TransientError
 from grokcore.storage import Store, clear_errors, sha256, write_json
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.load import is_good
@@ -21,7 +21,6 @@ from grokcore.training.checkpoints.manifest import (
     TENSORS,
     VALUES,
     CheckpointManifest,
-    DamagedError,
     FileFacts,
     folder_of,
     manifest_key,
