@@ -49,8 +49,8 @@ def evaluate_model(
     """
     store, name = (open_store(run), EVALUATION) if out is None else open_parent(out)
     with local_copy(run, RUN_FILES) as record:
-        verified = check_record(record, run)
         manifest = read_manifest(record)
+        verified = check_record(record, run)
         spec = read_spec(record / "spec.yaml")
         lines = checked_lines(read_journal(record / JOURNAL), record / JOURNAL)
     if not lines:

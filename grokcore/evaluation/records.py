@@ -154,8 +154,8 @@ def read_record(uri: str) -> RunRecord:
         TransientError: the store could not be reached.
     """
     with local_copy(uri, (*RUN_FILES, EVALUATION)) as directory:
-        verified = check_record(directory, uri)
         manifest = read_manifest(directory)
+        verified = check_record(directory, uri)
         spec = read_spec(directory / "spec.yaml")
         if not (directory / EVALUATION).exists():
             raise UnusableError(f"{uri} has no evaluation yet; make one with: grokcore evaluate {uri}")

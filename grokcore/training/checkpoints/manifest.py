@@ -67,8 +67,9 @@ def read_checkpoint_manifest(store: Store, step: int) -> CheckpointManifest:
         AbsentError: there is none: a save has not come that far.
         DamagedError: it is not the manifest that was written for this step.
     """
+    content = store.read(manifest_key(step))
     try:
-        manifest = CheckpointManifest.model_validate(decode_json(store.read(manifest_key(step))))
+        manifest = CheckpointManifest.model_validate(decode_json(content))
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"])) or "JSON"
