@@ -9,6 +9,9 @@ EXIT_BAD_INPUT = 2
 EXIT_TRANSIENT = 75
 EXIT_STOPPED = 143
 
+_LONGEST = 4000
+"""Characters of a message: what it quotes may have millions."""
+
 
 class GrokcoreError(Exception):
     """An error whose message is one line written for the person who reads it.
@@ -24,7 +27,7 @@ class GrokcoreError(Exception):
     said = False
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."))
 
 
 class InputError(GrokcoreError, ValueError):

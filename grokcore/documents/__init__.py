@@ -1,7 +1,8 @@
 """YAML and JSON texts that somebody else may have written, read strictly.
 
 YAML has the scalars of its version 1.2 (core schema), so that 010 is ten and `on` is a word. A key that is given twice,
-and a text that no encoding has, is an error in both formats.
+and a text that no encoding has, is an error in both formats; so is one that is too long, too deep, or too much once its
+aliases are written out.
 """
 
 from grokcore.documents.duplicates import DuplicateKeyError

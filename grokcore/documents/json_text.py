@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from grokcore.documents.bounds import check_depth, check_size
 from grokcore.documents.characters import characters
 from grokcore.documents.duplicates import DuplicateKeyError
 from grokcore.errors import InputError
@@ -40,14 +41,16 @@ def decode_json(content: str | bytes, *, constants: bool = True) -> Any:
 
     Raises:
         DuplicateKeyError: an object has a key twice.
-        ValueError: it is no JSON, or not UTF-8.
+        ValueError: it is no JSON, not UTF-8, or goes beyond a bound.
         RecursionError: it is nested too deeply.
     """
+    check_size(content, "JSON")
     text = content if isinstance(content, str) else content.decode("utf-8-sig")
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=None if constants else _refused)
     except DuplicateKeyError as error:
         raise _located(text) or error from None
+    check_depth(text, value)
     return _checked(value) if _ESCAPED_SURROGATE.search(text) else value
 
 

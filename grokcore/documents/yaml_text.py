@@ -9,6 +9,7 @@ import yaml
 from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError, SafeConstructor
 
+from grokcore.documents.bounds import check_yaml
 from grokcore.documents.characters import characters
 from grokcore.documents.duplicates import DuplicateKeyError
 from grokcore.documents.plain import PlainText, core_value
@@ -120,6 +121,7 @@ class _GeneratedLoader(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader
 
 def _loaded(text: str | bytes, origin: str, loader: type[_UniqueKeys]) -> Any:
     try:
+        check_yaml(text, "generated YAML" if loader is _GeneratedLoader else "YAML")
         if loader is _GeneratedLoader:
             return list(yaml.load_all(text, loader))
         return yaml.load(text, loader)  # noqa: S506 - a SafeLoader

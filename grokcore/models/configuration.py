@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from grokcore.documents import decode_json
 from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
 from grokcore.models.composition import Composition
 from grokcore.spec.model import ModelSpec
@@ -68,7 +69,7 @@ def checked_fields(
         _refuse_others(document, ours)
     else:
         config = transformers_config(layout, ours | NO_DEFAULTS)
-        _refuse_others(document, json.loads(config.to_json_string(use_diff=False)))
+        _refuse_others(document, decode_json(config.to_json_string(use_diff=False)))
         ours |= NO_DEFAULTS
     ours["model_type"] = kind
     if "composition" in document:

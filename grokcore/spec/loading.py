@@ -18,6 +18,7 @@ from grokcore.spec.shown import shown
 from grokcore.spec.task import TaskSpec
 from grokcore.spec.training import STABLE_THRESHOLD
 from grokcore.spec.validation import validate
+from grokcore.storage.regular import read_whole
 
 _FIELDS = "name, seed, task, model, training, evaluation"
 
@@ -60,7 +61,7 @@ def read_spec(path: Path) -> ExperimentSpec:
     Raises:
         InputError: in one line, what is wrong with it.
     """
-    document = _mapping(parse_plain_yaml(_text(path), str(path)), str(path))
+    document = _mapping(parse_plain_yaml(_text(path, read=read_whole), str(path)), str(path))
     if "task" in document:
         document = {**document, "task": _as_written(document["task"])}
     _forget_fixed_stable_threshold(document.get("evaluation"))
@@ -141,16 +142,23 @@ def source_text(
         return (resources.files(package) / f"{source}.yaml").read_text("utf-8"), f"{what} {source}"
     if "\n" in source or (":" in source and not looks_like_path(source)) or source.lstrip().startswith("{"):
         return source, f"the inline {'spec' if what == 'preset' else what}"
-    if allow_files and (looks_like_path(source) or Path(source).is_file()):
+    if allow_files and (looks_like_path(source) or _is_file(source)):
         return _text(Path(source).expanduser(), known), source
     near = difflib.get_close_matches(source, names, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise InputError(f"there is no {what} {shown(source)}: {hint}{known}")
 
 
-def _text(path: Path, known: str | None = None) -> str:
+def _is_file(source: str) -> bool:
     try:
-        return path.read_text("utf-8")
+        return Path(source).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a character that none has
+        return False
+
+
+def _text(path: Path, known: str | None = None, *, read: Callable[[Path], bytes] = Path.read_bytes) -> str:
+    try:
+        return read(path).decode()
     except FileNotFoundError:
         known = known or f"presets are: {', '.join(preset_names())}"
         raise InputError(f"there is no file {path}; {known}") from None

@@ -39,6 +39,10 @@ class Override:
         return self.path[0] if len(self.path) == 2 and UNIONS.get(self.path[0], ("",))[0] == self.path[1] else None
 
 
+_LONGEST = 2**16
+"""Characters of overrides that are given as one text."""
+
+
 def parse_override(text: str) -> Override:
     """`model.layers=4` as a field and its value; all that stands after the first = is the value, quotes included.
 
@@ -54,6 +58,8 @@ def parse_override(text: str) -> Override:
 
 def split_overrides(text: str) -> list[str]:
     """`a.b=1 c.d="two words"` as a list of overrides; quotes are taken off as a shell does."""
+    if len(text) > _LONGEST:
+        raise InputError(f"overrides of {len(text)} characters are too long: at most {_LONGEST} are read")
     try:
         return shlex.split(text)
     except ValueError as error:

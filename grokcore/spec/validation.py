@@ -41,7 +41,7 @@ def describe(error: ValidationError, kind: Any) -> str:
     match first["type"]:
         case "extra_forbidden":
             allowed = sorted(owner.model_fields) if owner else []
-            near = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
+            near = difflib.get_close_matches(_clipped(first["loc"][-1]), allowed, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             message = f"there is no such field{hint}; allowed are {', '.join(allowed)}"
         case "union_tag_invalid":
@@ -62,6 +62,12 @@ def describe(error: ValidationError, kind: Any) -> str:
     return f"{location}: {message}{more}" if location else f"{message}{more}"
 
 
+def _clipped(part: Any) -> str:
+    """A field's name as a person can have meant it: a file can have one of millions of characters."""
+    text = str(part)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _locate(loc: tuple[Any, ...], kind: Any, value: Any) -> tuple[str, type[BaseModel] | None]:
     """The dotted name of an error's place, without the tags pydantic adds for unions, and the class that owns it."""
     parts: list[str] = []
@@ -73,7 +79,7 @@ def _locate(loc: tuple[Any, ...], kind: Any, value: Any) -> tuple[str, type[Base
             owner = tagged[0]
             continue
         holder = members[0] if members else None
-        parts.append(str(part))
+        parts.append(_clipped(part))
         if isinstance(part, int):
             continue  # an element of a list is what the list is made of
         if holder is not None and part in holder.model_fields:

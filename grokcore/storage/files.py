@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grokcore.errors import AbsentError, InputError
 from grokcore.storage.local import clear_errors, sync_directory, temporary_file, write_atomically
-from grokcore.storage.regular import open_for_reading, refuse_linked_folders
+from grokcore.storage.regular import open_for_reading, read_whole, refuse_linked_folders
 from grokcore.storage.store import Store, StoredFile, check_key
 
 _TEMPORARY = ".tmp"
@@ -44,8 +44,7 @@ class FileStore(Store):
         path = self._path(key)
         with clear_errors("read", path):
             try:
-                with open_for_reading(path) as file:
-                    return file.read()
+                return read_whole(path)
             except (FileNotFoundError, NotADirectoryError):
                 raise AbsentError(f"there is no {path}") from None
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from grokcore.documents import parse_json
 from grokcore.errors import InputError
-from grokcore.storage.regular import open_for_reading
+from grokcore.storage.regular import open_for_reading, read_whole
 from grokcore.storage.scheme import check_scheme
 
 
@@ -110,8 +110,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    with clear_errors("read", path), open_for_reading(path) as file:
-        return file.read()
+    with clear_errors("read", path):
+        return read_whole(path)
 
 
 def read_json(path: Path) -> Any:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from grokcore.errors import InputError
 
+MOST_BYTES = 2**30
+"""Of a file that is read into memory: a journal of a million evaluations."""
 _BASE = os.O_CLOEXEC | os.O_NONBLOCK
 """A pipe that nobody writes to is opened at once, so that it can be refused; regular files know no such mode."""
 
@@ -67,6 +69,22 @@ def open_for_reading(path: Path) -> BufferedReader:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise InputError(f"{path} is no regular file: remove it")
+
+
+def read_whole(path: Path) -> bytes:
+    """The content of a regular file of MOST_BYTES at most.
+
+    Raises:
+        InputError: it is longer, or no regular file.
+        OSError: it cannot be read.
+    """
+    with open_for_reading(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise InputError(
+                f"{path} has {size} bytes: it was not written by grokcore, which reads {MOST_BYTES} at most"
+            )
+        return file.read()
 
 
 def refuse_linked_folders(top: Path, folder: Path) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from grokcore.errors import InputError, TransientError
 from grokcore.storage.local import clear_errors, temporary_file
 from grokcore.storage.local import sha256 as sha256_of
+from grokcore.storage.regular import MOST_BYTES
 from grokcore.storage.s3_connection import Connection, S3Settings
 from grokcore.storage.s3_errors import code_of
 from grokcore.storage.s3_transfer import SHA256, fetch, md5_of, upload_parts
@@ -30,6 +31,15 @@ _PAGE = 1000
 _WRITER = "grokcore-writer"
 """Of an object's metadata: which call of `write_new` has made it."""
 _UPLOAD_ID = "?uploadId="
+
+
+class _Bounded(BytesIO):
+    """Memory for an object that is read whole."""
+
+    def write(self, chunk: Any, /) -> int:
+        if self.tell() + len(chunk) > MOST_BYTES:
+            raise InputError(f"an object has more than {MOST_BYTES} bytes: it was not written by grokcore")
+        return super().write(chunk)
 
 
 class S3Store(Store):
@@ -59,7 +69,7 @@ class S3Store(Store):
         return S3Store(self.uri_of(check_key(key)), self._connection)
 
     def read(self, key: str) -> bytes:
-        content = BytesIO()
+        content = _Bounded()
         fetch(self._connection, self.uri_of(key), self._object(key), content)
         return content.getvalue()
 
