@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
 from grokcore.errors import InputError
 from grokcore.telemetry.exposition import registry_of
 from grokcore.telemetry.samples import Samples
+from grokcore.telemetry.server import CLIENT_SECONDS, BoundedServer
 
 PORT_VARIABLE = "GROKCORE_METRICS_PORT"
 """A port, 0 for any that is free; unset, empty or `off` for no endpoint."""
@@ -24,8 +23,6 @@ LINGER_VARIABLE = "GROKCORE_METRICS_LINGER"
 
 _LINGER_SECONDS = 60.0
 """For a scraper that has been there before: Prometheus' own default interval is a minute."""
-_CLIENT_SECONDS = 10.0
-"""Until a client that does not read is dropped."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Endpoint:
         self._options = options
         self._scraped = threading.Condition()
         self._last: float | None = None
-        self._server = _server(options, self._handler(read))
+        self._server = BoundedServer((options.address, options.port), self._handler(read))
         port = self._server.server_address[1]
         host = f"[{options.address}]" if ":" in options.address else options.address
         self.url = f"http://{host}:{port}/metrics"
@@ -125,7 +122,7 @@ class Endpoint:
 
         class Handler(MetricsHandler):
             registry = registry_of(read)
-            timeout = _CLIENT_SECONDS
+            timeout = CLIENT_SECONDS
 
             def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 begin = time.monotonic()
@@ -136,21 +133,3 @@ class Endpoint:
                     endpoint._scraped.notify_all()
 
         return Handler
-
-
-class _Server(ThreadingMixIn, TCPServer):
-    """As http.server's, but it asks no name server who it is, which can take long, and says nothing of bad clients."""
-
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone, or does not read."""
-
-
-def _server(options: MetricsOptions, handler: Any) -> _Server:
-    class Server(_Server):
-        address_family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
-
-    return Server((options.address, options.port), handler)

@@ -15,6 +15,8 @@ from tests.faults.dying import in_child
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 
+ROW = "libraries planted where kernels are cached"
+
 PLANTED = """
 #include <fcntl.h>
 __attribute__((constructor)) static void run(void) {{ open("{}", O_CREAT | O_WRONLY, 0600); }}
@@ -166,6 +168,7 @@ def replace(place: Place, found: Path) -> None:
         digest.write_text(library.sha256(found))
 
 
+@pytest.mark.fault(ROW, 1)
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_planted_library_never_runs(name: str, place: Place) -> None:
     ATTACKS[name](place, compiled(place))
