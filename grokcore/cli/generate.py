@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from grokcore.cli.specs import say, spec_of
 from grokcore.errors import InputError
+from grokcore.evaluation.remarks import split_remarks
 from grokcore.spec import ExperimentSpec, load_spec
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def generate(options: argparse.Namespace) -> None:
     from grokcore.data import generate_dataset
 
     if options.facts is None:
-        _show(generate_dataset(spec_of(options).task, options.out, format=options.format), options.out)
+        spec = spec_of(options)
+        _show(generate_dataset(spec.task, options.out, format=options.format), options.out, spec)
         return
     from grokcore.data import read_facts, task_over
     from grokcore.tasks import FROM_FACTS
@@ -32,7 +34,7 @@ def generate(options: argparse.Namespace) -> None:
     facts = read_facts(options.facts, FROM_FACTS[spec.task.kind][0])
     task = task_over(spec.task, facts)
     say(f"facts: {len(facts)}, entities: {len(facts.subjects)}, {facts.kind}: {len(facts.relations)}")
-    _show(generate_dataset(task, options.out, format=options.format, facts=facts), options.out)
+    _show(generate_dataset(task, options.out, format=options.format, facts=facts), options.out, spec)
     if options.format == "grokcore":
         place = shlex.quote(options.out)
         print(f"next: grokcore spec {shlex.quote(options.spec)} --data {place} > mine.yaml")
@@ -66,7 +68,7 @@ def _chooses_kind(override: str) -> bool:
     return override.partition("=")[0].strip() == "task.kind"
 
 
-def _show(info: DatasetInfo, out: str) -> None:
+def _show(info: DatasetInfo, out: str, spec: ExperimentSpec) -> None:
     print(f"dataset {info.id} at {out}: {info.vocabulary_size} tokens")
     width = max(len(name) for name in info.splits)
     for name, split in info.splits.items():
@@ -75,3 +77,5 @@ def _show(info: DatasetInfo, out: str) -> None:
             f"  {name:<{width}}  {split.role:<10}  {split.rows:>12,} rows  {split.probes:>6,} probes{chance}"
             f"  majority baseline {split.majority_baseline:.3f}"
         )
+    for remark in split_remarks(spec.evaluation, info.splits):
+        say(remark)

@@ -27,14 +27,17 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
     for name, times in rows.items():
         cells = [_time(times[definition]) for definition in ("first_crossing", "sustained", "stable")]
         print(f"  {name:<{width}}  " + "  ".join(f"{cell:>14}" for cell in cells))
-    print(f"verdict (what is censored was not reached by step {evaluation['censored_at']:,}, where the run ended)")
+    end = "the run" if evaluation["censored_at"] >= evaluation["step"] else "the learning rate"
+    print(f"verdict (what is censored was not reached by step {evaluation['censored_at']:,}, where {end} ended)")
     for name, held_out in evaluation["held_out"].items():
         late = f", {held_out['ratio']:.1f} x the time of the training set" if held_out["ratio"] else ""
         print(f"  {name:<{width}}  {held_out['verdict']}{late}")
+    _print_remarks(evaluation["remarks"])
 
 
 def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
     """Runs of one spec by their labels: each in a row, then median and range over all of them."""
+    from grokcore.evaluation.remarks import remarks_on_many
     from grokcore.evaluation.seeds import samples_of
 
     runs = list(evaluations.values())
@@ -45,6 +48,14 @@ def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
     print("median over the runs, and range; a censored run counts as later than its end (Kaplan-Meier)")
     head = ("", "sustained from step", "final accuracy", "verdicts")
     print_columns([head, *((split, *_sample(sample)) for split, sample in samples.items())])
+    _print_remarks(remarks_on_many(runs))
+
+
+def _print_remarks(remarks: Sequence[str]) -> None:
+    if remarks:
+        print("to know before these figures are believed")
+    for remark in remarks:
+        print(f"  {remark}")
 
 
 def _cells(evaluation: Evaluation) -> Iterator[str]:

@@ -18,8 +18,8 @@ def check_against_journal(
 ) -> None:
     """Hold accuracies against the journal's last line, which was measured on the same weights.
 
-    Training measures in its own precision and evaluation in fp32, perhaps on another processor: examples whose two best
-    answers are nearly equal may fall the other way.
+    Evaluation measures in the precision of training where the processor has it, perhaps on another processor: examples
+    whose two best answers are nearly equal may fall the other way.
 
     Args:
         measured: accuracy of `train`, the pooled training splits, and of every split.
@@ -38,3 +38,24 @@ def check_against_journal(
                 f"{run} contradicts itself: the accuracy on {name} is {accuracy}, and {expected} in the last line of "
                 f"its journal, more than {tolerance} away; its model or its journal is damaged"
             )
+
+
+def differences(
+    last: Mapping[str, Any], splits: Mapping[str, Mapping[str, Any]], measured_in: str, trained_in: str
+) -> list[str]:
+    """A line where accuracies differ from those of the journal's last line, or were measured in another precision.
+
+    Args:
+        splits: as they were measured anew.
+        measured_in, trained_in: precision and device, as `bf16 on cpu`, of the measurement and of the journal.
+    """
+    apart = [
+        f"{name} {accuracy:.4g} and not {there:.4g}"
+        for name, split in splits.items()
+        for accuracy, there in [(split["accuracy"], last["splits"][name]["accuracy"])]
+        if None not in (accuracy, there) and abs(accuracy - there) > 1e-9
+    ]
+    if not apart and measured_in.partition(" ")[0] == trained_in.partition(" ")[0]:
+        return []
+    where = f"both in {measured_in}" if measured_in == trained_in else f"in {measured_in}, and then in {trained_in}"
+    return [f"accuracy measured anew, and in the journal: {where}; {', '.join(apart) or 'they agree'}"]

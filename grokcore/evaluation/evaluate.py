@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import torch
 
 from grokcore.data import Dataset, open_dataset
 from grokcore.errors import InputError
-from grokcore.evaluation.contradictions import check_against_journal
+from grokcore.evaluation.contradictions import check_against_journal, differences
 from grokcore.evaluation.judging import assemble
 from grokcore.evaluation.probes import Probes
 from grokcore.evaluation.result import EVALUATION, Evaluation
 from grokcore.models import load_model
 from grokcore.models.files import CONFIG, WEIGHTS
+from grokcore.models.precision import autocast
 from grokcore.spec import ExperimentSpec, read_spec, resolve_device
 from grokcore.storage import local_copy, open_parent, open_store
 from grokcore.storage.artifacts import RUN_FILES
@@ -62,11 +64,16 @@ def evaluate_model(
         if manifest.exit_reason in (None, "stopped"):
             raise InputError(f"{run} has not ended, and its model is of an earlier end: run the training to its end")
         verified &= check_model(manifest.seal, weights, (CONFIG, WEIGHTS))
-        pooled, splits = _measure(spec, dataset, weights)
-    check_against_journal(spec, lines[-1], {"train": pooled, **splits}, run)
+        measured = _measure(spec, dataset, weights)
+    check_against_journal(spec, lines[-1], {"train": measured.pooled, **measured.splits}, run)
     if not verified:
         notify(f"{run} is not verified: the version that made it kept no hashes of its files")
-    evaluation = assemble(spec, dataset, lines, pooled, splits, manifest.exit_reason)
+    evaluation = assemble(spec, dataset, lines, measured.pooled, measured.splits, manifest.exit_reason)
+    evaluation.precision = measured.precision
+    trained_in = f"{spec.training.precision} on {manifest.hardware.get('device')}"
+    evaluation.remarks += differences(
+        lines[-1], measured.splits, f"{measured.precision} on {measured.device}", trained_in
+    )
     document = with_checksum(evaluation.model_dump(mode="json"))
     store.write_json(name, document)
     return Evaluation.model_validate(document)
@@ -86,9 +93,21 @@ def _weights(run: str | Path, model: str | Path | None) -> Iterator[Path]:
         yield weights
 
 
-def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Accuracies of the saved model in full precision, independent of the loop that trained it."""
+@dataclass(frozen=True)
+class _Measurement:
+    """Accuracies and losses of the pooled training splits and of each split, and what they were computed in."""
+
+    pooled: Mapping[str, Any]
+    splits: Mapping[str, Mapping[str, Any]]
+    precision: str
+    device: str
+
+
+def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> _Measurement:
+    """Accuracies of the saved model in the precision of its training, independent of the loop that trained it."""
     device = torch.device(resolve_device("auto"))
+    precision = "fp32" if spec.training.precision == "fp16" and device.type == "cpu" else spec.training.precision
     model = load_model(weights).to(device)
     probes = Probes(dataset, loss_on=spec.training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
-    return probes.measure(model)
+    pooled, splits = probes.measure(model, lambda: autocast(precision, device))
+    return _Measurement(pooled, splits, precision, device.type)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from grokcore.evaluation.curves import DEFINITIONS, Evidence, Lines, evidence, phases_of, reached
+from grokcore.evaluation.remarks import rate_remarks, remarks_before
 from grokcore.evaluation.result import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
-from grokcore.spec import EvaluationSpec, ExperimentSpec
+from grokcore.spec import ExperimentSpec, TrainingSpec
+from grokcore.spec.schedule import phase_drops, share_of_peak
 
 if TYPE_CHECKING:
     from grokcore.data import Dataset
@@ -24,9 +26,9 @@ def assemble(
     """What a run's journal and its final measurement add up to."""
     held_out = [name for name, split in dataset.info.splits.items() if split.role == "held_out"]
     last, seen = lines[-1], evidence(lines, spec.training)
-    memorized = times_in(seen, "train", spec.evaluation)
+    memorized = times_in(seen, "train", spec)
     phases = phases_of(lines, held_out, spec)
-    return Evaluation(
+    evaluation = Evaluation(
         run_id=spec.run_id,
         evaluation_id=spec.evaluation_id,
         step=last["step"],
@@ -44,22 +46,26 @@ def assemble(
             for name, split in dataset.info.splits.items()
         },
         memorized=memorized,
-        held_out={name: _held_out(seen, name, spec.evaluation, memorized, phases[name]) for name in held_out},
+        held_out={name: _held_out(seen, name, spec, memorized, phases[name]) for name in held_out},
         diverged=exit_reason == "diverged",
         exit_reason=exit_reason,
+        schedule=spec.training.schedule,
+        remarks=remarks_before(spec, dataset.info.splits),
     )
+    evaluation.remarks += rate_remarks([evaluation])
+    return evaluation
 
 
 def _held_out(
-    seen: Evidence, split: str, rules: EvaluationSpec, memorized: Times, phases: Mapping[str, int | None]
+    seen: Evidence, split: str, spec: ExperimentSpec, memorized: Times, phases: Mapping[str, int | None]
 ) -> HeldOut:
-    times = times_in(seen, split, rules)
+    times = times_in(seen, split, spec)
     ratio = None
     if times.sustained and memorized.sustained and memorized.sustained.steps > 0:
         ratio = times.sustained.steps / memorized.sustained.steps
     return HeldOut(
         **dict(times),
-        verdict=_verdict(times, ratio, phases["collapsed"], rules.delay),
+        verdict=_verdict(times, ratio, phases["collapsed"], spec.evaluation.delay),
         ratio=ratio,
         onset=phases["onset"],
         collapsed=phases["collapsed"],
@@ -75,16 +81,17 @@ def _verdict(times: Times, ratio: float | None, collapsed: int | None, delay: fl
     return "grokked" if ratio is not None and ratio >= delay else "generalised"
 
 
-def times_in(seen: Evidence, split: str, rules: EvaluationSpec) -> Times:
+def times_in(seen: Evidence, split: str, spec: ExperimentSpec) -> Times:
     """When a split (`train`: the training set) was reached, by each definition."""
-    indices = reached(seen, split, rules)
-    return Times(**{definition: _time(seen.lines, indices[definition]) for definition in DEFINITIONS})
+    indices = reached(seen, split, spec.evaluation)
+    return Times(**{definition: _time(seen.lines, indices[definition], spec.training) for definition in DEFINITIONS})
 
 
-def _time(lines: Lines, index: int | None) -> Time | None:
+def _time(lines: Lines, index: int | None, training: TrainingSpec) -> Time | None:
     if index is None:
         return None
     line = lines[index]
+    drops = phase_drops(lines[: index + 1], training)
     return Time(
         steps=line["step"],
         after=lines[index - 1]["step"] if index else 0,
@@ -92,4 +99,5 @@ def _time(lines: Lines, index: int | None) -> Time | None:
         examples=line["examples"],
         flops=line["flops"],
         seconds=line["clock"]["elapsed_seconds"],
+        learning_rate_share=share_of_peak(line["step"], training, drops),
     )

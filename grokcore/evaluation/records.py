@@ -201,7 +201,7 @@ def _check_judgement(uri: str, spec: ExperimentSpec, journal: Lines, evaluation:
     judged = {"train": evaluation.memorized, **evaluation.held_out}
     if not judged.keys() - {"train"} <= evaluation.splits.keys():
         raise InputError(f"{uri} is damaged: its evaluation judges a split that was not measured")
-    same = all(_steps(times) == _steps(times_in(seen, split, spec.evaluation)) for split, times in judged.items())
+    same = all(_steps(times) == _steps(times_in(seen, split, spec)) for split, times in judged.items())
     if not same or evaluation.censored_at != seen.steps[-1]:
         raise UnusableError(
             f"{uri} was evaluated by a version of grokcore that read other times off its journal; bring it up to date "

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 EVALUATION = "evaluation.json"
 """Name of the file in a run's directory."""
 
+TRAINING_SET = "training set"
+"""What people read where the training splits are taken together."""
+
 Verdict = Literal["grokked", "generalised", "collapsed", "censored"]
 
 
@@ -25,6 +28,9 @@ class Time(_Result):
     examples: int
     flops: float = Field(description="algorithmic FLOPs of the plain model")
     seconds: float = Field(description="wall clock of the training process, pauses left out")
+    learning_rate_share: float | None = Field(
+        None, ge=0, le=1, description="learning rate at that step as a share of its peak; null in earlier versions"
+    )
 
 
 class Times(_Result):
@@ -80,6 +86,11 @@ class Evaluation(_Result):
     held_out: dict[str, HeldOut]
     diverged: bool
     exit_reason: str | None
+    schedule: str | None = Field(None, description="training.schedule of the run; null in earlier versions")
+    precision: str | None = Field(
+        None, description="number format that accuracies and losses were measured in; null in earlier versions"
+    )
+    remarks: list[str] = Field([], description="what to know before these figures are believed, a line each")
     sha256: str | None = Field(
         None, description="of this document without this value, as JSON with sorted keys and no blanks"
     )

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar, get_args
 
-from grokcore.evaluation.result import Evaluation, Verdict
+from grokcore.evaluation.result import TRAINING_SET, Evaluation, Verdict
 from grokcore.evaluation.survival.kaplan_meier import median_time
 from grokcore.evaluation.survival.times import Reached, reached_by
 from grokcore.spec import ExperimentSpec
 
 T = TypeVar("T")
-
-TRAINING_SET = "training set"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Time(_Part):
     examples: float | None = None
     flops: float | None = None
     seconds: float | None = None
+    learning_rate_share: float | None = None
 
 
 class Times(_Part):
@@ -83,6 +84,8 @@ class Evaluation(_Part):
     held_out: dict[str, HeldOut]
     diverged: bool = False
     exit_reason: str | None = None
+    schedule: str | None = None
+    remarks: list[str] = []
 
 
 class Manifest(_Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from grokcore.evaluation.remarks import remarks_on_many
 from grokcore.reporting.charts import build_charts
 from grokcore.reporting.entries import entries_of
 from grokcore.reporting.page import render_page
@@ -57,6 +58,7 @@ def render(runs: Sequence[RunView]) -> str:
         alone=len(runs) == 1,
         facts=facts(runs[0]),
         findings=[(run, findings(run)) for run in runs] if len(runs) <= MANY else [],
+        remarks=remarks_on_many([run.evaluation for run in runs]) if len(runs) > MANY else [],
         outcomes=outcomes(runs) if len(runs) > 1 else [],
         definitions=definitions(runs),
         timeline=timeline(runs, charts.axis),

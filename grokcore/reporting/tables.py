@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from grokcore.evaluation.seeds import TRAINING_SET, Sample
+from grokcore.evaluation.result import TRAINING_SET
+from grokcore.evaluation.seeds import Sample
 from grokcore.reporting.entries import entries_of, samples
 from grokcore.reporting.formatting import (
     NARROW,

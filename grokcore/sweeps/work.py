@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from grokcore.data import DatasetInfo
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.evaluation.records import RunRecord, read_record
+from grokcore.evaluation.remarks import remarks_before
 from grokcore.evaluation.seeds import grouped
 from grokcore.spec import ExperimentSpec, resolve_device
 from grokcore.storage import open_store
@@ -102,10 +103,20 @@ def do(
     def show(job: Job, line: Line) -> None:
         progress.show(job.run, line)
 
+    on_all = {line for work in works for line in remarks_before(work.spec, datasets[work.data].splits)}
+    told: set[str] = set()
+
+    def tell(job: Job, line: str) -> None:
+        if line not in on_all:
+            progress.tell(f"{of_run[job.run].label}: {line}")
+        elif line not in told:  # of points that have it in common, the first speaks for all
+            told.add(line)
+            progress.tell(line)
+
     listener = Listener(
         on_begin=lambda job: progress.begin(job.run),
         on_evaluation=show,
-        on_remark=lambda job, line: progress.tell(f"{of_run[job.run].label}: {line}"),
+        on_remark=tell,
         on_end=end,
         notify=progress.tell,
     )

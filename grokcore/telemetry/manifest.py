@@ -52,6 +52,7 @@ class Manifest(_Record):
     )
     model: ModelFacts
     seeds: dict[str, int] = Field(description="seeds of the data, of initialisation and of the order")
+    remarks: list[str] = Field([], description="what was known to be odd about this run at its start, a line each")
     exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")
     started: str = Field(description="UTC, ISO 8601")
     resumes: int = Field(0, description="how often training has gone on from a checkpoint")

@@ -18,6 +18,7 @@ from grokcore.data.supervision import supervise
 from grokcore.errors import StoppedError
 from grokcore.evaluation import Probes, next_evaluation, phases_of
 from grokcore.models import SequenceModel
+from grokcore.models.precision import autocast
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.schedule import learning_rate_at, phase_drops
@@ -28,7 +29,6 @@ from grokcore.training.engines.choose import ENGINES
 from grokcore.training.examples import Examples
 from grokcore.training.metrics.steps import StepTimes
 from grokcore.training.milestones import new_phases
-from grokcore.training.precision import autocast
 from grokcore.training.processes.group import ALONE, Group, Order
 from grokcore.training.recorder import Recorder
 from grokcore.training.sampler import EpochSampler

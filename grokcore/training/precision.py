@@ -1,24 +1,12 @@
-"""Number formats: fp32 weights throughout, products in the format that was asked for."""
+"""Loss scaling: what fp16 needs so that small gradients are not lost."""
 
 from __future__ import annotations
-
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor
 
-_FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
 INITIAL_SCALE, GROWTH, BACKOFF, GROWTH_INTERVAL = 2.0**16, 2.0, 0.5, 2000
 """The constants of `torch.amp.GradScaler`."""
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """The context in which a forward pass computes in `precision`."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=_FORMATS[precision])
 
 
 def loss_scaler(precision: str, device: torch.device) -> LossScaler | None:

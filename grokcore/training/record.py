@@ -15,6 +15,7 @@ import torch
 import grokcore
 from grokcore.data import Dataset
 from grokcore.data.supervision import input_length, longest_row
+from grokcore.evaluation.remarks import remarks_before
 from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count, step_flops
 from grokcore.models.composition import Composition
 from grokcore.models.stack import mean_passes
@@ -78,6 +79,7 @@ def manifest_of(
             files=file_format(spec.model),
         ),
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
+        remarks=remarks_before(spec, dataset.info.splits),
         started=utc_now(),
     )
 

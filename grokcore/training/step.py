@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from grokcore.models.precision import autocast
 from grokcore.spec import TrainingSpec
 from grokcore.training.examples import Examples
 from grokcore.training.graph import work_by_kind
 from grokcore.training.losses import LOSSES
-from grokcore.training.precision import autocast
 from grokcore.training.projections import PROJECTIONS
 from grokcore.training.state import TrainingState
 

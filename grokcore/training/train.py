@@ -69,8 +69,9 @@ def train_model(
         stop_with_parent: stop as at a signal when the parent process has gone: for programs that start this one, and
             whose users stop them. A person who leaves the shell behind with nohup does not want that.
         on_evaluation: called with each new line of the journal.
-        notify: called with a line when `match` chose the model's size, when resuming, for each checkpoint that had to
-            be skipped or could not be saved, and where the step cannot be recorded as a CUDA graph.
+        notify: called with a line when `match` chose the model's size, for each remark of the manifest, when resuming,
+            for each checkpoint that had to be skipped or could not be saved, and where the step cannot be recorded as a
+            CUDA graph.
 
     Raises:
         InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run or cannot be
@@ -223,6 +224,8 @@ def begin(
         manifest = manifest_of(
             spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing, group.world_size
         )
+        for remark in manifest.remarks:
+            notify(remark)
         if resuming:
             before = _break_seal(writer.store, notify)
         else:  # a run from its first file on, wherever this process may be killed

@@ -99,3 +99,11 @@ def test_a_spec_takes_its_task_from_the_data_or_from_the_command_line_but_not_bo
     assert "there is no data set" in refused(capsys, "spec", "smoke", "--data", tmp_path / "absent")
     line = refused(capsys, "spec", "modular", "--data", smoke_data)
     assert "stop_on_grok.split=test is no held-out split of comparison" in line
+
+
+def test_a_split_too_small_for_the_threshold_is_remarked_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ("--set", "task.probe_size=13", "--set", "evaluation.threshold=.97")
+    assert main(["generate", "smoke", *few, "--out", str(tmp_path / "few")]) == 0
+    assert "test_inferred_ood has 13 examples: one is worth .077 of its accuracy" in capsys.readouterr().err
+    assert main(["generate", "smoke", "--out", str(tmp_path / "enough")]) == 0
+    assert "examples" not in capsys.readouterr().err

@@ -16,7 +16,8 @@ import grokcore
 from grokcore.data import open_dataset
 from grokcore.errors import InputError
 from grokcore.evaluation import Evaluation, Probes
-from grokcore.evaluation.evaluate import assemble
+from grokcore.evaluation.contradictions import differences
+from grokcore.evaluation.judging import assemble
 from grokcore.models import load_model
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import read_json
@@ -30,6 +31,35 @@ def test_the_evaluation_agrees_with_the_journals_last_line(smoke_run: Path) -> N
     for name, split in last["splits"].items():
         assert evaluation.splits[name].accuracy == pytest.approx(split["accuracy"])
         assert evaluation.splits[name].loss == pytest.approx(split["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_is_measured_in_the_precision_it_was_trained_in(precision: str, smoke_data: Path, tmp_path: Path) -> None:
+    spec = load_spec("smoke", [f"training.precision={precision}"])
+    grokcore.train_model(spec, smoke_data, tmp_path / "run")
+    evaluation = grokcore.evaluate_model(tmp_path / "run")
+    last = read_journal(tmp_path / "run" / "metrics.jsonl")[-1]
+    assert evaluation.precision == precision
+    assert {name: split.accuracy for name, split in evaluation.splits.items()} == {
+        name: split["accuracy"] for name, split in last["splits"].items()
+    }
+    assert {name: split.loss for name, split in evaluation.splits.items()} == pytest.approx(
+        {name: split["loss"] for name, split in last["splits"].items()}, rel=1e-5
+    )
+    assert not [remark for remark in evaluation.remarks if "journal" in remark]
+
+
+def test_where_journal_and_measurement_differ_it_is_said() -> None:
+    def splits(ood: float | None) -> dict[str, Any]:
+        return {"iid": {"accuracy": 1.0}, "ood": {"accuracy": ood}}
+
+    last = {"splits": splits(0.914)}
+    assert differences(last, splits(0.914), "bf16 on cpu", "bf16 on cuda") == []
+    (said,) = differences(last, splits(0.912), "bf16 on cpu", "bf16 on cuda")
+    assert said.endswith("in bf16 on cpu, and then in bf16 on cuda; ood 0.912 and not 0.914")
+    (said,) = differences(last, splits(0.914), "fp32 on cpu", "fp16 on cuda")
+    assert said.endswith("in fp32 on cpu, and then in fp16 on cuda; they agree")
+    assert differences(last, splits(None), "fp32 on cpu", "fp32 on cpu") == []
 
 
 @pytest.mark.parametrize("loss_on", ["answer", "answer_and_eos"])
@@ -153,6 +183,7 @@ def test_a_time_is_an_interval_on_every_axis(smoke_data: Path, smoke_spec: Exper
         "examples": 32_000,
         "flops": 5e8,
         "seconds": 5.0,
+        "learning_rate_share": 1.0,
     }
 
 

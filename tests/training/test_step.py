@@ -15,6 +15,7 @@ from torch import Tensor
 from grokcore.data import open_dataset
 from grokcore.models import build_model, decay_groups
 from grokcore.models.composition import Composition
+from grokcore.models.precision import autocast
 from grokcore.spec import load_spec
 from grokcore.spec.schedule import learning_rate_at
 from grokcore.storage import FileStore
@@ -23,7 +24,7 @@ from grokcore.training.checkpoints.load import load_checkpoint
 from grokcore.training.checkpoints.save import save_checkpoint
 from grokcore.training.graph import WARM_UPS
 from grokcore.training.loop import Trainer, reproducible
-from grokcore.training.precision import LossScaler, autocast
+from grokcore.training.precision import LossScaler
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -291,7 +291,10 @@ def test_the_callers_random_numbers_are_left_alone(smoke_data: Path, tmp_path: P
 def test_the_manifest_says_what_a_model_is_composed_of_and_what_match_chose(smoke_data: Path, tmp_path: Path) -> None:
     parts = ["model.sharing={kind: blocks, repeat: 3}", "model.match=parameters", "model.match_by=width"]
     said: list[str] = []
-    spec = load_spec("smoke", [*parts, "model.layers=2", "model.memory.kind=slots", "training.max_steps=2"])
+    spec = load_spec(
+        "smoke",
+        [*parts, "model.layers=2", "model.memory.kind=slots", "training.max_steps=2", "training.warmup_steps=0"],
+    )
 
     grokcore.train_model(spec, smoke_data, tmp_path / "run", notify=said.append)
 
@@ -302,3 +305,26 @@ def test_the_manifest_says_what_a_model_is_composed_of_and_what_match_chose(smok
     assert (manifest.choices["blocks"], manifest.choices["passes"], manifest.choices["built_width"]) == (2, 6, 28)
     assert said == [manifest.execution["match"]]
     assert said[0].startswith("model.match=parameters: width 28 of GPT-2, blocks of ")
+
+
+ENDING = ["training.schedule=cosine", "training.schedule_steps=20", "training.max_steps=30"]
+
+
+def test_what_is_odd_about_a_run_is_told_at_its_start_and_kept(smoke_data: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    grokcore.train_model(load_spec("smoke", ENDING), smoke_data, tmp_path / "run", notify=told.append)
+    (remark,) = read_manifest(tmp_path / "run").remarks
+    assert remark.startswith("training.schedule=cosine reaches learning rate 0 at step 20 of max_steps=30")
+    assert remark in told
+    evaluation = grokcore.evaluate_model(tmp_path / "run")
+    assert evaluation.remarks[0] == remark
+    assert (evaluation.step, evaluation.censored_at) == (30, 20)
+
+
+def test_weights_do_not_change_after_the_rate_has_ended(smoke_data: Path, tmp_path: Path) -> None:
+    """What evaluations of unchanged weights rest on: the journal repeats itself, to the last bit."""
+    grokcore.train_model(load_spec("smoke", [*ENDING, "evaluation.interval=5"]), smoke_data, tmp_path / "run")
+    lines = [line for line in read_journal(tmp_path / "run" / "metrics.jsonl") if line["step"] >= 20]
+    assert len(lines) >= 3
+    assert all(line["splits"] == lines[0]["splits"] for line in lines)
+    assert all(line["weight_norm"] == lines[0]["weight_norm"] for line in lines)

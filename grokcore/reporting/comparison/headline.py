@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grokcore.evaluation.records import Group, value_text
-from grokcore.evaluation.seeds import TRAINING_SET, Sample, samples_of
+from grokcore.evaluation.remarks import has_changing_rate, rate_left
+from grokcore.evaluation.result import TRAINING_SET
+from grokcore.evaluation.seeds import Sample, grouped, samples_of
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.outcomes import Outcome, Outcomes
 from grokcore.reporting.comparison.study import Axis, Split, Study
@@ -69,12 +71,9 @@ def overview(study: Study, outcomes: Outcomes) -> Iterator[tuple[str, str]]:
         verdicts: Counter[str] = sum((outcome.verdicts for outcome in found.values()), Counter())
         parts = [f"{verdicts[name]} {words}" for name, words in OUTCOMES.items() if verdicts[name]]
         sentence = f"of {_counted(verdicts.total(), 'run')}, {listed(parts)}."
-        known = sorted(
-            (outcome.median.step, number) for number, outcome in found.items() if not outcome.median.censored
-        )
+        known = [number for number, outcome in found.items() if not outcome.median.censored]
         if len(study.groups) > 1 and known:
-            sentence += f" Soonest: {_of(study, found, known[0][1])}"
-            sentence += f"; latest known: {_of(study, found, known[-1][1])}." if len(known) > 1 else "."
+            sentence += _first_and_last(study, found, known)
             if beyond := len(found) - len(known):
                 sentence += f" In {_counted(beyond, 'group')} fewer than half the seeds got there."
         yield split.title, sentence
@@ -106,7 +105,18 @@ def _finding(group: Group, split: Split, outcome: Outcome, sample: Sample) -> Fi
     who = f"{outcome.reached} of {runs} held {limit}"
     late = delay_text(outcome)
     delay = f", {late} as late as the training set" if outcome.delay and outcome.delay.median is not None else ""
-    return Finding(_badge(outcome), split.title, f"{who}; {median}{delay}{final}.")
+    return Finding(_badge(outcome), split.title, f"{who}; {median}{delay}{_rate_left(group, split)}{final}.")
+
+
+def _rate_left(group: Group, split: Split) -> str:
+    """How much of a learning rate that changes was left when the seeds sustained a split; the rest of a sentence."""
+    found = [
+        time
+        for run in group.runs
+        for times in [run.evaluation.memorized if split.name == POOLED else run.evaluation.held_out.get(split.name)]
+        if times is not None and (time := times.sustained) is not None and has_changing_rate(run.evaluation, time)
+    ]
+    return f"; {rate_left(found)} of the peak learning rate left" if found else ""
 
 
 def _badge(outcome: Outcome) -> str:
@@ -115,8 +125,21 @@ def _badge(outcome: Outcome) -> str:
     return next(iter(outcome.verdicts)) if len(outcome.verdicts) == 1 else "mixed"
 
 
-def _of(study: Study, found: dict[int, Outcome], number: int) -> str:
-    return f"{study.groups[number].label} (median step {median_text(found[number])})"
+def _first_and_last(study: Study, found: dict[int, Outcome], known: Sequence[int]) -> str:
+    """The groups with the lowest and with the highest median; all that share it, since a tie has no winner."""
+    by_step = sorted(
+        grouped(known, lambda number: found[number].median.step), key=lambda tie: found[tie[0]].median.step
+    )
+    if len(by_step) == 1 and len(known) > 1:
+        return f" At the same time: {_of(study, found, by_step[0])}."
+    last = f"; latest known: {_of(study, found, by_step[-1])}" if len(by_step) > 1 else ""
+    return f" Soonest: {_of(study, found, by_step[0])}{last}."
+
+
+def _of(study: Study, found: dict[int, Outcome], numbers: Sequence[int]) -> str:
+    labels = listed([study.groups[number].label for number in numbers])
+    each = " each" if len(numbers) > 1 else ""
+    return f"{labels} (median step {median_text(found[numbers[0]])}{each})"
 
 
 def _counted(number: int, noun: str) -> str:

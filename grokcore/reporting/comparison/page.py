@@ -12,6 +12,7 @@ from grokcore.claims import ClaimResult
 from grokcore.claims.base import VERDICTS
 from grokcore.claims.result import ConfoundResult
 from grokcore.evaluation.records import Group
+from grokcore.evaluation.remarks import remarks_on_many
 from grokcore.reporting.comparison import headline, multiples
 from grokcore.reporting.comparison.charts import accuracy_charts, bands_of
 from grokcore.reporting.comparison.columns import columns_of_runs
@@ -72,6 +73,7 @@ def render_comparison(
         facts=headline.facts(study),
         overview=list(headline.overview(study, outcomes)),
         findings=[(group, headline.findings(study, outcomes, number)) for number, group in enumerate(groups)],
+        remarks=remarks_on_many([run.evaluation for group in groups for run in group.runs]),
         is_open=len(groups) <= MOST_OPEN,
         accuracy_charts=accuracy,
         survival_charts=survival,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from grokcore.evaluation.records import RunRecord
-from grokcore.evaluation.result import Time
-from grokcore.evaluation.seeds import TRAINING_SET, samples_of
+from grokcore.evaluation.result import TRAINING_SET, Time
+from grokcore.evaluation.seeds import samples_of
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.outcomes import Against, Outcome, Outcomes
 from grokcore.reporting.comparison.study import Split, Study, has_split

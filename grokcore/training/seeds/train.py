@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from grokcore.data import open_dataset
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, InputError, StoppedError
+from grokcore.evaluation.remarks import remarks_before
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
@@ -68,7 +69,8 @@ def train_seeds(
         stop_with_parent: as in `train_model`.
         on_evaluation: called with the seed and each new line of its journal.
         on_end: called with the seed and its result, or why there is none.
-        notify: called with a line about resuming, and for each seed that failed, at the end.
+        notify: called with a line about resuming, once for each remark on all seeds, and for each seed that failed, at
+            the end.
 
     Returns:
         The results, in the order of the specs.
@@ -87,10 +89,18 @@ def train_seeds(
         raise InputError(f"strategy={strategy!r} is not known; allowed are {', '.join(get_args(Strategy))}")
     if strategy == "stacked" and (obstacle := why_not_stacked(resolved[0])) is not None:
         raise InputError(f"strategy=stacked does not go with {obstacle}: use strategy=sequence")
+    shared = remarks_before(resolved[0], open_dataset(data).info.splits)
+    for remark in shared:
+        notify(remark)
+
+    def tell(job: Job, line: str) -> None:
+        if line not in shared:
+            notify(f"seed {job.seed}: {line}")
+
     listener = Listener(
         on_begin=lambda job: None,
         on_evaluation=lambda job, line: on_evaluation(job.seed, line),
-        on_remark=lambda job, line: notify(f"seed {job.seed}: {line}"),
+        on_remark=tell,
         on_end=lambda job, outcome: on_end(job.seed, outcome),
         notify=notify,
     )

@@ -86,6 +86,30 @@ def test_what_was_compared_and_what_came_out_stands_first(written: Written) -> N
     assert "none of 2 seeds held 97 % within 2,000 steps" in text
 
 
+def test_a_tie_names_all_that_share_it() -> None:
+    def at(architecture: str, step: float) -> list[RunRecord]:
+        return [run_of(f"model.architecture={architecture}", f"seed={seed}", ood=step) for seed in range(3)]
+
+    tied = plain(drawn([*at("gpt2", 400), *at("llama", 400), *at("rwkv", 900)]))
+    assert re.search(r"Soonest: architecture gpt2 and architecture llama \(median step [\d,]+ each\); latest known: "
+                     r"architecture rwkv \(median step", tied)  # fmt: skip
+    alike = plain(drawn([*at("gpt2", 400), *at("llama", 400)]))
+    assert re.search(r"At the same time: architecture gpt2 and architecture llama \(median step [\d,]+ each\)\.", alike)
+    assert "Soonest" not in alike
+    alone = plain(drawn([*at("gpt2", 400), *at("llama", 900)]))
+    assert re.search(r"Soonest: architecture gpt2 \(median step [\d,]+\); latest known: architecture llama", alone)
+
+
+def test_how_much_of_a_falling_rate_was_left_is_said_of_each_group() -> None:
+    falling = [run_of(f"seed={seed}", ood=800 + 300 * seed) for seed in range(3)]
+    text = plain(drawn(falling))
+    assert "To know before these figures are believed" in text
+    assert re.search(
+        rf"{OOD}: sustained from step [\d,]+ to [\d,]+ on in 3 runs, with \d+ % to \d+ % of the peak", text
+    )
+    assert re.search(r"3 of 3 held .*; \d+ % to \d+ % of the peak learning rate left", text)
+
+
 def test_a_run_that_diverged_is_flagged(written: Written) -> None:
     assert "architecture mamba : 1 of 2 ended on a loss that was no finite number: seed 1" in plain(written.page)
 
