@@ -8,6 +8,7 @@ import shutil
 import sys
 import textwrap
 from importlib import import_module
+from typing import Any
 
 import yaml
 
@@ -77,6 +78,9 @@ def _print_deepspeed(spec: ExperimentSpec, processes: int | None) -> None:
     print(json.dumps(deepspeed_config(training, processes=count), indent=2))
 
 
+_COUNTS = ("entities", "attributes", "relations", "values")
+
+
 def _spec_over_data(options: argparse.Namespace) -> ExperimentSpec:
     """The spec of the command line with the task of a data set in place of its own."""
     from grokcore.data.dataset import open_dataset
@@ -91,5 +95,10 @@ def _spec_over_data(options: argparse.Namespace) -> ExperimentSpec:
             f"the data set at {options.data} was made by version {info.generator_version} of the generator, which is "
             f"not the one of this grokcore: generate it again"
         )
-    spec: ExperimentSpec = validate(ExperimentSpec, {**spec_of(options).model_dump(), "task": task.model_dump()})
+    base = spec_of(options)
+    changes: dict[str, Any] = {"task": task.model_dump()}
+    if task != base.task and base.description:
+        counts = ", ".join(f"{getattr(task, name):,} {name}" for name in _COUNTS if hasattr(task, name))
+        changes["description"] = f"{base.name}, on the data set {info.id} of {counts}"
+    spec: ExperimentSpec = validate(ExperimentSpec, {**base.model_dump(), **changes})
     return spec

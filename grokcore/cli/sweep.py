@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
 from grokcore.errors import InputError
-from grokcore.spec import validate
 from grokcore.spec.seeds import parse_seeds
 from grokcore.sweeps.expansion import Point, expand
-from grokcore.sweeps.loading import load_sweep, sweep_names
+from grokcore.sweeps.loading import load_sweep, sweep_names, with_changes
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.unblocked import unblocked
 from grokcore.telemetry.webhook import webhook_url
@@ -57,9 +56,7 @@ def _spec(options: argparse.Namespace) -> SweepSpec:
         changes["most_runs"] = options.most_runs
     if options.untuned:
         changes["tuning"] = None
-    unchanged = {name: getattr(spec, name) for name in spec.model_fields_set}
-    changed: SweepSpec = validate(SweepSpec, {**unchanged, **changes})
-    return changed
+    return with_changes(spec, (), **changes)
 
 
 def _run(spec: SweepSpec, options: argparse.Namespace) -> None:

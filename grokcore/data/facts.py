@@ -15,7 +15,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from grokcore.data.ordering import in_order
+from grokcore.data.ordering import in_order, is_ordered
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, validate
 from grokcore.storage import clear_errors, open_parent
@@ -54,6 +54,7 @@ def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
             row = int(np.argmax(codes == names.index("")))
             raise InputError(f"row {row + 1} of {uri} has no {' or '.join(alternatives)}: fill it in or leave it out")
     (subjects, subject), (relations, relation), (objects, object_) = columns
+    _check_kind(kind, subjects, relations[0], objects, str(uri))
     if kind == "attributes":
         objects, object_ = in_order(objects, object_, relations, relation, str(uri))
     else:
@@ -72,6 +73,28 @@ def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
         )
     subject, relation, object_ = facts.T
     return FactTable(kind, tuple(subjects), tuple(relations), tuple(objects), subject, relation, object_)
+
+
+def _check_kind(kind: FactKind, subjects: Sequence[str], relation: str, objects: Sequence[str], place: str) -> None:
+    """
+    Raises:
+        InputError: the facts are plainly of the other kind, so that another kind of task is meant.
+    """
+    ordered = [is_ordered(name) for name in objects]
+    known = set(subjects)
+    entity = next(
+        (name for name, has_order in zip(objects, ordered, strict=True) if name in known and not has_order), ""
+    )
+    if kind == "attributes" and entity:
+        raise InputError(
+            f"{place} states relations between entities ({entity!r} stands as a subject and as an object), and this "
+            f"kind of task compares values: take a preset of composition such as composition-small"
+        )
+    if kind == "relations" and not known.intersection(objects) and all(map(is_ordered, objects)):
+        raise InputError(
+            f"{place} states values ({relation!r} is {objects[0]!r}) and no relations between entities, which this "
+            f"kind of task follows: take a preset of comparison such as demo"
+        )
 
 
 def task_over(task: TaskSpec, facts: FactTable) -> TaskSpec:

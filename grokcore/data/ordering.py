@@ -69,6 +69,11 @@ def in_order(
     return [_written(key) for key in distinct], ranks
 
 
+def is_ordered(name: str) -> bool:
+    """Whether a value is a number or a date, which have an order to compare by."""
+    return _key(name) is not None
+
+
 def _key(name: str) -> Key | None:
     try:
         number = Decimal(name)

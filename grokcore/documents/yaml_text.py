@@ -44,7 +44,8 @@ def parse_generated_yaml(text: str, origin: str) -> list[Any]:
     Raises:
         InputError: in one line, where `origin` is wrong.
     """
-    return _loaded(text, origin, _GeneratedLoader)
+    documents: list[Any] = _loaded(text, origin, _GeneratedLoader)
+    return documents
 
 
 class _UniqueKeys(SafeConstructor):
@@ -119,7 +120,7 @@ class _GeneratedLoader(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader
     """Version 1.1's scalars; the loader in C, where PyYAML was built with it, is ten times as fast."""
 
 
-def _loaded(text: str | bytes, origin: str, loader: type[_UniqueKeys]) -> Any:
+def _loaded(text: str | bytes, origin: str, loader: Any) -> Any:
     try:
         check_yaml(text, "generated YAML" if loader is _GeneratedLoader else "YAML")
         if loader is _GeneratedLoader:

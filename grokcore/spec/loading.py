@@ -20,6 +20,7 @@ from grokcore.spec.training import STABLE_THRESHOLD
 from grokcore.spec.validation import validate
 from grokcore.storage.regular import read_whole
 
+_SECTIONS = ("task", "model", "training", "evaluation")
 _FIELDS = "name, seed, task, model, training, evaluation"
 
 
@@ -51,8 +52,23 @@ def load_spec(
         document = document_of(source, preset_names(), allow_files=allow_files)
     else:
         document = copy.deepcopy(dict(source))
-    override_all(document, overrides, notify)
-    return validate(ExperimentSpec, document)
+    changes = override_all(document, overrides, notify)
+    spec = validate(ExperimentSpec, document)
+    told = described(spec, changes)
+    return spec if told is None else spec.model_copy(update={"description": told})
+
+
+def described(spec: ExperimentSpec, changes: Iterable[Override]) -> str | None:
+    """A description that stays true: the base's own may name what has been changed. None where it may stay.
+
+    "Composition over 40 entities" says the wrong thing of an experiment with task.entities=60.
+    """
+    fields = {change.field: change.text for change in changes if change.path[0] in _SECTIONS}
+    if not fields or not spec.description or any(change.field == "description" for change in changes):
+        return None
+    start = f"{spec.name}, changed: "
+    kept = spec.description if spec.description.startswith(start) else start.rstrip()
+    return " ".join([kept, *(f"{field}={text}" for field, text in fields.items())])
 
 
 def read_spec(path: Path) -> ExperimentSpec:

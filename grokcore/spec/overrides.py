@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Override:
     def field(self) -> str:
         """The dotted name."""
         return ".".join(self.path)
+
+    @property
+    def text(self) -> str:
+        """The value as it would be written on a command line, in one line."""
+        return str(self.value) if isinstance(self.value, str) else json.dumps(self.value, default=str)
 
     @property
     def chosen(self) -> str | None:
@@ -73,6 +79,9 @@ def override_all(document: dict[str, Any], overrides: Iterable[str | Override], 
         document: what was read, not yet validated; changed in place.
         notify: called with a line when another architecture or kind drops fields that no longer apply.
 
+    Returns:
+        The overrides in the order that they were given in.
+
     Raises:
         InputError: one does not read field=value, or names a field of what has none.
     """
@@ -82,6 +91,7 @@ def override_all(document: dict[str, Any], overrides: Iterable[str | Override], 
             _assign(document, change)
         else:
             _choose(document, change.chosen, change.value, notify)
+    return changes
 
 
 def _choose(document: dict[str, Any], section: str, choice: Any, notify: Callable[[str], None]) -> None:

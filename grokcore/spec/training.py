@@ -11,6 +11,9 @@ from grokcore.spec.base import Spec, added_later, outside_identity
 MOST_STEPS = 2**53
 """Steps beyond which a float no longer holds every whole number."""
 
+MOST_EXAMPLES = 10_000_000
+"""Examples of one pass at most: as many as a training set may have, and no memory holds more."""
+
 _Step = Annotated[int, Field(le=MOST_STEPS)]
 
 STABLE_THRESHOLD = 0.95
@@ -68,7 +71,7 @@ class TrainingSpec(Spec):
         description="phases at which the schedule 'phase' lowers the learning rate, once an evaluation confirms them",
     )
     warmup_steps: int = Field(0, ge=0, le=MOST_STEPS, description="steps of linear warm-up from 0")
-    batch_size: int = Field(512, ge=1, description="examples per optimiser step, over all devices")
+    batch_size: int = Field(512, ge=1, le=MOST_EXAMPLES, description="examples per optimiser step, over all devices")
     gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimiser step; divides batch_size")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
     projection: Literal["none", "norm_ball"] = Field(
@@ -102,7 +105,10 @@ class TrainingSpec(Spec):
         "auto", description="where to train; auto takes a CUDA GPU if there is one"
     )
     threads: int | None = outside_identity(
-        None, ge=1, description="threads of a training on the CPU; null takes one per core, one each for several seeds"
+        None,
+        ge=1,
+        le=4096,
+        description="threads of a training on the CPU; null takes one per core, one each for several seeds",
     )
     cuda_graph: bool = outside_identity(
         True, description="on a CUDA GPU replay a whole optimiser step as one CUDA graph"
@@ -171,7 +177,9 @@ class EvaluationSpec(Spec):
     delay: float = Field(
         2.0, ge=1, description="T_split / T_train from which a split has grokked rather than merely generalised"
     )
-    batch_size: int = added_later(2048, ge=1, description="examples per forward pass of an evaluation")
+    batch_size: int = added_later(
+        2048, ge=1, le=MOST_EXAMPLES, description="examples per forward pass of an evaluation"
+    )
 
     @model_validator(mode="after")
     def _falls_only_below_the_threshold(self) -> EvaluationSpec:

@@ -21,6 +21,9 @@ from grokcore.documents.plain import boolean, integer, is_null, number
 from grokcore.errors import InputError
 from grokcore.spec.shown import shown
 
+LARGEST = 2**63 - 1
+"""The largest integer of a field, seeds included."""
+
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
@@ -84,6 +87,7 @@ def fitting(value: Any, annotation: Any) -> Any:
         _check(bool(bool in kinds.scalars or True in kinds.choices or kinds.parts), value, kinds)
     elif isinstance(value, int | float):
         _check(bool(kinds.scalars & {int, float} or kinds.choices or kinds.parts), value, kinds)
+        _check_size(value)
     elif isinstance(value, bytes):
         _check(False, value, kinds)
     elif isinstance(value, list | tuple):
@@ -101,6 +105,12 @@ def _check(fits: bool, value: Any, kinds: _Kinds) -> None:
     raise ValueError(f"must be {kinds.expected}{quotes}, got {shown(value)}")
 
 
+def _check_size(value: float) -> None:
+    """No integer is larger than what the libraries that compute with it hold."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError(f"must be at most {LARGEST}, got {shown(value)}")
+
+
 def _of_text(text: PlainText, kinds: _Kinds, annotation: Any) -> Any:
     """The value of a text without quotes; blanks around it count in text alone."""
     word = text.strip()
@@ -111,6 +121,7 @@ def _of_text(text: PlainText, kinds: _Kinds, annotation: Any) -> Any:
     if kinds.scalars & {int, float}:
         found = number(word) if float in kinds.scalars else _whole(word)
         if found is not None:
+            _check_size(found)
             return found
     choice = next((option for option in kinds.choices if word == str(option)), None)
     if choice is not None:
@@ -128,7 +139,7 @@ def _whole(text: str) -> int | float | None:
     """An integer, also one that is written as 1e4; any other number as it is, for the field to refuse."""
     found = integer(text)
     other = number(text) if found is None else None
-    if isinstance(other, float) and other.is_integer() and abs(other) < 2**63:
+    if isinstance(other, float) and other.is_integer() and abs(other) <= LARGEST:
         return int(other)
     return other if found is None else found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ def load_sweep(
             f"{source} is an experiment and no sweep: run it with `grokcore run {source}`, or write a sweep with "
             f"base: {source}; sweeps are: {', '.join(sweep_names())}"
         )
+    overrides = list(overrides)
     document = dict(
         document_of(source, sweep_names(), package=_PACKAGE, what="sweep", fields=_FIELDS, allow_files=allow_files)
     )
@@ -62,7 +63,27 @@ def load_sweep(
     except InputError as error:
         raise InputError(f"base: {error}") from None
     sweep: SweepSpec = validate(SweepSpec, {**document, "base": experiment})
-    return sweep
+    return with_changes(sweep, overrides)
+
+
+def with_changes(sweep: SweepSpec, changes: Sequence[str], **fields: Any) -> SweepSpec:
+    """The sweep with other values for some fields, and a description that says so instead of describing the old ones.
+
+    Args:
+        changes: what was changed in the base, as `field=value`.
+    """
+    told = [*changes, *(f"{name}={_text(value)}" for name, value in fields.items())]
+    if not told:
+        return sweep
+    start = f"{sweep.name}, changed: "
+    kept = sweep.description if sweep.description.startswith(start) else start.rstrip()
+    unchanged = {name: getattr(sweep, name) for name in sweep.model_fields_set}
+    changed: SweepSpec = validate(SweepSpec, {**unchanged, "description": " ".join([kept, *told]), **fields})
+    return changed
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else "null" if value is None else str(value)
 
 
 def as_document(spec: ExperimentSpec) -> dict[str, Any]:

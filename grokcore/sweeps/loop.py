@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from grokcore.errors import InputError
-from grokcore.spec import validate
 from grokcore.sweeps.expansion import Point, expand
-from grokcore.sweeps.loading import load_sweep
-from grokcore.sweeps.spec import SweepSpec
+from grokcore.sweeps.loading import load_sweep, with_changes
 
 
 def loop_items(
@@ -33,7 +31,7 @@ def loop_items(
     """
     sweep = load_sweep(source, overrides, allow_files=False, notify=notify)
     if seeds:
-        sweep = validate(SweepSpec, {**sweep.model_dump(mode="json", exclude_unset=True), "seeds": seeds})
+        sweep = with_changes(sweep, (), seeds=seeds)
     if sweep.tuning is not None:
         raise InputError(
             f"sweep {sweep.name} begins with a search for hyperparameters, which a loop does not make: leave out "

@@ -41,7 +41,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask
 from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
 from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, majority_baseline
-from grokcore.tasks.facts import FactTable
+from grokcore.tasks.facts import FactTable, unless_given
 from grokcore.tasks.pairs import pairs_between, pairs_within
 from grokcore.tasks.random import BottomK, Indices, Stream
 
@@ -60,8 +60,8 @@ DRAWN = ("train_inferred", "test_inferred_iid", "test_inferred_ood", "test_infer
 """Splits that each pair of entities goes to one of."""
 EQUAL = {split: f"{split}_equal" for split in ("test_inferred_iid", "test_inferred_ood")}
 ADVICE = {
-    "test_inferred_iid": "raise test_ratio={task.test_ratio:g} or entities",
-    "test_inferred_ood": "lower id_ratio={task.id_ratio:g} or raise entities",
+    "test_inferred_iid": "raise test_ratio={task.test_ratio:g} or {more}",
+    "test_inferred_ood": "lower id_ratio={task.id_ratio:g} or {more}",
 }
 """What fills a held-out split that came out empty."""
 MAX_PAIRS = 10_000_000_000
@@ -138,7 +138,7 @@ def _check_size(task: ComparisonTask, pairs: int, atomic: int) -> None:
     if pairs > MAX_PAIRS:
         raise InputError(
             f"entities={task.entities} and attributes={task.attributes} give {pairs:.2g} pairs, more than the "
-            f"{MAX_PAIRS:.0e} that can be drawn: lower entities or attributes"
+            f"{MAX_PAIRS:.0e} that can be drawn: {unless_given(task, 'lower entities or attributes', 'state fewer')}"
         )
     if min(task.probe_size, 2 * pairs) > MAX_ROWS:
         raise InputError(f"probe_size={task.probe_size} is more than the {MAX_ROWS} that fit in memory: lower it")
@@ -146,7 +146,8 @@ def _check_size(task: ComparisonTask, pairs: int, atomic: int) -> None:
     if rows > MAX_ROWS:
         raise InputError(
             f"phi={task.phi:g} with entities={task.entities} and attributes={task.attributes} gives {rows} training "
-            f"rows, more than the {MAX_ROWS} that fit in memory: lower phi, entities or attributes"
+            f"rows, more than the {MAX_ROWS} that fit in memory: "
+            f"lower phi{unless_given(task, ', entities or attributes', ', or state fewer facts')}"
         )
 
 
@@ -178,15 +179,17 @@ def _draw_inferred(task: ComparisonTask, facts: AttributeFacts) -> tuple[dict[st
     available = samples["train_inferred"].offered
     if wanted > available:
         most = math.floor(100 * available / facts.id_count) / 100
+        more = unless_given(task, "raise entities", "state more facts")
         raise InputError(
             f"phi={task.phi:g} asks for {wanted} inferred facts, but this draw left {available} for training: "
-            f"lower phi to at most {most:g}, lower test_ratio or raise entities"
+            f"lower phi to at most {most:g}, lower test_ratio or {more}"
         )
     if not wanted:
         raise InputError(f"phi={task.phi:g} asks for no inferred fact at all: raise phi")
     for split in task.held_out_splits:
         if not samples[split].offered:
-            raise InputError(f"this draw left {split} empty: {ADVICE[split].format(task=task)}")
+            more = unless_given(task, "raise entities", "state more facts")
+            raise InputError(f"this draw left {split} empty: {ADVICE[split].format(task=task, more=more)}")
     return samples, counts
 
 

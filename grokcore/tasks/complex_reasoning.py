@@ -42,7 +42,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ComplexReasoningTask
 from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
 from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, majority_baseline
-from grokcore.tasks.facts import FactTable
+from grokcore.tasks.facts import FactTable, unless_given
 from grokcore.tasks.pairs import pairs_between, pairs_within
 from grokcore.tasks.random import BottomK, Indices, Stream
 from grokcore.tasks.reachability import follows_by_chaining, follows_from_comparisons
@@ -130,7 +130,8 @@ def _check_size(task: ComplexReasoningTask, facts: AttributeFacts) -> None:
     if rows > MAX_ROWS * 10 or rows * task.train_ratio > MAX_ROWS:
         raise InputError(
             f"entities={facts.entities} and attributes={facts.attributes} give {rows:.2g} comparisons with in-domain "
-            f"entities, of which train_ratio={task.train_ratio:g} are stated: lower one of these"
+            f"entities, of which train_ratio={task.train_ratio:g} are stated: "
+            f"{unless_given(task, 'lower one of these', 'lower train_ratio or state fewer facts')}"
         )
 
 

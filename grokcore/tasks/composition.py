@@ -34,7 +34,7 @@ import numpy.typing as npt
 from grokcore.errors import InputError
 from grokcore.spec import CompositionTask
 from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, majority_baseline
-from grokcore.tasks.facts import FactTable, numbered, token_name
+from grokcore.tasks.facts import FactTable, numbered, token_name, unless_given
 from grokcore.tasks.random import BottomK, Indices, Stream
 
 MAX_PATHS = 2_000_000_000
@@ -217,12 +217,12 @@ def _check_size(task: CompositionTask, facts: int, paths: float, most: float) ->
     if paths > MAX_PATHS or most > MAX_ROWS:
         raise InputError(
             f"hops={task.hops} gives {paths:.2g} inferred facts, more than the {MAX_PATHS:.0e} that can be drawn: "
-            f"lower hops, entities or out_degree"
+            f"lower hops{unless_given(task, ', entities or out_degree', ', or state fewer facts')}"
         )
     if facts * (1 + task.phi) > MAX_ROWS:
         raise InputError(
             f"phi={task.phi:g} with {facts} atomic facts gives more than the {MAX_ROWS} training rows that fit in "
-            f"memory: lower phi, entities or out_degree"
+            f"memory: lower phi{unless_given(task, ', entities or out_degree', ', or state fewer facts')}"
         )
 
 
@@ -263,14 +263,18 @@ def _draw_inferred(
         raise InputError("no fact leads to an entity that has facts of its own, so that nothing can be inferred")
     if wanted > available:
         most = math.floor(100 * available / in_domain) / 100
+        more = unless_given(task, "raise out_degree", "state more facts")
         raise InputError(
             f"phi={task.phi:g} asks for {wanted} inferred facts, but this draw left {available} for training: "
-            f"lower phi to at most {most:g}, lower test_ratio or raise out_degree"
+            f"lower phi to at most {most:g}, lower test_ratio or {more}"
         )
     if not wanted:
         raise InputError(f"phi={task.phi:g} asks for no inferred fact at all: raise phi")
     for split in task.held_out_splits:
         if not samples[split].offered:
             ratio = "test_ratio" if split == "test_inferred_iid" else "ood_ratio"
-            raise InputError(f"this draw left {split} empty: raise {ratio}={getattr(task, ratio):g} or entities")
+            raise InputError(
+                f"this draw left {split} empty: raise {ratio}={getattr(task, ratio):g} or "
+                f"{unless_given(task, 'entities', 'state more facts')}"
+            )
     return samples, counts

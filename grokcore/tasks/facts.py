@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from grokcore.tasks.random import Indices
 
@@ -86,3 +86,11 @@ def token_name(name: str) -> str:
 
 def _percent_encoded(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def unless_given(task: Any, advice: str, otherwise: str) -> str:
+    """`advice` on the counts of a task, or `otherwise` where the user's own facts decide them.
+
+    Advice must not name a field that the command line refuses, since a file fixes it.
+    """
+    return advice if getattr(task, "facts", None) is None else otherwise

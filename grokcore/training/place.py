@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from grokcore.errors import GrokcoreError, InputError, TransientError
 from grokcore.spec import ExperimentSpec, read_spec
+from grokcore.spec.base import identity_of
 from grokcore.storage import Store, clear_errors, local_copy
 from grokcore.telemetry import JOURNAL, MANIFEST, read_manifest
 from grokcore.training.heartbeat import FOLDER as LAUNCHER
@@ -84,18 +85,43 @@ def _left_over(name: str) -> bool:
     return name in (SPEC, "error.json", LOCK, LEASE, LAUNCHER) or (name.startswith(".") and name.endswith(".tmp"))
 
 
+_MOST_CHANGES = 5
+
+
 def _changed(there: ExperimentSpec, here: ExperimentSpec) -> str:
+    """The fields that make two specs different runs, with both values; those that may change are not among them."""
     before, after = _flat(there.model_dump(mode="json")), _flat(here.model_dump(mode="json"))
-    names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
-    ours = [name for name in names if name not in ("name", "description")] or ["made by another version of grokcore"]
-    return ", ".join(
-        f"{name}: {before.get(name)} there, {after.get(name)} now" if name in before | after else name
-        for name in ours[:3]
-    )
+    old, new = _flat(_identity(there)), _flat(_identity(here))
+    names = [name for name in sorted(old | new, key=_order) if old.get(name) != new.get(name)]
+    if not names:
+        return "made by another version of grokcore"
+    told = [f"{name}: {_value(before, name)} there, {_value(after, name)} now" for name in names[:_MOST_CHANGES]]
+    more = [f"and {len(names) - _MOST_CHANGES} more"] if len(names) > _MOST_CHANGES else []
+    return ", ".join([*told, *more])
+
+
+def _identity(spec: ExperimentSpec) -> dict[str, Any]:
+    """What the run's id depends on, under the names of the fields."""
+    parts = {name: identity_of(getattr(spec, name)) for name in ("task", "model", "training")}
+    if spec.training.schedule == "phase":
+        parts["evaluation"] = identity_of(spec.evaluation)
+    if spec.model.seed is None or spec.training.seed is None:  # else nothing depends on it
+        parts["seed"] = {"": spec.seed}
+    return parts
+
+
+def _order(name: str) -> tuple[bool, str]:
+    """What chooses the other fields of its section comes first."""
+    return name not in ("task.kind", "model.architecture"), name
+
+
+def _value(fields: dict[str, Any], name: str) -> Any:
+    value = fields.get(name, "absent")
+    return "null" if value is None else value
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, item in value.items():
-        flat |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}": item}
+        flat |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}".rstrip("."): item}
     return flat

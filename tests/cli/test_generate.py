@@ -87,7 +87,8 @@ def test_what_cannot_be_is_refused_in_one_line(facts: Path, tmp_path: Path, caps
     assert "in_context cannot be made from facts" in line
     assert "there is no file" in refused(capsys, "generate", "smoke", "--from", "absent.csv", "--out", tmp_path / "d")
     line = refused(capsys, *generate, "--set", "task.kind=composition")
-    assert "no fact leads to an entity that has facts of its own" in line
+    assert "and no relations between entities" in line
+    assert "take a preset of comparison such as demo" in line
     assert not (tmp_path / "data").exists()
 
 

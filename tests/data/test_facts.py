@@ -265,3 +265,32 @@ def test_facts_that_are_too_few_for_the_splits_say_what_to_change(file):
         build_task(task_over(ComparisonTask(phi=1, id_ratio=0.95), table), table)
     with pytest.raises(InputError, match="do not make a task of kind complex_reasoning: entities"):
         task_over(ComplexReasoningTask(), read_facts(file(few[: few.index("e3")]), "attributes"))
+
+
+def test_facts_of_the_other_kind_say_which_preset_is_meant(file):
+    assert "take a preset of composition such as composition-small" in refused(file(KIN))
+    assert "take a preset of comparison such as demo" in refused(file(AGES), "relations")
+
+
+def test_values_of_any_size_have_an_order(file):
+    rows = "".join(
+        f"e{n},size,{value}\n" for n, value in enumerate(("1e999999999", "-1e999999999", "1e-999999999", "0"))
+    )
+    table = read_facts(file("entity,attribute,value\n" + rows), "attributes")
+    assert table.objects == ("-1E+999999999", "0", "1E-999999999", "1E+999999999")
+
+
+def test_advice_names_no_field_that_the_facts_decide(file):
+    table = read_facts(file("\n".join(AGES.splitlines()[:21])), "attributes")
+    for task in (
+        ComparisonTask(phi=100, id_ratio=0.7),
+        ComparisonTask(phi=0.5, id_ratio=0.95),
+        ComparisonTask(phi=0.5, test_ratio=1e-6, id_ratio=0.5),
+    ):
+        with pytest.raises(InputError, match="state more facts") as caught:
+            build_task(task_over(task, table), table)
+        assert not re.search(r"entities|attributes|values", str(caught.value).rpartition(": ")[2])
+    relations = read_facts(file(KIN), "relations")
+    with pytest.raises(InputError, match="or state more facts") as caught:
+        build_task(task_over(CompositionTask(phi=6), relations), relations)
+    assert "out_degree" not in str(caught.value)

@@ -15,7 +15,7 @@ class LinearAttention(Transformer, FastOnly):
 
     architecture: Literal["linear_attention"] = "linear_attention"
     tie_embeddings: bool = Field(True, description="one matrix for embedding and head (GPT-2's own choice: true)")
-    mlp_width: int | None = Field(None, ge=1, description="hidden width of the MLP; null is 4 x width")
+    mlp_width: int | None = Field(None, ge=1, le=1_048_576, description="hidden width of the MLP; null is 4 x width")
 
 
 class RetNet(Transformer, FastOnly):
@@ -25,7 +25,7 @@ class RetNet(Transformer, FastOnly):
 
     architecture: Literal["retnet"] = "retnet"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (its code's choice: false)")
-    mlp_width: int | None = Field(None, ge=1, description="hidden width of the MLP; null is 2 x width")
+    mlp_width: int | None = Field(None, ge=1, le=1_048_576, description="hidden width of the MLP; null is 2 x width")
 
     @model_validator(mode="after")
     def _rotary_needs_even_heads(self) -> RetNet:
@@ -42,9 +42,12 @@ class GLA(Transformer, FastOnly):
     architecture: Literal["gla"] = "gla"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (its code's choice: false)")
     mlp_width: int | None = Field(
-        None, ge=1, description="hidden width of the SwiGLU; null is 8/3 x width, rounded up to a multiple of 32"
+        None,
+        ge=1,
+        le=1_048_576,
+        description="hidden width of the SwiGLU; null is 8/3 x width, rounded up to a multiple of 32",
     )
-    gate_rank: int = Field(16, ge=1, description="rank of the projection that the decay rates come from")
+    gate_rank: int = Field(16, ge=1, le=65_536, description="rank of the projection that the decay rates come from")
 
     @model_validator(mode="after")
     def _heads_divide_keys(self) -> GLA:
@@ -61,6 +64,11 @@ class DeltaNet(Transformer, FastOnly):
     architecture: Literal["deltanet"] = "deltanet"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (its code's choice: false)")
     mlp_width: int | None = Field(
-        None, ge=1, description="hidden width of the SwiGLU; null is 8/3 x width, rounded up to a multiple of 32"
+        None,
+        ge=1,
+        le=1_048_576,
+        description="hidden width of the SwiGLU; null is 8/3 x width, rounded up to a multiple of 32",
     )
-    conv_kernel: int = Field(4, ge=1, description="width of the causal convolution of queries, keys and values")
+    conv_kernel: int = Field(
+        4, ge=1, le=1024, description="width of the causal convolution of queries, keys and values"
+    )

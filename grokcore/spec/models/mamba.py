@@ -16,9 +16,9 @@ class Mamba(Model):
 
     architecture: Literal["mamba"] = "mamba"
     tie_embeddings: bool = Field(True, description="one matrix for embedding and head (Mamba's own choice: true)")
-    state_size: int = Field(16, ge=1, description="size N of the state of each channel")
-    expand: int = Field(2, ge=1, description="inner width as a multiple of width")
-    conv_kernel: int = Field(4, ge=1, description="width of the causal convolution")
+    state_size: int = Field(16, ge=1, le=65_536, description="size N of the state of each channel")
+    expand: int = Field(2, ge=1, le=1024, description="inner width as a multiple of width")
+    conv_kernel: int = Field(4, ge=1, le=1024, description="width of the causal convolution")
 
 
 class Mamba2(Model):
@@ -28,10 +28,10 @@ class Mamba2(Model):
 
     architecture: Literal["mamba2"] = "mamba2"
     tie_embeddings: bool = Field(True, description="one matrix for embedding and head (Mamba-2's own choice: true)")
-    heads: int = Field(4, ge=1, description="number of heads; divides expand x width")
-    state_size: int = Field(128, ge=1, description="size N of the state of each channel")
-    expand: int = Field(2, ge=1, description="inner width as a multiple of width")
-    conv_kernel: int = Field(4, ge=1, description="width of the causal convolution")
+    heads: int = Field(4, ge=1, le=65_536, description="number of heads; divides expand x width")
+    state_size: int = Field(128, ge=1, le=65_536, description="size N of the state of each channel")
+    expand: int = Field(2, ge=1, le=1024, description="inner width as a multiple of width")
+    conv_kernel: int = Field(4, ge=1, le=1024, description="width of the causal convolution")
 
     @model_validator(mode="after")
     def _heads_divide_inner_width(self) -> Mamba2:

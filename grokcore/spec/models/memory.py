@@ -13,7 +13,7 @@ class MemoryMLP(Spec):
     """MLPs that two layers each share, beside the layers' own (`add_memory` of the public code of arXiv 2405.15071)."""
 
     kind: Literal["mlp"] = "mlp"
-    width: int = Field(1536, ge=1, description="hidden width of a memory MLP")
+    width: int = Field(1536, ge=1, le=1_048_576, description="hidden width of a memory MLP")
     pairs: Literal["halves", "neighbours"] = Field(
         "halves",
         description="which layers share one: halves (the i-th of the lower and the i-th of the upper half, as in the "
@@ -33,7 +33,7 @@ class MemorySlots(Spec):
     """Learned keys and values that every token looks up: softmax(norm(h) K^T) V (arXiv 1907.01470, section 4)."""
 
     kind: Literal["slots"] = "slots"
-    slots: int = Field(64, ge=1, description="number of key-value pairs in a memory")
+    slots: int = Field(64, ge=1, le=1_048_576, description="number of key-value pairs in a memory")
     per: Literal["layer", "model"] = Field(
         "layer", description="layer (each has its own memory) or model (one for all)"
     )

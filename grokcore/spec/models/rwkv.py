@@ -16,7 +16,9 @@ class RWKV(Model):
 
     architecture: Literal["rwkv"] = "rwkv"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (RWKV's own choice: false)")
-    mlp_width: int | None = Field(None, ge=1, description="hidden width of the channel mixing; null is 4 x width")
+    mlp_width: int | None = Field(
+        None, ge=1, le=1_048_576, description="hidden width of the channel mixing; null is 4 x width"
+    )
 
     @model_validator(mode="after")
     def _at_least_two_layers(self) -> RWKV:
@@ -33,7 +35,10 @@ class RWKV6(Transformer, FastOnly):
     architecture: Literal["rwkv6"] = "rwkv6"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (RWKV's own choice: false)")
     mlp_width: int | None = Field(
-        None, ge=1, description="hidden width of the channel mixing; null is 7/2 x width, to a multiple of 32"
+        None,
+        ge=1,
+        le=1_048_576,
+        description="hidden width of the channel mixing; null is 7/2 x width, to a multiple of 32",
     )
-    mix_rank: int = Field(32, ge=1, description="rank of the projections that the token shifts come from")
-    decay_rank: int = Field(64, ge=1, description="rank of the projection that the decay rates come from")
+    mix_rank: int = Field(32, ge=1, le=65_536, description="rank of the projections that the token shifts come from")
+    decay_rank: int = Field(64, ge=1, le=65_536, description="rank of the projection that the decay rates come from")

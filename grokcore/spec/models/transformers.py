@@ -12,7 +12,7 @@ from grokcore.spec.models.base import Model
 class Transformer(Model):
     """The fields of every architecture with attention heads."""
 
-    heads: int = Field(4, ge=1, description="number of attention heads; divides width")
+    heads: int = Field(4, ge=1, le=65_536, description="number of attention heads; divides width")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Transformer:
@@ -27,7 +27,7 @@ class GPT2(Transformer):
     architecture: Literal["gpt2"] = "gpt2"
     tie_embeddings: bool = Field(True, description="one matrix for embedding and head (GPT-2's own choice: true)")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout of embeddings, attention and residual branches")
-    mlp_width: int | None = Field(None, ge=1, description="hidden width of the MLP; null is 4 x width")
+    mlp_width: int | None = Field(None, ge=1, le=1_048_576, description="hidden width of the MLP; null is 4 x width")
 
 
 class LLaMA(Transformer):
@@ -37,7 +37,10 @@ class LLaMA(Transformer):
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (LLaMA's own choice: false)")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention, the only one LLaMA's code has")
     mlp_width: int | None = Field(
-        None, ge=1, description="hidden width of the SwiGLU; null is 8/3 x width, rounded up to a multiple of 32"
+        None,
+        ge=1,
+        le=1_048_576,
+        description="hidden width of the SwiGLU; null is 8/3 x width, rounded up to a multiple of 32",
     )
 
     @model_validator(mode="after")
