@@ -2,7 +2,11 @@
 
 import sys
 
-from grokcore.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from grokcore.cli import main
+
+        code = main()
+    except KeyboardInterrupt:  # while Python loads the command line
+        code = 143
+    sys.exit(code)

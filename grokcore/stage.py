@@ -88,7 +88,8 @@ def stage(name: str, place: str | Path | None = None) -> Iterator[None]:
         if os.environ.get(STOP_VARIABLE):
             raise StoppedError("stopped before it began")
         yield
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as raised:
+        error = StoppedError("interrupted") if isinstance(raised, KeyboardInterrupt) else raised
         failure = Failure.of(name, error)
         for write in _records(store):
             with suppress(GrokcoreError):  # a full disk must not hide the error that it caused

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from grokcore.cli.parser import build_parser
-from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, GrokcoreError
+from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _EXTRAS = {
     "run": "all",
@@ -35,7 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving; those of `grokcore pipeline` are
         in its help.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a disk that is full is still a line and an exit code
+    except KeyboardInterrupt:
+        return EXIT_STOPPED
+    except BrokenPipeError:  # the reader has gone (`grokcore presets | head`)
+        _give_up_stdout()
+        return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _give_up_stdout()
+        _complain(f"cannot write to standard output: {error.strerror or error}")
+        return EXIT_TRANSIENT
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # Imported here, where Ctrl-C is no traceback: loading what the parser needs takes a tenth of a second.
+    import importlib
+
+    from grokcore.cli.parser import build_parser
+
     options = build_parser().parse_args(arguments)
     options.arguments = list(arguments)
     if getattr(options, "metrics_port", None) is not None:
@@ -45,20 +70,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
     except GrokcoreError as error:
         if not error.said and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one says it
-            print(f"grokcore: {error}", file=sys.stderr)
+            _complain(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
         package = (error.name or "grokcore").partition(".")[0]
         if package == "grokcore" or options.name not in _EXTRAS:
             raise
-        print(
-            f"grokcore: {options.name} needs {package}: pip install 'grokcore[{_EXTRAS[options.name]}]'",
-            file=sys.stderr,
-        )
+        _complain(f"{options.name} needs {package}: pip install 'grokcore[{_EXTRAS[options.name]}]'")
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        return EXIT_STOPPED
-    except BrokenPipeError:
-        # The reader has gone (`grokcore presets | head`). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _complain(line: str) -> None:
+    """A line on stderr, which may be closed or full as well."""
+    from contextlib import suppress
+
+    with suppress(OSError, ValueError):
+        print(f"grokcore: {printable(line)}", file=sys.stderr, flush=True)
+
+
+def _give_up_stdout() -> None:
+    """Let what is still to be written vanish: Python would complain once more when it flushes at exit."""
+    from contextlib import suppress
+
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

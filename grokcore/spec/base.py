@@ -21,6 +21,16 @@ class Spec(BaseModel):
         return fitted(cls, document) if isinstance(document, dict) else document
 
 
+def no_template(text: str) -> str:
+    """
+    Raises:
+        ValueError: Kubeflow Pipelines would put something else in the place of a part of `text`.
+    """
+    if "{{$" in text:
+        raise ValueError("must not hold {{$, which Kubeflow Pipelines would fill in: write { {$")
+    return text
+
+
 def outside_identity(default: Any, *, description: str, **constraints: Any) -> Any:
     """A field that does not change the result of a run (a budget, a place), so that no id depends on it."""
     return Field(default, description=description, json_schema_extra={"identity": False}, **constraints)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from grokcore.spec.base import Spec, identity_of, outside_identity
+from grokcore.spec.base import Spec, identity_of, no_template, outside_identity
 from grokcore.spec.model import GPT2, ModelSpec
 from grokcore.spec.task import ComparisonTask, TaskSpec
 from grokcore.spec.tasks.base import Task
@@ -38,6 +38,11 @@ class ExperimentSpec(Spec):
         if not name or len(name) > 100 or not name.isprintable():
             raise ValueError("must be 1 to 100 printable characters")
         return name
+
+    @field_validator("name", "description")
+    @classmethod
+    def _is_no_template(cls, text: str) -> str:
+        return no_template(text)
 
     @model_validator(mode="after")
     def _names_held_out_splits(self) -> ExperimentSpec:

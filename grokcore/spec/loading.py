@@ -53,7 +53,7 @@ def load_spec(
     else:
         document = copy.deepcopy(dict(source))
     changes = override_all(document, overrides, notify)
-    spec = validate(ExperimentSpec, document)
+    spec: ExperimentSpec = validate(ExperimentSpec, document)
     told = described(spec, changes)
     return spec if told is None else spec.model_copy(update={"description": told})
 

@@ -72,7 +72,9 @@ def split_overrides(text: str) -> list[str]:
         raise InputError(f"overrides {shown(text)} cannot be read: {error}") from None
 
 
-def override_all(document: dict[str, Any], overrides: Iterable[str | Override], notify: Callable[[str], None]) -> None:
+def override_all(
+    document: dict[str, Any], overrides: Iterable[str | Override], notify: Callable[[str], None]
+) -> list[Override]:
     """Apply overrides in order, those that choose a class first.
 
     Args:

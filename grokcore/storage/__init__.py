@@ -9,6 +9,7 @@ from grokcore.storage.local import (
     read_bytes,
     read_json,
     sha256,
+    temporary_directory,
     write_atomically,
     write_json,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "read_bytes",
     "read_json",
     "sha256",
+    "temporary_directory",
     "write_atomically",
     "write_json",
 ]

@@ -37,7 +37,8 @@ def cache_places() -> Iterator[Path]:
     """Where a cache may be, the best place first; neither need exist or be ours."""
     with suppress(RuntimeError):  # a container's user may have no home
         yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "grokcore"
-    yield Path(tempfile.gettempdir()) / f"grokcore-{os.getuid()}"
+    with suppress(OSError):  # there may be no place for temporary files
+        yield Path(tempfile.gettempdir()) / f"grokcore-{os.getuid()}"
 
 
 def private_folders(name: str) -> Iterator[Path]:

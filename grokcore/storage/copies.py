@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from grokcore.errors import AbsentError, GrokcoreError
-from grokcore.storage.local import local_path
+from grokcore.storage.local import local_path, temporary_directory
 from grokcore.storage.store import Store, check_key
 from grokcore.storage.uri import open_store
 
@@ -30,8 +29,7 @@ def local_copy(uri: str | Path, wanted: Collection[str]) -> Iterator[Path]:
     if store.directory is not None:
         yield local_path(uri)
         return
-    with tempfile.TemporaryDirectory(prefix="grokcore-", ignore_cleanup_errors=True) as name:
-        copy = Path(name)
+    with temporary_directory() as copy:
         for key in _keys(store, wanted):
             try:
                 store.download(key, copy / key)

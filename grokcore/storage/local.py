@@ -68,6 +68,19 @@ def clear_errors(action: str, place: str | Path) -> Iterator[None]:
 
 
 @contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """A directory that vanishes after the block, where TMPDIR says or the system has its place for such.
+
+    Raises:
+        InputError: there is no place for it.
+    """
+    with clear_errors("write", "a temporary directory (see TMPDIR)"):
+        directory = tempfile.TemporaryDirectory(prefix="grokcore-", ignore_cleanup_errors=True)
+    with directory as name:
+        yield Path(name)
+
+
+@contextmanager
 def temporary_file(path: Path) -> Iterator[IO[bytes]]:
     """A file beside `path` that vanishes after the block, unless it has been renamed; with the usual permissions."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from grokcore.errors import InputError, TransientError
-from grokcore.storage.local import clear_errors, temporary_file
+from grokcore.storage.local import clear_errors, temporary_directory, temporary_file
 from grokcore.storage.local import sha256 as sha256_of
 from grokcore.storage.regular import MOST_BYTES
 from grokcore.storage.s3_connection import Connection, S3Settings
@@ -188,10 +187,8 @@ class S3Store(Store):
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        with clear_errors("write", tempfile.gettempdir()):
-            directory = tempfile.TemporaryDirectory(prefix="grokcore-", ignore_cleanup_errors=True)
-        with directory as path:
-            yield Path(path)
+        with temporary_directory() as path:
+            yield path
 
     def _object(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": check_key(f"{self._base}{check_key(key)}")}

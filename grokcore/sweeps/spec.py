@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, TaskSpec
-from grokcore.spec.base import Spec
+from grokcore.spec.base import Spec, no_template
 from grokcore.spec.seeds import MOST_SEEDS, parse_seeds
 from grokcore.sweeps.distributions import Distribution
 
@@ -134,6 +134,11 @@ class SweepSpec(Spec):
     seeds: Seeds = Field((0,), description="seeds of every point: a list, or a text such as 0..4")
     tuning: TuningSpec | None = Field(None, description="hyperparameters searched for before the runs; null for none")
     most_runs: int = Field(200, ge=1, le=100_000, description="a sweep of more runs than this is refused as a slip")
+
+    @field_validator("description")
+    @classmethod
+    def _is_no_template(cls, text: str) -> str:
+        return no_template(text)
 
     @field_validator("seeds")
     @classmethod

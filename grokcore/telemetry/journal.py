@@ -15,6 +15,8 @@ from grokcore.storage import Store, clear_errors, read_bytes
 from grokcore.storage.regular import open_for_writing
 
 JOURNAL = "metrics.jsonl"
+_MOST_STEPS = 2**53
+"""A number of steps that a float holds exactly."""
 
 
 class Journal:
@@ -104,7 +106,7 @@ def decode(text: bytes, path: Path | str) -> list[dict[str, Any]]:
             line = decode_json(raw)
             if (
                 type(line["step"]) is not int
-                or line["step"] >= 2**53
+                or not 0 <= line["step"] <= _MOST_STEPS
                 or not {"train", "splits", "phases", "clock"} <= line.keys()
             ):
                 raise TypeError

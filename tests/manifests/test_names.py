@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components import images
-from grokcore.cli.main import build_parser
+from grokcore.cli.parser import build_parser
 from grokcore.cluster.trainjobs.request import RUNTIME
 from pipelines import settings
 from tests.manifests.kustomize import (

@@ -71,7 +71,12 @@ def _gpus() -> list[str]:
 
 def directories() -> Iterator[Check]:
     yield Check("user", f"{os.getuid()}:{os.getgid()}")
-    for name, directory in (("current directory", "."), ("temporary directory", tempfile.gettempdir())):
+    places = [("current directory", ".")]
+    try:
+        places.append(("temporary directory", tempfile.gettempdir()))
+    except FileNotFoundError:
+        yield Check("temporary directory", "none", "set TMPDIR to a directory that can be written")
+    for name, directory in places:
         free = shutil.disk_usage(directory).free / 1e9
         writable = "writable" if os.access(directory, os.W_OK) else "read-only"
         yield Check(name, f"{writable}, {free:.1f} GB free", "" if free > 2 else "little room for runs")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from grokcore.cluster.kubeflow.connection import Connection
@@ -23,6 +21,7 @@ from grokcore.cluster.kubeflow.records import (
     version_of,
 )
 from grokcore.cluster.kubeflow.transport import Transport
+from grokcore.storage import temporary_directory
 
 _NEWEST_FIRST = "created_at desc"
 
@@ -69,8 +68,8 @@ class KubeflowApi:
         return map(version_of, self._transport.pages(call, "pipeline_versions", **options))
 
     def upload_version(self, package: PipelinePackage, pipeline_id: str) -> Version:
-        with tempfile.TemporaryDirectory() as directory:
-            file = Path(directory) / f"{package.name}.yaml"  # the server goes by the ending
+        with temporary_directory() as directory:
+            file = directory / f"{package.name}.yaml"  # the server goes by the ending
             file.write_text(package.text, "utf-8")
             answer = self._transport.tell(
                 self._uploads.upload_pipeline_version, str(file), name=package.version, pipelineid=pipeline_id

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
 from grokcore.spec import ExperimentSpec, check_hardware, resolve
-from grokcore.storage import open_store
+from grokcore.storage import open_store, temporary_directory
 from grokcore.training.place import Resume, TrainResult
 from grokcore.training.processes.launch import launch, processes_here, python
 from grokcore.training.seeds.jobs import Job
@@ -48,8 +47,8 @@ def train_on_all_devices(
     check_hardware(spec, processes=count)
     job = Job(spec, open_store(data).uri, open_store(out).uri, resume)
     remarks: list[str] = []
-    with stop_on_signal(with_parent=stop_with_parent) as stop, tempfile.TemporaryDirectory() as folder:
-        request, outcome = Path(folder) / "job.json", Path(folder) / "outcome.json"
+    with stop_on_signal(with_parent=stop_with_parent) as stop, temporary_directory() as folder:
+        request, outcome = folder / "job.json", folder / "outcome.json"
         request.write_bytes(encode_job(job))
         code = launch(
             python("-m", "grokcore.training.processes.member", str(request), str(outcome)),
