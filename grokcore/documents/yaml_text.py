@@ -121,6 +121,7 @@ class _GeneratedLoader(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader
 
 
 def _loaded(text: str | bytes, origin: str, loader: Any) -> Any:
+    text = str(text) if isinstance(text, str) else text  # the parser in C takes no PlainText
     try:
         check_yaml(text, "generated YAML" if loader is _GeneratedLoader else "YAML")
         if loader is _GeneratedLoader:

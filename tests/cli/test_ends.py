@@ -26,23 +26,13 @@ def python(program: str, **options: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
-@pytest.mark.parametrize(
-    "command", [["presets"], ["spec", "smoke"], ["spec", "--schema"], ["generate", "smoke", "--out", "d"]]
-)
-def test_a_full_disk_behind_stdout_is_one_line(command: Sequence[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["presets", "spec smoke", "spec --schema", "generate smoke --out d"])
+def test_a_full_disk_behind_stdout_is_one_line(command: str, tmp_path: Path) -> None:
     with FULL.open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "grokcore", *command.split()],
-            stdout=full,
-            stderr=-1,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (
-        75,
-        "grokcore: cannot write to standard output: No space left on device\n",
-    )
+        words = [sys.executable, "-m", "grokcore", *command.split()]
+        done = subprocess.run(words, stdout=full, stderr=-1, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 75
+    assert done.stderr == "grokcore: cannot write to standard output: No space left on device\n"
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
@@ -127,11 +117,9 @@ def test_no_place_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_numbers_that_nothing_can_hold_are_refused_by_name(field: str, value: int) -> None:
-    for overrides in ([f"{field}={value}"], [f"{field}={float(value):e}"] if value < 10**300 else []):
-        if overrides:
-            with pytest.raises(InputError, match=rf"{field}: ") as caught:
-                load_spec("smoke", overrides)
-            assert len(str(caught.value)) < 200
+    with pytest.raises(InputError, match=rf"{field}: ") as caught:
+        load_spec("smoke", [f"{field}={value}"])
+    assert len(str(caught.value)) < 200
 
 
 def test_steps_that_nothing_can_hold_are_a_damaged_journal() -> None:
