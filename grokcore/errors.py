@@ -4,11 +4,15 @@ Each error prints as one line and carries the exit code of the command line and 
 A traceback therefore always means a bug in grokcore.
 """
 
+import re
+
 EXIT_OK = 0
 EXIT_BAD_INPUT = 2
 EXIT_TRANSIENT = 75
 EXIT_STOPPED = 143
 
+_USER = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s]*@")
+_SECRET = re.compile(r"([?&;][^=&\s]*(?:sig|token|secret|passw|key|cred|auth|code)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
 _LONGEST = 4000
 """Characters of a message: what it quotes may have millions."""
 
@@ -17,7 +21,7 @@ class GrokcoreError(Exception):
     """An error whose message is one line written for the person who reads it.
 
     What it quotes of a file or a command line may hold anything: line ends become blanks, what cannot be printed is
-    escaped.
+    escaped. A URL in it loses what may be secret.
 
     Attributes:
         said: whether another process of the same training says it, so that this one need not.
@@ -27,6 +31,7 @@ class GrokcoreError(Exception):
     said = False
 
     def __init__(self, message: str = "") -> None:
+        message = redacted(message)
         super().__init__(printable(message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."))
 
 
@@ -54,6 +59,11 @@ class StoppedError(GrokcoreError):
     """SIGINT or SIGTERM arrived; everything was saved before leaving."""
 
     exit_code = EXIT_STOPPED
+
+
+def redacted(text: str) -> str:
+    """`text` with `***` for the user and password of each URL in it, and for what its query signs or opens it with."""
+    return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text)) if "://" in text else text
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from grokcore.champions import Entry, History, Verdict, read_decision, rollback, rollback_target
 from grokcore.champions.words import decision_markdown, headline, origin_text
+from grokcore.cli.output import print_line, print_text
 from grokcore.cli.runs import confirmed
 from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
@@ -25,7 +26,7 @@ def show(options: argparse.Namespace) -> None:
     if history.pointed() != entry:
         say(f"{history.pointer_uri} is behind: the champion is version {entry.version}; the next retraining mends it")
     if options.json:
-        print(json.dumps(_record(entry), indent=2))
+        print_text(json.dumps(_record(entry), indent=2))
         return
     print_columns(list(_facts(entry)))
 
@@ -45,7 +46,7 @@ def history(options: argparse.Namespace) -> None:
     """All versions, oldest first."""
     _, entries = _history(options)
     if options.json:
-        print(json.dumps([_record(entry) for entry in entries], indent=2))
+        print_text(json.dumps([_record(entry) for entry in entries], indent=2))
         return
     head = ("version", "since", "how", "spec", "reached", "median step", "accuracy")
     print_columns([head, *map(_row, entries)])
@@ -74,7 +75,7 @@ def roll_back(options: argparse.Namespace) -> None:
         say("nothing was changed")
         return
     entry = rollback(champion_store(options.store), options.champion, seen=head.version, to=target.version)
-    print(f"champion {entry.name} is version {entry.version}, {origin_text(entry)}: {headline(entry.summary)}")
+    print_line(f"champion {entry.name} is version {entry.version}, {origin_text(entry)}: {headline(entry.summary)}")
 
 
 def verdict(options: argparse.Namespace) -> None:
@@ -87,7 +88,7 @@ def verdict(options: argparse.Namespace) -> None:
     unwanted = _verdicts(options.fail_on)
     decision = read_decision(options.uri)
     text = decision_markdown(decision)
-    print(text, end="")
+    print_text(text)
     if options.summary is not None:
         with clear_errors("write", options.summary), local_path(options.summary).open("a", encoding="utf-8") as summary:
             summary.write(text)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from grokcore.cli.output import print_line, print_text
 from grokcore.cli.specs import say
 from grokcore.errors import InputError
 from grokcore.storage import open_parent
@@ -40,17 +41,17 @@ def claims(options: argparse.Namespace) -> None:
         store, name = open_parent(options.out)
         store.write_json(name, result.model_dump(mode="json"))
     if options.json:
-        print(json.dumps(result.model_dump(mode="json"), indent=2))
+        print_text(json.dumps(result.model_dump(mode="json"), indent=2))
         return
     for line in _table(result.claims, _columns()):
-        print(line)
+        print_line(line)
     counts = Counter(claim.verdict for claim in result.claims)
     read = "1 run" if result.runs == 1 else f"{result.runs} runs"
     found = [f"{counts[verdict]} {verdict}" for verdict in _MARKS if counts[verdict]]
     told = f"{read}: " + ", ".join([*found, f"{counts['not tested']} not tested"])
-    print("\n".join(textwrap.wrap(told, _columns())))
+    print_text("\n".join(textwrap.wrap(told, _columns())))
     if options.out is not None:
-        print(f"all evidence: {options.out}")
+        print_line(f"all evidence: {options.out}")
 
 
 _MARKS: dict[Verdict, str] = {
@@ -103,11 +104,11 @@ def _print_ledger(options: argparse.Namespace) -> None:
     from grokcore.claims import LEDGER
 
     if options.json:
-        print(json.dumps([{**claim.model_dump(mode="json"), "hash": claim.hash} for claim in LEDGER], indent=2))
+        print_text(json.dumps([{**claim.model_dump(mode="json"), "hash": claim.hash} for claim in LEDGER], indent=2))
         return
     for claim in LEDGER:
         for line in _entry(claim, _columns()):
-            print(line)
+            print_line(line)
 
 
 def _entry(claim: Claim, columns: int) -> Iterator[str]:

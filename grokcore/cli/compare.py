@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from grokcore.cli.output import print_line
 from grokcore.cli.specs import say
 
 
@@ -15,7 +16,7 @@ def compare(options: argparse.Namespace) -> None:
         options.runs, options.out, unfinished="skip" if options.skip_unfinished else "refuse", notify=say
     )
     groups = len(comparison.groups)
-    print(f"{comparison.runs} runs in {groups} group{'' if groups == 1 else 's'} at {comparison.directory}")
+    print_line(f"{comparison.runs} runs in {groups} group{'' if groups == 1 else 's'} at {comparison.directory}")
     for group in comparison.groups:
-        print(f"  {group.label}: seeds {', '.join(str(run.spec.seed) for run in group.runs)}")
-    print(comparison.page)
+        print_line(f"  {group.label}: seeds {', '.join(str(run.spec.seed) for run in group.runs)}")
+    print_line(comparison.page)

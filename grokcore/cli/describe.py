@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from grokcore.cli.output import print_line, print_text
 from grokcore.cli.specs import spec_of
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, devices_here, load_spec, preset_names, resolve, validate
@@ -36,16 +37,16 @@ def presets(options: argparse.Namespace) -> None:
     columns = max(40, shutil.get_terminal_size((120, 24)).columns)
     for name in names:
         text = textwrap.wrap(load_spec(name).description, columns - indent) or [""]
-        print(f"{name:<{indent}}{text[0]}")
+        print_line(f"{name:<{indent}}{text[0]}")
         for line in text[1:]:
-            print(f"{'':<{indent}}{line}")
+            print_line(f"{'':<{indent}}{line}")
 
 
 def spec(options: argparse.Namespace) -> None:
     """The resolved spec as YAML, its ids as comments; or a JSON schema."""
     if options.schema:
         module, _, name = _SCHEMAS[options.schema].partition(":")
-        print(json.dumps(getattr(import_module(module), name).model_json_schema(), indent=2))
+        print_text(json.dumps(getattr(import_module(module), name).model_json_schema(), indent=2))
         return
     if options.spec is None:
         raise InputError(f"give a SPEC or --schema; presets are: {', '.join(preset_names())}")
@@ -56,9 +57,9 @@ def spec(options: argparse.Namespace) -> None:
     if options.processes is not None:
         raise InputError("--processes goes with --deepspeed")
     resolved = resolve(chosen)
-    print(f"# run_id: {resolved.run_id}")
-    print(f"# dataset_id: {resolved.dataset_id}")
-    print(f"# evaluation_id: {resolved.evaluation_id}")
+    print_line(f"# run_id: {resolved.run_id}")
+    print_line(f"# dataset_id: {resolved.dataset_id}")
+    print_line(f"# evaluation_id: {resolved.evaluation_id}")
     yaml.safe_dump(resolved.model_dump(mode="json"), sys.stdout, sort_keys=False, allow_unicode=True)
 
 
@@ -75,7 +76,7 @@ def _print_deepspeed(spec: ExperimentSpec, processes: int | None) -> None:
         )
     count = devices_here(spec) if processes is None else processes
     check_shares(training, count)
-    print(json.dumps(deepspeed_config(training, processes=count), indent=2))
+    print_text(json.dumps(deepspeed_config(training, processes=count), indent=2))
 
 
 _COUNTS = ("entities", "attributes", "relations", "values")

@@ -9,6 +9,7 @@ from itertools import chain
 
 from grokcore.cli.checks import cluster, machine, store
 from grokcore.cli.checks.check import Check
+from grokcore.cli.output import print_line
 from grokcore.errors import InputError
 from grokcore.storage.layout import STORE_VARIABLE
 
@@ -21,7 +22,7 @@ def doctor(options: argparse.Namespace) -> None:
     """
     failed = []
     for check in _checks(options):
-        print(f"{check.name:<20}  {check.found:<24}  {check.remark}".rstrip(), flush=True)
+        print_line(f"{check.name:<20}  {check.found:<24}  {check.remark}".rstrip())
         if check.verdict == "failed":
             failed.append(check.name.strip())
     if failed:

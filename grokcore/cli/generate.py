@@ -6,6 +6,7 @@ import argparse
 import shlex
 from typing import TYPE_CHECKING
 
+from grokcore.cli.output import print_line
 from grokcore.cli.specs import say, spec_of
 from grokcore.errors import InputError
 from grokcore.evaluation.remarks import split_remarks
@@ -37,8 +38,8 @@ def generate(options: argparse.Namespace) -> None:
     _show(generate_dataset(task, options.out, format=options.format, facts=facts), options.out, spec)
     if options.format == "grokcore":
         place = shlex.quote(options.out)
-        print(f"next: grokcore spec {shlex.quote(options.spec)} --data {place} > mine.yaml")
-        print(f"      grokcore train mine.yaml --data {place} --out RUN_URI")
+        print_line(f"next: grokcore spec {shlex.quote(options.spec)} --data {place} > mine.yaml")
+        print_line(f"      grokcore train mine.yaml --data {place} --out RUN_URI")
 
 
 def _spec_for_facts(options: argparse.Namespace) -> ExperimentSpec:
@@ -69,11 +70,11 @@ def _chooses_kind(override: str) -> bool:
 
 
 def _show(info: DatasetInfo, out: str, spec: ExperimentSpec) -> None:
-    print(f"dataset {info.id} at {out}: {info.vocabulary_size} tokens")
+    print_line(f"dataset {info.id} at {out}: {info.vocabulary_size} tokens")
     width = max(len(name) for name in info.splits)
     for name, split in info.splits.items():
         chance = "" if split.chance is None else f"  chance {split.chance:.3f}"
-        print(
+        print_line(
             f"  {name:<{width}}  {split.role:<10}  {split.rows:>12,} rows  {split.probes:>6,} probes{chance}"
             f"  majority baseline {split.majority_baseline:.3f}"
         )

@@ -20,6 +20,7 @@ from grokcore.cli.kubeflow_output import (
     shown_time,
     task_record,
 )
+from grokcore.cli.output import print_line
 from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
 from grokcore.cluster.kubeflow.connection import Connection, connection
@@ -216,7 +217,7 @@ def _remove_schedule(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"name": name, "removed": number})
     else:
-        print(f"removed schedule {name}" if number else f"there is no schedule {name}: nothing was removed")
+        print_line(f"removed schedule {name}" if number else f"there is no schedule {name}: nothing was removed")
 
 
 def _package(options: argparse.Namespace) -> PipelinePackage:
@@ -328,7 +329,7 @@ def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: A
         print_json(run_record(run, page) | {"tasks": [task_record(task) for task in run.tasks]} | facts)
     check_outcome(run, page)
     if not options.json:
-        print(f"{run.state.lower()}  {page}")
+        print_line(f"{run.state.lower()}  {page}")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from grokcore.cli.output import print_text
 from grokcore.cluster.kubeflow.records import Run, Schedule
 
 
@@ -45,7 +46,7 @@ def schedule_row(entry: Schedule) -> tuple[str, ...]:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=str))
+    print_text(json.dumps(value, indent=2, default=str))
 
 
 def iso(moment: datetime | None) -> str | None:

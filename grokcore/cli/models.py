@@ -7,6 +7,7 @@ import dataclasses
 import json
 import textwrap
 
+from grokcore.cli.output import print_line, print_text
 from grokcore.errors import InputError
 from grokcore.models.catalogue import Entry, catalogue
 from grokcore.spec import load_spec
@@ -23,17 +24,19 @@ def models(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise InputError(f"{options.spec} does not fit every architecture: {_first_reason(error)}") from None
     if options.json:
-        print(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2))
+        print_text(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2))
         return
     rows = [_HEADER, *(_cells(entry) for entry in entries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print("\ndeviations from papers and their authors' code")
+        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_text("\ndeviations from papers and their authors' code")
     for entry in entries:
         for number, deviation in enumerate(entry.deviations):
             label = "" if number else entry.architecture
-            print(textwrap.fill(f"{label:<18}{deviation}", 100, subsequent_indent=" " * 18, break_on_hyphens=False))
+            print_text(
+                textwrap.fill(f"{label:<18}{deviation}", 100, subsequent_indent=" " * 18, break_on_hyphens=False)
+            )
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:

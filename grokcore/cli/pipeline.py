@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+from grokcore.cli.output import print_line
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation
 from grokcore.cli.watch import has_ended
@@ -54,5 +55,5 @@ def run(options: argparse.Namespace) -> None:
         done.set()
         follower.join()
     print_evaluation(read_json(pipeline.run_directory / "evaluation.json"))
-    print(f"run     {pipeline.run_directory}")
-    print(f"report  {pipeline.run_directory / 'report.html'}")
+    print_line(f"run     {pipeline.run_directory}")
+    print_line(f"report  {pipeline.run_directory / 'report.html'}")

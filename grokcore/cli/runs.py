@@ -10,9 +10,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from grokcore.cli.output import print_line, print_text
 from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
-from grokcore.errors import InputError
+from grokcore.errors import InputError, printable
 from grokcore.runs import (
     CheckpointFacts,
     RunDetail,
@@ -31,7 +32,7 @@ def list_(options: argparse.Namespace) -> None:
     root = open_store(options.uri)
     runs = list_runs(root)
     if options.json:
-        print(json.dumps([_record(run) for run in runs], indent=2))
+        print_text(json.dumps([_record(run) for run in runs], indent=2))
     elif not runs:
         say(f"there is no run at {options.uri} or below it")
     else:
@@ -58,15 +59,15 @@ def show(options: argparse.Namespace) -> None:
     """One run with its checkpoints and leftovers."""
     detail = describe_run(open_store(options.uri), verify=options.verify)
     if options.json:
-        print(json.dumps({**asdict(detail), **_replaced(detail)}, indent=2))
+        print_text(json.dumps({**asdict(detail), **_replaced(detail)}, indent=2))
         return
     print_columns(list(_facts(detail)))
     if detail.checkpoints:
-        print("checkpoints")
+        print_line("checkpoints")
         print_columns([_checkpoint(facts) for facts in detail.checkpoints])
     junk = [*((file.key, size(file.size)) for file in detail.orphans), *((name, "") for name in detail.leftovers)]
     if junk:
-        print(f"left by unfinished writes (grokcore runs delete --leftovers {options.uri})")
+        print_line(f"left by unfinished writes (grokcore runs delete --leftovers {options.uri})")
         print_columns(junk)
 
 
@@ -111,12 +112,12 @@ def delete(options: argparse.Namespace) -> None:
         return
     if options.leftovers:
         names = delete_leftovers(run, notify=say)
-        print(f"deleted {len(names)} leftovers of {run}")
+        print_line(f"deleted {len(names)} leftovers of {run}")
         for name in names:
-            print(f"  {name}")
+            print_line(f"  {name}")
     else:
         delete_run(run, notify=say)
-        print(f"deleted {run}")
+        print_line(f"deleted {run}")
 
 
 def confirmed(question: str) -> bool:
@@ -126,7 +127,7 @@ def confirmed(question: str) -> bool:
     """
     if not sys.stdin.isatty():
         raise InputError(f"{question} Say so with --yes")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from grokcore.cli.output import print_line
 from grokcore.cli.specs import spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.spec import ExperimentSpec
@@ -30,10 +31,10 @@ def train_seeds(options: argparse.Namespace) -> None:
         finally:
             progress.close()
     out = options.out.rstrip("/")
-    print(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
+    print_line(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
     # A shell finds files that match a pattern, but no objects: there it has to be told the names.
     names = "*" if open_store(out).directory else f"{{{','.join(map(str, seeds))}}}" if len(seeds) > 1 else seeds[0]
-    print(f"next: grokcore evaluate {shlex.quote(out)}/seed-{names}")
+    print_line(f"next: grokcore evaluate {shlex.quote(out)}/seed-{names}")
 
 
 def _train(options: argparse.Namespace, specs: list[ExperimentSpec], progress: SeedsProgress) -> list[TrainResult]:

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 
+from grokcore.cli.output import print_line
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_parent
@@ -38,4 +39,4 @@ def _fetched(source: str) -> str:
 
 def say(line: str) -> None:
     """A remark on stderr, so that stdout stays what was asked for."""
-    print(f"grokcore: {line}", file=sys.stderr, flush=True)
+    print_line(f"grokcore: {line}", stream=sys.stderr)

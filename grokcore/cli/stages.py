@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from grokcore.cli.output import print_line
 from grokcore.cli.seeds import train_seeds
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation, print_seeds
@@ -87,8 +88,8 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
             notify=tell,
         )
         display.end(result.exit_reason)
-    print(f"run at {options.out}: {result.exit_reason} after {result.step} steps")
-    print(f"next: grokcore evaluate {options.out}")
+    print_line(f"run at {options.out}: {result.exit_reason} after {result.step} steps")
+    print_line(f"next: grokcore evaluate {options.out}")
 
 
 def _shared_out(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:
@@ -139,7 +140,7 @@ def evaluate(options: argparse.Namespace) -> None:
             print_seeds(found, specs[group[0]].name)
         else:
             if len(specs) > 1:
-                print(group[0])
+                print_line(group[0])
             print_evaluation(evaluations[group[0]].model_dump(mode="json"))
 
 
@@ -159,4 +160,4 @@ def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
 def report(options: argparse.Namespace) -> None:
     from grokcore.reporting import build_report
 
-    print(build_report(options.runs, options.out, notify=say))
+    print_line(build_report(options.runs, options.out, notify=say))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from grokcore.cli.output import print_line
+from grokcore.errors import printable
+
 if TYPE_CHECKING:
     from grokcore.evaluation import Evaluation
     from grokcore.evaluation.result import Times
@@ -15,23 +18,23 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
     """Accuracy per split beside its baseline, and the times to grok; censored ones said so."""
     splits = evaluation["splits"]
     width = max(len(name) for name in splits)
-    print(f"accuracy after {evaluation['step']:,} steps")
+    print_line(f"accuracy after {evaluation['step']:,} steps")
     for name, split in splits.items():
-        print(
+        print_line(
             f"  {name:<{width}}  {_accuracy(split['accuracy'])}  (majority baseline {split['majority_baseline']:.3f})"
         )
-    print(f"time to reach {evaluation['threshold']:g}, in steps (and seconds)")
+    print_line(f"time to reach {evaluation['threshold']:g}, in steps (and seconds)")
     rows = {"training set": evaluation["memorized"], **evaluation["held_out"]}
     width = max(len(name) for name in rows)
-    print(f"  {'':<{width}}  {'first crossing':>14}  {'sustained':>14}  {'stable':>14}")
+    print_line(f"  {'':<{width}}  {'first crossing':>14}  {'sustained':>14}  {'stable':>14}")
     for name, times in rows.items():
         cells = [_time(times[definition]) for definition in ("first_crossing", "sustained", "stable")]
-        print(f"  {name:<{width}}  " + "  ".join(f"{cell:>14}" for cell in cells))
+        print_line(f"  {name:<{width}}  " + "  ".join(f"{cell:>14}" for cell in cells))
     end = "the run" if evaluation["censored_at"] >= evaluation["step"] else "the learning rate"
-    print(f"verdict (what is censored was not reached by step {evaluation['censored_at']:,}, where {end} ended)")
+    print_line(f"verdict (what is censored was not reached by step {evaluation['censored_at']:,}, where {end} ended)")
     for name, held_out in evaluation["held_out"].items():
         late = f", {held_out['ratio']:.1f} x the time of the training set" if held_out["ratio"] else ""
-        print(f"  {name:<{width}}  {held_out['verdict']}{late}")
+        print_line(f"  {name:<{width}}  {held_out['verdict']}{late}")
     _print_remarks(evaluation["remarks"])
 
 
@@ -42,10 +45,10 @@ def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
 
     runs = list(evaluations.values())
     samples = samples_of(runs)
-    print(f"{name}: {len(runs)} runs that differ in their seed alone")
-    print(f"final accuracy, and the step from which {runs[0].threshold:g} was sustained")
+    print_line(f"{name}: {len(runs)} runs that differ in their seed alone")
+    print_line(f"final accuracy, and the step from which {runs[0].threshold:g} was sustained")
     print_columns([("", *samples), *((label, *_cells(evaluation)) for label, evaluation in evaluations.items())])
-    print("median over the runs, and range; a censored run counts as later than its end (Kaplan-Meier)")
+    print_line("median over the runs, and range; a censored run counts as later than its end (Kaplan-Meier)")
     head = ("", "sustained from step", "final accuracy", "verdicts")
     print_columns([head, *((split, *_sample(sample)) for split, sample in samples.items())])
     _print_remarks(remarks_on_many(runs))
@@ -53,9 +56,9 @@ def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
 
 def _print_remarks(remarks: Sequence[str]) -> None:
     if remarks:
-        print("to know before these figures are believed")
+        print_line("to know before these figures are believed")
     for remark in remarks:
-        print(f"  {remark}")
+        print_line(f"  {remark}")
 
 
 def _cells(evaluation: Evaluation) -> Iterator[str]:
@@ -83,9 +86,10 @@ def _sample(sample: Sample) -> tuple[str, str, str]:
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
     """A table without lines, indented."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_line("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _accuracy(value: float | None) -> str:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from grokcore.cli.output import print_line
 from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
 from grokcore.errors import InputError
@@ -93,34 +94,36 @@ def _list() -> None:
     columns = max(40, shutil.get_terminal_size((120, 24)).columns)
     for name in names:
         text = textwrap.wrap(load_sweep(name).description, columns - indent) or [""]
-        print(f"{name:<{indent}}{text[0]}")
+        print_line(f"{name:<{indent}}{text[0]}")
         for line in text[1:]:
-            print(f"{'':<{indent}}{line}")
+            print_line(f"{'':<{indent}}{line}")
 
 
 def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
     """What a sweep would run."""
     seeds = ",".join(map(str, spec.seeds))
-    print(f"{spec.name}: {len(points)} points, seeds {seeds}: {len(points) * len(spec.seeds)} runs")
+    print_line(f"{spec.name}: {len(points)} points, seeds {seeds}: {len(points) * len(spec.seeds)} runs")
     rows = [("point", "dataset", "run of the first seed", "steps")]
     rows += [
         (point.name, point.spec.dataset_id, point.spec.run_id, f"{point.spec.training.max_steps:,}") for point in points
     ]
     print_columns(rows)
     if spec.tuning is not None:
-        print(
+        print_line(
             f"before them {spec.tuning.trials} trials of {spec.tuning.steps:,} steps for each point, in "
             f"{', '.join(spec.tuning.search)}; --untuned leaves them out"
         )
     if spec.claims:
-        print(f"meant for the claims {', '.join(spec.claims)}")
+        print_line(f"meant for the claims {', '.join(spec.claims)}")
 
 
 def print_result(result: SweepResult) -> None:
     """What each point came to, over its seeds; what was tuned; and where the comparison lies."""
     from grokcore.evaluation.seeds import samples_of
 
-    print(f"{result.index.name}: median step from which each split was sustained, and how many of the runs grokked")
+    print_line(
+        f"{result.index.name}: median step from which each split was sustained, and how many of the runs grokked"
+    )
     samples = {name: samples_of([r.evaluation for r in records]) for name, records in result.records.items() if records}
     splits = list(dict.fromkeys(split for found in samples.values() for split in found))
     rows = [("point", "runs", *splits)]
@@ -131,10 +134,12 @@ def print_result(result: SweepResult) -> None:
     for point in result.index.points:
         if point.tuned is not None:
             values = ", ".join(f"{field}={value}" for field, value in point.tuned.values.items())
-            print(f"tuned  {point.name}: {values}  ({len(point.tuned.trials)} trials, {point.tuned.flops:.2g} FLOPs)")
-    print(f"index   {result.directory}/index.json")
+            print_line(
+                f"tuned  {point.name}: {values}  ({len(point.tuned.trials)} trials, {point.tuned.flops:.2g} FLOPs)"
+            )
+    print_line(f"index   {result.directory}/index.json")
     if samples:
-        print(f"report  {result.report}")
+        print_line(f"report  {result.report}")
 
 
 def _runs(records: Sequence[RunRecord], index: SweepIndex, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from grokcore.cli.output import print_line
 from grokcore.errors import InputError
 from grokcore.storage import Store, local_copy, open_store
 from grokcore.telemetry import JOURNAL, MANIFEST, follow, read_journal
@@ -37,7 +38,7 @@ def _watch_one(run: Store) -> None:
         return
     with local_copy(run.uri, (JOURNAL,)) as record:
         lines = read_journal(record / JOURNAL)
-    print(f"{reason} at step {lines[-1]['step'] if lines else 0}")
+    print_line(f"{reason} at step {lines[-1]['step'] if lines else 0}")
 
 
 def has_ended(run: Store) -> bool:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from grokcore.errors import InputError
+from grokcore.errors import InputError, printable
 from grokcore.storage.local import clear_errors, new_directory, read_bytes
 from grokcore.storage.uri import open_store
 
@@ -60,7 +60,7 @@ def join_run(run_uri: str | None, file: str, name: str) -> None:
     except InputError as error:
         print(f"{name} stays an artifact: {error}")
         return
-    print(f"{name} stays an artifact: the run at {run_uri} cannot be reached from here")
+    print(f"{name} stays an artifact: the run at {printable(str(run_uri))} cannot be reached from here")
 
 
 def copy_files(source: Path, target: Path, names: Collection[str]) -> None:

@@ -45,6 +45,17 @@ def local_path(uri: str | Path) -> Path:
     return Path(unquote(parts.path))
 
 
+def home_relative(uri: str) -> str:
+    """A place as a file that others will read names it: below `~` where it is in this user's home directory.
+
+    `local_path` reads it. The home of a container's user may be the temporary folder, which is nobody's.
+    """
+    home = os.path.expanduser("~").rstrip("/")
+    if not home.startswith("/") or home == tempfile.gettempdir():
+        return uri
+    return f"~{uri.removeprefix(home)}" if uri == home or uri.startswith(f"{home}/") else uri
+
+
 @contextmanager
 def clear_errors(action: str, place: str | Path) -> Iterator[None]:
     """Turn an operating system's error while doing `action` at `place` into one line that says what to do."""

@@ -21,6 +21,7 @@ from typing import Any
 
 from grokcore.errors import GrokcoreError
 from grokcore.storage import Store
+from grokcore.storage.local import home_relative
 from grokcore.telemetry.manifest import Manifest
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.telemetry.webhook import Webhook, webhook_url
@@ -127,7 +128,8 @@ class Notifications:
             return
         self._sent.add(change.key)
         self._webhook.send(
-            message(change, line, self._manifest, self._store.uri, reason), lambda: self._delivered(change)
+            message(change, line, self._manifest, home_relative(self._store.uri), reason),
+            lambda: self._delivered(change),
         )
 
     def _delivered(self, change: Change) -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from grokcore.errors import printable
+
 _CLEAR = "\r\x1b[K"
 
 
@@ -34,6 +36,7 @@ class StatusLine:
             events: lines that stay.
             due: whether a pipe gets the line; a terminal always does.
         """
+        events = [printable(event) for event in events]
         if self._live:
             self._text = text_within(shutil.get_terminal_size((100, 24)).columns - 1)
             self._stream.write(_CLEAR + "".join(f"{event}\n" for event in events) + self._text)
@@ -46,6 +49,7 @@ class StatusLine:
 
     def tell(self, *events: str) -> None:
         """Lines that stay, while things stand as they did."""
+        events = tuple(printable(event) for event in events)
         if self._live:
             self._stream.write(_CLEAR + "".join(f"{event}\n" for event in events) + (self._text or ""))
         else:

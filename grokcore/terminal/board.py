@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO
 
-from grokcore.errors import InputError, TransientError
+from grokcore.errors import InputError, TransientError, printable
 from grokcore.storage import Store
 from grokcore.telemetry.places import files_by_run
 from grokcore.telemetry.progress import accuracy_text, duration, short_name
@@ -108,7 +108,7 @@ class Board:
             self._write(above)
 
     def _write(self, lines: Sequence[str]) -> None:
-        self._stream.writelines(f"{line}\n" for line in lines)
+        self._stream.writelines(f"{printable(line)}\n" for line in lines)
         self._stream.flush()
 
     def rows(self, width: int, height: int) -> list[Row]:

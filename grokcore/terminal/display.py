@@ -124,6 +124,7 @@ class RunDisplay:
             if self._look.live and not closing and time.monotonic() - begin > _FRAME_SECONDS:
                 break
         closing = closing and not self._waiting
+        above = [printable(text) for text in above]
         if self._look.live:
             self._draw(above)
             if not closing:
@@ -132,7 +133,7 @@ class RunDisplay:
             if closing:
                 above += self._plain.rest()
             if above:
-                self._stream.write("".join(f"{text}\n" for text in above))
+                self._stream.write("".join(f"{printable(text)}\n" for text in above))
                 self._stream.flush()
         return closing
 

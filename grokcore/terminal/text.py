@@ -111,6 +111,7 @@ def flow(parts: Sequence[Sequence[Part]], width: int, *, gap: str = "   ", inden
 
 def encode(row: Row, *, colour: bool) -> str:
     """A line as it is written."""
+    row = tuple(Part(printable(part.text), part.style) for part in row)
     if not colour:
         return "".join(part.text for part in row).rstrip()
     return "".join(

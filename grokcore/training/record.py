@@ -21,6 +21,7 @@ from grokcore.models.composition import Composition
 from grokcore.models.stack import mean_passes
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
+from grokcore.storage.local import home_relative
 from grokcore.telemetry.manifest import DatasetReference, Manifest, ModelFacts
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
@@ -52,7 +53,7 @@ def manifest_of(
     return Manifest(
         run_id=spec.run_id,
         name=spec.name,
-        dataset=DatasetReference(id=spec.dataset_id, uri=data_uri),
+        dataset=DatasetReference(id=spec.dataset_id, uri=home_relative(data_uri)),
         versions=_versions(),
         hardware={
             "device": device.type,

@@ -11,6 +11,7 @@ from grokcore.evaluation.curves import DEFINITIONS
 from grokcore.evaluation.fields import differing, fields_of
 from grokcore.evaluation.records import Group, RunRecord
 from grokcore.evaluation.result import Time, Times
+from grokcore.storage.local import home_relative
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ _IDENTITY: list[Column[RunSplit]] = [
     Column("name", "text", "name of the experiment", lambda row: row.run.spec.name),
     Column("run_id", "text", "hash of all that decides the run's result", lambda row: row.run.manifest.run_id),
     Column("dataset_id", "text", "hash of all that decides its data", lambda row: row.run.manifest.dataset.id),
-    Column("uri", "text", "directory of the run", lambda row: row.run.uri),
+    Column("uri", "text", "directory of the run", lambda row: home_relative(row.run.uri)),
 ]
 
 _OUTCOME: list[Column[RunSplit]] = [

@@ -12,6 +12,8 @@ from grokcore.reporting.comparison.columns import POOLED, Column, columns_of_run
 
 T = TypeVar("T")
 
+_FORMULA = ("=", "+", "-", "@", "|", "%")
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -68,12 +70,22 @@ def parquet_bytes(table: Any) -> bytes:
 
 
 def csv_bytes(table: Any) -> bytes:
-    """UTF-8 with a head line; what is unknown is empty."""
+    """UTF-8 with a head line; what is unknown is empty, and no text is a spreadsheet's formula."""
+    import pyarrow as pa
     from pyarrow import csv
 
+    for number, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            cells = pa.array([csv_cell(text) for text in table[field.name].to_pylist()], pa.string())
+            table = table.set_column(number, field, cells)
     buffer = io.BytesIO()
-    csv.write_csv(table, buffer)
+    csv.write_csv(table.rename_columns([csv_cell(name) for name in table.column_names]), buffer)
     return buffer.getvalue()
+
+
+def csv_cell(text: str | None) -> str | None:
+    """A text that a spreadsheet takes for text: after an apostrophe where it would begin a formula or a command."""
+    return f"'{text}" if text and text.lstrip()[:1] in _FORMULA else text
 
 
 def _evaluated(groups: Sequence[Group]) -> Iterator[Evaluated]:

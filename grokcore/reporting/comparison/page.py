@@ -30,6 +30,7 @@ from grokcore.reporting.comparison.words import median_text, number_text, p_text
 from grokcore.reporting.meanings import meanings
 from grokcore.reporting.page import render_page
 from grokcore.reporting.table import Cell
+from grokcore.storage.local import home_relative
 
 MOST_OPEN = 2
 """Beyond so many groups, what became of each is folded away, and the overview stands for it."""
@@ -133,4 +134,4 @@ def _runs(study: Study, place: str) -> Iterator[RunRow]:
     links = links_of([run.uri for _, run in records], place)
     for (group, run), link in zip(records, links, strict=True):
         cells = run_cells(run, study.held_out)
-        yield RunRow(group.label, run.spec.seed, run.uri, cells, run.evaluation.diverged, link)
+        yield RunRow(group.label, run.spec.seed, home_relative(run.uri), cells, run.evaluation.diverged, link)
