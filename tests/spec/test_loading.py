@@ -157,3 +157,11 @@ def test_override_text_is_split_like_a_shell_does() -> None:
     assert split_overrides("a.b=1  c.d='two words'") == ["a.b=1", "c.d=two words"]
     with pytest.raises(InputError, match="cannot be read"):
         split_overrides("a='")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_whose_learning_rate_falls_says_that_a_late_rise_may_be_the_schedules(name: str) -> None:
+    spec = load_spec(name)
+    if spec.training.schedule != "constant":
+        assert "learning rate" in spec.description
+        assert "last rise" in spec.description

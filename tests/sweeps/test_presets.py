@@ -30,6 +30,15 @@ def test_every_sweep_has_a_small_version_that_varies_the_same(name: str) -> None
     assert varied[0] == varied[1]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sweep_whose_learning_rate_falls_says_so(name: str) -> None:
+    sweep = load_sweep(name)
+    points = expand(sweep)
+    falls = {point.spec.training.schedule for point in points} & {"linear", "cosine", "step"}
+    varied = any("training.schedule" in point.settings for point in points)
+    assert not falls or varied or "learning rate falls" in sweep.description
+
+
 _SECONDS_PER_FLOP = 16e-12
 """Of GPT-2 with 2 layers of width 64 on one core of an AMD EPYC without AVX-512: 25 ms for the 1.6 GFLOP of a step."""
 
