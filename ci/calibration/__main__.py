@@ -1,4 +1,4 @@
-"""`ci/calibrate`: how often intervals hold the truth, and how often the champion's gate promotes, by simulation.
+"""`ci/calibrate`: how often intervals hold the truth, and how often the champion's gate and claims err, by simulation.
 
 ci/calibrate                     2,000 rounds each; prints the tables
 ci/calibrate --rounds 200 gate   one part, quickly
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.calibration import coverage, gate
+from ci.calibration import claims, coverage, gate
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -69,7 +69,18 @@ def _gate(rounds: int) -> Table:
     return head, [row.cells for row in rows], high
 
 
-_PARTS: dict[str, Callable[[int], Table]] = {"intervals": _intervals, "ratios": _ratios, "gate": _gate}
+def _claims(rounds: int) -> Table:
+    found = list(claims.of_claims(max(1, rounds // 2)))
+    high = [" | ".join(cells) for cells, rates in found if any(rate.share > rate.limit for rate in rates)]
+    return claims.HEAD, [cells for cells, _ in found], high
+
+
+_PARTS: dict[str, Callable[[int], Table]] = {
+    "intervals": _intervals,
+    "ratios": _ratios,
+    "gate": _gate,
+    "claims": _claims,
+}
 
 
 def _title(part: str) -> str:
@@ -77,6 +88,7 @@ def _title(part: str) -> str:
         "intervals": "# How often 95 % intervals of one group hold the truth",
         "ratios": "# How often the 95 % interval of a ratio of times holds the truth",
         "gate": "# How often the champion's gate promotes, by its default rules",
+        "claims": "# How often a verdict on a claim is false, where it is most likely to be",
     }[part]
 
 

@@ -13,7 +13,7 @@ from grokcore.claims.predicates import Predicate, versions_of
 from grokcore.claims.published import Published
 from grokcore.spec.experiment import fingerprint
 
-SHARED_VERSION = 3
+SHARED_VERSION = 4
 """Raised when the code that all predicates rest on (strata, tests, phases, behaviour) would give other verdicts."""
 
 

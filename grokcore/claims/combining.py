@@ -4,19 +4,21 @@ Each comparison is decided on its own; then
 
 - a claim over *every* setting is supported if it is supported in each, at `alpha`: an intersection-union test (Berger,
   Technometrics 24, 295, 1982), whose level is `alpha` however the comparisons depend on one another. It is contradicted
-  if it is in one of k settings at `alpha` / k (Bonferroni), which holds under any dependence, too;
-- a claim that there is *some* such setting is its mirror image: supported if it is in one at `alpha` / k, contradicted
-  if it is in every one at `alpha`.
+  if it is in j of k settings at j `alpha` / k, for some j (Simes, Biometrika 73, 751, 1986): in one at `alpha` / k, or
+  in all at `alpha`. That holds for independent comparisons and for positively dependent ones (Sarkar, Ann. Stat. 26,
+  494, 1998), which those of the same seeds are;
+- a claim that there is *some* such setting is its mirror image: supported if it is in j of k at j `alpha` / k,
+  contradicted if it is in every one at `alpha`.
 
 No p of different settings are multiplied, and no runs of them pooled: what several settings add is that the claim holds
-in each, not more seeds. Settings that cannot support the claim, whatever the second side came to, are left out (too few
-seeds, or a reference that sets no budget), unless they contradict it nevertheless, as a single run does that was never
-to grok.
+in each, not more seeds. Settings with too few seeds to support the claim, whatever they came to, are left out, unless
+they contradict it nevertheless, as a single run does that was never to grok. Nothing is left out for what it came to: a
+setting whose reference does not grok leaves a claim over every setting undecided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from grokcore.claims.base import Decision
@@ -42,21 +44,46 @@ def decide(
     if len(told) == 1:
         ((_, finding),) = told
         return _with_left_out(finding, len(found) - 1)
-    strict = [predicate.judge(factor, one, alpha / len(told)) for one, _ in told]
-    decision = _combined([finding.decision for _, finding in told], [finding.decision for finding in strict], over)
-    return _with_left_out(_finding(decision, told, strict), len(found) - len(told))
-
-
-def _combined(level: Sequence[Decision], strict: Sequence[Decision], over: Literal["every", "some"]) -> Decision:
-    """Of decisions at `alpha` and at `alpha` / k."""
     by_one: Decision = "contradicted" if over == "every" else "supported"
     by_all: Decision = "supported" if over == "every" else "contradicted"
-    if by_one in strict:
-        return by_one
-    return by_all if all(decision == by_all for decision in level) else "undecided"
+    against = [(one, finding) for one, finding in told if finding.decision == by_one]
+
+    def judge(one: Stratum, level: float) -> Finding:
+        return predicate.judge(factor, one, level)
+
+    if _simes([one for one, _ in against], len(told), alpha, judge, by_one):
+        combined = _finding(by_one, told, _simes_p([finding.p for _, finding in against], len(told)))
+    else:
+        decision = by_all if all(one.decision == by_all for _, one in told) else "undecided"
+        ps = [finding.p for _, finding in told]
+        known = [p for p in ps if p is not None]
+        combined = _finding(decision, told, max(known) if len(known) == len(ps) else None)
+    return _with_left_out(combined, len(found) - len(told))
 
 
-def _finding(decision: Decision, told: Sequence[tuple[Stratum, Finding]], strict: Sequence[Finding]) -> Finding:
+def _simes(
+    against: Sequence[Stratum],
+    settings: int,
+    alpha: float,
+    judge: Callable[[Stratum, float], Finding],
+    decision: Decision,
+) -> bool:
+    """Whether j of so many settings come to a decision at j `alpha` / k; only those that do at `alpha` are asked."""
+    return any(
+        sum(judge(one, alpha * number / settings).decision == decision for one in against) >= number
+        for number in range(1, len(against) + 1)
+    )
+
+
+def _simes_p(ps: Sequence[float | None], settings: int) -> float | None:
+    """The smallest k p / j over the j-th smallest p; None where a decision rests on no p."""
+    known = sorted(p for p in ps if p is not None)
+    if len(known) < len(ps):
+        return None
+    return min(1.0, min(settings * p / place for place, p in enumerate(known, 1)))
+
+
+def _finding(decision: Decision, told: Sequence[tuple[Stratum, Finding]], p: float | None) -> Finding:
     decisions = [finding.decision for _, finding in told]
     counts = ", ".join(f"{word} in {decisions.count(one)}" for one, word in _WORDS.items() if one in decisions)
     shown = sorted(told, key=lambda one: _ORDER[decision].index(one[1].decision))
@@ -65,23 +92,11 @@ def _finding(decision: Decision, told: Sequence[tuple[Stratum, Finding]], strict
     numbers = {
         f"{place}.{name}": value for place, (_, one) in enumerate(told, 1) for name, value in one.numbers.items()
     }
-    p = _p(decision, [finding for _, finding in told], strict)
     needs: tuple[str, ...] = ()
     if decision == "undecided":
         needs = tuple(dict.fromkeys(need for _, finding in told for need in finding.needs))[:_MOST_TOLD]
         needs = needs or ("more seeds in each setting: they disagree, but not surely enough for so many",)
     return Finding(decision, f"of {len(told)} settings it {counts}: {each}{more}", numbers, p, needs)
-
-
-def _p(decision: Decision, level: Sequence[Finding], strict: Sequence[Finding]) -> float | None:
-    """The largest p, as of an intersection-union test; or, where one setting decides, k times its p."""
-    if decision != "undecided" and any(finding.decision != decision for finding in level):
-        ps = [finding.p for finding in strict if finding.decision == decision]
-        known = [p for p in ps if p is not None]
-        return min(1.0, len(level) * min(known)) if len(known) == len(ps) else None
-    ps = [finding.p for finding in level]
-    known = [p for p in ps if p is not None]
-    return max(known) if len(known) == len(ps) else None
 
 
 _WORDS: dict[Decision, str] = {
@@ -102,7 +117,7 @@ def _with_left_out(finding: Finding, number: int) -> Finding:
     settings = "1 further setting is" if number == 1 else f"{number} further settings are"
     return Finding(
         finding.decision,
-        f"{finding.sentence}; {settings} left out, for too few seeds or a reference that does not grok",
+        f"{finding.sentence}; {settings} left out, for too few seeds",
         finding.numbers,
         finding.p,
         finding.needs,

@@ -48,4 +48,4 @@ def test_the_gate_promotes_most_candidates_that_are_much_faster() -> None:
 def test_the_command_prints_a_table_and_names_parts_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["bands"])
-    assert "parts are intervals, ratios, gate" in capsys.readouterr().err
+    assert "parts are intervals, ratios, gate, claims" in capsys.readouterr().err

@@ -105,6 +105,9 @@ def test_a_claim_over_every_setting_needs_all_and_falls_with_one() -> None:
     assert result.p == pytest.approx(2 / 64), "twice the p of the setting that decides"
     weak = [*group(GPT2, settings[0], at=600, seeds=5), *group(GPT2, settings[1], at=None, seeds=5)]
     assert judged("gpt2-groks", weak).verdict == "underpowered", "1/32 is not enough of one in two"
+    both = [run for setting in settings for run in group(GPT2, setting, at=None, seeds=5)]
+    result = judged("gpt2-groks", both)
+    assert (result.verdict, result.p) == ("does not hold here", 1 / 32), "and it is of two in two"
 
 
 def test_a_claim_that_there_is_a_setting_stands_with_one_and_falls_with_all() -> None:

@@ -30,16 +30,17 @@ class Every(Part):
     Contradicted if one is, at `alpha` divided by their number: so much may be wrong of any of them.
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     kind: Literal["every"] = "every"
     parts: tuple[Simple, ...] = Field(min_length=2)
 
     def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
         found = [part.judge(factor, stratum, alpha) for part in self.parts]
-        against = [part.judge(factor, stratum, alpha / len(self.parts)).decision for part in self.parts]
+        against = [part for part, finding in zip(self.parts, found, strict=True) if finding.decision == "contradicted"]
+        share = alpha / len(self.parts)
         decision: Decision = "undecided"
-        if "contradicted" in against:
+        if any(part.judge(factor, stratum, share).decision == "contradicted" for part in against):
             decision = "contradicted"
         elif all(finding.decision == "supported" for finding in found):
             decision = "supported"

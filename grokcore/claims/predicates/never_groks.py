@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -29,6 +29,10 @@ class _Reference:
     number: int
     slowest: int
 
+    @property
+    def groks(self) -> bool:
+        return 0 < self.number <= 2 * self.grokked
+
 
 class NeverGroks(Part):
     """No run of one side groks `split`, in `budget` times what the slowest run of the reference takes.
@@ -44,7 +48,7 @@ class NeverGroks(Part):
     (`outcome_of`) neither groks nor trains in vain.
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     kind: Literal["never_groks"] = "never_groks"
     split: str
@@ -59,7 +63,7 @@ class NeverGroks(Part):
         level = stratum.levels[-1 if self.side == "second" else 0]
         judged = units_of(stratum, self.split, level=level)
         reference = self._reference(stratum)
-        limit = None if reference is None else self.budget * reference.slowest
+        limit = self.budget * reference.slowest if reference.groks else None
         outcomes = [self._outcome(unit, limit) for unit in judged]
         return self._finding(outcomes, reference, limit, alpha)
 
@@ -71,25 +75,21 @@ class NeverGroks(Part):
             return "generalized"
         return "in vain" if limit is not None and all(follow_up(run) >= limit for run in unit.runs) else "short"
 
-    def _reference(self, stratum: Stratum) -> _Reference | None:
-        """What sets the budget in this stratum; None where less than half of it has grokked."""
+    def _reference(self, stratum: Stratum) -> _Reference:
+        """What sets the budget in this stratum, if half of it has grokked."""
         if self.reference is None and len(stratum.levels) < 2:
-            return None
-        if self.reference is None:
-            level = stratum.levels[0 if self.side == "second" else -1]
-        else:
-            level = stratum.levels[-1 if self.side == "second" else 0]
+            return _Reference(0, 0, 0)
+        judged, other = (-1, 0) if self.side == "second" else (0, -1)
+        level = stratum.levels[other if self.reference is None else judged]
         split = self.reference or self.split
         times = [
             max((grok_time(run, split, self.definition) for run in unit.runs), key=lambda one: (one.censored, one.step))
             for unit in units_of(stratum, split, level=level)
         ]
         grokked = [time.step for time in times if not time.censored]
-        return _Reference(len(grokked), len(times), max(grokked)) if times and 2 * len(grokked) >= len(times) else None
+        return _Reference(len(grokked), len(times), max(grokked, default=0))
 
-    def _finding(
-        self, outcomes: Sequence[str], reference: _Reference | None, limit: float | None, alpha: float
-    ) -> Finding:
+    def _finding(self, outcomes: Sequence[str], reference: _Reference, limit: float | None, alpha: float) -> Finding:
         grokked, generalized, vain, short = map(outcomes.count, ("grokked", "generalized", "in vain", "short"))
         numbers: dict[str, Number] = {
             "grokked": grokked,
@@ -102,11 +102,12 @@ class NeverGroks(Part):
             told = f"{grokked} of {units(len(outcomes))} grokked {self.split} all the same"
             return Finding("contradicted", told, numbers)
         aside = f"; {units(generalized)} reached it along with the training set" if generalized else ""
-        if reference is None or limit is None:
+        decidable = _chance(len(outcomes), replace(reference, grokked=reference.number)) <= alpha
+        if limit is None:
             told = f"there is no reference of which half grokked: {units(vain + short)} alone say little{aside}"
             need = ("a reference that groks in the same setting",)
-            return Finding("undecided", told, numbers, needs=need, decidable=False)
-        p, decidable = _chance(vain, reference), _chance(len(outcomes), reference) <= alpha
+            return Finding("undecided", told, numbers, needs=need, decidable=decidable)
+        p = _chance(vain, reference)
         slowest = f"the slowest of {units(reference.number)} to compare with"
         within = f"{steps(limit)}, {self.budget:g} times what {slowest} takes"
         told = f"none of {units(vain)} grokked {self.split} within {within}"
