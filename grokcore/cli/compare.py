@@ -18,5 +18,7 @@ def compare(options: argparse.Namespace) -> None:
     groups = len(comparison.groups)
     print_line(f"{comparison.runs} runs in {groups} group{'' if groups == 1 else 's'} at {comparison.directory}")
     for group in comparison.groups:
-        print_line(f"  {group.label}: seeds {', '.join(str(run.spec.seed) for run in group.runs)}")
+        draws = f" on draws {', '.join(map(str, group.draws))} of the data" if len(group.draws) > 1 else ""
+        seeds = dict.fromkeys(str(run.spec.seed) for run in group.runs)
+        print_line(f"  {group.label}: seeds {', '.join(seeds)}{draws}")
     print_line(comparison.page)

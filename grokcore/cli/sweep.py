@@ -102,7 +102,9 @@ def _list() -> None:
 def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
     """What a sweep would run."""
     seeds = ",".join(map(str, spec.seeds))
-    print_line(f"{spec.name}: {len(points)} points, seeds {seeds}: {len(points) * len(spec.seeds)} runs")
+    draws = f" on draws {','.join(map(str, spec.data_seeds))} of the data" if spec.data_seeds else ""
+    runs = sum(len(one.specs) for one in points)
+    print_line(f"{spec.name}: {len(points)} points, seeds {seeds}{draws}: {runs} runs")
     rows = [("point", "dataset", "run of the first seed", "steps")]
     rows += [
         (point.name, point.spec.dataset_id, point.spec.run_id, f"{point.spec.training.max_steps:,}") for point in points

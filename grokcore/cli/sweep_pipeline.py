@@ -60,7 +60,7 @@ class _Watch:
         from grokcore.sweeps.work import Work, all_finished
 
         works = [
-            Work(f"{point.name}, seed {spec.seed}", spec, place.run(spec), place.dataset(spec))
+            Work(point.label(spec), spec, place.run(spec), place.dataset(spec))
             for point in points
             for spec in point.specs
         ]

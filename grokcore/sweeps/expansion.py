@@ -34,18 +34,30 @@ class Point:
     Attributes:
         name: short, unique in the sweep, and safe as the name of a file.
         settings: the fields that the axes set here, dotted, with their values.
-        spec: the experiment with the first of `seeds`; its precision is resolved for this machine.
+        spec: the experiment with the first of `seeds` and `data_seeds`; its precision is resolved for this machine.
+        data_seeds: draws of the data, on each of which every seed is trained.
     """
 
     name: str
     settings: Mapping[str, JsonValue]
     spec: ExperimentSpec
     seeds: tuple[int, ...]
+    data_seeds: tuple[int, ...]
+
+    @property
+    def draws(self) -> list[ExperimentSpec]:
+        """The experiment on each draw of the data."""
+        return [_on_draw(self.spec, data_seed) for data_seed in self.data_seeds]
 
     @property
     def specs(self) -> list[ExperimentSpec]:
-        """One experiment per seed."""
-        return [self.spec.model_copy(update={"seed": seed}) for seed in self.seeds]
+        """One experiment per draw of the data and seed."""
+        return [draw.model_copy(update={"seed": seed}) for draw in self.draws for seed in self.seeds]
+
+    def label(self, spec: ExperimentSpec) -> str:
+        """What people call one of `specs`."""
+        draw = f" of draw {spec.task.seed}" if len(self.data_seeds) > 1 else ""
+        return f"{self.name}, seed {spec.seed}{draw}"
 
     def changed(self, values: Mapping[str, JsonValue]) -> Point:
         """The same point with other values for some fields; `settings` stay those of the axes.
@@ -62,6 +74,10 @@ class _Alternative:
 
     name: str
     overrides: tuple[str | Override, ...]
+
+
+def _on_draw(spec: ExperimentSpec, data_seed: int) -> ExperimentSpec:
+    return spec.model_copy(update={"task": spec.task.model_copy(update={"seed": data_seed})})
 
 
 def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: None) -> list[Point]:
@@ -108,7 +124,9 @@ def _check_size(sweep: SweepSpec) -> None:
     sizes = [len(_entries(axis)) for axis in sweep.axes if not isinstance(axis, ListAxis)]
     listed = sum(len(axis.points) for axis in sweep.axes if isinstance(axis, ListAxis))
     points = listed + (math.prod(sizes) if sizes or not listed else 0)
-    each = len(sweep.seeds) + (sweep.tuning.trials * len(sweep.tuning.seeds) if sweep.tuning else 0)
+    each = len(sweep.seeds) * len(sweep.data_seeds or (0,)) + (
+        sweep.tuning.trials * len(sweep.tuning.seeds) if sweep.tuning else 0
+    )
     if points * each > sweep.most_runs:
         trials = " and trials" if sweep.tuning else ""
         raise InputError(
@@ -157,9 +175,14 @@ def _point(sweep: SweepSpec, combination: tuple[_Alternative, ...], notify: Call
     overrides = [text for alternative in combination for text in alternative.overrides]
     try:
         settings = _settings(combination)
+        if sweep.data_seeds is not None and "task.seed" in settings:
+            raise InputError("task.seed is set by an axis and by data_seeds: leave it to one of them")
         spec = _changed(sweep.base, [override("seed", sweep.seeds[0]), *overrides], notify)
-        point = Point(name, settings, resolve(spec, devices=1), sweep.seeds)
-        if len({spec.run_id for spec in point.specs}) < len(sweep.seeds):
+        data_seeds = sweep.data_seeds or (spec.task.seed,)
+        point = Point(name, settings, _on_draw(resolve(spec, devices=1), data_seeds[0]), sweep.seeds, data_seeds)
+        if len({spec.run_id for spec in point.draws}) < len(data_seeds):
+            raise InputError(f"data_seeds: the data of {spec.task.kind} do not depend on task.seed")
+        if len({spec.run_id for spec in point.specs}) < len(sweep.seeds) * len(data_seeds):
             raise InputError("model.seed and training.seed are both set, so that all seeds give the same run")
     except InputError as error:
         raise InputError(f"sweep {sweep.name}, point {name}: {error}") from None

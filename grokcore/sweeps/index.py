@@ -25,6 +25,7 @@ class RunEntry(_Entry):
     """One run of a point."""
 
     seed: int
+    data_seed: int = Field(0, description="task.seed, of the draw of the data")
     run_id: str
     place: str = Field(description="of the run below the store, so that a store can be moved")
     state: State = Field(description="done is trained and evaluated; stopped was saved at a signal")
@@ -67,7 +68,7 @@ class PointEntry(_Entry):
 
     name: str
     settings: dict[str, JsonValue] = Field(description="the fields that the axes set, by dotted name")
-    dataset_id: str
+    dataset_id: str = Field(description="of the first draw of the data")
     runs: tuple[RunEntry, ...]
     tuned: TunedPoint | None = Field(None, description="null where nothing was searched for")
 

@@ -38,20 +38,22 @@ def loop_items(
             f"tuning, or run it by `grokcore sweep`"
         )
     points = _chosen(expand(sweep, notify=notify), only)
-    if len(points) > most:
+    items = [(point, spec) for point in points for spec in point.draws]
+    if len(items) > most:
+        what = "points" if len(items) == len(points) else "points and draws of the data"
         raise InputError(
-            f"sweep {sweep.name} has {len(points)} points and a loop takes {most}: choose some with `only`, or submit "
+            f"sweep {sweep.name} has {len(items)} {what} and a loop takes {most}: choose some with `only`, or submit "
             f"it in parts"
         )
     return [
         {
             "sweep": sweep.name,
-            "point": point.name,
-            "spec": point.spec.model_dump_json(),
-            "task_spec": point.spec.task.model_dump_json(),
+            "point": point.name if len(point.data_seeds) == 1 else f"{point.name},draw={spec.task.seed}",
+            "spec": spec.model_dump_json(),
+            "task_spec": spec.task.model_dump_json(),
             "seeds": ",".join(map(str, point.seeds)),
         }
-        for point in points
+        for point, spec in items
     ]
 
 

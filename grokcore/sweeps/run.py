@@ -125,8 +125,7 @@ class _Ledger:
     def __post_init__(self) -> None:
         self.by_point = {
             point.name: [
-                Work(f"{point.name}, seed {spec.seed}", spec, self.place.run(spec), self.place.dataset(spec))
-                for spec in point.specs
+                Work(point.label(spec), spec, self.place.run(spec), self.place.dataset(spec)) for spec in point.specs
             ]
             for point in self.points
         }
@@ -178,7 +177,11 @@ class _Ledger:
 
     def _entry(self, work: Work) -> RunEntry:
         known = RunEntry(
-            seed=work.spec.seed, run_id=work.spec.run_id, place=self.place.below(work.run), state="waiting"
+            seed=work.spec.seed,
+            data_seed=work.spec.task.seed,
+            run_id=work.spec.run_id,
+            place=self.place.below(work.run),
+            state="waiting",
         )
         match self.records.get(work.run) or self.outcomes.get(work.run):
             case RunRecord() as record:
@@ -214,14 +217,14 @@ def _write_sweep(sweep: SweepSpec, place: SweepPlace, notify: Callable[[str], No
 def _datasets(points: Sequence[Point], place: SweepPlace, check_stop: Callable[[], None]) -> dict[str, DatasetInfo]:
     """Every data set that the points need, each made once, by its URI."""
     datasets: dict[str, DatasetInfo] = {}
-    for point in points:
-        uri = place.dataset(point.spec)
+    for name, spec in [(point.name, spec) for point in points for spec in point.draws]:
+        uri = place.dataset(spec)
         if uri not in datasets:
             check_stop()
             try:
-                datasets[uri] = generate_dataset(point.spec.task, uri)
+                datasets[uri] = generate_dataset(spec.task, uri)
             except InputError as error:
-                raise InputError(f"point {point.name}: {error}") from None
+                raise InputError(f"point {name}: {error}") from None
     return datasets
 
 

@@ -132,6 +132,10 @@ class SweepSpec(Spec):
     base: ExperimentSpec = Field(description="the experiment that is varied")
     axes: tuple[Axis, ...] = Field((), description="what is varied; grid, points and random axes are crossed")
     seeds: Seeds = Field((0,), description="seeds of every point: a list, or a text such as 0..4")
+    data_seeds: Seeds | None = Field(
+        None,
+        description="draws of the data (task.seed) that every seed is trained on; null for the one of the experiment",
+    )
     tuning: TuningSpec | None = Field(None, description="hyperparameters searched for before the runs; null for none")
     most_runs: int = Field(200, ge=1, le=100_000, description="a sweep of more runs than this is refused as a slip")
 
@@ -140,10 +144,10 @@ class SweepSpec(Spec):
     def _is_no_template(cls, text: str) -> str:
         return no_template(text)
 
-    @field_validator("seeds")
+    @field_validator("seeds", "data_seeds")
     @classmethod
-    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+    def _each_once(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        twice = next((seed for seed in seeds or () if (seeds or ()).count(seed) > 1), None)
         if twice is not None:
             raise ValueError(f"seed {twice} is named twice; name each once")
         return seeds

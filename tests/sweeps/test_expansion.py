@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokcore.errors import InputError
+from grokcore.evaluation.seeds import group_key
 from grokcore.spec import load_spec
 from grokcore.sweeps import Point, expand, load_sweep
 from grokcore.sweeps.distributions import Choice, LogUniform, Uniform, draw
@@ -142,6 +143,37 @@ def test_fields_that_end_alike_are_named_in_full() -> None:
         {"kind": "grid", "field": "task.seed", "values": [1, 2]},
     ]
     assert names(*axes) == ["model.seed=1,task.seed=1", "model.seed=1,task.seed=2"]
+
+
+def test_every_seed_is_trained_on_every_draw_of_the_data() -> None:
+    (point,) = expand(load_sweep(json.dumps({"name": "t", "base": "smoke", "seeds": "0..1", "data_seeds": "3,5,7"})))
+    assert [(spec.task.seed, spec.seed) for spec in point.specs] == [(d, s) for d in (3, 5, 7) for s in (0, 1)]
+    assert len({spec.run_id for spec in point.specs}) == 6
+    assert len({spec.dataset_id for spec in point.specs}) == len(point.draws) == 3
+    assert len({group_key(spec) for spec in point.specs}) == 1, "one group of a comparison"
+    assert point.label(point.specs[-1]) == "base, seed 1 of draw 7"
+
+
+def test_without_data_seeds_the_draw_is_that_of_the_experiment() -> None:
+    (point,) = expand(load_sweep(json.dumps({"name": "t", "base": "smoke", "overrides": ["task.seed=4"]})))
+    assert point.data_seeds == (4,)
+    assert point.label(point.spec) == "base, seed 0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"axes": [{"kind": "grid", "field": "task.seed", "values": [1]}], "data_seeds": "0..1"},
+            "task.seed is set by",
+        ),
+        ({"data_seeds": [1, 1]}, "seed 1 is named twice"),
+        ({"seeds": "0..9", "data_seeds": "0..20"}, "210 runs, more than most_runs=200"),
+    ],
+)
+def test_draws_of_the_data_that_cannot_be_are_one_line(fields: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        expand(load_sweep(json.dumps({"name": "t", "base": "smoke", **fields})))
 
 
 def test_a_point_that_is_the_same_experiment_is_run_once_and_said_so() -> None:

@@ -75,6 +75,7 @@ def columns_of_runs(groups: Sequence[Group]) -> list[Column[RunSplit]]:
 _IDENTITY: list[Column[RunSplit]] = [
     Column("group", "text", "runs that differ in their seeds alone share it", lambda row: row.group.label),
     Column("seed", "whole", "seed of initialisation and order", lambda row: row.run.spec.seed),
+    Column("data_seed", "whole", "seed of the draw of the data", lambda row: row.run.spec.task.seed),
     Column("split", "text", "split; `train` is all training splits pooled", lambda row: row.split),
     Column("role", "text", "train, held_out or diagnostic", lambda row: row.role),
     Column("name", "text", "name of the experiment", lambda row: row.run.spec.name),

@@ -32,6 +32,7 @@ class Evaluated:
 CURVES: list[Column[Evaluated]] = [
     Column("group", "text", "runs that differ in their seeds alone share it", lambda row: row.group.label),
     Column("seed", "whole", "seed of initialisation and order", lambda row: row.run.spec.seed),
+    Column("data_seed", "whole", "seed of the draw of the data", lambda row: row.run.spec.task.seed),
     Column("run_id", "text", "hash of all that decides the run's result", lambda row: row.run.manifest.run_id),
     Column("split", "text", "split; `train` is all training splits pooled", lambda row: row.split),
     Column("step", "whole", "optimiser steps", lambda row: row.line["step"]),

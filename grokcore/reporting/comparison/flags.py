@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from grokcore.evaluation.behaviour import is_unstable, peak_and_dip, unlikely_to_grok
-from grokcore.evaluation.records import Group, RunRecord
+from grokcore.evaluation.records import Group
+from grokcore.evaluation.replicates import seed_text
 from grokcore.evaluation.watch import Behaviour, behaviour_of
 from grokcore.reporting.comparison.study import Study
 from grokcore.reporting.formatting import count, percent
@@ -56,11 +57,19 @@ def flags(study: Study) -> list[Flag]:
 
 
 def _of_group(study: Study, group: Group) -> Iterator[Flag]:
-    lost = [f"{_seed(run)} at step {count(run.evaluation.step)}" for run in group.runs if run.evaluation.diverged]
+    lost = [
+        f"{seed_text(run, group.draws)} at step {count(run.evaluation.step)}"
+        for run in group.runs
+        if run.evaluation.diverged
+    ]
     if lost:
         yield Flag("diverged", group.label, "", _sentence(group, lost, "ended on a loss that was no finite number"))
     for split in study.splits[1:]:
-        found = {_seed(run): behaviour_of(run, split.name) for run in group.runs if split.name in run.evaluation.splits}
+        found = {
+            seed_text(run, group.draws): behaviour_of(run, split.name)
+            for run in group.runs
+            if split.name in run.evaluation.splits
+        }
         for badge, (words, tell) in _KINDS.items():
             told = [f"{seed}{detail}" for seed, one in found.items() if (detail := tell(one)) is not None]
             if told:
@@ -86,7 +95,3 @@ _KINDS: Mapping[str, tuple[str, Callable[[Behaviour], str | None]]] = {
 
 def _sentence(group: Group, told: list[str], words: str) -> str:
     return f"{len(told)} of {len(group.runs)} {words}: {'; '.join(told)}."
-
-
-def _seed(run: RunRecord) -> str:
-    return f"seed {run.spec.seed}"

@@ -13,11 +13,13 @@ from grokcore.evaluation.seeds import Sample, grouped, samples_of
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.outcomes import Outcome, Outcomes
 from grokcore.reporting.comparison.study import Axis, Split, Study
-from grokcore.reporting.comparison.words import delay_text, limits_text, median_text
+from grokcore.reporting.comparison.words import delay_text, limits_text, median_text, p_text
 from grokcore.reporting.formatting import NARROW, count, duration, listed, percent, threshold
 from grokcore.reporting.meanings import OUTCOMES
 
 _MOST_VALUES = 6
+_LEVEL = 0.05
+"""Of p that are corrected: below it a difference is told."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,13 @@ def facts(study: Study) -> list[tuple[str, str]]:
     runs = [run for group in study.groups for run in group.runs]
     steps = sorted({run.evaluation.step for run in runs})
     tasks = sorted({run.spec.task.kind for run in runs})
+    draws = sorted({len(group.draws) for group in study.groups})
     return [
         ("Groups", count(len(study.groups))),
         ("Runs", count(study.runs)),
         ("Seeds per group", " to ".join(count(number) for number in dict.fromkeys((numbers[0], numbers[-1])))),
+        ("Draws of the data", " to ".join(count(number) for number in dict.fromkeys((draws[0], draws[-1])))),
+        ("Architecture", _listed_few(architectures_of(study))),
         ("Task", ", ".join(tasks)),
         ("Steps", " to ".join(count(step) for step in dict.fromkeys((steps[0], steps[-1])))),
         ("Training time in all", duration(sum(run.journal[-1]["clock"]["elapsed_seconds"] for run in runs))),
@@ -70,13 +75,65 @@ def overview(study: Study, outcomes: Outcomes) -> Iterator[tuple[str, str]]:
         }
         verdicts: Counter[str] = sum((outcome.verdicts for outcome in found.values()), Counter())
         parts = [f"{verdicts[name]} {words}" for name, words in OUTCOMES.items() if verdicts[name]]
-        sentence = f"of {_counted(verdicts.total(), 'run')}, {listed(parts)}."
+        pooled = architectures_of(study)
+        names = f" of {_listed_few(pooled)}" if len(pooled) > 1 else ""
+        sentence = f"of {_counted(verdicts.total(), 'run')}{names}, {listed(parts)}."
         known = [number for number, outcome in found.items() if not outcome.median.censored]
         if len(study.groups) > 1 and known:
             sentence += _first_and_last(study, found, known)
             if beyond := len(found) - len(known):
                 sentence += f" In {_counted(beyond, 'group')} fewer than half the seeds got there."
-        yield split.title, sentence
+        yield split.title, sentence + differences(study, outcomes, split)
+
+
+def architectures_of(study: Study) -> list[str]:
+    """Those of all groups, in their order."""
+    return list(dict.fromkeys(group.spec.model.architecture for group in study.groups))
+
+
+def differences(study: Study, outcomes: Outcomes, split: Split) -> str:
+    """Which groups differ from the reference in when they sustained a split, by p corrected for all on the page."""
+    corrected = {number: p for (number, name), p in outcomes.corrected.items() if name == split.name}
+    if not corrected:
+        return ""
+    number_of, reference = len(outcomes.corrected), study.groups[0].label
+    holm = f"p corrected for {_counted(number_of, 'comparison')} (Holm)"
+    shown = [f"{study.groups[number].label} (p{NARROW}{p_text(p)})" for number, p in corrected.items() if p <= _LEVEL]
+    if shown:
+        return f" Times that differ from {reference}'s by more than chance, {holm}: {listed(shown)}."
+    least = min(
+        against.contrast.effect.least
+        for (_, name), against in outcomes.against.items()
+        if name == split.name and against.contrast is not None
+    )
+    few = ", and so few seeds could show none" if least * number_of > _LEVEL else ""
+    return (
+        f" No difference from {reference} is beyond chance: {holm} is {p_text(min(corrected.values()))} or more{few}."
+    )
+
+
+def draws_sentence(study: Study) -> str:
+    """What the seeds repeat: draws of the data too, or one draw for all."""
+    draws = sorted({draw for group in study.groups for draw in group.draws})
+    if len(draws) == 1:
+        return (
+            f"All seeds share one draw of the data (task.seed {draws[0]}): limits and p are about this draw, and say "
+            "nothing of others. A sweep repeats it over draws by data_seeds."
+        )
+    if all(len(group.draws) == len(group.runs) for group in study.groups):
+        return f"Each run of a group has a draw of the data of its own, of {len(draws)} in all."
+    named = _listed_few([str(draw) for draw in draws])
+    return (
+        f"The runs lie on {len(draws)} draws of the data (task.seed {named}); groups are compared within draws, and "
+        "limits and p are about these draws."
+    )
+
+
+def _listed_few(names: list[str]) -> str:
+    shown = (
+        names if len(names) <= _MOST_VALUES else [*names[: _MOST_VALUES - 1], f"{len(names) - _MOST_VALUES + 1} more"]
+    )
+    return listed(shown)
 
 
 def findings(study: Study, outcomes: Outcomes, number: int) -> list[Finding]:

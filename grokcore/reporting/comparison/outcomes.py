@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import get_args
 
+from grokcore.claims.judging import holm
 from grokcore.evaluation.records import Group
+from grokcore.evaluation.replicates import are_independent
 from grokcore.evaluation.result import Time
 from grokcore.evaluation.survival import (
     Contrast,
@@ -39,6 +41,8 @@ class Outcome:
         times: of each run, in the order of the seeds; censored ones too.
         median: Kaplan-Meier median; censored where half the seeds or more take longer than was seen.
         limits: 95 % confidence limits of the median; None for one beyond what is known, and of fewer than 6 seeds.
+            Runs that share seeds and draws of the data crosswise have neither limits nor a band.
+        is_banded: whether the limits of `survival` hold.
         mean: restricted to a horizon that all groups share.
         at_median: the median on the other axes: of a run that took just so long. None while it is censored.
         verdicts: how many runs came to each; of the training set none.
@@ -47,6 +51,7 @@ class Outcome:
 
     times: list[Reached]
     survival: Survival
+    is_banded: bool
     median: Reached
     limits: tuple[int | None, int | None]
     mean: Mean
@@ -78,11 +83,13 @@ class Outcomes:
         of: by group's number, split and definition.
         horizons: of the restricted means, by split and definition.
         against: of each group but the first, by its number and split; sustained times.
+        corrected: p of each contrast of `against` after Holm's correction over all of them.
     """
 
     of: dict[tuple[int, str, str], Outcome]
     horizons: dict[tuple[str, str], int]
     against: dict[tuple[int, str], Against]
+    corrected: dict[tuple[int, str], float]
 
     def get(self, number: int, split: Split, definition: str) -> Outcome | None:
         """None where the group does not have the split."""
@@ -104,7 +111,13 @@ def outcomes_of(study: Study) -> Outcomes:
             for number, times in samples.items():
                 group = study.groups[number]
                 of[number, split.name, definition] = _outcome(group, split, definition, times, horizon)
-    return Outcomes(of, horizons, dict(_against(study)))
+    against = dict(_against(study))
+    return Outcomes(of, horizons, against, _corrected(against))
+
+
+def _corrected(against: Mapping[tuple[int, str], Against]) -> dict[tuple[int, str], float]:
+    ps = {key: one.contrast.effect.p for key, one in against.items() if one.contrast is not None}
+    return {key: p for key, p in zip(ps, holm(list(ps.values())), strict=True) if p is not None}
 
 
 def _against(study: Study) -> Iterator[tuple[tuple[int, str], Against]]:
@@ -117,13 +130,15 @@ def _against(study: Study) -> Iterator[tuple[tuple[int, str], Against]]:
 
 
 def _outcome(group: Group, split: Split, definition: Definition, times: list[Reached], horizon: int) -> Outcome:
-    curve, median = kaplan_meier(times), median_time(times)
+    median, independent = median_time(times), are_independent(group.runs)
+    mean = restricted_mean(times, horizon)
     return Outcome(
         times=times,
-        survival=curve,
+        survival=kaplan_meier(times),
+        is_banded=independent and len(times) > 1,
         median=median,
-        limits=median_interval(times),
-        mean=restricted_mean(times, horizon),
+        limits=median_interval(times) if independent else (None, None),
+        mean=mean if independent else replace(mean, lower=None, upper=None),
         at_median=None if median.censored else _time_at(group, split, definition, median.step),
         verdicts=Counter() if split.name == POOLED else _verdicts(group, split),
         delay=None if split.name == POOLED else delay_of(group.runs, split.name, definition),

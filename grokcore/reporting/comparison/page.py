@@ -13,6 +13,7 @@ from grokcore.claims.base import VERDICTS
 from grokcore.claims.result import ConfoundResult
 from grokcore.evaluation.records import Group
 from grokcore.evaluation.remarks import remarks_on_many
+from grokcore.evaluation.replicates import seed_text
 from grokcore.reporting.comparison import headline, multiples
 from grokcore.reporting.comparison.charts import accuracy_charts, bands_of
 from grokcore.reporting.comparison.columns import columns_of_runs
@@ -41,7 +42,7 @@ class RunRow:
     """A single run in the list of all."""
 
     group: str
-    seed: int
+    seed: str
     uri: str
     cells: list[Cell]
     diverged: bool
@@ -73,6 +74,8 @@ def render_comparison(
         left_out=left_out,
         facts=headline.facts(study),
         overview=list(headline.overview(study, outcomes)),
+        draws=headline.draws_sentence(study),
+        comparisons=len(outcomes.corrected),
         findings=[(group, headline.findings(study, outcomes, number)) for number, group in enumerate(groups)],
         remarks=remarks_on_many([run.evaluation for group in groups for run in group.runs]),
         is_open=len(groups) <= MOST_OPEN,
@@ -134,4 +137,5 @@ def _runs(study: Study, place: str) -> Iterator[RunRow]:
     links = links_of([run.uri for _, run in records], place)
     for (group, run), link in zip(records, links, strict=True):
         cells = run_cells(run, study.held_out)
-        yield RunRow(group.label, run.spec.seed, home_relative(run.uri), cells, run.evaluation.diverged, link)
+        seed = seed_text(run, group.draws)
+        yield RunRow(group.label, seed, home_relative(run.uri), cells, run.evaluation.diverged, link)

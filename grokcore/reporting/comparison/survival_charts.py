@@ -41,14 +41,15 @@ def _draw(chart: Chart, study: Study, number: int, split: Split, outcome: Outcom
     group, style, known = study.groups[number], study.styles[number], outcome.survival
     lower = _lowered(study, number)
     source = ColumnDataSource(stairs(study, known, lower))
-    if known.steps and len(outcome.times) > 1:
+    if known.steps and outcome.is_banded:
         area = VArea(x="x", y1="lower", y2="upper", fill_color=style.colour, fill_alpha=0.1)
         shaded = chart.figure.add_glyph(source, area)
         shaded.level = "underlay"
         chart.toggle(number, shaded)
         chart.toggle(band_button, shaded)
     title = f"{group.label} · {seeds(len(group.runs))}"
-    where = "from step @step{0,0} · 95 % band @low{0 %} to @high{0 %}"
+    band = " · 95 % band @low{0 %} to @high{0 %}" if outcome.is_banded else ""
+    where = f"from step @step{{0,0}}{band}"
     hover = tooltip(title, split.title, SHARE, "share", where)
     chart.toggle(number, *curve(chart.figure, source, "y", style, hover, points=False))
     ends = sorted({time.step for time in outcome.times if time.censored})

@@ -53,13 +53,13 @@ def against_table(study: Study, outcomes: Outcomes) -> Table | None:
     sections = []
     for split in study.timed:
         rows = [
-            Row(group.label, _against_cells(against))
+            Row(group.label, _against_cells(against, outcomes.corrected.get((number, split.name))))
             for number, group in enumerate(study.groups)
             if (against := outcomes.against.get((number, split.name))) is not None
         ]
         if rows:
             sections.append(Section(split.title, rows))
-    columns = ["Times as long", "p, exact", "p, log-rank", "Seed by seed", "p, sign test"]
+    columns = ["Times as long", "p, exact, Holm", "p, log-rank", "Seed by seed", "p, sign test"]
     return Table(f"Held against {study.groups[0].label}", columns, sections) if sections else None
 
 
@@ -91,7 +91,7 @@ def _axes_cells(time: Time | None) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-def _against_cells(against: Against) -> list[Cell]:
+def _against_cells(against: Against, corrected: float | None) -> list[Cell]:
     paired = against.paired
     if against.contrast is None:
         return [Cell("other draws of the data", muted=True), *[known(NOTHING)] * 4]
@@ -99,7 +99,7 @@ def _against_cells(against: Against) -> list[Cell]:
     limits = limits_text((effect.lower, effect.upper))
     cells = [
         Cell(ratio_text(effect.ratio), f"95{NARROW}%: {limits}" if limits else "", muted=effect.ratio is None),
-        Cell(p_text(effect.p), f"least possible {p_text(effect.least)}"),
+        Cell(p_text(corrected), f"uncorrected {p_text(effect.p)}, least possible {p_text(effect.least)}"),
         known(p_text(against.contrast.logrank)),
     ]
     if paired is None:

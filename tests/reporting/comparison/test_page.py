@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from grokcore.claims import document
+from grokcore.claims.judging import holm
 from grokcore.errors import InputError
 from grokcore.evaluation.records import RunRecord, groups_of
 from grokcore.evaluation.survival import (
@@ -26,10 +27,11 @@ from grokcore.evaluation.survival import (
 )
 from grokcore.reporting.comparison import build_comparison
 from grokcore.reporting.comparison.page import render_comparison
+from grokcore.reporting.comparison.words import p_text
 from grokcore.reporting.formatting import count, significant
 from grokcore.storage import open_store
 from tests.reporting.comparison.conftest import Written
-from tests.reporting.comparison.made_up_groups import OOD, grid, run_of, write_all
+from tests.reporting.comparison.made_up_groups import IID, OOD, grid, run_of, write_all
 from tests.reporting.pages import Page, chart_data
 
 FOUR_MEGABYTES = 4_000_000
@@ -57,7 +59,9 @@ def test_medians_limits_delays_and_ratios_are_those_of_the_statistics(written: W
         assert f"median {count(median.step)} ·" in text
         late = delay_of(group.runs, OOD).median
         assert f"{significant(late, 2)} × T_train" in text  # noqa: RUF001
-    effect = compare(groups[0].runs, groups[1].runs, OOD).effect
+    contrast = compare(groups[0].runs, groups[1].runs, OOD)
+    assert contrast is not None
+    effect = contrast.effect
     assert f"{significant(effect.ratio, 2)} ×" in text  # noqa: RUF001
     assert f"least possible {significant(effect.least, 2)}" in text
 
@@ -78,10 +82,58 @@ def test_no_mean_is_shown_of_a_group_that_never_got_there() -> None:
     assert "mean 2,000" not in text
 
 
+def test_headlines_use_p_corrected_for_all_comparisons_of_the_page() -> None:
+    runs = [run_of(f"seed={seed}", ood=900 + 40 * seed) for seed in range(5)]
+    for layers in (1, 3, 4):
+        at = 1900 if layers == 3 else 930
+        runs += [run_of(f"model.layers={layers}", f"seed={seed}", ood=at - 5 * seed) for seed in range(5)]
+    groups = groups_of(runs)
+    text = plain(drawn(runs))
+    ps = [compare(groups[0].runs, group.runs, split).effect.p for group in groups[1:] for split in ("train", IID, OOD)]
+    corrected = holm(ps)
+    assert len(ps) == 9
+    assert "p corrected for 9 comparisons (Holm)" in text
+    if min(p for p in corrected if p is not None) > 0.05:
+        assert "No difference from layers 1 is beyond chance" in text
+    else:
+        assert "Times that differ from layers 1's by more than chance" in text
+    for p, one in zip(ps, corrected, strict=True):
+        assert p_text(one) in text
+        assert f"uncorrected {p_text(p)}" in text.replace("\u202f", " ")
+
+
+def test_so_few_seeds_are_said_to_be_able_to_show_nothing(written: Written) -> None:
+    text = plain(written.page)
+    assert "No difference from architecture gpt2 is beyond chance" in text
+    assert "so few seeds could show none" in text
+
+
+def test_pooled_architectures_are_named(written: Written) -> None:
+    assert "of 8 runs of gpt2, llama and mamba, 5 grokked it" in plain(written.page)
+
+
+def test_the_page_says_on_how_many_draws_of_the_data_the_runs_lie(written: Written) -> None:
+    assert "All seeds share one draw of the data (task.seed 0)" in plain(written.page)
+    draws = [run_of(f"task.seed={draw}", f"seed={draw}") for draw in range(6)]
+    text = plain(drawn(draws))
+    assert "Each run of a group has a draw of the data of its own, of 6 in all." in text
+    assert "95 %: limits" in text
+    assert "seed 3 of draw 3" in text
+
+
+def test_seeds_and_draws_crosswise_set_no_limits() -> None:
+    runs = [run_of(f"task.seed={draw}", f"seed={seed}", ood=900 + 30 * seed) for draw in range(3) for seed in range(3)]
+    text = plain(drawn(runs))
+    assert "The runs lie on 3 draws of the data (task.seed 0, 1 and 2)" in text
+    assert "95 %:" not in text.replace("95 %: limits of the median", "")
+
+
 def test_what_was_compared_and_what_came_out_stands_first(written: Written) -> None:
     text = plain(written.page)
     assert "architecture: gpt2, llama, mamba" in text
-    assert "of 8 runs, 5 grokked it and 3 did not hold the threshold within their budget" in text
+    assert (
+        "of 8 runs of gpt2, llama and mamba, 5 grokked it and 3 did not hold the threshold within their budget" in text
+    )
     assert "In 1 group fewer than half the seeds got there." in text
     assert "none of 2 seeds held 97 % within 2,000 steps" in text
 
