@@ -12,7 +12,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -25,7 +25,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from grokcore.errors import GrokcoreError, InputError, TransientError
-from grokcore.storage.s3_errors import FAILURES, BrokenAnswerError, is_worth_another_request, one_line, status_of
+from grokcore.storage.s3_errors import (
+    FAILURES,
+    BrokenAnswerError,
+    has_advice,
+    is_worth_another_request,
+    one_line,
+    status_of,
+)
 
 _LONGEST_PAUSE = 10.0
 """Seconds between two attempts."""
@@ -92,6 +99,9 @@ def _number(variable: str, default: float, *, least: float) -> float:
     return value
 
 
+_UNEXPLAINED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
 class Connection:
     """A client that is made when it is first needed. Any number of threads may use it at once."""
 
@@ -145,13 +155,30 @@ class Connection:
                     self._has_answered |= status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR
                     if status_of(error) in expected:
                         raise
-                told = self.one_line(error, action, place, operation)
+                told = self.one_line(*self._with_reason(error, action, place, operation, parameters))
                 waits = self._has_answered and time.monotonic() < end
                 has_attempts = is_worth_another_request(error) and attempt + 1 < self.settings.attempts
                 if not (isinstance(told, TransientError) and (waits or has_attempts)):
                     raise told from None
             _pause_after(attempt)
         raise AssertionError("the loop ends by an answer or an error")
+
+    def _with_reason(
+        self, failure: Exception, action: str, place: str, operation: str, parameters: Mapping[str, Any]
+    ) -> tuple[Exception, str, str, str]:
+        """The arguments of `one_line`: of a refusal without a body, as HEAD has none, by what a LIST is told instead.
+
+        The status alone does not tell wrong keys, expired ones and missing rights apart.
+        """
+        if isinstance(failure, ClientError) and operation.startswith("head_") and status_of(failure) in _UNEXPLAINED:
+            try:
+                self.client.list_objects_v2(Bucket=parameters["Bucket"], MaxKeys=1)
+            except ClientError as reason:
+                if has_advice(reason):
+                    return reason, action, place, "list_objects_v2"
+            except FAILURES:
+                pass
+        return failure, action, place, operation
 
     def one_line(self, failure: Exception, action: str, place: str, operation: str) -> GrokcoreError:
         endpoint = "" if self._client is None else str(self._client.meta.endpoint_url)

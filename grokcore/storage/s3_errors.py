@@ -57,6 +57,9 @@ _ADVICE = {
     "InvalidAccessKeyId": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "SignatureDoesNotMatch": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "ExpiredToken": "renew the credentials",
+    "ExpiredTokenException": "renew the credentials",
+    "TokenRefreshRequired": "renew the credentials",
+    "InvalidToken": "check AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "set this machine's clock",
     "MissingContentLength": "set AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
     "PermanentRedirect": "set AWS_DEFAULT_REGION to the region of the bucket",
@@ -71,6 +74,11 @@ def status_of(error: ClientError) -> int:
 def code_of(error: ClientError) -> str:
     """The store's name for what went wrong; for an answer without a body the HTTP status."""
     return re.sub(r"[^A-Za-z0-9.]", "", str(error.response.get("Error", {}).get("Code", "")))[:60]
+
+
+def has_advice(error: ClientError) -> bool:
+    """Whether the store's name for what went wrong says what would be right."""
+    return code_of(error) in _ADVICE
 
 
 def is_worth_another_request(error: Exception) -> bool:
