@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,11 +17,19 @@ NUMBERS = st.one_of(
     st.integers(-3, 300),
     st.sampled_from([2**31, 2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**40, 10**400, -(10**400)]),
     st.floats(),
-    st.sampled_from([1e308, -1e308, 5e-324, -0.0]),
+    st.sampled_from([1e308, -1e308, 5e-324, -0.0, 10**11, 2**63 - 1]),
 )
+_AMBIGUOUS = (
+    "yes no on off y n true False True null ~ none 010 -07 0x1F 0o17 1_000 1:30 190:20:30 2024 2001-01-01 "
+    "1e4 1E3 1e400 .5 5. +3 -0 .inf .nan nan inf 1e999999999 9223372036854775808 100000000000 "
+    "- * + / = << & ! | > % @ ` ? : # '' \"\""
+)
+WORDS = st.sampled_from(_AMBIGUOUS.split())
+"""What YAML, shells and people read in more than one way."""
 TEXTS = st.one_of(
     st.text(max_size=20),
     st.sampled_from(["", " ", "gpt2", "mamba", "comparison", "../../etc/passwd", "\x00", "\ud800", "é" * 300, "1e400"]),
+    st.sampled_from(["\U0001f600", "\ud83d", "a\ude00\ud83d", "{{$.inputs.parameters['x']}}", "{{$}}", "on", "010"]),
 )
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS)
 VALUES = st.recursive(
@@ -107,3 +117,34 @@ def ends_well(work: Callable[[], object]) -> bool:
     assert len(line) < 1000, f"{len(line)} characters are no line that a person reads"
     assert failure.exit_code == EXIT_BAD_INPUT, repr(failure)
     return False
+
+
+@st.composite
+def doubled(draw: st.DrawFn, document: Any) -> str:
+    """The JSON of `document` in which one mapping has one of its keys twice."""
+    chosen = draw(st.sampled_from([holder for holder in _holders(document) if isinstance(holder, dict)]))
+    key = draw(st.sampled_from(sorted(chosen)))
+
+    def written(value: Any) -> str:
+        if isinstance(value, dict):
+            pairs = [f"{json.dumps(name)}: {written(item)}" for name, item in value.items()]
+            if value is chosen:
+                other = json.dumps(draw(st.sampled_from([value[key], 1])))
+                pairs.insert(draw(st.integers(0, len(pairs))), f"{json.dumps(key)}: {other}")
+            return "{" + draw(st.sampled_from([", ", ",\n "])).join(pairs) + "}"
+        return "[" + ", ".join(map(written, value)) + "]" if isinstance(value, list) else json.dumps(value)
+
+    return written(document)
+
+
+def near_uris() -> st.SearchStrategy[str | Path]:
+    """What somebody writes, or a library makes, of the URI of a place in object storage or elsewhere."""
+    schemes = st.sampled_from(["s3", "S3", "s3a", "s3n", "file", "FILE", "gs", "http", "https", "hdfs", "az"])
+    marks = st.sampled_from([":", ":/", "://", ":///", "//", ";//", ": //"])
+    texts = st.tuples(schemes, marks, st.sampled_from(["bucket/x", "bucket", "b/x/y"])).map("".join)
+    return st.one_of(texts, texts.map(Path)).filter(lambda uri: not _is_a_place(str(uri)))
+
+
+def _is_a_place(uri: str) -> bool:
+    """Whether a text is a URI of ours, or plainly a path, which only `s3//` and `file//` are not."""
+    return re.match(r"s3://[^/]|file://|(?!s3|file)[a-z]+//|[a-zA-Z0-9]+/[^/]", uri) is not None

@@ -18,7 +18,7 @@ class ComparisonTask(Task):
     entities: int = Field(200, ge=2, le=100_000, description="number of entities, at least 2")
     attributes: int = Field(5, ge=1, le=10_000, description="number of attributes, at least 1")
     values: int = Field(5, ge=2, le=10_000, description="number of values an attribute can take, at least 2")
-    phi: float = Field(12.6, gt=0, description="inferred facts per in-domain atomic fact in the training set")
+    phi: float = Field(12.6, gt=0, le=1e6, description="inferred facts per in-domain atomic fact in the training set")
     id_ratio: float = Field(0.9, gt=0, lt=1, description="share of the entities that are in-domain, inside (0, 1)")
     test_ratio: float = Field(0.1, gt=0, lt=1, description="share of the in-domain pairs held out, inside (0, 1)")
     probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")

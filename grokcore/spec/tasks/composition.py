@@ -19,7 +19,7 @@ class CompositionTask(Task):
     relations: int = Field(20, ge=1, le=10_000, description="number of relations, at least 1")
     out_degree: int = Field(10, ge=1, description="relations that each entity has, each with one tail")
     hops: int = Field(2, ge=2, le=4, description="atomic facts that an inferred fact follows from, 2 to 4")
-    phi: float = Field(7.2, gt=0, description="inferred facts per in-domain atomic fact in the training set")
+    phi: float = Field(7.2, gt=0, le=1e6, description="inferred facts per in-domain atomic fact in the training set")
     ood_ratio: float = Field(0.05, gt=0, lt=1, description="share of the atomic facts that are out-of-domain")
     test_ratio: float = Field(
         0.005, gt=0, lt=1, description="share of the in-domain inferred facts held out, inside (0, 1)"
