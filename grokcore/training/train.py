@@ -12,14 +12,14 @@ import torch
 import yaml
 
 from grokcore.data import Dataset, open_dataset
-from grokcore.data.layouts import VOCABULARY_FILE
 from grokcore.data.supervision import longest_row
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.models import build_model, execution_choices, match_words
+from grokcore.models.tokenizer import save_tokenizer
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
-from grokcore.storage import Store, local_copy, new_directory, open_store, read_bytes
+from grokcore.storage import Store, local_copy, new_directory, open_store
 from grokcore.storage.artifacts import RUN_FILES
 from grokcore.telemetry import JOURNAL, Manifest, read_manifest
 from grokcore.telemetry.manifest import ExitReason
@@ -147,7 +147,7 @@ class Attempt:
     meter: RunMeter
     manifest: Manifest
     spec: bytes
-    vocabulary: bytes
+    dataset: Dataset
     notify: Callable[[str], None]
     notifications: Notifications | None
 
@@ -183,7 +183,7 @@ class Attempt:
 
     def _save_model(self, folder: Path) -> dict[str, FileDigest]:
         self.trainer.model.save(folder)
-        (folder / VOCABULARY_FILE).write_bytes(self.vocabulary)
+        save_tokenizer(folder, self.dataset.vocabulary, self.dataset.info.eos)
         return {f"{MODEL}/{path.name}": file_digest(path) for path in folder.iterdir()}
 
 
@@ -244,11 +244,10 @@ def begin(
             notifications = Notifications.of_environment(writer.store, manifest, recorder.lines, notify)
             if notifications is not None:
                 recorder.listeners.append(notifications.show)
-            vocabulary = read_bytes(dataset.path / VOCABULARY_FILE)
             meter = RunMeter(spec, trainer, recorder, resumes=manifest.resumes)
             with showing(spec, store.uri, meter.samples):
                 yield Attempt(
-                    *(writer.store, trainer, recorder, meter, manifest, _yaml(spec), vocabulary, notify, notifications)
+                    *(writer.store, trainer, recorder, meter, manifest, _yaml(spec), dataset, notify, notifications)
                 )
         finally:
             recorder.close()

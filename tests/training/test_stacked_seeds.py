@@ -66,7 +66,7 @@ def test_each_seed_trains_as_it_does_alone(overrides: list[str], smoke_data: Pat
             if expected["step"]:
                 assert line["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=TOLERANCE)
         model = tmp_path / "stacked" / f"seed-{seed}" / "model"
-        assert {file.name for file in model.iterdir()} >= {"config.json", "model.safetensors", "vocab.json"}
+        assert {file.name for file in model.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
     assert len({next(numbers(curves(tmp_path / "stacked", seed)[-1]["train"])) for seed in range(3)}) == 3
 
 

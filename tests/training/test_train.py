@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import grokcore
 from grokcore.errors import InputError, StoppedError
@@ -42,7 +42,7 @@ def text_without_clock(run: Path) -> str:
     return "\n".join(json.dumps({k: v for k, v in line.items() if k != "clock"}) for line in lines)
 
 
-def test_a_run_directory_is_complete(smoke_run: Path, smoke_spec: ExperimentSpec) -> None:
+def test_a_run_directory_is_complete(smoke_run: Path, smoke_spec: ExperimentSpec, smoke_data: Path) -> None:
     names = {path.name for path in smoke_run.iterdir()}
     assert names == {"spec.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "model", "evaluation.json"}
     manifest = read_manifest(smoke_run)
@@ -58,6 +58,9 @@ def test_a_run_directory_is_complete(smoke_run: Path, smoke_spec: ExperimentSpec
     assert manifest.execution["prefix_sharing"] == "2 prefixes of 2 tokens"
     model = AutoModelForCausalLM.from_pretrained(smoke_run / "model")
     assert manifest.model.parameters == sum(parameter.numel() for parameter in model.parameters())
+    tokenizer = AutoTokenizer.from_pretrained(smoke_run / "model")
+    assert tokenizer("<attr_0> <q>")["input_ids"] == list(grokcore.data.open_dataset(smoke_data).info.prefixes[0])
+    assert not (smoke_run / "model" / "vocab.json").exists()  # which transformers would take for that of a BPE
     assert journal(smoke_run)[-1]["flops"] == 60 * manifest.model.flops_per_step
 
 

@@ -1,0 +1,37 @@
+"""The tokenizer of a saved model: tokens between < and >, spaces between them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from grokcore.storage import clear_errors
+
+
+def save_tokenizer(directory: Path, vocabulary: Sequence[str], eos: int) -> None:
+    """Write tokenizer.json and tokenizer_config.json, which `AutoTokenizer.from_pretrained` reads.
+
+    `<e_3> <attr_1>` and `<e_3><attr_1>` are the same two tokens; text that is no token of the vocabulary is refused
+    when it is encoded. No padding token: there is none in the vocabulary.
+
+    Args:
+        vocabulary: the tokens; a token's id is its index.
+        eos: id of the token that closes an answer.
+
+    Raises:
+        InputError: the directory cannot be written, or the disk is full.
+    """
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordLevel({token: number for number, token in enumerate(vocabulary)}))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\s+(?=<)|(?<=>)\s+"), "removed"),  # a name may have spaces inside
+            pre_tokenizers.Split(Regex(r"<[^<>]+>"), "isolated"),
+        ]
+    )
+    with clear_errors("write", directory):
+        PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, eos_token=vocabulary[eos], clean_up_tokenization_spaces=False
+        ).save_pretrained(directory)
