@@ -36,6 +36,9 @@ which would count every seed twice, one is taken."""
 PARTS = ("model.sharing.kind", "model.recurrence.kind", "model.memory.kind")
 """What makes another model of an architecture: a group that has one counts for the claims that name it alone."""
 
+DROPOUT_PLACES: Mapping[str, str] = {"gpt2": "embeddings, attention, residual branches", "llama": "attention"}
+"""Where `model.dropout` acts, by architecture: the same rate is not the same treatment of another one."""
+
 NEUTRAL: Mapping[str, Any] = {"model.dropout": 0.0, **dict.fromkeys(PARTS, "none")}
 """What an architecture that lacks a field has in its stead."""
 
@@ -71,6 +74,8 @@ def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
     named = claim.factor.fields | {condition.field for condition in claim.about}
     for group in groups:
         fields = {**NEUTRAL, **fields_of(group.spec)}
+        if fields["model.dropout"]:
+            fields["model.dropout of"] = DROPOUT_PLACES[fields["model.architecture"]]
         level = claim.factor.level(fields)
         plain = all(fields[part] == "none" for part in PARTS if part not in named)
         if level is not None and plain and all_hold(claim.about, fields):

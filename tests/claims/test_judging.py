@@ -173,6 +173,36 @@ def test_a_sweep_of_the_reference_does_not_blur_what_it_is_compared_with() -> No
     assert (result.verdict, result.runs) == ("holds here", 10)
 
 
+def test_the_same_dropout_of_two_architectures_is_not_the_same_treatment() -> None:
+    result = judged("llama-groks-later", against(f"{GPT2} model.dropout=0.1", f"{LLAMA} model.dropout=0.1", (100, 300)))
+    assert (result.verdict, result.runs) == ("not tested", 0)
+    assert "differ in more than that" in result.sentence
+
+
+def early(*overrides: str, at: float = 25, **more: int) -> list[RunRecord]:
+    """Runs that reach the threshold OOD along with the training set, at step 20: they generalize, and do not grok."""
+    return group(*overrides, at=at, iid=at, **more)
+
+
+def test_runs_that_generalize_along_with_the_training_set_do_not_grok() -> None:
+    """In every predicate: sustained is not enough, it has to come twice as late as the training set."""
+    assert judged("gpt2-groks", early(GPT2)).verdict == "does not hold here"
+    late, soon = group(GPT2, at=100), early(RWKV)
+    never = judged("rwkv-does-not-grok", [*late, *soon])
+    assert never.verdict == "underpowered", "neither grokked nor trained in vain"
+    assert "5 seeds reached it along with the training set" in never.sentence
+    assert judged("rwkv-does-not-grok", [*early(GPT2), *group(RWKV, at=None)]).verdict == "underpowered"
+    sooner = judged("llama-groks-later", [*early(GPT2), *group(LLAMA, at=300)])
+    assert sooner.verdict == "underpowered"
+    assert "which is no grokking" in sooner.sentence
+
+
+def test_sharing_is_to_bring_what_a_plain_model_lacks_and_not_only_to_be_sooner() -> None:
+    plain, shared = "model.layers=4", "model.sharing.kind=blocks"
+    both = against(plain, shared, (1200, 300), iid=300, base="composition-small")
+    assert judged("sharing-brings-ood", both).verdict == "does not hold here"
+
+
 def test_what_was_tuned_apart_is_compared_and_said_to_be_different() -> None:
     runs = against(f"{GPT2} training.learning_rate=0.001", f"{LLAMA} training.learning_rate=0.003", (100, 300))
     result = judged("llama-groks-later", runs)

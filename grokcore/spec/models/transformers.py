@@ -26,7 +26,12 @@ class GPT2(Transformer):
 
     architecture: Literal["gpt2"] = "gpt2"
     tie_embeddings: bool = Field(True, description="one matrix for embedding and head (GPT-2's own choice: true)")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout of embeddings, attention and residual branches")
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="dropout at three places: embeddings, attention weights and residual branches (LLaMA: at one)",
+    )
     mlp_width: int | None = Field(None, ge=1, le=1_048_576, description="hidden width of the MLP; null is 4 x width")
 
 
@@ -35,7 +40,12 @@ class LLaMA(Transformer):
 
     architecture: Literal["llama"] = "llama"
     tie_embeddings: bool = Field(False, description="one matrix for embedding and head (LLaMA's own choice: false)")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention, the only one LLaMA's code has")
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="dropout at one place, the attention weights: LLaMA's code has no other (GPT-2: two more)",
+    )
     mlp_width: int | None = Field(
         None,
         ge=1,

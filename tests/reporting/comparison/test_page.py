@@ -190,8 +190,11 @@ def test_every_claim_has_its_verdict_and_those_without_runs_a_line(written: Writ
     for claim in claims:
         assert f"{claim.number}. {claim.statement}" in text
     for claim in claims:
-        if claim.runs:
+        if claim.scope is not None:
             assert claim.hash in text
+            assert claim.claim_hash in text
+            assert claim.sentence in text
+            assert all(unmet in text for unmet in claim.scope.unmet)
     silent = sum(claim.verdict == "not tested" for claim in claims)
     assert f"{silent} claims that these runs do not test" in text
 
