@@ -58,7 +58,10 @@ def _draw(chart: Chart, study: Study, number: int, split: Split, outcome: Outcom
 
 
 def stairs(study: Study, known: Survival, lower: float) -> dict[str, list[Any]]:
-    """The corners of the step function, from step 0 to the longest time known."""
+    """The corners of the step function, from step 0 to the longest time known.
+
+    `lower` and `upper` are drawn from the first step where somebody got there: before, the band would hide the others.
+    """
     corners = [(0, 1.0, known.lowest, 1.0)]
     for row in zip(known.steps, known.share, known.lower, known.upper, strict=True):
         corners += [(row[0], *corners[-1][1:]), row]
@@ -68,7 +71,7 @@ def stairs(study: Study, known: Survival, lower: float) -> dict[str, list[Any]]:
         "y": [round(share - lower, 5) for _, share, _, _ in corners],
         "share": [round(share, 5) for _, share, _, _ in corners],
         "step": [step for step, *_ in corners],
-        "lower": [round(low - lower, 5) for _, _, low, _ in corners],
+        "lower": [round((low if place > 1 else share) - lower, 5) for place, (_, share, low, _) in enumerate(corners)],
         "upper": [round(high - lower, 5) for _, _, _, high in corners],
         "low": [round(low, 5) for _, _, low, _ in corners],
         "high": [round(high, 5) for _, _, _, high in corners],

@@ -68,6 +68,10 @@ def test_a_survival_curve_is_drawn_corner_by_corner() -> None:
         assert drawn["share"][place] == drawn["share"][place - 1]  # along, then down
         assert drawn["share"][place + 1] == pytest.approx(share, abs=1e-5)
     assert drawn["y"] == sorted(drawn["y"], reverse=True)
+    first = drawn["step"].index(known.steps[0])
+    assert drawn["lower"][: first + 1] == drawn["share"][: first + 1], "no band is drawn before anybody got there"
+    assert drawn["low"][first] == pytest.approx(known.lowest, abs=1e-5), "though a tooltip tells its limits"
+    assert drawn["lower"][first + 1] < drawn["share"][first + 1]
 
 
 def test_doses_have_error_bars_from_six_seeds_on() -> None:
