@@ -12,6 +12,7 @@ from torch import Tensor
 
 from grokcore.errors import InputError
 from grokcore.storage import clear_errors, read_json, write_json
+from grokcore.storage.temporary import take_usual_mode
 from grokcore.telemetry.seal import check_model_of_run
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -36,6 +37,7 @@ def save_model(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> N
         try:
             stored = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
             safetensors.torch.save_file(stored, directory / WEIGHTS, metadata={"format": "pt"})
+            take_usual_mode(directory / WEIGHTS)
             config.save_pretrained(directory)
             if isinstance(config, PretrainedConfig):
                 GenerationConfig.from_model_config(config).save_pretrained(directory)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from grokcore.errors import AbsentError, InputError
-from grokcore.storage.local import clear_errors, sync_directory, temporary_file, write_atomically
+from grokcore.storage.local import clear_errors, sync_directory, write_atomically
 from grokcore.storage.regular import open_for_reading, read_whole, refuse_linked_folders
 from grokcore.storage.store import Store, StoredFile, check_key
-
-_TEMPORARY = ".tmp"
-"""Ends the names of files and directories that are still being written; they begin with a dot."""
+from grokcore.storage.temporary import TEMPORARY, directory_beside, temporary_file
 
 
 class FileStore(Store):
@@ -112,7 +109,7 @@ class FileStore(Store):
         found = []
         with clear_errors("read", top):
             for path in _walk(top):
-                if path.name.startswith(".") and path.name.endswith(_TEMPORARY):
+                if path.name.startswith(".") and path.name.endswith(TEMPORARY):
                     continue
                 try:
                     status = path.stat()
@@ -142,13 +139,13 @@ class FileStore(Store):
 
     def leftovers(self) -> list[str]:
         with clear_errors("read", self._directory):
-            found = (path for path in self._directory.rglob(f".*{_TEMPORARY}") if not path.is_symlink())
+            found = (path for path in self._directory.rglob(f".*{TEMPORARY}") if not path.is_symlink())
             return sorted(path.relative_to(self._directory).as_posix() for path in found)
 
     def remove_leftovers(self, names: Sequence[str]) -> None:
         for name in names:
             path = self._own(name)
-            if not (path.name.startswith(".") and path.name.endswith(_TEMPORARY)):
+            if not (path.name.startswith(".") and path.name.endswith(TEMPORARY)):
                 raise InputError(f"{path} is nothing that an unfinished write has left")
             with clear_errors("delete", path):
                 if path.is_dir():
@@ -161,7 +158,7 @@ class FileStore(Store):
         refuse_linked_folders(self._top, self._directory)
         with clear_errors("write", self._directory):
             self._directory.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=".scratch.", suffix=_TEMPORARY, dir=self._directory))
+            scratch = directory_beside(self._directory / "scratch")
         try:
             yield scratch
         finally:
@@ -184,7 +181,7 @@ class FileStore(Store):
 def _walk(top: Path) -> Iterator[Path]:
     """Files below `top`; links to directories are not followed."""
     for folder, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if not (name.startswith(".") and name.endswith(_TEMPORARY))]
+        folders[:] = [name for name in folders if not (name.startswith(".") and name.endswith(TEMPORARY))]
         yield from (Path(folder) / name for name in names)
 
 

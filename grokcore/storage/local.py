@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from grokcore.documents import parse_json
 from grokcore.errors import InputError
 from grokcore.storage.regular import open_for_reading, read_whole
 from grokcore.storage.scheme import check_scheme
+from grokcore.storage.temporary import directory_beside, temporary_file
 
 
 def local_path(uri: str | Path) -> Path:
@@ -91,20 +92,6 @@ def temporary_directory() -> Iterator[Path]:
         yield Path(name)
 
 
-@contextmanager
-def temporary_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path` that vanishes after the block, unless it has been renamed; with the usual permissions."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        prefix=f".{path.name[:200]}.", suffix=".tmp", dir=path.parent, delete=False
-    ) as file:
-        try:
-            os.fchmod(file.fileno(), 0o644)
-            yield file
-        finally:
-            Path(file.name).unlink(missing_ok=True)
-
-
 def write_atomically(path: Path, content: bytes) -> None:
     """Write under a temporary name in the same directory, then rename: a reader sees the old content or the new."""
     with clear_errors("write", path), temporary_file(path) as file:
@@ -163,9 +150,8 @@ def new_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path} exists already; remove it or choose another place")
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary = directory_beside(path)
         try:
-            os.chmod(temporary, 0o755)  # noqa: S103 - as mkdir would, under the usual umask
             yield temporary
             if replace and path.is_dir():
                 shutil.rmtree(path)

@@ -14,13 +14,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from grokcore.errors import InputError, TransientError
-from grokcore.storage.local import clear_errors, temporary_directory, temporary_file
+from grokcore.storage.local import clear_errors, temporary_directory
 from grokcore.storage.local import sha256 as sha256_of
 from grokcore.storage.regular import MOST_BYTES
 from grokcore.storage.s3_connection import Connection, S3Settings
 from grokcore.storage.s3_errors import code_of
 from grokcore.storage.s3_transfer import SHA256, fetch, md5_of, upload_parts
 from grokcore.storage.store import Store, StoredFile, check_key
+from grokcore.storage.temporary import temporary_file
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _CANNOT_DELETE_MANY = (400, 405, 411, 501)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from grokcore.errors import AbsentError, DamagedError, InputError, TransientError
 from grokcore.storage import Store, clear_errors, sha256, write_json
+from grokcore.storage.temporary import take_usual_mode
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.load import is_good
 from grokcore.training.checkpoints.manifest import (
@@ -100,6 +101,7 @@ def _serialise(checkpoint: Checkpoint, folder: Path, place: str) -> dict[str, Fi
         raise InputError(f"cannot write {place}: {error}; free some space or choose another place") from None
     write_json(folder / VALUES, checkpoint.values)
     with clear_errors("write", place):
+        take_usual_mode(folder / TENSORS)
         (folder / HISTORY).write_bytes(checkpoint.journal)
         return {
             name: FileFacts(bytes=(folder / name).stat().st_size, sha256=sha256(folder / name))
