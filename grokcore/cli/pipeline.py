@@ -11,9 +11,10 @@ from grokcore.cli.output import print_line
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation
 from grokcore.cli.watch import has_ended
+from grokcore.errors import InputError
 from grokcore.spec import check_hardware, resolve
-from grokcore.storage import open_store, read_json
-from grokcore.telemetry import MANIFEST, follow, read_manifest
+from grokcore.storage import Store, local_path, open_store, read_json
+from grokcore.telemetry import JOURNAL, MANIFEST, follow, read_journal, read_manifest
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.terminal.display import RunDisplay
 
@@ -27,7 +28,10 @@ def run(options: argparse.Namespace) -> None:
     pipeline = LocalExperiment(spec, options.out, resume=options.resume)
     say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
     place, done = open_store(pipeline.run_directory), threading.Event()
-    display = RunDisplay(sys.stderr, place, max_steps=spec.training.max_steps)
+    asked, reached = spec.training.max_steps, _steps_so_far(place)
+    if reached > asked:
+        say(f"the run has gone to step {reached} already, beyond training.max_steps={asked}: it stays as it is")
+    display = RunDisplay(sys.stderr, place, max_steps=max(asked, reached))
 
     def trained() -> bool:
         """Whether this call's training has ended; a run that is resumed has the end of an earlier one on record."""
@@ -57,3 +61,12 @@ def run(options: argparse.Namespace) -> None:
     print_evaluation(read_json(pipeline.run_directory / "evaluation.json"))
     print_line(f"run     {pipeline.run_directory}")
     print_line(f"report  {pipeline.run_directory / 'report.html'}")
+
+
+def _steps_so_far(place: Store) -> int:
+    """The last step in the journal of the run at `place`; 0 where there is none."""
+    try:
+        lines = read_journal(local_path(place.uri) / JOURNAL)
+    except InputError:
+        return 0
+    return int(lines[-1]["step"]) if lines else 0

@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +22,7 @@ from grokcore.errors import EXIT_OK, EXIT_STOPPED, GrokcoreError, InputError, St
 from grokcore.local.compiled import compiled_pipeline
 from grokcore.stage import ERROR_FILE_VARIABLE, RETRY_VARIABLE, STOP_VARIABLE, Failure
 from grokcore.storage import clear_errors, local_path
-from grokcore.storage.regular import open_for_writing
+from grokcore.storage.regular import refuse_linked_folders
 
 RUN_KEY = "local"
 """The key of runs in their store: always the same, so that the same command again resumes the same runs."""
@@ -30,8 +31,11 @@ RUN_KEY = "local"
 class LocalPipeline:
     """A compiled pipeline on Kubeflow's local runner.
 
-    `out/pipeline.log` is what the stages print, `out/pipeline/` what Kubeflow keeps between stages, the datasets
-    included; where runs go is said by the arguments.
+    `out/pipeline/` is what Kubeflow keeps between stages, the datasets included; where runs go is said by the
+    arguments. Two pipelines may be given one `out`: what belongs to one call bears its time and its process.
+
+    Attributes:
+        log: what the stages print, `out/logs/TIME-PROCESS.log`.
 
         pipeline = LocalPipeline("parameter_sweep", {"sweep": "values-small", "store": "out"}, "out")
         pipeline.start()
@@ -46,8 +50,9 @@ class LocalPipeline:
         if importlib.util.find_spec("kfp") is None:
             raise InputError("running a pipeline needs Kubeflow Pipelines: pip install 'grokcore[all]'")
         self.out = local_path(out).absolute()
-        self.log = self.out / "pipeline.log"
-        self._error_file = self.out / "pipeline" / "error.json"
+        call = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}"
+        self.log = self.out / "logs" / f"{call}.log"
+        self._error_file = self.out / "logs" / f"{call}.error.json"
         self._request: dict[str, Any] = {
             "pipeline": str(compiled_pipeline(name)),
             "pipeline_root": str(self.out / "pipeline"),
@@ -63,10 +68,9 @@ class LocalPipeline:
             InputError: `out` cannot be written.
         """
         with clear_errors("write", self.out):
-            self._error_file.parent.mkdir(parents=True, exist_ok=True)
-            self._error_file.unlink(missing_ok=True)
-            with os.fdopen(open_for_writing(self.log), "wb") as log:
-                log.truncate(0)
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            refuse_linked_folders(self.out, self.log.parent)
+            with self.log.open("xb") as log:
                 self._child = subprocess.Popen(
                     [sys.executable, "-m", "grokcore.local"],
                     stdin=subprocess.PIPE,
@@ -135,6 +139,8 @@ class LocalPipeline:
 
     def _reason(self, code: int | None) -> GrokcoreError:
         failure = Failure.read(self._error_file)
+        with suppress(OSError):
+            self._error_file.unlink()
         if failure is None or failure.kind == "stopped":
             if self._stopping or code == EXIT_STOPPED:
                 return StoppedError(failure.message if failure else "stopped; the same command goes on from here")

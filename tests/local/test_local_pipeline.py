@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grokcore.errors import GrokcoreError, InputError, StoppedError
+from grokcore.cli.main import main
+from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
 from grokcore.local import LocalExperiment, compiled_pipeline
 from grokcore.local.__main__ import without_retries
 from grokcore.spec import ExperimentSpec, load_spec
@@ -103,6 +104,38 @@ def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
     assert steps == sorted(set(steps))
     assert steps[-1] == budget
     assert re.search(rf"resum.* {saved[1]}\b", again.log.read_text())
+
+
+def test_a_second_pipeline_at_the_same_place_leaves_the_first_its_log_and_its_error(tmp_path: Path):
+    """It is refused, since the run is being written; the first is stopped later, and says that and nothing else."""
+    first, second = (LocalExperiment(smoke(*LONG), tmp_path / "out") for _ in range(2))
+    first.start()
+    wait_until(lambda: last_step(first) >= 0)
+    second.start()
+    with pytest.raises(TransientError, match="is being written by"):
+        second.wait()
+    first.stop()
+    with pytest.raises(StoppedError, match="stopped at step"):
+        first.wait()
+    assert first.log != second.log
+    assert "is being written by" not in first.log.read_text()
+    assert "is being written by" in second.log.read_text()
+    assert {path.name for path in first.log.parent.iterdir()} == {first.log.name, second.log.name}
+
+
+def test_a_budget_behind_a_finished_run_is_said_and_the_run_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out, sixty = str(tmp_path / "out"), ["--set", "model.width=16"]
+    assert main(["run", "smoke", *sixty, "--out", out]) == 0
+    (run,) = (tmp_path / "out" / "runs").glob("*/local")
+    written = (run / "spec.yaml").read_bytes()
+    capsys.readouterr()
+
+    assert main(["run", "smoke", *sixty, "--set", "training.max_steps=30", "--out", out]) == 0
+
+    said = capsys.readouterr().err
+    assert "the run has gone to step 60 already, beyond training.max_steps=30" in said
+    assert "/30" not in said
+    assert (run / "spec.yaml").read_bytes() == written
 
 
 def test_stages_do_not_outlive_a_caller_that_was_killed(tmp_path: Path):

@@ -31,7 +31,8 @@ def test_the_pipeline_leaves_what_the_command_alone_would_leave(
     assert main(["sweep", str(sweep), "--out", str(out), "--pipeline"]) == 0
     index = read_index(out / "sweeps" / "two-widths")
     assert [run.state for point in index.points for run in point.runs] == ["done", "done"]
-    log = (out / "pipeline.log").read_text()
+    (log_file,) = (out / "logs").iterdir()
+    log = log_file.read_text()
     for task in ("resolve-sweep", "generate-dataset", "train-seeds", "evaluate-runs", "build-comparison"):
         assert task in log
     files = {path.name for path in (out / "sweeps" / "two-widths").iterdir()}
