@@ -16,6 +16,7 @@ from grokcore.evaluation.contradictions import check_against_journal, difference
 from grokcore.evaluation.judging import assemble
 from grokcore.evaluation.probes import Probes
 from grokcore.evaluation.result import EVALUATION, Evaluation
+from grokcore.evaluation.threads import cpu_threads
 from grokcore.models import load_model
 from grokcore.models.files import CONFIG, WEIGHTS
 from grokcore.models.precision import autocast
@@ -109,5 +110,6 @@ def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> _Measurem
     precision = "fp32" if spec.training.precision == "fp16" and device.type == "cpu" else spec.training.precision
     model = load_model(weights).to(device)
     probes = Probes(dataset, loss_on=spec.training.loss_on, device=device, batch_size=spec.evaluation.batch_size)
-    pooled, splits = probes.measure(model, lambda: autocast(precision, device))
+    with cpu_threads(spec.training.threads, device):
+        pooled, splits = probes.measure(model, lambda: autocast(precision, device))
     return _Measurement(pooled, splits, precision, device.type)

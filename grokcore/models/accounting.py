@@ -69,6 +69,6 @@ def execution_choices(spec: ModelSpec, device: str) -> dict[str, str]:
     layout = ARCHITECTURES[spec.architecture].transformers
     if layout is not None and spec.implementation == "transformers":
         return layout.choices()
-    from grokcore.models.fast.kernels import kernel_choice
+    from grokcore.models.fast.kernels import kernel_facts
 
-    return {"kernels": kernel_choice() if device == "cpu" else "torch"}
+    return kernel_facts() if device == "cpu" else {"kernels": "torch"}

@@ -108,7 +108,8 @@ class TrainingSpec(Spec):
         None,
         ge=1,
         le=4096,
-        description="threads of a training on the CPU; null takes one per core, one each for several seeds",
+        description="threads of a training on the CPU; null takes one, for a run by itself as for each of several: "
+        "another number changes the last bits of all results, and a larger model gains by it",
     )
     cuda_graph: bool = outside_identity(
         True, description="on a CUDA GPU replay a whole optimiser step as one CUDA graph"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,18 +39,32 @@ class ModelFacts(_Record):
     )
 
 
-class Manifest(_Record):
+class Conditions(_Record):
+    """What a process trains with and on."""
+
+    versions: dict[str, str] = Field(description="versions of everything that computes")
+    hardware: dict[str, str | int | None]
+    git: dict[str, str | bool] | None = Field(description="commit of the checkout the code came from, if any")
+    execution: dict[str, str] = Field(
+        {}, description="how the model's arithmetic was carried out here, which changes results by rounding alone"
+    )
+
+
+class AttemptRecord(Conditions):
+    """One process that trained a part of the run."""
+
+    started: str = Field(description="UTC, ISO 8601")
+    step: int = Field(description="optimizer steps that the run had behind it when the process began")
+
+
+class Manifest(Conditions):
+    """`versions`, `hardware`, `git` and `execution` are those of the last attempt."""
+
     format: Literal[1] = 1
     run_id: str
     name: str
     dataset: DatasetReference
-    versions: dict[str, str] = Field(description="versions of everything that computes")
-    hardware: dict[str, str | int | None]
-    git: dict[str, str | bool] | None = Field(description="commit of the checkout the code came from, if any")
     choices: dict[str, Any] = Field(description="every choice that could confound a comparison of two runs")
-    execution: dict[str, str] = Field(
-        {}, description="how the model's arithmetic was carried out here, which changes results by rounding alone"
-    )
     model: ModelFacts
     seeds: dict[str, int] = Field(description="seeds of the data, of initialisation and of the order")
     remarks: list[str] = Field([], description="what was known to be odd about this run at its start, a line each")
@@ -60,6 +75,21 @@ class Manifest(_Record):
     seal: Seal | None = Field(
         None, description="hashes of the run's files since its training ended; null while it goes on"
     )
+    attempts: list[AttemptRecord] = Field([], description="every process that trained the run, in their order")
+
+    def begin_attempt(self, step: int, started: str, earlier: Manifest | None = None) -> None:
+        """Add an attempt under the present conditions to those of the `earlier` manifest.
+
+        Args:
+            step: where the attempt goes on.
+            earlier: the run's manifest so far; one that knows no attempts had one that is described by the rest of it.
+        """
+        before = [] if earlier is None else earlier.attempts or [_attempt(earlier, 0, earlier.started)]
+        self.attempts = [*before, _attempt(self, step, started)]
+
+    def set_execution(self, name: str, value: str) -> None:
+        """Record what has turned out while the last attempt was under way."""
+        self.execution[name] = self.attempts[-1].execution[name] = value
 
     def write(self, store: Store, *, seal: Mapping[str, FileDigest] | None = None) -> None:
         """Write it to the run at `store`.
@@ -69,6 +99,11 @@ class Manifest(_Record):
         """
         document = self.model_dump(mode="json", exclude={"seal"})
         store.write_json(MANIFEST, {**document, "seal": None} if seal is None else sealed_manifest(document, seal))
+
+
+def _attempt(conditions: Conditions, step: int, started: str) -> AttemptRecord:
+    shared = {name: deepcopy(getattr(conditions, name)) for name in Conditions.model_fields}
+    return AttemptRecord(**shared, step=step, started=started)
 
 
 def read_manifest(run: Path | Store) -> Manifest:

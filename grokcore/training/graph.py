@@ -9,24 +9,37 @@ import torch
 from grokcore.spec import TrainingSpec
 
 
-def work_by_kind(
-    work: Callable[[], None], training: TrainingSpec, device: torch.device, notify: Callable[[str], None]
-) -> Callable[[int], None]:
+class StepGraphs:
     """`work`, called with the kind of the step in hand: on CUDA one recording for each kind.
 
     Args:
-        notify: as in `Replay`.
+        notify: called with a line for each kind of step that cannot be recorded.
+
+    Attributes:
+        status: for the manifest: `on`, `off`, or `failed: REASON` once a kind of step could not be recorded. None on a
+            CPU, which has no such graphs.
     """
-    if device.type != "cuda" or not training.cuda_graph:
-        return lambda kind: work()
-    replays: dict[int, Replay] = {}
 
-    def replay(kind: int) -> None:
-        if kind not in replays:
-            replays[kind] = Replay(work, notify)
-        replays[kind]()
+    def __init__(
+        self, work: Callable[[], None], training: TrainingSpec, device: torch.device, notify: Callable[[str], None]
+    ) -> None:
+        self._work, self._notify = work, notify
+        self._replays: dict[int, Replay] = {}
+        self.status: str | None = None
+        if device.type == "cuda":
+            self.status = "on" if training.cuda_graph else "off"
 
-    return replay
+    def __call__(self, kind: int) -> None:
+        if self.status in (None, "off"):
+            self._work()
+            return
+        if kind not in self._replays:
+            self._replays[kind] = Replay(self._work, self._failed)
+        self._replays[kind]()
+
+    def _failed(self, reason: str) -> None:
+        self.status = f"failed: {reason}"
+        self._notify(f"training.cuda_graph: this step cannot be a CUDA graph ({reason}); training goes on without")
 
 
 WARM_UPS = 3
@@ -41,11 +54,11 @@ class Replay:
 
     Args:
         work: reads and writes tensors that stay where they are, and never waits for the device.
-        notify: called with a line if `work` cannot be recorded; it then goes on as it is.
+        failed: called with the reason if `work` cannot be recorded; it then goes on as it is.
     """
 
-    def __init__(self, work: Callable[[], None], notify: Callable[[str], None]) -> None:
-        self._work, self._notify = work, notify
+    def __init__(self, work: Callable[[], None], failed: Callable[[str], None]) -> None:
+        self._work, self._failed = work, failed
         self._side = torch.cuda.Stream()
         self._warm_ups = 0
         self._call: Callable[[], None] = self._warm_up
@@ -70,8 +83,7 @@ class Replay:
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 self._work()
         except RuntimeError as error:
-            reason = str(error.__context__ or error).partition("\n")[0]
-            self._notify(f"training.cuda_graph: this step cannot be a CUDA graph ({reason}); training goes on without")
+            self._failed(str(error.__context__ or error).partition("\n")[0])
             self._call = self._work
         else:
             self._call = graph.replay

@@ -17,6 +17,7 @@ from grokcore.data import Dataset
 from grokcore.data.supervision import supervise
 from grokcore.errors import StoppedError
 from grokcore.evaluation import Probes, next_evaluation, phases_of
+from grokcore.evaluation.threads import cpu_threads
 from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
 from grokcore.spec import EvaluationSpec, ExperimentSpec
@@ -27,8 +28,10 @@ from grokcore.telemetry.manifest import ExitReason
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.engines.choose import ENGINES
 from grokcore.training.examples import Examples
+from grokcore.training.graph import StepGraphs
 from grokcore.training.metrics.steps import StepTimes
 from grokcore.training.milestones import new_phases
+from grokcore.training.precision import MIN_SCALE
 from grokcore.training.processes.group import ALONE, Group, Order
 from grokcore.training.recorder import Recorder
 from grokcore.training.sampler import EpochSampler
@@ -45,6 +48,7 @@ class Trainer:
 
     Attributes:
         times: of the steps; whoever takes a step in place of `run` tells it.
+        graphs: what runs the steps as CUDA graphs; None for an engine that does not.
     """
 
     def __init__(
@@ -85,7 +89,10 @@ class Trainer:
         self.state, self.step = ENGINES[training.engine](
             spec, model, self.examples, device=device, group=group, notify=notify
         )
+        self.graphs: StepGraphs | None = getattr(self.step, "graphs", None)
         self._drops: tuple[int, ...] = ()
+        self._clock = self._mark = time.monotonic()
+        self._mark_step = 0
         self.times = StepTimes(asynchronous=device.type == "cuda")
 
     def run(self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]) -> ExitReason:
@@ -137,7 +144,7 @@ class Trainer:
                     reason = self._finished(lines)
                 else:  # abandoned: whoever resumes makes it
                     reason = "stopped"
-            if reason == "diverged" and training.on_nonfinite == "walk_back" and restarts < MAX_RESTARTS:
+            if self._may_walk_back(reason, restarts):
                 restarts += 1
                 saved = self._walk_back(recorder, restarts)
                 evaluated, due = _evaluations(lines, rules)
@@ -200,9 +207,18 @@ class Trainer:
             seed = derived_seed(seed, f"restart {restarts}")
         return EpochSampler(len(self.examples), self.training.batch_size, seed, self.device)
 
+    def has_ended(self, lines: list[Line]) -> bool:
+        """Whether nothing is left to train after these lines."""
+        reason = self._finished(lines)
+        return reason is not None and not self._may_walk_back(reason, self.state.restarts)
+
+    def _may_walk_back(self, reason: ExitReason | None, restarts: int) -> bool:
+        walks_back = self.training.on_nonfinite == "walk_back"
+        return reason == "diverged" and walks_back and restarts < MAX_RESTARTS
+
     def _finished(self, lines: list[Line]) -> ExitReason | None:
         training, step = self.training, self.state.step
-        if lines and (lines[-1]["train"]["loss"] is None or lines[-1]["weight_norm"] is None):
+        if lines and _diverged(lines[-1]):
             return "diverged"
         if training.stop_on_grok and lines:
             grokked = lines[-1]["phases"][training.stop_on_grok.split]["grokked"]
@@ -272,6 +288,12 @@ class Trainer:
         return self.state.checkpoint(recorder.journal)
 
 
+def _diverged(line: Line) -> bool:
+    """Whether loss or weights are no numbers any more, or no loss scale is left at which gradients do not overflow."""
+    scale = line["loss_scale"]
+    return line["train"]["loss"] is None or line["weight_norm"] is None or (scale is not None and scale <= MIN_SCALE)
+
+
 def _evaluations(lines: Sequence[Line], rules: EvaluationSpec) -> tuple[int, int]:
     """The step of the last evaluation, -1 before the first, and that of the next."""
     evaluated = lines[-1]["step"] if lines else -1
@@ -280,14 +302,14 @@ def _evaluations(lines: Sequence[Line], rules: EvaluationSpec) -> tuple[int, int
 
 @contextmanager
 def reproducible(seed: int, device: torch.device, threads: int | None) -> Iterator[None]:
-    """Dropout from `seed`, `threads`, deterministic kernels on a GPU; the caller's settings come back afterwards."""
+    """Dropout from `seed`, `threads` as in `cpu_threads`, deterministic kernels on a GPU; the caller's settings come
+    back afterwards.
+    """
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = deterministic  # its setting is a property of the module, which mypy does not know
     filled_before = memory.fill_uninitialized_memory
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads or threads_before)
-    with torch.random.fork_rng(devices):
+    with cpu_threads(threads, device), torch.random.fork_rng(devices):
         torch.manual_seed(seed % 2**63)
         torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
         memory.fill_uninitialized_memory = False  # a debugging aid: one more kernel for every new tensor
@@ -296,4 +318,3 @@ def reproducible(seed: int, device: torch.device, threads: int | None) -> Iterat
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
             memory.fill_uninitialized_memory = filled_before
-            torch.set_num_threads(threads_before)

@@ -8,6 +8,11 @@ from torch import Tensor
 INITIAL_SCALE, GROWTH, BACKOFF, GROWTH_INTERVAL = 2.0**16, 2.0, 0.5, 2000
 """The constants of `torch.amp.GradScaler`."""
 
+MIN_SCALE = 2.0**-14
+"""The smallest normal number of fp16, and the end of it: a run whose gradients overflow down to here has diverged.
+`GradScaler` halves on to 0, which turns finite gradients into NaN; DeepSpeed ends at 1, fairseq at 1e-4.
+"""
+
 
 def loss_scaler(precision: str, device: torch.device) -> LossScaler | None:
     """What `precision` needs against gradients too small for it: only fp16 needs anything."""
@@ -38,8 +43,9 @@ class LossScaler:
         )
 
     def update(self) -> None:
-        """Halve the scale after a skipped step, double it after `GROWTH_INTERVAL` others in a row."""
+        """Halve the scale after a skipped step, down to `MIN_SCALE`; double it after `GROWTH_INTERVAL` other steps."""
         torch._amp_update_scale_(self.scale, self._since_change, self.found_inf, GROWTH, BACKOFF, GROWTH_INTERVAL)
+        self.scale.clamp_min_(MIN_SCALE)
 
     def tensors(self) -> dict[str, Tensor]:
         """All of its state, under `torch.amp.GradScaler`'s names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +23,7 @@ from grokcore.models.stack import mean_passes
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.storage.local import home_relative
-from grokcore.telemetry.manifest import DatasetReference, Manifest, ModelFacts
+from grokcore.telemetry.manifest import Conditions, DatasetReference, Manifest, ModelFacts
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
 
@@ -58,6 +59,7 @@ def manifest_of(
         hardware={
             "device": device.type,
             "processor": _processor(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
@@ -95,6 +97,32 @@ def _choices(spec: ExperimentSpec) -> dict[str, Any]:
     if built.width != spec.model.width:
         choices["built_width"] = built.width
     return choices | {f"task.{name}": value for name, value in identity_of(spec.task).items()}
+
+
+_IRRELEVANT = frozenset({"versions.python", "versions.pydantic", "versions.safetensors", "hardware.cores"})
+"""Computes no number of a run."""
+_WITHOUT_EFFECT = frozenset({"execution.match", "execution.cuda_graph", "execution.kernel_obstacle"})
+"""Words for what the spec says, or what says the same as another name; a CUDA graph computes the same bits."""
+
+
+def changed_conditions(before: Conditions, now: Conditions) -> list[str]:
+    """What is no longer as it was, of all that can change the last bits of a result: `NAME: BEFORE, now NOW` each.
+
+    What an older version of grokcore did not record is not compared.
+    """
+    old, new = _flat(before), _flat(now)
+    names = [name for name in old if name in new and name not in _IRRELEVANT | _WITHOUT_EFFECT]
+    return [f"{name}: {old[name]}, now {new[name]}" for name in names if old[name] != new[name]]
+
+
+def _flat(conditions: Conditions) -> dict[str, Any]:
+    sections: dict[str, Mapping[str, Any]] = {
+        "versions": conditions.versions,
+        "hardware": conditions.hardware,
+        "execution": conditions.execution,
+        "code": conditions.git or {},
+    }
+    return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 
 
 def utc_now() -> str:

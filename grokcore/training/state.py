@@ -13,7 +13,7 @@ from grokcore.spec.experiment import derived_seed
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.engines.whole import InPlace, Whole
 from grokcore.training.optimizers.optimizer import Optimizer
-from grokcore.training.precision import LossScaler
+from grokcore.training.precision import MIN_SCALE, LossScaler
 from grokcore.training.processes.group import ALONE, Group, Order
 
 
@@ -71,6 +71,8 @@ class TrainingState:
         self.whole.load(checkpoint.tensors)
         for name, tensor in scalars.items():
             tensor.copy_(checkpoint.tensors[name])
+        if self.scaler is not None:
+            self.scaler.scale.clamp_min_(MIN_SCALE)  # older versions of grokcore went below
         self._restore_random(checkpoint)
         self.step = checkpoint.step
         self.elapsed_seconds = checkpoint.values["elapsed_seconds"]

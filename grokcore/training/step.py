@@ -10,7 +10,7 @@ from torch import Tensor
 from grokcore.models.precision import autocast
 from grokcore.spec import TrainingSpec
 from grokcore.training.examples import Examples
-from grokcore.training.graph import work_by_kind
+from grokcore.training.graph import StepGraphs
 from grokcore.training.losses import LOSSES
 from grokcore.training.projections import PROJECTIONS
 from grokcore.training.state import TrainingState
@@ -22,6 +22,9 @@ class Step:
     What differs from step to step, row numbers and learning rate, is copied into place first, and a random number of
     loops is drawn. After that no size, no address and no branch depends on a value on the device, so that on CUDA the
     same code runs once more as a recording, one for each number of loops, and is replayed from then on.
+
+    Attributes:
+        graphs: what runs it.
     """
 
     def __init__(
@@ -48,13 +51,13 @@ class Step:
         elif training.on_nonfinite == "skip":
             self._skip = torch.tensor(0.0, device=device)
         state.optimizer.found_inf = self._skip
-        self._run: Callable[[int], None] = work_by_kind(self._work, training, device, notify)
+        self.graphs = StepGraphs(self._work, training, device, notify)
 
     def __call__(self, rows: Tensor, learning_rate: float) -> None:
         """Train on the examples of (batch_size,) int64 `rows`."""
         self._rows.copy_(rows)
         self._learning_rate.fill_(learning_rate)
-        self._run(self._state.model.prepare(self._state.step))
+        self.graphs(self._state.model.prepare(self._state.step))
         self._state.step += 1
 
     def _work(self) -> None:

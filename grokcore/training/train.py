@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from grokcore.data.supervision import longest_row
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.models import build_model, execution_choices, match_words
 from grokcore.models.tokenizer import save_tokenizer
-from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
+from grokcore.spec import ExperimentSpec, check_hardware, read_spec, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, local_copy, new_directory, open_store
@@ -33,7 +33,7 @@ from grokcore.training.metrics.meter import RunMeter
 from grokcore.training.place import SPEC, Resume, TrainResult, check_place
 from grokcore.training.processes.following import await_beginning, follow, hear_end, leading
 from grokcore.training.processes.group import ALONE, Group, Order, group_of_processes
-from grokcore.training.record import flops_per_step, manifest_of, utc_now
+from grokcore.training.record import changed_conditions, flops_per_step, manifest_of, utc_now
 from grokcore.training.recorder import Recorder
 from grokcore.training.signals import StopRequest, stop_on_signal
 
@@ -49,6 +49,10 @@ def train_model(
     notify: Callable[[str], None] = lambda line: None,
 ) -> TrainResult:
     """Train a run, or go on with it where its last checkpoint stands.
+
+    A run that goes on equals the uninterrupted one bit for bit on the same processor, with the same number of threads
+    (`training.threads`, on a CPU one by default), the same versions of grokcore and torch, and the same C kernels or
+    GPU. Where something of it has changed, `notify` is told what, and the manifest keeps what each attempt had.
 
     SIGINT and SIGTERM stop training wherever it is: the step or the batch of an evaluation in hand is finished, the
     state saved, and what the store still owes is waited for, which takes as long as the store takes for two
@@ -70,8 +74,9 @@ def train_model(
             whose users stop them. A person who leaves the shell behind with nohup does not want that.
         on_evaluation: called with each new line of the journal.
         notify: called with a line when `match` chose the model's size, for each remark of the manifest, when resuming,
-            for each checkpoint that had to be skipped or could not be saved, and where the step cannot be recorded as a
-            CUDA graph.
+            for each checkpoint that had to be skipped or could not be saved, where the C kernels cannot be compiled or
+            the step be recorded as a CUDA graph, where a run goes on under other conditions, and where it is beyond
+            `training.max_steps` already.
 
     Raises:
         InputError: the spec cannot run here, the data are not the spec's, or `out` holds another run or cannot be
@@ -151,6 +156,13 @@ class Attempt:
     notify: Callable[[str], None]
     notifications: Notifications | None
 
+    def record_graphs(self, _line: Mapping[str, Any] | None = None) -> None:
+        """Put into the manifest that a step turned out to be no CUDA graph, once it has."""
+        graphs = self.trainer.graphs
+        if graphs is not None and graphs.status not in (None, self.manifest.execution.get("cuda_graph")):
+            self.manifest.set_execution("cuda_graph", str(graphs.status))
+            self.manifest.write(self.store)
+
     def end(self, reason: ExitReason) -> TrainResult:
         """Write what a run leaves at its end.
 
@@ -162,6 +174,7 @@ class Attempt:
         if reason != "stopped":
             files |= self._write_model()
         write_final(self.store, self.meter.samples(), self.notify)
+        self.record_graphs()
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
         self.manifest.write(self.store, seal=files)
         if reason == "stopped":
@@ -226,33 +239,69 @@ def begin(
         )
         for remark in manifest.remarks:
             notify(remark)
+        if obstacle := manifest.execution.get("kernel_obstacle"):
+            notify(f"torch computes in place of the C kernels, slower and equal up to rounding: {obstacle}")
+        if trainer.graphs is not None and trainer.graphs.status is not None:
+            manifest.execution["cuda_graph"] = trainer.graphs.status
         if resuming:
             before = _break_seal(writer.store, notify)
         else:  # a run from its first file on, wherever this process may be killed
+            manifest.begin_attempt(0, manifest.started)
             writer.store.write(SPEC, _yaml(spec))
             manifest.write(writer.store)
+        written = spec
         recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
         notifications: Notifications | None = None
         try:
             if recorder.checkpoint is not None:
                 trainer.restore(recorder.checkpoint)
             if resuming:
-                manifest.started = before.started
-                manifest.resumes = before.resumes + (recorder.checkpoint is not None)
-                writer.store.write(SPEC, _yaml(spec))
+                if trainer.has_ended(recorder.lines):  # the record stays that of the processes that trained
+                    manifest = before.model_copy(update={"exit_reason": None, "finished": None})
+                else:
+                    manifest.begin_attempt(trainer.state.step, manifest.started, before)
+                    manifest.started = before.started
+                    manifest.resumes = before.resumes + (recorder.checkpoint is not None)
+                    if recorder.checkpoint is not None:
+                        _compare_attempts(manifest, notify)
+                written = _spec_of_resumed(store, trainer.state.step, spec, notify)
+                writer.store.write(SPEC, _yaml(written))
                 manifest.write(writer.store)
             notifications = Notifications.of_environment(writer.store, manifest, recorder.lines, notify)
             if notifications is not None:
                 recorder.listeners.append(notifications.show)
             meter = RunMeter(spec, trainer, recorder, resumes=manifest.resumes)
             with showing(spec, store.uri, meter.samples):
-                yield Attempt(
-                    *(writer.store, trainer, recorder, meter, manifest, _yaml(spec), dataset, notify, notifications)
+                attempt = Attempt(
+                    *(writer.store, trainer, recorder, meter, manifest, _yaml(written), dataset, notify, notifications)
                 )
+                recorder.listeners.append(attempt.record_graphs)
+                yield attempt
         finally:
             recorder.close()
             if notifications is not None:
                 notifications.close()
+
+
+def _spec_of_resumed(store: Store, step: int, spec: ExperimentSpec, notify: Callable[[str], None]) -> ExperimentSpec:
+    """What a run that goes on from `step` leaves as its spec: its own where it is beyond the new budget already."""
+    asked = spec.training.max_steps
+    if step <= asked:
+        return spec
+    notify(f"the run has gone to step {step} already, beyond training.max_steps={asked}: it stays as it is")
+    with local_copy(store.uri, (SPEC,)) as folder:
+        there = read_spec(folder / SPEC)
+    return there.model_copy(update={"training": there.training.model_copy(update={"max_steps": step})})
+
+
+def _compare_attempts(manifest: Manifest, notify: Callable[[str], None]) -> None:
+    """Say what the run goes on with that its last attempt did not have."""
+    before, now = manifest.attempts[-2:]
+    if changed := changed_conditions(before, now):
+        notify(
+            f"the run goes on under other conditions ({'; '.join(changed)}): from step {now.step} on it is not bit for "
+            f"bit what it would have been"
+        )
 
 
 def _trainer(

@@ -19,6 +19,7 @@ from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training import train_seeds
 from grokcore.training.checkpoints.manifest import files_by_step, read_checkpoint_manifest
 from grokcore.training.loop import MAX_RESTARTS, Trainer
+from grokcore.training.precision import MIN_SCALE, LossScaler
 
 WILD = ["training.optimizer=sgd", "training.learning_rate=1e30", "training.gradient_clip=null"]
 
@@ -153,3 +154,19 @@ def test_what_came_after_the_checkpoint_walked_back_to_is_gone(
 def test_seeds_that_may_part_ways_are_not_stacked(policy: str, smoke_data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"training.on_nonfinite={policy}"):
         train_seeds([spec(policy)], smoke_data, tmp_path, strategy="stacked")
+
+
+def test_a_run_whose_gradients_overflow_down_to_the_last_loss_scale_has_diverged(
+    smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """30 halvings lie between the first scale and the last; fp16 on a CPU is what no command allows."""
+    monkeypatch.setattr("grokcore.training.train.check_hardware", lambda spec: None)
+    monkeypatch.setattr(LossScaler, "unscale_", lambda scaler, gradients: scaler.found_inf.fill_(1.0))
+    overflowing = load_spec("smoke", ["training.precision=fp16", "training.device=cpu", "evaluation.interval=10"])
+
+    result = grokcore.train_model(overflowing, smoke_data, tmp_path / "run")
+
+    assert (result.exit_reason, result.step) == ("diverged", 30)
+    last = journal(tmp_path / "run")[-1]
+    assert (last["loss_scale"], last["steps_skipped"]) == (MIN_SCALE, 30)
+    assert last["weight_norm"] is not None

@@ -24,7 +24,7 @@ from grokcore.training.checkpoints.load import load_checkpoint
 from grokcore.training.checkpoints.save import save_checkpoint
 from grokcore.training.graph import WARM_UPS
 from grokcore.training.loop import Trainer, reproducible
-from grokcore.training.precision import LossScaler
+from grokcore.training.precision import MIN_SCALE, LossScaler
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -175,6 +175,28 @@ def test_a_skipped_step_changes_nothing_but_the_scale(optimizer: str, smoke_data
             before.pop(name), after.pop(name)
         assert_equal(after, before)
         assert state_of(trainer.state.scaler) == {"scale": 2.0 ** (16 - skipped), "_growth_tracker": 0}
+
+
+def test_a_loss_scale_ends_at_a_floor_at_which_finite_gradients_stay_numbers(smoke_data: Path) -> None:
+    """GradScaler's is 0 after 166 overflows in a row; the next step would skip nothing and make all weights NaN."""
+    trainer = trainer_of(smoke_data, "training.precision=fp16")
+    assert trainer.state.scaler is not None
+    overflow_at(trainer, tuple(range(200)))
+    steps(trainer, 200)
+    assert state_of(trainer.state.scaler)["scale"] == MIN_SCALE
+    assert trainer.state.steps_skipped.item() == 200
+    steps(trainer, 3)
+    assert trainer.state.steps_skipped.item() == 200
+    assert all(weight.isfinite().all() for weight in trainer.parameters)
+
+
+def test_a_checkpoint_with_a_scale_of_0_goes_on_with_the_floor(smoke_data: Path) -> None:
+    trainer = trainer_of(smoke_data, "training.precision=fp16")
+    checkpoint = trainer.state.checkpoint()
+    checkpoint.tensors["scaler.scale"] = torch.tensor(0.0)
+    trainer.state.restore(checkpoint)
+    steps(trainer, 2)
+    assert all(weight.isfinite().all() for weight in trainer.parameters)
 
 
 def test_loss_scaling_resumes_bit_for_bit(smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

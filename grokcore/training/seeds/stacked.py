@@ -20,7 +20,7 @@ from grokcore.models import SharedPrefixes
 from grokcore.models.precision import autocast
 from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
-from grokcore.training.graph import work_by_kind
+from grokcore.training.graph import StepGraphs
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers import OPTIMIZERS
@@ -126,7 +126,9 @@ class StackedStep:
         self._learning_rate = torch.zeros((), dtype=precision, device=self._device)
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate
-        self._run = work_by_kind(self._work, self._training, self._device, notify)
+        self._graphs = StepGraphs(self._work, self._training, self._device, notify)
+        for trainer in trainers:
+            trainer.graphs = self._graphs
 
     def _take_over(self, trainer: Trainer, number: int) -> None:
         """Make a trainer's weights and optimiser state slices of the stack, their values unchanged."""
@@ -145,7 +147,7 @@ class StackedStep:
         for number, trainer in enumerate(self._trainers):
             self._rows[number].copy_(trainer.sampler(step))
         self._learning_rate.fill_(learning_rate_at(step, self._training))
-        self._run(self._model.prepare(step))  # the same for every seed
+        self._graphs(self._model.prepare(step))  # the same for every seed
         for trainer in self._trainers:
             trainer.state.step = step + 1
 

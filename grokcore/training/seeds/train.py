@@ -53,8 +53,9 @@ def train_seeds(
     Each seed is trained on one device, so that `engine: auto` is the native one here; with DeepSpeed the seeds on a GPU
     are trained one after another.
 
-    The run of seed 3 in `out/seed-3` is what `train_model(spec, data, "out/seed-3")` makes with as many threads: bit
-    for bit on a CPU. A seed that fails leaves the others alone.
+    The run of seed 3 in `out/seed-3` is what `train_model(spec, data, "out/seed-3")` makes: bit for bit on a CPU, given
+    the same processor, torch, C kernels and `training.threads`, which is one for either by default. A seed that fails
+    leaves the others alone.
 
     Args:
         specs: one spec per seed.
@@ -62,7 +63,7 @@ def train_seeds(
         out: path or URI of the place of the runs; or the place of each run itself, in the order of the specs.
         resume: as in `train_model`, for each run.
         strategy: `processes` trains on the CPU, one seed per process at a time, as many processes at once as the cores
-            hold (of `training.threads` threads each, by default 1); `sequence` trains one seed after another in this
+            hold (of `training.threads` threads each); `sequence` trains one seed after another in this
             process; `stacked` trains all of them side by side in it, with their weights stacked, equal to single runs
             up to rounding. None takes processes on the CPU; on a GPU it stacks small models and takes the sequence for
             those that fill it alone.

@@ -38,15 +38,24 @@ _AHEAD = {
 """The processors that kernels are compiled for ahead, and what /proc/cpuinfo says of one, by the machine's kind."""
 
 _TYPES = {torch.float32: "float", torch.float64: "double"}
-_SECONDS = 120
-"""A compiler that takes longer than this has hung."""
+_SECONDS = 300
+"""A compiler that takes longer than this has hung: one that shares its cores with eight others takes 60 s."""
+
+_obstacle: str | None = None
+"""Why `load_kernels` found none; None where it found some or was told not to look."""
 
 
 class Kernels:
-    """The compiled functions: `call("attention_forward", torch.float32, ...)` with tensors and numbers as arguments."""
+    """The compiled functions: `call("attention_forward", torch.float32, ...)` with tensors and numbers as arguments.
+
+    Attributes:
+        processor: what they were compiled for.
+        digest: of the library. Another compiler, or another processor, makes another library, whose sums may differ in
+            their last bit.
+    """
 
     def __init__(self, path: Path, processor: str = _NATIVE) -> None:
-        self.processor = processor
+        self.processor, self.digest = processor, sha256(path)[:16]
         self._library = ctypes.CDLL(str(path))
 
     def call(self, name: str, dtype: torch.dtype, *arguments: Tensor | int | float) -> None:
@@ -83,6 +92,15 @@ def kernel_choice() -> str:
     return "torch" if kernels is None else kernels.processor
 
 
+def kernel_facts() -> dict[str, str]:
+    """`kernels` as `kernel_choice` says it, with the `kernel_digest` of the library or the reason why there is none."""
+    kernels = load_kernels()
+    facts = {"kernels": kernel_choice()}
+    if kernels is not None:
+        return facts | {"kernel_digest": kernels.digest}
+    return facts if _obstacle is None else facts | {"kernel_obstacle": _obstacle}
+
+
 @cache
 def load_kernels() -> Kernels | None:
     """Find the kernels, or compile them.
@@ -90,6 +108,8 @@ def load_kernels() -> Kernels | None:
     GROKCORE_KERNELS=FOLDER takes those that lie there if this processor has what they need; GROKCORE_KERNELS=off takes
     none. None without a C compiler, too.
     """
+    global _obstacle
+    _obstacle = None
     choice = os.environ.get("GROKCORE_KERNELS", "")
     if choice == "off":
         return None
@@ -111,8 +131,7 @@ def compile_ahead(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         _compile(compiler, processor, library)
     except subprocess.SubprocessError as error:
-        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").split("\n")
-        raise InputError(f"{compiler} compiles no kernels: {next(filter(None, said), error)}") from None
+        raise InputError(f"no kernels were compiled: {_reason(compiler, error)}") from None
     return library
 
 
@@ -132,8 +151,10 @@ def _name_ahead(processor: str) -> str:
 
 
 def _compiled_here() -> Kernels | None:
+    global _obstacle
     compiler = _compiler()
     if compiler is None:
+        _obstacle = "there is no C compiler"
         return None
     key = _source_hash()
     key.update(" ".join((compiler, *_FLAGS, _processor())).encode())
@@ -146,8 +167,21 @@ def _compiled_here() -> Kernels | None:
             library = Path(scratch) / name
             _compile(compiler, _NATIVE, library)
             return Kernels(library)
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError, InputError) as error:
+        _obstacle = _reason(compiler, error)
         return None
+
+
+def _reason(compiler: str, error: Exception) -> str:
+    """Why `compiler` made no library, in a few words."""
+    name = Path(compiler).name
+    match error:
+        case subprocess.TimeoutExpired(timeout=seconds):
+            return f"{name} was not done after {seconds:g} s"
+        case subprocess.CalledProcessError(stderr=said):
+            lines = (said or b"").decode(errors="replace").splitlines()
+            return f"{name} failed: {next(filter(None, lines), error)}"
+    return str(error)
 
 
 def _cached(library: Path, compiler: str) -> Path:
