@@ -1,11 +1,13 @@
 """Claims of the literature as executable checks over runs.
 
 `judge(records)` holds runs (`grokcore.evaluation.records.read_records`) against the ledger. Each claim names the groups
-that it is about, what is said to make the difference, and a predicate with its numbers, all fixed before there are
-runs: `Claim.hash` covers them, and stands in every result.
+that it is about, what is said to make the difference, a predicate with its numbers, and the conditions that it was
+published under, all fixed before there are runs: `Claim.hash` covers them. The hash of a result covers the scope too:
+the scale of the runs and the rules by which they were judged (`scope`).
 
-Verdicts: *reproduced*, *refuted*, or *underpowered*, which is what too few seeds or too short runs come to, whatever
-they look like; then `needs` says what is missing.
+Verdicts: *reproduced* and *refuted* of runs at the published conditions; *holds here* and *does not hold here* of
+others; *underpowered*, which is what too few seeds or too short runs come to, whatever they look like: then `needs`
+says what is missing; *not tested* without runs to compare.
 """
 
 from grokcore.claims.claim import Claim

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from grokcore.claims.base import Part
 from grokcore.claims.conditions import Condition, in_words
+from grokcore.evaluation.survival import Definition
 
 
 class Published(Part):
@@ -15,6 +16,9 @@ class Published(Part):
     """
 
     threshold: float = Field(0.99, gt=0, le=1, description="accuracy from which the source counts a split as grokked")
+    definition: Definition = Field(
+        "sustained", description="what of a published curve is read: the step from which it stays at the threshold"
+    )
     conditions: tuple[Condition, ...] = Field(description="of every group compared: scale, data and optimization")
     budget: float | None = Field(
         None,
@@ -26,4 +30,4 @@ class Published(Part):
     def words(self) -> str:
         """All of it, in one line."""
         budget = f", {self.budget:g} times the steps to memorize or until it groks" if self.budget is not None else ""
-        return f"threshold {self.threshold:g}, {in_words(self.conditions)}{budget}"
+        return f"threshold {self.threshold:g}, {self.definition}, {in_words(self.conditions)}{budget}"

@@ -23,7 +23,7 @@ from grokcore.evaluation.survival import follow_up
 from grokcore.spec.experiment import fingerprint
 
 _SIZES = ("model.layers", "model.width")
-_TOLD = ("evaluation.threshold", "model.architecture", *_SIZES)
+_TOLD = ("evaluation.threshold", "model.architecture", *_SIZES, "training.precision")
 
 
 def scoped(claim: Claim, members: Sequence[Member]) -> Iterator[tuple[list[Member], list[Stratum], bool]]:
