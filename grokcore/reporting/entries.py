@@ -97,4 +97,6 @@ def _held_out(run: RunView, split: str) -> Outcome:
 
 
 def _sustained(run: RunView, times: Times) -> Reached:
-    return Reached(run.limit, censored=True) if times.sustained is None else Reached(times.sustained.steps)
+    if times.sustained is None:
+        return Reached(run.limit, censored=True)
+    return Reached(min(times.sustained.steps, run.limit))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy import stats
 
+from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.data.info import SplitInfo
 from grokcore.evaluation.remarks import (
     lowest_accuracy,
@@ -16,9 +20,10 @@ from grokcore.evaluation.remarks import (
     schedule_remarks,
     split_remarks,
 )
+from grokcore.reporting import build_report
 from grokcore.spec import EvaluationSpec, TrainingSpec, load_spec, preset_names
 from grokcore.spec.schedule import share_of_peak
-from tests.evaluation.made_up import Rise, record
+from tests.evaluation.made_up import Rise, record, write
 
 OOD = "test_inferred_ood"
 
@@ -150,3 +155,30 @@ def test_what_is_known_before_the_first_step_is_in_the_evaluation_too() -> None:
     before = remarks_before(spec, {OOD: split(1000)})
     assert before == schedule_remarks(spec.training)
     assert made(*COSINE, "training.max_steps=80").remarks[0] == before[0]
+
+
+def shown_of(number: int, tmp_path: Path) -> str:
+    """The text of a report of so many runs under a falling rate."""
+    specs = [load_spec("smoke", [*COSINE, f"seed={seed}"]) for seed in range(number)]
+    made_up = [record(spec, Rise(5), {OOD: Rise(20 + 5 * seed)}) for seed, spec in enumerate(specs)]
+    runs = [write(run, tmp_path / str(seed)) for seed, run in enumerate(made_up)]
+    build_report(runs, tmp_path / "report.html")
+    return html.unescape((tmp_path / "report.html").read_text())
+
+
+def test_the_report_of_a_run_says_how_much_of_the_rate_was_left(tmp_path: Path) -> None:
+    shown = shown_of(1, tmp_path)
+    assert all(remark in shown for remark in made(*COSINE).remarks)
+
+
+def test_the_report_of_many_runs_says_it_once_over_all_of_them(tmp_path: Path) -> None:
+    shown = shown_of(5, tmp_path)
+    assert re.search(rf"{OOD}: sustained from step \d+ to \d+ on in 5 runs, with \d+ % to \d+ % of the peak", shown)
+
+
+def test_the_terminal_says_it_of_one_run_and_of_several_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluations = {str(seed): made(*COSINE, f"seed={seed}", at=20 + 5 * seed) for seed in range(3)}
+    print_evaluation(evaluations["0"].model_dump(mode="json"))
+    assert all(f"  {remark}\n" in capsys.readouterr().out for remark in evaluations["0"].remarks[:1])
+    print_seeds(evaluations, "smoke")
+    assert re.search(rf"{OOD}: sustained from step \d+ to \d+ on in 3 runs", capsys.readouterr().out)
