@@ -20,6 +20,7 @@ class Published(Part):
         "sustained", description="what of a published curve is read: the step from which it stays at the threshold"
     )
     conditions: tuple[Condition, ...] = Field(description="of every group compared: scale, data and optimization")
+    product: float | None = Field(None, description="of the fields that the claim holds constant; null: any")
     budget: float | None = Field(
         None,
         gt=0,
@@ -30,4 +31,5 @@ class Published(Part):
     def words(self) -> str:
         """All of it, in one line."""
         budget = f", {self.budget:g} times the steps to memorize or until it groks" if self.budget is not None else ""
-        return f"threshold {self.threshold:g}, {self.definition}, {in_words(self.conditions)}{budget}"
+        product = f", their constant product {self.product:g}" if self.product is not None else ""
+        return f"threshold {self.threshold:g}, {self.definition}, {in_words(self.conditions)}{product}{budget}"

@@ -102,6 +102,9 @@ def _unmet(claim: Claim, stratum: Stratum) -> list[str]:
             if condition.field in member.fields and not condition.holds(value):
                 wanted = in_words([condition]).removeprefix(f"{condition.field} ")
                 found.append(f"{condition.field} {value_text(value)} (published {wanted})")
+        if published.product is not None and constant_of(claim, member) != published.product:
+            told = f"{' x '.join(claim.constant)} {constant_of(claim, member):g} (published {published.product:g})"
+            found.append(told)
         if published.budget is not None:
             budgets = [_budget(claim, run) for run in member.group.runs]
             least = min((budget for budget in budgets if budget is not None), default=None)

@@ -123,6 +123,23 @@ def test_facts_are_held_where_a_claim_says_so() -> None:
     assert result.verdict == "not tested"
 
 
+def test_a_published_product_is_a_condition_too() -> None:
+    def entities(*pairs: tuple[int, int]) -> ClaimResult:
+        runs = [
+            run
+            for n, m in pairs
+            for run in published(f"task.entities={n}", f"task.attributes={m}", at=300 if n > 400 else None)
+        ]
+        (result,) = judged("few-entities-never-grok", runs)
+        return result
+
+    assert entities((1000, 20), (200, 100)).verdict == "reproduced"
+    fewer = entities((1000, 10), (200, 50))
+    assert fewer.verdict == "holds here"
+    assert fewer.scope is not None
+    assert fewer.scope.unmet == ["task.entities x task.attributes 10000 (published 20000)"]
+
+
 def test_a_published_condition_on_a_field_that_an_architecture_lacks_asks_nothing_of_it() -> None:
     assert all(isinstance(claim.published, Published) for claim in LEDGER)
     mamba = published("model.architecture=mamba", at=None, steps=12000)

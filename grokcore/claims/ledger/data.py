@@ -21,6 +21,10 @@ from grokcore.claims.predicates import ChangesTime, Every, NeverGroks
 _ABOUT: tuple[Condition, ...] = (COMPARISON, *ADAMW)
 _CONFOUNDS = (ARCHITECTURE, *COMMON)
 _VALUES = comparison(Is(field="task.values", values=(10, 20, 40)), threshold=0.95)
+_FACTS = comparison(AtLeast(field="task.entities", value=20), free=("task.attributes",)).model_copy(
+    update={"product": 20_000.0}
+)
+"""20 to 1000 entities, of so many attributes that there are 20,000 facts."""
 
 CLAIMS = (
     Claim(
@@ -37,7 +41,7 @@ CLAIMS = (
         carries=("task.attributes",),
         constant=("task.entities", "task.attributes"),
         predicate=NeverGroks(split=OOD),
-        published=comparison(AtLeast(field="task.entities", value=20), free=("task.attributes",), budget=None),
+        published=_FACTS.model_copy(update={"budget": None}),
         confounds=(
             Confound(
                 field="task.attributes",
@@ -109,7 +113,7 @@ CLAIMS = (
         carries=("task.attributes",),
         constant=("task.entities", "task.attributes"),
         predicate=ChangesTime(direction="sooner", split=OOD),
-        published=comparison(free=("task.entities", "task.attributes")),
+        published=_FACTS,
         confounds=_CONFOUNDS,
         note="The summary has no figure, so its measure is chosen here: n entities have n (n - 1) / 2 pairs per "
         "attribute, of which the training set states a share that falls as 1 / n at constant phi and entities x "
