@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -203,3 +204,51 @@ def test_programs_of_this_repository_are_there(name: str):
     for script in scripts(name):
         for path in re.findall(r"(?<![\w/.-])ci/[\w-]+(?![\w./-])", script):
             assert os.access(ROOT / path, os.X_OK), path
+
+
+# what jobs that hold tokens install
+
+
+def hashless(lines: list[str]) -> list[str]:
+    """Calls of pip that take files whatever their hashes are; of what lies in the checkout they need none."""
+    calls = [line for line in lines if re.search(r"\bpip\b.* install\b|\"\$\{pip\[@\]\}\" ", line)]
+    return [line for line in calls if not re.search(r"--require-hashes|--no-deps --no-build-isolation \.$", line)]
+
+
+@pytest.mark.parametrize("name", ["images.yml", "retrain.yml"])
+def test_a_job_that_holds_tokens_installs_files_of_known_hashes_alone(name: str):
+    lines = [line for script in scripts(name) for line in script.splitlines()]
+    assert [line for line in lines if re.search(r"\b(pip|npm|npx|curl|wget)\b", line)] == []
+    assert [line for line in lines if "ci/install" in line] == [
+        'ci/install --hashed && echo "$PWD/.venv/bin" >> "$GITHUB_PATH"'
+    ]
+
+
+def test_the_hashed_installation_takes_files_of_known_hashes_alone():
+    text = (ROOT / "ci" / "install").read_text()
+    branch = text.split('if [ "$extra" = --hashed ]; then\n', 1)[1].split("\nelse\n", 1)[0]
+    assert "--require-hashes" in branch
+    assert hashless([line.strip() for line in branch.splitlines()]) == []
+
+
+def test_tools_are_installed_by_their_hashes_and_run_no_script_of_a_package():
+    text = (ROOT / "ci" / "tools").read_text()
+    assert hashless([line.strip() for line in text.replace("\\\n", " ").splitlines()]) == []
+    npm = [line for line in text.splitlines() if re.match(r"\s*npm ", line)]
+    assert npm
+    assert all("npm ci " in line and "--ignore-scripts" in line for line in npm)
+
+
+def test_the_locks_of_tools_hold_a_hash_of_every_package_and_name_no_registry():
+    folder = ROOT / "ci" / "tooling"
+    lock = json.loads((folder / "package-lock.json").read_text())
+    packages = {name: facts for name, facts in lock["packages"].items() if name}
+    assert len(packages) > 100
+    assert [name for name, facts in packages.items() if not facts.get("integrity", "").startswith("sha512-")] == []
+    assert json.loads((folder / "package.json").read_text())["dependencies"] == lock["packages"][""]["dependencies"]
+    text = re.sub(r" *\\\n *", " ", (folder / "checkov.txt").read_text())
+    pins = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(pins) > 50
+    assert [line for line in pins if not re.match(r"[\w.-]+==[^ ]+( ;.*?)? --hash=sha256:[0-9a-f]{64}", line)] == []
+    assert all("://" not in (folder / name).read_text() for name in ("package.json", "checkov.txt"))
+    assert all("resolved" not in facts for facts in packages.values())
