@@ -58,16 +58,16 @@ def evidence(lines: Lines, training: TrainingSpec) -> Evidence:
     end = last_change_in(lines[:-1], training)  # a drop that the last line shows comes after it
     kept = [
         *lines[:1],
-        *(line for before, line in pairwise(lines) if not _skipped(before, line) and _before(end, before["step"])),
+        *(line for before, line in pairwise(lines) if not was_skipped(before, line) and is_before(end, before["step"])),
     ]
-    return Evidence(kept, [line["step"] if _before(end, line["step"]) else end or 0 for line in kept])
+    return Evidence(kept, [line["step"] if is_before(end, line["step"]) else end or 0 for line in kept])
 
 
-def _before(end: int | None, step: int) -> bool:
+def is_before(end: int | None, step: int) -> bool:
     return end is None or step < end
 
 
-def _skipped(before: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
+def was_skipped(before: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
     """Whether all steps between two evaluations were skipped."""
     skipped: int = line.get("steps_skipped", 0) - before.get("steps_skipped", 0)
     steps: int = line["step"] - before["step"]

@@ -15,7 +15,7 @@ Curve = Sequence[float | None]
 
 def first_crossing(accuracy: Curve, *, threshold: float = 0.99) -> int | None:
     """The first evaluation that reaches the threshold. Often an early peak that dips again."""
-    return next((index for index, value in enumerate(accuracy) if _reaches(value, threshold)), None)
+    return next((index for index, value in enumerate(accuracy) if reaches(value, threshold)), None)
 
 
 def sustained(
@@ -34,7 +34,7 @@ def sustained(
     """
     run_start: int | None = None
     for index in range(start, len(steps)):
-        if not _reaches(accuracy[index], threshold):
+        if not reaches(accuracy[index], threshold):
             run_start = None
             continue
         if run_start is None:
@@ -51,11 +51,11 @@ def stable(accuracy: Curve, *, threshold: float = 0.99, stable_threshold: float 
     """
     lowest_allowed = 0
     for index in range(len(accuracy) - 1, -1, -1):
-        if not _reaches(accuracy[index], stable_threshold):
+        if not reaches(accuracy[index], stable_threshold):
             lowest_allowed = index + 1
             break
     for index in range(lowest_allowed, len(accuracy)):
-        if _reaches(accuracy[index], threshold):
+        if reaches(accuracy[index], threshold):
             return index if len(accuracy) - index >= sustain else None
     return None
 
@@ -84,12 +84,13 @@ def collapsed(accuracy: Curve, grokked: int | None, *, stable_threshold: float =
         return None
     below = 0
     for index in range(grokked + 1, len(accuracy)):
-        below = 0 if _reaches(accuracy[index], stable_threshold) else below + 1
+        below = 0 if reaches(accuracy[index], stable_threshold) else below + 1
         if below == sustain:
             return index - sustain + 1
     return None
 
 
-def _reaches(value: float | None, threshold: float) -> bool:
+def reaches(value: float | None, threshold: float) -> bool:
+    """Whether an accuracy is at least the threshold; one that was not finite never is."""
     # A share of n examples is computed in floating point: .99 of 3000 must count as .99.
     return value is not None and value >= threshold - 1e-9

@@ -65,12 +65,13 @@ def phase_drops(lines: Sequence[Mapping[str, Any]], training: TrainingSpec) -> t
     if training.schedule != "phase":
         return ()
     found = (
-        next((line["step"] for line in lines if _began(line["phases"], drop) is not None), None)
+        next((line["step"] for line in lines if phase_began(line["phases"], drop) is not None), None)
         for drop in training.drop_on
     )
     return tuple(step for step in found if step is not None)
 
 
-def _began(phases: Mapping[str, Any], drop: PhaseDrop) -> int | None:
+def phase_began(phases: Mapping[str, Any], drop: PhaseDrop) -> int | None:
+    """The step at which the phase of a drop began, by the phases of one line."""
     step: int | None = phases["memorized"] if drop.split is None else phases[drop.split][drop.phase]
     return step

@@ -16,7 +16,8 @@ from torch.utils import deterministic
 from grokcore.data import Dataset
 from grokcore.data.supervision import supervise
 from grokcore.errors import StoppedError
-from grokcore.evaluation import Probes, next_evaluation, phases_of
+from grokcore.evaluation import Probes, next_evaluation
+from grokcore.evaluation.incremental import PhaseJudge
 from grokcore.evaluation.threads import cpu_threads
 from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
@@ -72,6 +73,7 @@ class Trainer:
         self.spec, self.training, self.device, self._notify = spec, training, device, notify
         self.flops_per_step = flops_per_step
         self.held_out = [name for name, split in dataset.info.splits.items() if split.role == "held_out"]
+        self._judge = PhaseJudge(self.held_out, spec)
 
         train = dataset.train()
         self.rows = len(train)
@@ -140,7 +142,7 @@ class Trainer:
                     recorder.append(line)
                     on_evaluation(line)
                     evaluated, due = _evaluations(lines, rules)
-                    self._drops = phase_drops(lines, training)
+                    self._drops = self._judge.drops(line)
                     reason = self._finished(lines)
                 else:  # abandoned: whoever resumes makes it
                     reason = "stopped"
@@ -258,9 +260,8 @@ class Trainer:
             "steps_skipped": int(state.steps_skipped.item()),
             "restarts": state.restarts,
         }
-        lines = [*recorder.lines, line]
-        line["phases"] = phases_of(lines, self.held_out, self.spec)
-        line["learning_rate"] = learning_rate_at(state.step, training, phase_drops(lines, training))
+        line["phases"] = self._judge.judge(recorder.lines, line)
+        line["learning_rate"] = learning_rate_at(state.step, training, self._judge.drops(line))
         now = time.monotonic()
         line["clock"] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
