@@ -46,7 +46,8 @@ class PhaseJudge:
 
     def _begin(self) -> None:
         rules, training = self._spec.evaluation, self._spec.training
-        self._count, self._last = 0, None
+        self._count = 0
+        self._last: Line | None = None
         self._steps: list[int] = []
         """Optimizer steps behind the weights of each evaluation that may confirm something; `_own` are its line's."""
         self._own: list[int] = []
@@ -56,7 +57,7 @@ class PhaseJudge:
         self._end = last_change(training)
 
     def _add(self, line: Line) -> None:
-        before: Line | None = self._last
+        before = self._last
         if before is not None and self._note_drops(before):
             drops = tuple(step for step in self._drops if step is not None)
             self._end = last_change(self._spec.training, drops)
