@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from grokcore.errors import InputError
-from grokcore.storage import Store, StoredFile, local_copy
-from grokcore.telemetry import JOURNAL, MANIFEST, read_journal, read_manifest
+from grokcore.storage import Store, StoredFile
+from grokcore.telemetry import MANIFEST, read_manifest
+from grokcore.telemetry.journal import last_evaluation
 from grokcore.telemetry.places import files_by_run
 from grokcore.training.holder import is_being_written
 
@@ -60,13 +61,13 @@ def summarise(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummar
     manifest, step, state = None, None, "half deleted"
     top = f"{place}/" if place else ""
     if any(file.key == f"{top}{MANIFEST}" for file in files):
-        with local_copy(run.uri, (MANIFEST, JOURNAL)) as record:
-            try:
-                manifest = read_manifest(record)
-                state = manifest.exit_reason or ("running" if is_being_written(run) else "interrupted")
-                step = read_journal(record / JOURNAL)[-1]["step"]
-            except (InputError, IndexError):
-                state = state if manifest is not None else "damaged"
+        try:
+            manifest = read_manifest(run)
+            state = manifest.exit_reason or ("running" if is_being_written(run) else "interrupted")
+            last = last_evaluation(run)
+            step = None if last is None else last["step"]
+        except InputError:
+            state = state if manifest is not None else "damaged"
     choices = manifest.choices if manifest is not None else {}
     return RunSummary(
         place=place,

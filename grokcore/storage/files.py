@@ -45,6 +45,16 @@ class FileStore(Store):
             except (FileNotFoundError, NotADirectoryError):
                 raise AbsentError(f"there is no {path}") from None
 
+    def read_end(self, key: str, size: int) -> bytes:
+        path = self._path(key)
+        with clear_errors("read", path):
+            try:
+                with open_for_reading(path) as file:
+                    file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+                    return file.read(size)
+            except (FileNotFoundError, NotADirectoryError):
+                raise AbsentError(f"there is no {path}") from None
+
     def download(self, key: str, target: Path) -> None:
         path = self._path(key)
         with clear_errors("copy", path):

@@ -13,12 +13,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from grokcore.errors import InputError, TransientError
+from grokcore.errors import AbsentError, InputError, TransientError
 from grokcore.storage.local import clear_errors, temporary_directory
 from grokcore.storage.local import sha256 as sha256_of
 from grokcore.storage.regular import MOST_BYTES
 from grokcore.storage.s3_connection import Connection, S3Settings
-from grokcore.storage.s3_errors import code_of
+from grokcore.storage.s3_errors import BROKEN_BODY, code_of
 from grokcore.storage.s3_transfer import SHA256, fetch, md5_of, upload_parts
 from grokcore.storage.store import Store, StoredFile, check_key
 from grokcore.storage.temporary import temporary_file
@@ -72,6 +72,19 @@ class S3Store(Store):
         content = _Bounded()
         fetch(self._connection, self.uri_of(key), self._object(key), content)
         return content.getvalue()
+
+    def read_end(self, key: str, size: int) -> bytes:
+        found = self.find(key)
+        if found is None:
+            raise AbsentError(f"there is no {self.uri_of(key)}")
+        if found.size <= size:
+            return self.read(key)
+        asked = {**self._object(key), "Range": f"bytes={found.size - size}-{found.size - 1}"}
+        for _ in self._connection.attempts():
+            answer = self._connection.send("read", self.uri_of(key), "get_object", needs=("Body",), **asked)
+            with suppress(*BROKEN_BODY):
+                return bytes(answer["Body"].read(size + 1))[-size:]
+        raise TransientError(f"cannot read {self.uri_of(key)}: the connection broke again and again; try again later")
 
     def download(self, key: str, target: Path) -> None:
         with clear_errors("write", target), temporary_file(target) as temporary:

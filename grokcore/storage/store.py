@@ -72,6 +72,14 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def read_end(self, key: str, size: int) -> bytes:
+        """The last `size` bytes of a file, or all of a shorter one.
+
+        Raises:
+            AbsentError: there is none.
+        """
+
+    @abstractmethod
     def download(self, key: str, target: Path) -> None:
         """Copy a file, of any size, to `target`, which appears whole or not at all.
 

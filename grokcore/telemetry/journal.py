@@ -15,6 +15,8 @@ from grokcore.storage import Store, clear_errors, read_bytes
 from grokcore.storage.regular import open_for_writing
 
 JOURNAL = "metrics.jsonl"
+_END_BYTES = 1 << 14
+"""Of a journal's end, more than one line has."""
 _MOST_STEPS = 2**53
 """A number of steps that a float holds exactly."""
 
@@ -92,6 +94,24 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     """
     text = read_bytes(path)
     return decode(text[: text.rfind(b"\n") + 1], path)
+
+
+def last_evaluation(run: Store) -> dict[str, Any] | None:
+    """The last whole line of a run's journal, read from its end; None where there is none.
+
+    Raises:
+        InputError: it is no evaluation.
+        TransientError: the store did not answer.
+    """
+    size = _END_BYTES
+    while True:
+        text = run.read_end(JOURNAL, size)
+        whole = text[: text.rfind(b"\n") + 1]
+        begin = whole.rfind(b"\n", 0, -1) + 1
+        if begin or len(text) < size:
+            lines = decode(whole[begin:], run.uri_of(JOURNAL))
+            return lines[-1] if lines else None
+        size *= 8
 
 
 def decode(text: bytes, path: Path | str) -> list[dict[str, Any]]:

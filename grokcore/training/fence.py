@@ -26,6 +26,9 @@ class FencedStore(Store):
     def read(self, key: str) -> bytes:
         return self._store.read(key)
 
+    def read_end(self, key: str, size: int) -> bytes:
+        return self._store.read_end(key, size)
+
     def download(self, key: str, target: Path) -> None:
         self._store.download(key, target)
 

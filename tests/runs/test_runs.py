@@ -12,7 +12,8 @@ import pytest
 from grokcore.cli import main
 from grokcore.errors import InputError, TransientError
 from grokcore.runs import checkpoints_of, delete_leftovers, delete_run, describe_run, list_runs, orphans_of
-from grokcore.storage import Store, open_store
+from grokcore.storage import FileStore, Store, open_store
+from grokcore.telemetry.journal import encode, last_evaluation
 from grokcore.telemetry.places import DELETING
 from grokcore.training.lock import sole_writer
 
@@ -261,3 +262,48 @@ def test_a_terminal_is_asked(
     monkeypatch.setattr("sys.stdin", Terminal())
     assert main(["runs", "delete", str(run)]) == 0
     assert run.exists() == stays
+
+
+class Counting(FileStore):
+    """A directory that counts the bytes that are read of it."""
+
+    read_bytes = 0
+
+    def child(self, key: str) -> Counting:
+        return Counting(self.directory / key)
+
+    def read(self, key: str) -> bytes:
+        content = super().read(key)
+        Counting.read_bytes += len(content)
+        return content
+
+    def read_end(self, key: str, size: int) -> bytes:
+        content = super().read_end(key, size)
+        Counting.read_bytes += len(content)
+        return content
+
+
+def test_a_list_reads_the_end_of_a_long_journal_alone(smoke_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(smoke_run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints", "model"))
+    journal = tmp_path / "run" / "metrics.jsonl"
+    last = journal.read_bytes().splitlines(keepends=True)[-1]
+    with journal.open("ab") as file:
+        file.writelines([last] * 100_000)
+        file.write(b'{"step": 7')  # still being written
+    Counting.read_bytes = 0
+    (listed,) = list_runs(Counting(tmp_path))
+    assert listed.step == 60
+    assert Counting.read_bytes < 100_000 < journal.stat().st_size / 100
+
+
+@pytest.mark.parametrize("length", [1, 20_000, 1_000_000])
+def test_the_last_evaluation_is_found_however_long_its_line_is(length: int, store_uri: str) -> None:
+    store = open_store(store_uri)
+    line = {"step": 3, "train": {}, "splits": {}, "phases": {}, "clock": {}, "padding": "x" * length}
+    for before in (b"", encode({**line, "step": 2})):
+        store.write("metrics.jsonl", before + encode(line))
+        assert last_evaluation(store) == line
+    store.write("metrics.jsonl", b'{"step": 1')
+    assert last_evaluation(store) is None
+    store.write("metrics.jsonl", b"")
+    assert last_evaluation(store) is None
