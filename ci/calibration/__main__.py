@@ -48,15 +48,16 @@ _COVERAGE = ("interval", "times", "runs end", "seeds", "printed", "covers")
 
 
 def _intervals(rounds: int) -> Table:
-    return _covered(list(coverage.of_one_group(rounds)))
+    return _covered(list(coverage.of_one_group(rounds)), rounds)
 
 
 def _ratios(rounds: int) -> Table:
-    return _covered(list(coverage.of_ratios(max(1, rounds // 5))))
+    return _covered(list(coverage.of_ratios(max(1, rounds // 5))), rounds // 5)
 
 
-def _covered(rows: list[coverage.Row]) -> Table:
-    low = [" | ".join(row.cells) for row in rows if row.covered < coverage.LEAST and row.printed > 0.05]
+def _covered(rows: list[coverage.Row], rounds: int) -> Table:
+    least = coverage.LEAST - 3 * (0.05 * 0.95 / max(1, rounds)) ** 0.5
+    low = [" | ".join(row.cells) for row in rows if row.covered < least and row.printed > 0.05]
     return _COVERAGE, [row.cells for row in rows if row.printed], low
 
 

@@ -42,11 +42,13 @@ class Excess:
 
     Attributes:
         candidate, champion: failing seeds.
+        share: the difference as it was seen.
         lower, upper: limits of the difference of the shares, from Clopper and Pearson's of each side.
     """
 
     candidate: int
     champion: int
+    share: float
     lower: float
     upper: float
 
@@ -98,7 +100,8 @@ def excess_of(candidate: Contender, champion: Contender, accuracy_margin: float,
     ours, theirs = (failing(side, accuracy_margin) for side in (candidate, champion))
     mine = clopper_pearson(ours, len(candidate.seeds), confidence)
     other = clopper_pearson(theirs, len(champion.seeds), confidence)
-    return Excess(ours, theirs, mine[0] - other[1], mine[1] - other[0])
+    share = ours / len(candidate.seeds) - theirs / len(champion.seeds)
+    return Excess(ours, theirs, share, mine[0] - other[1], mine[1] - other[0])
 
 
 def failing(contender: Contender, accuracy_margin: float) -> int:

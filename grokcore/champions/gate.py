@@ -2,7 +2,8 @@
 
 A gain is judged by its whole interval. It is *shown* where the interval lies at or above the minimum, *ruled out* where
 it lies below, and open where it holds the minimum. Likewise a loss is *excluded* where the interval lies above minus
-the margin, and so are failing seeds where no more of the candidate's may fail than the champion's share and a margin. A
+the margin, and so are failing seeds where no larger share of the candidate's fails than of the champion's, and none
+larger by more than a margin may. A
 candidate is promoted if it shows one gain and the other losses are excluded: faster at no cost in accuracy, or more
 accurate at little cost in time. It is not (keep) where both of these are ruled out; else the seeds at hand do not say
 (inconclusive).
@@ -63,6 +64,7 @@ class Failures(BaseModel):
 
     candidate: int = Field(description="failing seeds")
     champion: int
+    share: float = Field(description="of the candidate's seeds less that of the champion's, as seen")
     lower: float = Field(description="limit of the candidate's share above the champion's, by binomial limits of both")
     upper: float
     margin: float = Field(description="excess that is put up with")
@@ -73,7 +75,7 @@ class Failures(BaseModel):
 
     @property
     def excluded(self) -> bool:
-        return self.upper <= self.margin
+        return self.share <= 0 and self.upper <= self.margin
 
     @property
     def shown(self) -> bool:

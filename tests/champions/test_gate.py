@@ -264,6 +264,14 @@ def test_a_failing_seed_of_five_makes_a_faster_candidate_inconclusive():
     assert "1 of its 5 seeds fail, and 0 of the champion's 5" in found.sentence
 
 
+@pytest.mark.parametrize("number", [8, 10, 20])
+def test_a_candidate_of_which_more_seeds_fail_than_of_the_champion_is_never_promoted(number: int):
+    fast = [*[1500.0] * (number - 1), 2.0 * BUDGET]
+    assert verdict(contender(fast, name="new", first_seed=50), contender([3000.0] * number)) == "inconclusive"
+    same = contender([*[3000.0] * (number - 1), 2.0 * BUDGET])
+    assert verdict(contender(fast, name="new", first_seed=50), same) == "promote"
+
+
 def test_how_many_seeds_it_takes_to_exclude_failing_ones():
     """The rule's description says as much."""
     for number, share in ((5, 0.53), (10, 0.31), (36, 0.1)):

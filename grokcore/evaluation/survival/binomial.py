@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def clopper_pearson(successes: int, number: int, confidence: float = 0.95) -> tuple[float, float]:
     """Two-sided limits of a share (Clopper and Pearson, Biometrika 26, 404, 1934).
 
@@ -20,6 +22,7 @@ def clopper_pearson(successes: int, number: int, confidence: float = 0.95) -> tu
     return lower, upper
 
 
+@lru_cache
 def median_place(number: int, confidence: float = 0.95) -> int:
     """The k for which the k-th smallest and the k-th largest of so many values enclose the median this surely.
 
@@ -32,3 +35,11 @@ def median_place(number: int, confidence: float = 0.95) -> int:
         if total > tail * (1 + 1e-12):
             return place
     return number // 2
+
+
+@lru_cache
+def kolmogorov_width(number: int, confidence: float = 0.95) -> float:
+    """Half the width of the band around the share of so many values below any point, which holds everywhere at once."""
+    from scipy.stats import kstwo
+
+    return float(kstwo.ppf(confidence, number))

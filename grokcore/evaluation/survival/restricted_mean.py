@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from grokcore.evaluation.survival.binomial import median_place
+from grokcore.evaluation.survival.binomial import kolmogorov_width, median_place
 from grokcore.evaluation.survival.kaplan_meier import kaplan_meier
 from grokcore.evaluation.survival.times import End, Reached
 
@@ -66,9 +66,7 @@ def _limits(times: Sequence[Reached], horizon: int, confidence: float) -> tuple[
     number = len(times)
     if not median_place(number, confidence) or all(time.censored or time.step > horizon for time in times):
         return None, None
-    from scipy.stats import kstwo
-
-    width = float(kstwo.ppf(confidence, number))
+    width = kolmogorov_width(number, confidence)
     earliest = sorted(min(time.at("left"), horizon) for time in times)
     latest = sorted(horizon if time.censored else min(time.step, horizon) for time in times)
     shares = [1 - place / number for place in range(number + 1)]  # that take longer, from one time to the next
