@@ -4,6 +4,7 @@ Each error prints as one line and carries the exit code of the command line and 
 A traceback therefore always means a bug in grokcore.
 """
 
+import errno
 import re
 
 EXIT_OK = 0
@@ -55,6 +56,10 @@ class TransientError(GrokcoreError, RuntimeError):
     exit_code = EXIT_TRANSIENT
 
 
+class UnreadableError(TransientError):
+    """A disk failed to read what it holds. A reader that has an older copy may go on with that."""
+
+
 class StoppedError(GrokcoreError):
     """SIGINT or SIGTERM arrived; everything was saved before leaving."""
 
@@ -64,6 +69,37 @@ class StoppedError(GrokcoreError):
 def redacted(text: str) -> str:
     """`text` with `***` for the user and password of each URL in it, and for what its query signs or opens it with."""
     return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text)) if "://" in text else text
+
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc")
+"""What torch says where memory is short: a RuntimeError on a CPU and on some GPU paths."""
+
+_OF_THE_INPUT = {
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL, errno.EXDEV, errno.ENODEV, errno.ENXIO, errno.ESPIPE),
+}
+"""Numbers of errors that another path or other rights would mend; all others are the machine's."""
+
+
+def is_of_the_input(error: OSError) -> bool:
+    """Whether an operating system's error comes of what was asked for: the same call would meet it again."""
+    return error.errno is None or error.errno in _OF_THE_INPUT
+
+
+def error_of_the_machine(error: BaseException) -> TransientError | None:
+    """The line for an exception that the machine is the cause of: memory, disk space, handles; None for any other."""
+    text = str(error)
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
+    ):
+        return TransientError(
+            "out of memory: free some, or make the model, training.batch_size or evaluation.batch_size smaller"
+        )
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return TransientError("no further thread can be started: try again when less is running here")
+    if isinstance(error, BrokenPipeError) or not isinstance(error, OSError) or is_of_the_input(error):
+        return None
+    return TransientError(f"{error.strerror or type(error).__name__}: try again once that has passed")
 
 
 def printable(text: str) -> str:

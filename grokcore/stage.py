@@ -16,7 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from grokcore.errors import EXIT_BAD_INPUT, GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.errors import (
+    EXIT_BAD_INPUT,
+    GrokcoreError,
+    InputError,
+    StoppedError,
+    TransientError,
+    error_of_the_machine,
+)
 from grokcore.storage import Store, open_parent, open_store, write_json
 
 ERROR_FILE = "error.json"
@@ -46,7 +53,8 @@ class Failure:
     @classmethod
     def of(cls, stage: str, error: BaseException) -> Failure:
         if isinstance(error, GrokcoreError):
-            return cls(stage, _KINDS.get(type(error), "error"), _one_line(str(error)), error.exit_code)
+            kind = next((name for kind_of_error, name in _KINDS.items() if isinstance(error, kind_of_error)), "error")
+            return cls(stage, kind, _one_line(str(error)), error.exit_code)
         return cls(stage, "bug", _one_line(f"{type(error).__name__}: {error}"), 1)
 
     @classmethod
@@ -89,7 +97,8 @@ def stage(name: str, place: str | Path | None = None) -> Iterator[None]:
             raise StoppedError("stopped before it began")
         yield
     except (Exception, KeyboardInterrupt) as raised:
-        error = StoppedError("interrupted") if isinstance(raised, KeyboardInterrupt) else raised
+        stopped = StoppedError("interrupted") if isinstance(raised, KeyboardInterrupt) else None
+        error = stopped or error_of_the_machine(raised) or raised
         failure = Failure.of(name, error)
         for write in _records(store):
             with suppress(GrokcoreError):  # a full disk must not hide the error that it caused

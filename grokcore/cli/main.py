@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, printable
+from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, error_of_the_machine, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,10 @@ _EXTRAS = {
 """The extra that brings what a command needs beyond the base installation."""
 
 
+_OF_A_STREAM = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EINVAL)
+"""What writing to standard output fails with: such an error names no file."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -36,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving; those of `grokcore pipeline` are
         in its help.
     """
+    _open_standard_streams()
     try:
         try:
             return _run(sys.argv[1:] if arguments is None else arguments)
@@ -47,12 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has gone (`grokcore presets | head`)
         _give_up_stdout()
         return 0
-    except OSError as error:
-        if error.filename is not None:
+    except (OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in _OF_A_STREAM:
+            _give_up_stdout()
+            _complain(f"cannot write to standard output: {error.strerror or error}")
+            return EXIT_TRANSIENT
+        cause = error_of_the_machine(error)
+        if cause is None:
             raise
-        _give_up_stdout()
-        _complain(f"cannot write to standard output: {error.strerror or error}")
-        return EXIT_TRANSIENT
+        _complain(str(cause))
+        return cause.exit_code
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -95,3 +105,16 @@ def _give_up_stdout() -> None:
 
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_standard_streams() -> None:
+    """Give a process that was started without some of its standard streams (`>&-`) ones that lead nowhere.
+
+    Else the next file that it opens, a journal perhaps, takes their number, and whatever is printed goes into it.
+    """
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process lives

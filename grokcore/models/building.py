@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from grokcore.errors import InputError
+from grokcore.errors import InputError, error_of_the_machine
 from grokcore.models.architecture import TransformersModel
 from grokcore.models.composition import Composition
 from grokcore.models.configuration import NO_DEFAULTS, checked_fields, transformers_config
@@ -94,6 +94,8 @@ def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
                 model = _loaded(fields, composed, weights, implementation, device)
         return model
     except Exception as error:  # whatever transformers makes of a wrong configuration
+        if (cause := error_of_the_machine(error)) is not None:
+            raise cause from None
         raise InputError(f"{directory} holds no whole {kind} model ({one_line(error)}): save it again") from None
 
 

@@ -10,7 +10,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from grokcore.errors import InputError
+from grokcore.errors import InputError, TransientError
 from grokcore.storage import clear_errors, read_json, write_json
 from grokcore.storage.temporary import take_usual_mode
 from grokcore.telemetry.seal import check_model_of_run
@@ -42,7 +42,9 @@ def save_model(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> N
             if isinstance(config, PretrainedConfig):
                 GenerationConfig.from_model_config(config).save_pretrained(directory)
         except SafetensorError as error:
-            raise InputError(f"cannot write {directory}: {error}; free some space or choose another place") from None
+            raise TransientError(
+                f"cannot write {directory}: {error}; free some space or choose another place"
+            ) from None
 
 
 def save_composed(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> None:
@@ -72,11 +74,12 @@ def load_weights(directory: Path) -> dict[str, Tensor]:
     """
     file = directory / WEIGHTS
     check_model_of_run(directory, (CONFIG, WEIGHTS))
+    if not file.exists():
+        raise InputError(f"{file} is absent: save the model again")
     try:
-        weights: dict[str, Tensor] = safetensors.torch.load_file(file)
-    except FileNotFoundError:
-        raise InputError(f"{file} is absent: save the model again") from None
-    except (OSError, SafetensorError) as error:
+        with clear_errors("read", file):
+            weights: dict[str, Tensor] = safetensors.torch.load_file(file)
+    except SafetensorError as error:
         raise InputError(f"{file} is damaged ({one_line(error)}): save the model again") from None
     return weights
 

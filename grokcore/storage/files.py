@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from grokcore.errors import AbsentError, InputError
+from grokcore.storage.abandoned import TEMPORARY
 from grokcore.storage.local import clear_errors, sync_directory, write_atomically
 from grokcore.storage.regular import open_for_reading, read_whole, refuse_linked_folders
 from grokcore.storage.store import Store, StoredFile, check_key
-from grokcore.storage.temporary import TEMPORARY, directory_beside, temporary_file
+from grokcore.storage.temporary import directory_beside, temporary_file
 
 
 class FileStore(Store):

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from grokcore.documents import parse_json
-from grokcore.errors import InputError
+from grokcore.errors import GrokcoreError, InputError, TransientError, UnreadableError, is_of_the_input
+from grokcore.storage.abandoned import claimed, remove_abandoned
 from grokcore.storage.regular import open_for_reading, read_whole
 from grokcore.storage.scheme import check_scheme
 from grokcore.storage.temporary import directory_beside, temporary_file
@@ -71,12 +72,17 @@ def clear_errors(action: str, place: str | Path) -> Iterator[None]:
             errno.EROFS: "choose a place that can be written",
             errno.ENOENT: "check the path",
             errno.ENOTDIR: "a part of the path is a file; choose another place",
-            errno.EEXIST: "a part of the path is a file; choose another place",
+            errno.EMFILE: "raise the limit of open files, or try again when fewer are open",
+            errno.ENFILE: "try again when less is running here",
+            errno.EIO: "the disk fails, or the connection to it: try again, and check it",
             errno.EEXIST: "a part of the path is a file; choose another place",
             errno.EISDIR: "it is a directory; choose another place",
         }.get(error.errno or 0, "check the place and try again")
         reason = error.strerror or type(error).__name__
-        raise InputError(f"cannot {action} {place}: {reason}; {advice}") from None
+        kind: type[GrokcoreError] = InputError if is_of_the_input(error) else TransientError
+        if error.errno == errno.EIO and action in ("read", "copy"):
+            kind = UnreadableError
+        raise kind(f"cannot {action} {place}: {reason}; {advice}") from None
 
 
 @contextmanager
@@ -150,9 +156,11 @@ def new_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path} exists already; remove it or choose another place")
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path)
         temporary = directory_beside(path)
         try:
-            yield temporary
+            with claimed(temporary):
+                yield temporary
             if replace and path.is_dir():
                 shutil.rmtree(path)
             os.replace(temporary, path)

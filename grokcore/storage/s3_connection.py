@@ -22,13 +22,16 @@ import boto3
 import botocore.loaders
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
 
 from grokcore.errors import GrokcoreError, InputError, TransientError
 from grokcore.storage.s3_errors import (
     FAILURES,
+    WRONG_CREDENTIALS,
     BrokenAnswerError,
+    code_of,
     has_advice,
+    is_denied,
     is_worth_another_request,
     one_line,
     status_of,
@@ -109,7 +112,7 @@ class Connection:
         self.settings = settings
         self._lock = threading.Lock()
         self._client: Any = None
-        self._has_answered = False
+        self._has_answered = self._has_served = False
         self._buckets: set[str] = set()
 
     @property
@@ -148,7 +151,7 @@ class Connection:
                 answer: dict[str, Any] = getattr(self.client, operation)(**parameters)
                 if not set(needs) <= set(answer):
                     raise BrokenAnswerError
-                self._has_answered = True
+                self._has_answered = self._has_served = True
                 return answer
             except FAILURES as error:
                 if isinstance(error, ClientError):
@@ -158,7 +161,7 @@ class Connection:
                 told = self.one_line(*self._with_reason(error, action, place, operation, parameters))
                 waits = self._has_answered and time.monotonic() < end
                 has_attempts = is_worth_another_request(error) and attempt + 1 < self.settings.attempts
-                if not (isinstance(told, TransientError) and (waits or has_attempts)):
+                if is_denied(error) or not (isinstance(told, TransientError) and (waits or has_attempts)):
                     raise told from None
             _pause_after(attempt)
         raise AssertionError("the loop ends by an answer or an error")
@@ -182,12 +185,24 @@ class Connection:
 
     def one_line(self, failure: Exception, action: str, place: str, operation: str) -> GrokcoreError:
         endpoint = "" if self._client is None else str(self._client.meta.endpoint_url)
-        return one_line(failure, action, place, operation, endpoint)
+        told = one_line(failure, action, place, operation, endpoint)
+        missing = isinstance(failure, NoCredentialsError | PartialCredentialsError)
+        wrong = isinstance(failure, ClientError) and code_of(failure) in WRONG_CREDENTIALS
+        if self._has_served and (missing or wrong):
+            return TransientError(str(told))  # there were right ones: they are being renewed
+        return told
 
-    def attempts(self) -> Iterator[int]:
-        """Numbers from 0, one for each attempt, with a pause before all but the first."""
+    def attempts(self, *, patient: bool = False) -> Iterator[int]:
+        """Numbers from 0, one for each attempt, with a pause before all but the first.
+
+        Args:
+            patient: go on until the patience is over, too.
+        """
+        end = time.monotonic() + (self.settings.patience if patient else 0)
         yield 0
-        for attempt in range(1, self.settings.attempts):
+        for attempt in itertools.count(1):
+            if attempt >= self.settings.attempts and time.monotonic() >= end:
+                return
             _pause_after(attempt - 1)
             yield attempt
 

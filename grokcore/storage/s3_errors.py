@@ -49,6 +49,11 @@ _TRANSIENT_STATUS = {
     HTTPStatus.TOO_MANY_REQUESTS,
 }
 
+WRONG_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
+"""Codes of credentials that were never right, unless they have been before."""
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
+
 _WHERE_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
 _PERMISSIONS = (
     "check what the credentials may do there (without s3:ListBucket, S3 refuses what is absent in the same words)"
@@ -79,6 +84,13 @@ def code_of(error: ClientError) -> str:
 def has_advice(error: ClientError) -> bool:
     """Whether the store's name for what went wrong says what would be right."""
     return code_of(error) in _ADVICE
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the store refuses these credentials: another attempt of the command may have renewed ones, no request."""
+    return isinstance(error, ClientError) and (
+        status_of(error) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or code_of(error) in _EXPIRED
+    )
 
 
 def is_worth_another_request(error: Exception) -> bool:
@@ -117,10 +129,11 @@ def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[Gro
         return TransientError, f"{said}; try again later"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
         return TransientError, f"{said}; try again later"
+    kind = TransientError if is_denied(error) and code not in WRONG_CREDENTIALS else InputError
     if code in _ADVICE:
-        return InputError, f"{said}; {_ADVICE[code]}"
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return InputError, f"{said}; {_PERMISSIONS}"
+        return kind, f"{said}; {_ADVICE[code]}"
+    if kind is TransientError:
+        return kind, f"{said}; {_PERMISSIONS}"
     if status == HTTPStatus.LENGTH_REQUIRED:
         return InputError, f"{said}; {_ADVICE['MissingContentLength']}"
     return InputError, f"{said}; check the URI, and that the store can do this"
@@ -146,7 +159,7 @@ def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], s
         case exceptions.EndpointConnectionError() | exceptions.ProxyConnectionError():
             return TransientError, f"{_host(endpoint)} cannot be reached; check AWS_ENDPOINT_URL_S3, or try again later"
         case exceptions.FlexibleChecksumError():
-            return InputError, "its content is damaged: it has not the checksum that it was stored with"
+            return TransientError, "its content arrives damaged; try again later"
         case exceptions.HTTPClientError() | exceptions.ConnectionError() | exceptions.IncompleteReadError():
             return TransientError, f"the connection to {_host(endpoint)} broke; try again later"
         case ResponseParserError():
@@ -160,5 +173,8 @@ def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], s
 
 
 def _host(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:
+        return "the store"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "the store"

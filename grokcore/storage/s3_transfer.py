@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError, FlexibleChecksumError
 
-from grokcore.errors import GrokcoreError, InputError, TransientError
+from grokcore.errors import DamagedError, GrokcoreError, TransientError
 from grokcore.storage.local import clear_errors
 from grokcore.storage.s3_connection import Connection
 from grokcore.storage.s3_errors import BROKEN_BODY
@@ -21,8 +21,6 @@ SHA256 = "grokcore-sha256"
 """Of an object's metadata: its content's, hexadecimal. A plain `sha256` may be other people's, in another form."""
 _CHUNK = 1 << 20
 _MOST_PARTS = 10_000
-_DAMAGED_AT_REST = 2
-"""Times that the content arrives with a wrong checksum, until it is believed to lie in the store like that."""
 _PARTS_AT_ONCE = 4
 """Connections that share one upload; as many parts are in memory."""
 
@@ -69,13 +67,15 @@ def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: 
 
     Raises:
         AbsentError: there is none.
-        InputError: the content is not what was stored: its sha256 is another one.
+        DamagedError: it is not what was stored, and arrived in the same way as long as the connection was patient.
         TransientError: it did not come whole in any attempt.
     """
     received = _Received(file)
     failure: GrokcoreError = TransientError(f"cannot read {place}: it changes while it is read; try again later")
-    damaged = 0
-    for _ in connection.attempts():
+    wrong: list[str] = []  # hashes of what arrived damaged
+    for attempt in connection.attempts(patient=True):
+        if attempt >= connection.settings.attempts and not wrong:
+            break  # only damage is waited for here: the connection itself has waited for all else
         rest = received.rest()
         try:
             answer = connection.send(
@@ -104,10 +104,11 @@ def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: 
         else:
             if received.size == size and answer.get("Metadata", {}).get(SHA256, received.sha256) == received.sha256:
                 return
-        damaged += 1
-        if damaged == _DAMAGED_AT_REST:
-            raise InputError(f"cannot read {place}: it is damaged, its content has not the checksum it was stored with")
+        wrong.append(received.sha256)
+        failure = TransientError(f"cannot read {place}: it arrives damaged, each time in another way; try again later")
         received.restart()
+    if len(wrong) > 1 and len(set(wrong)) == 1:
+        raise DamagedError(f"cannot read {place}: it is damaged, its content has not the checksum it was stored with")
     raise failure
 
 

@@ -13,16 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-TEMPORARY = ".tmp"
-"""Ends the names of files and directories that are still being written; they begin with a dot."""
+from grokcore.storage.abandoned import TEMPORARY, claim, remove_abandoned
 
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[IO[bytes]]:
     """A file beside `path` that vanishes after the block, unless it has been renamed; its mode is 0666 & ~umask."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path)
     with _name_beside(path).open("x+b") as file:
         try:
+            claim(file.fileno())
             yield file
         finally:
             Path(file.name).unlink(missing_ok=True)

@@ -31,12 +31,18 @@ class Journal:
         store: the run's.
         content: what it holds so far: whole lines, which replace those that may be there.
         defer: called with the work of putting the whole journal, to do it at some time.
+        notify: called with a line where somebody has removed the file.
     """
 
     def __init__(
-        self, store: Store, content: bytes = b"", *, defer: Callable[[Callable[[], None]], None] = lambda put: put()
+        self,
+        store: Store,
+        content: bytes = b"",
+        *,
+        defer: Callable[[Callable[[], None]], None] = lambda put: put(),
+        notify: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._store, self._defer = store, defer
+        self._store, self._defer, self._notify = store, defer, notify
         self._file: IO[bytes] | None = None
         self._parts = [content]
         self.replace(content)
@@ -49,12 +55,25 @@ class Journal:
     def append(self, line: dict[str, Any]) -> None:
         text = encode(line)
         if self._file is not None:
+            self._restore()
             with clear_errors("write", self._store.uri_of(JOURNAL)):
                 self._file.write(text)
                 self._file.flush()
         self._parts.append(text)
         if self._file is None:
             self._defer(self.put)
+
+    def _restore(self) -> None:
+        """Write the whole journal again where its file was removed or replaced: appending would go nowhere."""
+        if self._store.directory is None or self._file is None:
+            return
+        try:
+            ours = os.path.samestat(os.fstat(self._file.fileno()), (self._store.directory / JOURNAL).stat())
+        except FileNotFoundError:
+            ours = False
+        if not ours:
+            self._notify(f"{self._store.uri_of(JOURNAL)} was removed or replaced by somebody: it is written again")
+            self.replace(self.content)
 
     def put(self) -> None:
         """Write the whole journal."""

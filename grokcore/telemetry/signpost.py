@@ -17,6 +17,13 @@ def signpost(run_uri: str, run_id: str) -> str:
     """
     line = f"run {run_uri}, to be followed with: grokcore watch {shlex.quote(run_uri)}"
     address = os.environ.get(DASHBOARD_VARIABLE, "").strip()
-    if urlsplit(address).scheme in ("http", "https"):
+    if _is_url(address):
         line += f", dashboard: {address}{'&' if '?' in address else '?'}var-run={quote(run_id)}"
     return line
+
+
+def _is_url(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in ("http", "https")
+    except ValueError:  # a bracket of a host that is left open
+        return False

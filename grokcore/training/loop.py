@@ -261,7 +261,7 @@ class Trainer:
             "restarts": state.restarts,
         }
         line["phases"] = self._judge.judge(recorder.lines, line)
-        line["learning_rate"] = learning_rate_at(state.step, training, self._judge.drops(line))
+        line["learning_rate"] = finite(learning_rate_at(state.step, training, self._judge.drops(line)))
         now = time.monotonic()
         line["clock"] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

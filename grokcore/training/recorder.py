@@ -84,7 +84,7 @@ class Recorder:
         self._last_put = 0.0
         self._put_error: GrokcoreError | None = None
         self._news: list[str] = []
-        self._journal = Journal(writer.store, content, defer=self._put_soon)
+        self._journal = Journal(writer.store, content, defer=self._put_soon, notify=notify)
 
     def append(self, line: Line) -> None:
         """Add an evaluation to the journal."""
@@ -120,6 +120,8 @@ class Recorder:
         self.saver.wait()
         if self.saver.saved_step != checkpoint.step:
             self.saver.save_at_once(checkpoint, milestones, tries=1 if hurry else MAX_FAILURES)
+        elif not hurry:
+            self.saver.remove_old()
         self.check()
         if self._put_error is not None:
             self._journal.put()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from grokcore.errors import AbsentError, GrokcoreError, InputError, TransientError
+from grokcore.errors import AbsentError, DamagedError, GrokcoreError, InputError, TransientError
 from grokcore.storage import Store
 from tests.faults.proxy import Kind
 
@@ -16,20 +16,25 @@ OLD, NEW = b"old " * 1000, b"newer " * 1000
 LARGE = os.urandom(5 << 20) * 2 + b"the last part is a short one"
 """Three parts of the smallest size."""
 
-Outcome = Literal["done", "transient", "input", "absent", "untrue"]
+Outcome = Literal["done", "transient", "input", "damaged", "absent", "untrue"]
 """How an operation ends: as it should, or with an error of a kind; `untrue` where it believes an answer that lies,
 which nobody could tell from a true one."""
 
-ERRORS: dict[Outcome, type[GrokcoreError]] = {"transient": TransientError, "input": InputError, "absent": AbsentError}
+ERRORS: dict[Outcome, type[GrokcoreError]] = {
+    "transient": TransientError,
+    "input": InputError,
+    "damaged": DamagedError,
+    "absent": AbsentError,
+}
 
 ONCE: dict[Kind, Outcome] = dict.fromkeys(get_args(Kind), "done") | {
     "refused": "transient",  # until healed, so that it is no passing fault
-    "403": "input",
+    "403": "transient",
     "404": "input",
     "412": "input",
 }
 ALWAYS: dict[Kind, Outcome] = dict.fromkeys(get_args(Kind), "transient") | {
-    "403": "input",
+    "403": "transient",
     "404": "input",
     "412": "input",
 }
@@ -196,7 +201,7 @@ def outcomes(**by_request: dict[Kind, Outcome | tuple[Outcome, Outcome]]) -> dic
     }
 
 
-_READ: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {"404": "absent", "damaged answer": ("done", "input")}
+_READ: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {"404": "absent", "damaged answer": ("done", "damaged")}
 _STATUS_CAME: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {"cut off": "done"}
 """Of requests whose answer says all in its first line, which arrives."""
 _ONLY_THE_ANSWER_WAS_LOST: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {

@@ -6,7 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from grokcore.errors import InputError
+from grokcore.errors import InputError, TransientError
 from grokcore.models import load_model
 from tests.models.tiny_models import ARCHITECTURES, IMPLEMENTATIONS, every_position, random_tokens, tiny_model
 
@@ -151,5 +151,5 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr("safetensors.torch.save_file", fail)
 
-    with pytest.raises(InputError, match=r"No space left on device.*free some space"):
+    with pytest.raises(TransientError, match=r"No space left on device.*free some space"):
         model.save(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from grokcore.cli import main
 from grokcore.data import open_dataset, read_facts
-from grokcore.errors import InputError
+from grokcore.errors import InputError, TransientError
 from grokcore.runs import list_runs
 from grokcore.storage import local_path, new_directory, open_parent, open_store, read_json, write_atomically
 
@@ -138,7 +138,7 @@ def test_a_failed_write_leaves_the_old_content_alone(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match="No space left on device; free some space"):
+    with pytest.raises(TransientError, match="No space left on device; free some space"):
         write_atomically(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]

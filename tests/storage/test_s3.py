@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.errors import InputError
+from grokcore.errors import InputError, TransientError
 from grokcore.storage import open_store
 from tests.faults.proxy import Fault, Proxy
 from tests.servers.fixtures import Bucket
@@ -150,7 +150,7 @@ def test_more_unfinished_uploads_than_one_listing_holds_are_found(store: S3Store
 def test_an_upload_that_fails_is_discarded(through: S3Store, proxy: Proxy, tmp_path: Path, request_: str) -> None:
     (tmp_path / "large").write_bytes(bytes(3 * PART))
     proxy.inject(Fault("403", at=request_))
-    with pytest.raises(InputError, match="AccessDenied"):
+    with pytest.raises(TransientError, match="AccessDenied"):
         through.upload(tmp_path / "large", "large")
     assert through.leftovers() == []
     assert list(through.files()) == []

@@ -127,7 +127,11 @@ def connection(
 
 def _base(host: str) -> str:
     """A URL as the base of others; https where it names no scheme, as Kubeflow's own client has it."""
-    url = urlsplit(host if "://" in host else f"https://{host}")
+    try:
+        url = urlsplit(host if "://" in host else f"https://{host}")
+        _ = url.port  # a ValueError where it is no number
+    except ValueError:
+        raise InputError("the URL of Kubeflow is none: it should read https://kubeflow.example.org/pipeline") from None
     if url.username or url.password:
         raise InputError("the URL of Kubeflow must not hold a user or password: put a token into a file, --token-file")
     if url.scheme not in ("http", "https") or not url.hostname:

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from grokcore.errors import AbsentError, DamagedError, InputError
+from grokcore.errors import AbsentError, DamagedError, InputError, UnreadableError
 from grokcore.storage import Store, clear_errors, read_bytes, read_json, sha256
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.manifest import (
@@ -51,7 +51,7 @@ def load_checkpoint(
             reason = "it holds weights that are no numbers"
         except AbsentError:
             reason = "it was never finished"
-        except DamagedError as error:
+        except (DamagedError, UnreadableError) as error:
             reason = str(error)
         except InputError as error:
             reason, unreadable = str(error), error
@@ -71,14 +71,15 @@ def is_good(store: Store, manifest: CheckpointManifest, run_id: str) -> bool:
     try:
         with _verified_files(store, manifest, run_id):
             return True
-    except DamagedError:
+    except (DamagedError, UnreadableError):
         return False
 
 
 def _load(store: Store, manifest: CheckpointManifest, run_id: str) -> Checkpoint:
     with _verified_files(store, manifest, run_id) as folder:
         try:
-            tensors = load_file(folder / TENSORS)
+            with clear_errors("read", folder / TENSORS):
+                tensors = load_file(folder / TENSORS)
         except SafetensorError as error:
             raise DamagedError(f"{TENSORS} cannot be read: {error}") from None
         return Checkpoint(run_id, manifest.step, tensors, read_json(folder / VALUES), read_bytes(folder / HISTORY))

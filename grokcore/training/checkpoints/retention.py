@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 
-from grokcore.errors import AbsentError, DamagedError
+from grokcore.errors import AbsentError, DamagedError, UnreadableError
 from grokcore.storage import Store, StoredFile
 from grokcore.training.checkpoints.manifest import (
     CheckpointManifest,
@@ -28,6 +27,7 @@ class Retention:
     def __init__(self, *, last: int, every: int | None = None, regular: int | None = None) -> None:
         self._last, self._every, self._regular = last, every, regular
         self._known: dict[int, CheckpointManifest] = {}
+        self._damaged: set[int] = set()
 
     def apply(self, store: Store) -> None:
         """Only the one writer of a run may call this, between saves. Manifests go first, then what they name."""
@@ -43,14 +43,19 @@ class Retention:
                 store.delete(manifest_key(step))
                 _delete(store, files)
                 self._known.pop(step, None)
+                self._damaged.discard(step)
 
     def _learn(self, store: Store, found: Mapping[int, list[StoredFile]]) -> None:
-        """Read the manifests that are new; one that is damaged stays unknown."""
+        """Read the manifests that are new; one that is damaged stays unknown, and is not read again."""
         present = {step for step, files in found.items() if any(file.key == manifest_key(step) for file in files)}
         self._known = {step: manifest for step, manifest in self._known.items() if step in present}
-        for step in present - self._known.keys():
-            with suppress(AbsentError, DamagedError):
+        for step in present - self._known.keys() - self._damaged:
+            try:
                 self._known[step] = read_checkpoint_manifest(store, step)
+            except AbsentError:
+                continue
+            except (DamagedError, UnreadableError):
+                self._damaged.add(step)
 
 
 def surplus_of(

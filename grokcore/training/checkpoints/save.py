@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from grokcore.errors import AbsentError, DamagedError, InputError, TransientError
+from grokcore.errors import AbsentError, DamagedError, TransientError, UnreadableError
 from grokcore.storage import Store, clear_errors, sha256, write_json
 from grokcore.storage.temporary import take_usual_mode
 from grokcore.training.checkpoints.checkpoint import Checkpoint
@@ -82,7 +82,7 @@ def _good_manifest(store: Store, checkpoint: Checkpoint) -> CheckpointManifest |
     """
     try:
         manifest = read_checkpoint_manifest(store, checkpoint.step)
-    except DamagedError:
+    except (DamagedError, UnreadableError):
         return None
     return manifest if is_good(store, manifest, checkpoint.run_id) else None
 
@@ -91,14 +91,15 @@ def _serialise(checkpoint: Checkpoint, folder: Path, place: str) -> dict[str, Fi
     """Write the files of a checkpoint to `folder`.
 
     Raises:
-        InputError: there is no room for them, or no permission.
+        InputError: there is no permission.
+        TransientError: there is no room for them.
     """
     try:
         save_file(checkpoint.tensors, folder / TENSORS)
     except SafetensorError as error:  # it wraps the operating system's error, a full disk above all
         with suppress(OSError):
             (folder / TENSORS).unlink()
-        raise InputError(f"cannot write {place}: {error}; free some space or choose another place") from None
+        raise TransientError(f"cannot write {place}: {error}; free some space or choose another place") from None
     write_json(folder / VALUES, checkpoint.values)
     with clear_errors("write", place):
         take_usual_mode(folder / TENSORS)

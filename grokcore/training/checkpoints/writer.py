@@ -66,6 +66,7 @@ class CheckpointWriter:
         self._waiting = False
         self._failed_in_a_row = 0
         self._news: list[GrokcoreError] = []
+        self._remarks: list[str] = []
         self._end: GrokcoreError | None = None
         self.statistics = SaveStatistics()
         self.durations = Durations("grokking_checkpoint_duration_seconds")
@@ -116,6 +117,8 @@ class CheckpointWriter:
             InputError: the place cannot be written.
             TransientError: too many saves in a row have failed.
         """
+        while self._remarks:
+            self._notify(self._remarks.pop(0))
         while self._news:
             error = self._news.pop(0)
             if error is not self._end:
@@ -133,11 +136,24 @@ class CheckpointWriter:
             self.saved_step = snapshot.step
             self.statistics.saved += 1
             self.statistics.bytes, self.statistics.last = manifest.bytes, time.time()
-            self._retention.apply(self._store)
         except GrokcoreError as error:
             self._fail(error, milestones)
+        else:
+            self._remove_old()
         self.statistics.seconds = time.monotonic() - begin
         self.durations.add(self.statistics.seconds)
+
+    def remove_old(self) -> None:
+        """Have what need not be kept removed, and wait: a process that was killed may not have come to it."""
+        self._background.submit("retention", self._remove_old)
+        self.wait()
+
+    def _remove_old(self) -> None:
+        """What cannot be removed now stays until the next save; no state is lost by it."""
+        try:
+            self._retention.apply(self._store)
+        except GrokcoreError as error:
+            self._remarks.append(f"old checkpoints could not be removed, the next save tries again: {error}")
 
     def _fail(self, error: GrokcoreError, milestones: tuple[str, ...]) -> None:
         self.statistics.failures += 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from grokcore.errors import GrokcoreError
+from grokcore.errors import GrokcoreError, error_of_the_machine
 from grokcore.spec import ExperimentSpec
 from grokcore.training.place import Resume, TrainResult
 
@@ -68,6 +68,8 @@ def attempt(
     except GrokcoreError as error:
         return error
     except Exception as error:
+        if (cause := error_of_the_machine(error)) is not None:
+            return cause
         traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())
         return GrokcoreError(f"a bug in grokcore, whose traceback stands above: {text}")
