@@ -42,7 +42,7 @@ class PhaseJudge:
     def drops(self, line: Line) -> tuple[int, ...]:
         """`phase_drops` of the journal up to `line`, the last that was judged, which has its phases by now."""
         self._note_drops(line)
-        return tuple(step for step in self._drops if step is not None)
+        return self._known_drops()
 
     def _begin(self) -> None:
         rules, training = self._spec.evaluation, self._spec.training
@@ -58,9 +58,8 @@ class PhaseJudge:
 
     def _add(self, line: Line) -> None:
         before = self._last
-        if before is not None and self._note_drops(before):
-            drops = tuple(step for step in self._drops if step is not None)
-            self._end = last_change(self._spec.training, drops)
+        if before is not None:
+            self._note_drops(before)
         self._count, self._last = self._count + 1, line
         if before is not None and (was_skipped(before, line) or not is_before(self._end, before["step"])):
             return
@@ -71,13 +70,17 @@ class PhaseJudge:
         for name, split in self._splits.items():
             split.add(index, line["splits"][name]["accuracy"], self._steps)
 
-    def _note_drops(self, line: Line) -> bool:
-        """Whether a phase that drops the learning rate is on record for the first time."""
-        noted = False
+    def _note_drops(self, line: Line) -> None:
+        """Take note of phases that drop the learning rate and are on record for the first time in a line."""
+        new = False
         for number, drop in enumerate(self._spec.training.drop_on if self._drops else ()):
             if self._drops[number] is None and phase_began(line["phases"], drop) is not None:
-                self._drops[number], noted = line["step"], True
-        return noted
+                self._drops[number], new = line["step"], True
+        if new:  # of what was judged before, the rate had changed
+            self._end = last_change(self._spec.training, self._known_drops())
+
+    def _known_drops(self) -> tuple[int, ...]:
+        return tuple(step for step in self._drops if step is not None)
 
     def _step(self, index: int | None) -> int | None:
         return None if index is None else self._own[index]

@@ -42,7 +42,7 @@ evaluations = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(drawn=evaluations, number=st.integers(0, len(SPECS) - 1), back=st.integers(0, 60))
 def test_line_by_line_is_as_all_at_once(drawn: list[Any], number: int, back: int) -> None:
     spec: ExperimentSpec = load_spec("smoke", SPECS[number])
