@@ -46,7 +46,7 @@ class TrainingSpec(Spec):
     optimizer: Literal["adamw", "adam", "sgd"] = Field(
         "adamw", description="adamw; adam, whose weight decay is part of the gradient; sgd with betas[0] as momentum"
     )
-    learning_rate: float = Field(1e-3, gt=0, le=1e6, description="peak learning rate")
+    learning_rate: float = Field(1e-3, gt=0, le=1e38, description="peak learning rate")
     weight_decay: float = Field(0.1, ge=0, description="weight decay, decoupled but for adam; 0 switches it off")
     decay_groups: Literal["explicit", "published"] = Field(
         "explicit",

@@ -158,10 +158,11 @@ class Connection:
                     self._has_answered |= status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR
                     if status_of(error) in expected:
                         raise
-                told = self.one_line(*self._with_reason(error, action, place, operation, parameters))
+                reason, *where = self._with_reason(error, action, place, operation, parameters)
+                told = self.one_line(reason, *where)
                 waits = self._has_answered and time.monotonic() < end
                 has_attempts = is_worth_another_request(error) and attempt + 1 < self.settings.attempts
-                if is_denied(error) or not (isinstance(told, TransientError) and (waits or has_attempts)):
+                if is_denied(reason) or not (isinstance(told, TransientError) and (waits or has_attempts)):
                     raise told from None
             _pause_after(attempt)
         raise AssertionError("the loop ends by an answer or an error")

@@ -20,13 +20,21 @@ from tests.faults.conftest import Trial
 
 ROW = "a flipped bit in spec, manifest, journal, model or evaluation of a finished run"
 
-MODEL = "model/model.safetensors"
+MODEL, TOKENIZER = "model/model.safetensors", "model/tokenizer.json"
 READ_BY = {
     "evaluate": ["spec.yaml", MANIFEST, JOURNAL, MODEL, "model/config.json"],
     "report": ["spec.yaml", MANIFEST, JOURNAL, "evaluation.json"],
     "compare": ["spec.yaml", MANIFEST, JOURNAL, "evaluation.json"],
     "claims": ["spec.yaml", MANIFEST, JOURNAL, "evaluation.json"],
-    "runs show": ["spec.yaml", MANIFEST, JOURNAL, "evaluation.json", MODEL, "model/config.json", "model/vocab.json"],
+    "runs show": [
+        "spec.yaml",
+        MANIFEST,
+        JOURNAL,
+        "evaluation.json",
+        MODEL,
+        "model/config.json",
+        "model/tokenizer.json",
+    ],
     "train": [MANIFEST, JOURNAL],
 }
 PAIRS = [(command, file) for command, files in READ_BY.items() for file in files]

@@ -29,12 +29,13 @@ def spec() -> ExperimentSpec:
     return load_spec("smoke", OVERRIDES)
 
 
+@pytest.mark.timeout(1800)  # with a stride of 1
 @pytest.mark.fault(ROW, 1)
 def test_the_same_command_goes_on_after_a_kill_at_any_operation(
     smoke_data: Path, stride: int, store_uri: str, record_property: Callable[[str, object], None]
 ) -> None:
     command = [sys.executable, "-m", "tests.faults.starting", store_uri, str(smoke_data), str(stride)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=280)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=1700)
     tried = int(done.stdout.splitlines()[-1])
     record_property("tries", tried)
     assert tried > 30 // stride
