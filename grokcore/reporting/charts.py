@@ -37,6 +37,8 @@ class Charts:
     dynamics: list[Chart]
     thinned: bool
     """Whether fewer evaluations are drawn than there are."""
+    banded: bool
+    """Whether runs are drawn as bands."""
 
     @property
     def all(self) -> list[Chart]:
@@ -55,6 +57,7 @@ def build_charts(runs: Sequence[RunView]) -> Charts:
         loss=[loss_of_one(board)] if alone else loss_by_split(board),
         dynamics=_dynamics(board),
         thinned=board.thinned,
+        banded=bool(board.bands),
     )
 
 
@@ -69,7 +72,12 @@ def _dynamics(board: Board) -> list[Chart]:
     alone = len(board.runs) == 1
     charts = []
     for title, name in DYNAMICS:
-        values = [value for source in board.sources for value in source.data[name] if not math.isnan(value)]
+        values = [
+            value
+            for source in (*board.sources.values(), *board.medians.values())
+            for value in source.data[name]
+            if not math.isnan(value)
+        ]
         if not values:
             continue
         logarithmic = name == "gradient_norm"

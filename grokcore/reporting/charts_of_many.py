@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bokeh.models import NumeralTickFormatter
+from bokeh.models import NumeralTickFormatter, VArea
 
 from grokcore.reporting.board import ACCURACY, LOSS, Board, baseline_of
 from grokcore.reporting.entries import samples
@@ -44,10 +44,13 @@ def loss_by_split(board: Board) -> list[Chart]:
 
 
 def draw_entries(chart: Chart, board: Board, column: str, measure: Measure, title: str | None) -> None:
-    """A curve per run; seeds of one spec are faint, and their median lies above them."""
+    """A curve per run; seeds of one spec are faint, or a band where they are many, and their median lies above them."""
     styles = entry_styles(board.entries)
     for number, (entry, style) in enumerate(zip(board.entries, styles, strict=True)):
-        drawn = [(board.runs[place].label, board.sources[place]) for place in entry.runs]
+        if (band := board.bands.get(number)) is not None:
+            area = VArea(x="x", y1=f"{column}_low", y2=f"{column}_high", fill_color=style.colour, fill_alpha=0.2)
+            chart.toggle(number, chart.figure.add_glyph(band, area))
+        drawn = [(board.runs[place].label, board.sources[place]) for place in entry.runs if place in board.sources]
         looks = [style.faint] * len(drawn) if entry.several else [style]
         if entry.several:
             drawn.append((f"{entry.label}, median", board.medians[number]))

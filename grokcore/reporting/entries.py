@@ -13,6 +13,8 @@ from grokcore.reporting.read import Line, Measure, RunView, Times
 SEEDS = 3
 """From this number on, runs that differ in their seeds alone are taken together: two have no median worth drawing."""
 
+MOST_CURVES = 30
+"""With more runs than this, seeds of one spec are drawn as a median and a band, and so is all where specs are more."""
 _DYNAMICS = ("learning_rate", "gradient_norm", "weight_norm")
 
 
@@ -39,6 +41,12 @@ def entries_of(runs: Sequence[RunView]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.runs[0])
 
 
+def drawn_entries(runs: Sequence[RunView]) -> list[Entry]:
+    """The entries that have curves of their own: those of the tables, or where they are too many, all runs as one."""
+    entries = entries_of(runs)
+    return entries if len(entries) <= MOST_CURVES else [Entry(f"all {len(runs)} runs", tuple(range(len(runs))))]
+
+
 def samples(runs: Sequence[RunView]) -> dict[str | None, Sample]:
     """What seeds of one spec came to: on the training set (None) and on each held-out split."""
     found: dict[str | None, Sample] = {None: sample_of([_trained(run) for run in runs])}
@@ -47,8 +55,11 @@ def samples(runs: Sequence[RunView]) -> dict[str | None, Sample]:
     return found
 
 
-def median_run(runs: Sequence[RunView], label: str) -> RunView:
+def median_run(runs: Sequence[RunView], label: str, share: float = 0.5) -> RunView:
     """A run that never was: at each step its journal has the medians of the runs evaluated there.
+
+    Args:
+        share: of the values that lie below those of the journal; .5 is the median.
 
     Steps that only half the runs reached, or fewer, are left out: what is left there is a selection.
     """
@@ -56,35 +67,38 @@ def median_run(runs: Sequence[RunView], label: str) -> RunView:
     for run in runs:
         for line in run.journal:
             lines.setdefault(line.step, []).append(line)
-    journal = tuple(_median_line(found) for _, found in sorted(lines.items()) if len(found) > len(runs) / 2)
+    journal = tuple(_median_line(found, share) for _, found in sorted(lines.items()) if len(found) > len(runs) / 2)
     return replace(runs[0], label=label, journal=journal)
 
 
-def _median_line(lines: Sequence[Line]) -> Line:
+def _median_line(lines: Sequence[Line], share: float) -> Line:
     splits = dict.fromkeys(split for line in lines for split in line.splits)
-    dynamics = {name: _median([getattr(line, name) for line in lines]) for name in _DYNAMICS}
+    dynamics = {name: _quantile([getattr(line, name) for line in lines], share) for name in _DYNAMICS}
     return lines[0].model_copy(
         update={
-            "train": _median_measure([line.train or Measure() for line in lines]),
+            "train": _quantile_of_measures([line.train or Measure() for line in lines], share),
             "splits": {
-                split: _median_measure([line.splits.get(split, Measure()) for line in lines]) for split in splits
+                split: _quantile_of_measures([line.splits.get(split, Measure()) for line in lines], share)
+                for split in splits
             },
             **dynamics,
         }
     )
 
 
-def _median_measure(measures: Sequence[Measure]) -> Measure:
+def _quantile_of_measures(measures: Sequence[Measure], share: float) -> Measure:
     return Measure(
-        accuracy=_median([measure.accuracy for measure in measures]),
-        loss=_median([measure.loss for measure in measures]),
+        accuracy=_quantile([measure.accuracy for measure in measures], share),
+        loss=_quantile([measure.loss for measure in measures], share),
     )
 
 
-def _median(values: Sequence[float | None]) -> float | None:
-    """The median, unless half the values or more are missing: those of diverged runs are."""
-    known = [value for value in values if value is not None]
-    return median(known) if 2 * len(known) > len(values) else None
+def _quantile(values: Sequence[float | None], share: float) -> float | None:
+    """A quantile, unless half the values or more are missing: those of diverged runs are."""
+    known = sorted(value for value in values if value is not None)
+    if 2 * len(known) <= len(values):
+        return None
+    return median(known) if share == 0.5 else known[round(share * (len(known) - 1))]
 
 
 def _trained(run: RunView) -> Outcome:
