@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 from grokcore.cli.output import print_line
 from grokcore.errors import InputError
-from grokcore.storage import Store, local_copy, open_store
-from grokcore.telemetry import JOURNAL, MANIFEST, follow, read_journal
+from grokcore.storage import Store, open_store
+from grokcore.telemetry import MANIFEST, follow
+from grokcore.telemetry.journal import last_evaluation
 from grokcore.terminal.board import Board
 from grokcore.terminal.display import RunDisplay
 from grokcore.terminal.facts import About
+
+_BACKLOG = 1000
+"""Lines that wait to be shown at most."""
 
 
 def watch(options: argparse.Namespace) -> None:
@@ -29,6 +34,8 @@ def _watch_one(run: Store) -> None:
     try:
         for line in follow(run, lambda: display.lost or has_ended(run), notify=display.tell):
             display.show(line)
+            while display.backlog > _BACKLOG and not display.lost:
+                time.sleep(0.01)  # a long journal is read faster than it is shown
         reason = About.read(run).manifest.exit_reason
         if reason is not None:
             display.end(reason)
@@ -36,9 +43,8 @@ def _watch_one(run: Store) -> None:
         display.close()
     if display.lost:
         return
-    with local_copy(run.uri, (JOURNAL,)) as record:
-        lines = read_journal(record / JOURNAL)
-    print_line(f"{reason} at step {lines[-1]['step'] if lines else 0}")
+    last = last_evaluation(run)
+    print_line(f"{reason} at step {last['step'] if last else 0}")
 
 
 def has_ended(run: Store) -> bool:

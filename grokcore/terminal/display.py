@@ -16,6 +16,7 @@ from grokcore.telemetry.line import checked_lines
 from grokcore.telemetry.progress import phase_events
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.terminal.facts import About, RunFacts
+from grokcore.terminal.history import History
 from grokcore.terminal.plain import PlainLines
 from grokcore.terminal.run_view import run_rows
 from grokcore.terminal.screen import Screen
@@ -50,7 +51,7 @@ class RunDisplay:
         self._plain = PlainLines(max_steps)
         self._about: About | None = None
         self._asked = float("-inf")
-        self._lines: list[Line] = []
+        self._history = History()
         self._ended: str | None = None
         self.lost = False
         self._changed = threading.Condition()
@@ -93,6 +94,11 @@ class RunDisplay:
             raise
         finally:
             self.close()
+
+    @property
+    def backlog(self) -> int:
+        """Lines that wait to be shown."""
+        return len(self._waiting)
 
     def _put(self, item: Callable[[], list[str]]) -> None:
         if not self.lost:
@@ -140,19 +146,23 @@ class RunDisplay:
     def _add(self, line: Line) -> list[str]:
         """Take in a line; what stays on the stream because of it."""
         if not self._lines:
-            self._lines = self._before(line)
+            self._history.begin(self._before(line))
         if self._lines and line["splits"].keys() != self._lines[-1]["splits"].keys():
-            self._lines = []  # no run writes such a journal
+            self._history.begin()  # no run writes such a journal
         again = bool(self._lines) and line["step"] <= self._lines[-1]["step"]
         if again:  # the run went back to a checkpoint
-            self._lines = [known for known in self._lines if known["step"] < line["step"]]
+            self._history.cut_back(line["step"])
             self._asked = float("-inf")
         known = self._lines[-1]["phases"] if self._lines else {}
-        self._lines.append(line)
+        self._history.add(line)
         if not self._look.live:
             return list(self._plain.of(line, self._facts()))
         fresh = self._screen.began  # of a run that is opened in the middle, the view shows what has been
         return phase_events(known, line["phases"]) if fresh else []
+
+    @property
+    def _lines(self) -> list[Line]:
+        return self._history.lines
 
     def _before(self, line: Line) -> list[Line]:
         """What the journal held before the first line that came here: that of a run that goes on."""

@@ -12,6 +12,7 @@ from grokcore.telemetry.follow import tail_of
 from grokcore.telemetry.line import check_line
 from grokcore.telemetry.progress import phase_events
 from grokcore.terminal.facts import About, RunFacts
+from grokcore.terminal.history import History
 from grokcore.training.holder import is_being_written
 
 Line = Mapping[str, Any]
@@ -35,7 +36,7 @@ class WatchedRun:
         self.about: About | None = None
         self.state = "training"
         self._tail = tail_of(run)
-        self._lines: list[Line] = []
+        self._history = History()
         self._asked = self._asked_writer = float("-inf")
         self._problem = ""
 
@@ -52,6 +53,10 @@ class WatchedRun:
     def over(self) -> bool:
         """Whether nothing more will come, as far as can be told."""
         return self.state != "training"
+
+    @property
+    def _lines(self) -> list[Line]:
+        return self._history.lines
 
     def look(self) -> list[str]:
         """Read what is new; what has happened, in words. A store that does not answer is asked again another time."""
@@ -70,16 +75,25 @@ class WatchedRun:
             self.about = About.read(self.run)
         if self.about is None:
             return []
-        lines, again = self._tail()
-        for line in lines:
-            check_line(line, self.run.uri)
         before: Mapping[str, Any] = self._lines[-1]["phases"] if self._lines else {}
-        self._lines = list(lines) if again and lines else [*self._lines, *lines]
-        same = {frozenset(line["splits"]) for line in self._lines}
-        self._lines = self._lines if len(same) < 2 else self._lines[-1:]  # no run writes such a journal
-        events = phase_events(before, self._lines[-1]["phases"]) if lines else []
+        news = self._read_part()
+        while self._tail.behind:
+            news |= self._read_part()
+        events = phase_events(before, self._lines[-1]["phases"]) if news else []
         ended = self._settle(now)
         return events + ended
+
+    def _read_part(self) -> bool:
+        """Take in a part of what is new in the journal; whether there was any."""
+        lines, again = self._tail()
+        if again and lines:
+            self._history.begin()
+        for line in lines:
+            check_line(line, self.run.uri)
+            if self._lines and line["splits"].keys() != self._lines[-1]["splits"].keys():
+                self._history.begin()  # no run writes such a journal
+            self._history.add(line)
+        return bool(lines)
 
     def _settle(self, now: float) -> list[str]:
         """What the run's state has come to."""
