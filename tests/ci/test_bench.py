@@ -38,7 +38,7 @@ WORK = Work(examples=64, supervised_tokens=64, block_parameters=1000, gradient_n
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `ci/bench` writes about the smallest model; read only."""
     folder = tmp_path_factory.mktemp("results")
-    asked = "--quick --models smoke --architectures gpt2 --losses answer_and_eos --threads 1 --parts steps,help"
+    asked = "--quick --models smoke --architectures gpt2 --losses answer_and_eos --threads 1 --precisions fp32 --parts steps,help"
     assert main([*asked.split(), "--out", str(folder)]) == 0
     (path,) = folder.glob("*.json")
     assert path.with_suffix(".md").read_text().startswith("# Speed of training\n")
@@ -194,7 +194,7 @@ def test_a_run_that_is_killed_keeps_what_it_had(
 
     scripted.seconds = interrupt_in_the_third_round
     monkeypatch.setattr(machine, "peak_flops", lambda *_: {"fp32": 1e11})
-    asked = "--quick --models smoke --losses answer --variants transformers,fast --parts steps"
+    asked = "--quick --models smoke --losses answer --variants transformers,fast --precisions fp32 --parts steps"
     assert main([*asked.split(), "--out", str(tmp_path)]) == 143
     assert "what was measured so far" in capsys.readouterr().err
     (path,) = tmp_path.glob("*.json")
@@ -218,7 +218,7 @@ def test_a_case_that_fails_leaves_the_others(
 
     scripted.seconds = fail_at_first
     monkeypatch.setattr(machine, "peak_flops", lambda *_: {"fp32": 1e11})
-    asked = "--quick --models smoke --losses answer,answer_and_eos --variants fast --parts steps"
+    asked = "--quick --models smoke --losses answer,answer_and_eos --variants fast --precisions fp32 --parts steps"
     assert main([*asked.split(), "--out", str(tmp_path)]) == 1
     assert "1 of the cases failed" in capsys.readouterr().err
     (path,) = tmp_path.glob("*.json")
