@@ -143,13 +143,21 @@ def decode(text: bytes, path: Path | str) -> list[dict[str, Any]]:
     for number, raw in enumerate(text.splitlines(), 1):
         try:
             line = decode_json(raw)
-            if (
-                type(line["step"]) is not int
-                or not 0 <= line["step"] <= _MOST_STEPS
-                or not {"train", "splits", "phases", "clock"} <= line.keys()
-            ):
-                raise TypeError
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise InputError(f"{path}, line {number}, is no evaluation: the journal is damaged") from None
+        except (ValueError, TypeError, RecursionError):
+            line = None
+        if (fault := _fault_of(line)) is not None:
+            raise InputError(f"{path}, line {number}, is no evaluation ({fault}): the journal is damaged")
         lines.append(line)
     return lines
+
+
+def _fault_of(line: Any) -> str | None:
+    """What keeps a value from being a line of a journal; None where nothing does."""
+    if not isinstance(line, dict):
+        return "it is no JSON object"
+    absent = [name for name in ("step", "train", "splits", "phases", "clock") if name not in line]
+    if absent:
+        return f"it has no {' and no '.join(absent)}"
+    if type(line["step"]) is not int or not 0 <= line["step"] <= _MOST_STEPS:
+        return f"its step is no whole number from 0 to {_MOST_STEPS}"
+    return None

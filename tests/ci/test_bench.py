@@ -38,8 +38,8 @@ WORK = Work(examples=64, supervised_tokens=64, block_parameters=1000, gradient_n
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `ci/bench` writes about the smallest model; read only."""
     folder = tmp_path_factory.mktemp("results")
-    asked = "--quick --models smoke --architectures gpt2 --losses answer_and_eos --threads 1 --precisions fp32 --parts steps,help"
-    assert main([*asked.split(), "--out", str(folder)]) == 0
+    asked = "--quick --models smoke --architectures gpt2 --losses answer_and_eos --precisions fp32 --parts steps,help"
+    assert main([*asked.split(), "--threads", "1", "--out", str(folder)]) == 0
     (path,) = folder.glob("*.json")
     assert path.with_suffix(".md").read_text().startswith("# Speed of training\n")
     found: dict[str, Any] = json.loads(path.read_text())

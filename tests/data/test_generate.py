@@ -185,13 +185,13 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(layout, limit, tmp_path):
     code = """
 import resource, signal, sys
 from grokcore.data import generate_dataset
-from grokcore.errors import InputError
+from grokcore.errors import TransientError
 from grokcore.spec import load_task
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
 try:
     generate_dataset(load_task(sys.argv[1]), sys.argv[2], format=sys.argv[3])
-except InputError as error:
+except TransientError as error:
     print(error)
 """
     place = tmp_path / "data"

@@ -56,6 +56,7 @@ def test_a_single_path_in_place_of_a_list_is_refused(run: Write) -> None:
         ("evaluation.json", '{"format": 2}', "format"),
         ("manifest.json", "null", "manifest.json is damaged"),
         ("manifest.json", '{"format": 1}', "run_id"),
+        ("manifest.json", '{"name": "\\ud800 alone"}', "half of a character"),
         ("metrics.jsonl", "", "holds no evaluation yet"),
         ("metrics.jsonl", LINE.replace("0.5", '"high"'), "accuracy"),
         ("metrics.jsonl", LINE.replace("0.5", "NaN"), "finite"),

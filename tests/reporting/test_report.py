@@ -156,7 +156,6 @@ def test_rows_in_which_runs_differ_come_first_and_are_marked(run: Write, tmp_pat
         Recipe(steps=3, interval=1),
         modular(single_evaluation=True),
         modular(name="$$x^2$$ @{step} {{ name }}"),
-        modular(name="\ud800 lone"),
     ],
     ids=lambda recipe: repr(recipe.name + str(recipe.diverged_at or recipe.collapse_at or recipe.steps)),
 )
