@@ -273,7 +273,7 @@ def test_a_draw_that_leaves_too_few_training_pairs_says_how_low_phi_must_be():
 
 def test_an_empty_split_names_what_to_raise():
     line = seed_where(ComparisonTask(entities=5, attributes=1, values=2, phi=1, id_ratio=0.6, test_ratio=0.1), "empty")
-    assert line == "this draw left test_inferred_iid empty: raise test_ratio=0.1 or entities"
+    assert line == "this draw left test_inferred_iid empty: raise test_ratio=0.1 or raise entities"
 
 
 @pytest.mark.parametrize(
