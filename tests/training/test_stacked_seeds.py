@@ -15,8 +15,9 @@ from grokcore.storage import read_json
 from grokcore.telemetry import read_journal
 from grokcore.training.seeds import train_seeds
 
-TOLERANCE = 1e-4
-"""Relative, of every loss and norm after 60 steps in fp32: products of a stack are summed in another order."""
+EARLY, LATE = 1e-5, 1e-4
+"""Relative, of every loss and norm up to 20 and up to 60 steps in fp32: products of a stack are summed in another order,
+and training amplifies what that changes."""
 
 
 def train(data: Path, out: Path, strategy: Any, *overrides: str, seeds: int = 3, **options: Any) -> None:
@@ -44,7 +45,7 @@ def numbers(value: Any) -> Iterator[float]:
     [
         [],
         ["training.loss_on=answer_and_eos", "training.gradient_accumulation=4", "training.gradient_clip=.5"],
-        ["training.optimizer=sgd", "training.learning_rate=.1", "training.weight_decay=.1"],
+        ["training.optimizer=sgd", "training.learning_rate=.03", "training.weight_decay=.1"],
         ["training.projection=norm_ball", "training.projection_bound=10.2"],
         ["model.architecture=llama"],
         ["model.architecture=rwkv", "model.layers=2"],
@@ -60,11 +61,12 @@ def test_each_seed_trains_as_it_does_alone(overrides: list[str], smoke_data: Pat
         ours, alone = (curves(tmp_path / strategy, seed) for strategy in ("stacked", "sequence"))
         assert [line["step"] for line in ours] == [line["step"] for line in alone]
         for line, expected in zip(ours, alone, strict=True):
+            near = EARLY if line["step"] <= 20 else LATE
             for name, split in expected["splits"].items():
-                assert line["splits"][name]["loss"] == pytest.approx(split["loss"], rel=TOLERANCE)
-            assert line["weight_norm"] == pytest.approx(expected["weight_norm"], rel=TOLERANCE)
+                assert line["splits"][name]["loss"] == pytest.approx(split["loss"], rel=near)
+            assert line["weight_norm"] == pytest.approx(expected["weight_norm"], rel=near)
             if expected["step"]:
-                assert line["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=TOLERANCE)
+                assert line["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=near)
         model = tmp_path / "stacked" / f"seed-{seed}" / "model"
         assert {file.name for file in model.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
     assert len({next(numbers(curves(tmp_path / "stacked", seed)[-1]["train"])) for seed in range(3)}) == 3
