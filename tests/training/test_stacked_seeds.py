@@ -16,8 +16,8 @@ from grokcore.telemetry import read_journal
 from grokcore.training.seeds import train_seeds
 
 EARLY, LATE = 1e-5, 1e-4
-"""Relative, of every loss and norm up to 20 and up to 60 steps in fp32: products of a stack are summed in another order,
-and training amplifies what that changes."""
+"""Relative, of every loss and norm up to 20 and up to 60 steps in fp32: products of a stack are summed in another
+order, and training amplifies what that changes."""
 
 
 def train(data: Path, out: Path, strategy: Any, *overrides: str, seeds: int = 3, **options: Any) -> None:
