@@ -54,7 +54,7 @@ def read_rows(path: Path, sequence_length: int) -> dict[str, Rows]:
     """
     try:
         with clear_errors("read", path), path.open("rb") as file:
-            # Not through the file: a thread that reads one of Python's may outlive the interpreter, and abort the process.
+            # From memory: a thread of pyarrow's that reads a file of Python's may outlive the interpreter and abort it.
             table = pq.read_table(pa.BufferReader(file.read()), pre_buffer=False)
     except pa.ArrowException as error:
         raise InputError(f"{path} is no Parquet file ({str(error).splitlines()[0]}): generate it again") from None
