@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from grokcore.cli.parser import build_parser
-from grokcore.spec import load_spec, preset_names
+from grokcore.spec import EvaluationSpec, load_spec, preset_names
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-ROOMS = ("ci", "components", "grokcore", "images", "manifests", "pipelines", "tests")
-PAGES = [README, *sorted(page for room in ROOMS for page in (ROOT / room).rglob("*.md"))]
+ROOMS = ("ci", "components", "docs", "grokcore", "images", "manifests", "pipelines", "tests")
+PAGES = [README, ROOT / "SECURITY.md", *sorted(page for room in ROOMS for page in (ROOT / room).rglob("*.md"))]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -79,3 +79,17 @@ def test_every_command_is_one(page: Path, arguments: list[str]) -> None:
 def test_the_code_is_python(page: Path) -> None:
     for block in blocks(page, "python"):
         ast.parse(block)
+
+
+def test_the_concepts_are_those_of_the_spec() -> None:
+    rules = EvaluationSpec()
+    page = " ".join((ROOT / "docs" / "concepts.md").read_text("utf-8").split())
+    for said in (
+        f"The threshold is {rules.threshold:g}".replace("0.", "."),
+        f"accuracy is {rules.onset_rise:g} above what it was at memorization".replace("0.", "."),
+        f"every evaluation in [t, {rules.window:g} t], at least three",
+        f"never falls below {rules.stable_floor:g} again".replace("0.", "."),
+        f"(T_split / T_train >= {rules.delay:g})",
+    ):
+        assert said in page
+    assert rules.sustain == 3
