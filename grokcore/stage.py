@@ -2,7 +2,8 @@
 
 Kubeflow Pipelines cannot tell a wrong spec from a lost node: its launcher exits with 1 either way, and retries both.
 So a stage that fails leaves `error.json` in its place; a retry reads it first and gives up at once where trying again
-cannot help.
+cannot help. Other calls may fail at the same place (a second pipeline with the same run key): a retry heeds the record
+of its own pipeline alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from grokcore.errors import (
     error_of_the_machine,
 )
 from grokcore.storage import Store, open_parent, open_store, write_json
+from grokcore.storage.layout import RUN_KEY_VARIABLE
 
 ERROR_FILE = "error.json"
 ERROR_FILE_VARIABLE = "GROKCORE_ERROR_FILE"
@@ -43,19 +45,24 @@ _KINDS: dict[type[GrokcoreError], str] = {
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a stage failed: the content of `error.json`."""
+    """Why a stage failed: the content of `error.json`.
+
+    Attributes:
+        caller: id of the Kubeflow run that the stage belongs to; empty elsewhere.
+    """
 
     stage: str
     kind: str
     message: str
     exit_code: int
+    caller: str = ""
 
     @classmethod
     def of(cls, stage: str, error: BaseException) -> Failure:
         if isinstance(error, GrokcoreError):
             kind = next((name for kind_of_error, name in _KINDS.items() if isinstance(error, kind_of_error)), "error")
-            return cls(stage, kind, _one_line(str(error)), error.exit_code)
-        return cls(stage, "bug", _one_line(f"{type(error).__name__}: {error}"), 1)
+            return cls(stage, kind, _one_line(str(error)), error.exit_code, _caller())
+        return cls(stage, "bug", _one_line(f"{type(error).__name__}: {error}"), 1, _caller())
 
     @classmethod
     def read(cls, uri: str | Path) -> Failure | None:
@@ -63,8 +70,9 @@ class Failure:
         try:
             store, name = open_parent(uri)
             record = store.read_json(name)
-            return cls(str(record["stage"]), str(record["kind"]), str(record["message"]), int(record["exit_code"]))
-        except (GrokcoreError, KeyError, TypeError, ValueError, OverflowError):
+            stage, kind, message = (str(record[name]) for name in ("stage", "kind", "message"))
+            return cls(stage, kind, message, int(record["exit_code"]), str(record.get("caller", "")))
+        except (GrokcoreError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def error(self) -> GrokcoreError:
@@ -115,9 +123,13 @@ def _refuse_to_repeat(store: Store) -> None:
     """Raise an earlier attempt's bad input again; a first attempt starts afresh, since the input may be mended."""
     retry = os.environ.get(RETRY_VARIABLE, "0") not in ("", "0")
     failure = Failure.read(store.uri_of(ERROR_FILE)) if retry else None
-    if failure is not None and failure.exit_code == EXIT_BAD_INPUT:
+    if failure is not None and failure.exit_code == EXIT_BAD_INPUT and failure.caller == _caller():
         raise failure.error()
     _forget(store)
+
+
+def _caller() -> str:
+    return os.environ.get(RUN_KEY_VARIABLE, "")
 
 
 def _forget(store: Store) -> None:

@@ -10,7 +10,7 @@ from grokcore.storage import open_store
 
 @pytest.fixture(autouse=True)
 def _first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GROKCORE_ERROR_FILE", "GROKCORE_STOP", "KFP_RETRY_INDEX"):
+    for name in ("GROKCORE_ERROR_FILE", "GROKCORE_RUN_KEY", "GROKCORE_STOP", "KFP_RETRY_INDEX"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -40,6 +40,7 @@ def test_an_error_of_ours_is_one_line_and_its_exit_code(
         "kind": kind,
         "message": str(error),
         "exit_code": code,
+        "caller": "",
     }
 
 
@@ -71,6 +72,18 @@ def test_a_retry_of_bad_input_does_not_work_again(tmp_path: Path, monkeypatch: p
     assert exit_.value.code == 2
     assert not worked
     assert (tmp_path / "error.json").exists()
+
+
+def test_a_retry_heeds_no_other_pipelines_bad_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GROKCORE_RUN_KEY", "second")
+    with pytest.raises(SystemExit):
+        fail(tmp_path, InputError("the place holds another run"))
+    monkeypatch.setenv("KFP_RETRY_INDEX", "1")
+    monkeypatch.setenv("GROKCORE_RUN_KEY", "first")
+    done = False
+    with stage("train", tmp_path):
+        done = True
+    assert done
 
 
 def test_a_first_attempt_ignores_what_an_earlier_submission_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
