@@ -53,10 +53,11 @@ def facts(study: Study) -> list[tuple[str, str]]:
     steps = sorted({run.evaluation.step for run in runs})
     tasks = sorted({run.spec.task.kind for run in runs})
     draws = sorted({len(group.draws) for group in study.groups})
+    repeated = "Runs per group" if draws[-1] > 1 else "Seeds per group"
     return [
         ("Groups", count(len(study.groups))),
         ("Runs", count(study.runs)),
-        ("Seeds per group", " to ".join(count(number) for number in dict.fromkeys((numbers[0], numbers[-1])))),
+        (repeated, " to ".join(count(number) for number in dict.fromkeys((numbers[0], numbers[-1])))),
         ("Draws of the data", " to ".join(count(number) for number in dict.fromkeys((draws[0], draws[-1])))),
         ("Architecture", _listed_few(architectures_of(study))),
         ("Task", ", ".join(tasks)),
@@ -107,9 +108,8 @@ def differences(study: Study, outcomes: Outcomes, split: Split) -> str:
         if name == split.name and against.contrast is not None
     )
     few = ", and so few seeds could show none" if least * number_of > _LEVEL else ""
-    return (
-        f" No difference from {reference} is beyond chance: {holm} is {p_text(min(corrected.values()))} or more{few}."
-    )
+    least_found = f"is at least {p_text(smallest)}" if (smallest := min(corrected.values())) < 1 else "is 1"
+    return f" No difference from {reference} is beyond chance: {holm} {least_found}{few}."
 
 
 def draws_sentence(study: Study) -> str:
