@@ -13,18 +13,17 @@ import yaml
 
 from grokcore.data import Dataset, open_dataset
 from grokcore.data.supervision import longest_row
-from grokcore.errors import GrokcoreError, InputError, StoppedError
+from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.models import build_model, execution_choices, match_words
 from grokcore.models.tokenizer import save_tokenizer
-from grokcore.spec import ExperimentSpec, check_hardware, read_spec, resolve, resolve_device
+from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
-from grokcore.storage import Store, local_copy, new_directory, open_store
-from grokcore.storage.artifacts import RUN_FILES
-from grokcore.telemetry import JOURNAL, Manifest, read_manifest
+from grokcore.storage import Store, new_directory, open_store
+from grokcore.telemetry import JOURNAL, Manifest
 from grokcore.telemetry.manifest import ExitReason
 from grokcore.telemetry.notifications import Notifications
-from grokcore.telemetry.seal import MODEL, FileDigest, check_record, digest_of, file_digest
+from grokcore.telemetry.seal import MODEL, FileDigest, digest_of, file_digest
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.training.lock import sole_writer
 from grokcore.training.loop import Trainer, reproducible
@@ -33,8 +32,9 @@ from grokcore.training.metrics.meter import RunMeter
 from grokcore.training.place import SPEC, Resume, TrainResult, check_place
 from grokcore.training.processes.following import await_beginning, follow, hear_end, leading
 from grokcore.training.processes.group import ALONE, Group, Order, group_of_processes
-from grokcore.training.record import changed_conditions, flops_per_step, manifest_of, utc_now
+from grokcore.training.record import flops_per_step, manifest_of, utc_now
 from grokcore.training.recorder import Recorder
+from grokcore.training.resuming import break_seal, compare_attempts, remove_leftovers, spec_of_resumed
 from grokcore.training.signals import StopRequest, stop_on_signal
 
 
@@ -233,7 +233,7 @@ def begin(
         if chosen := match_words(spec.model):
             notify(chosen)
         stop.check()
-        _remove_leftovers(writer.store)
+        remove_leftovers(writer.store)
         manifest = manifest_of(
             spec, dataset, open_store(data).uri, device, trainer.examples.prefix_sharing, group.world_size
         )
@@ -244,7 +244,7 @@ def begin(
         if trainer.graphs is not None and trainer.graphs.status is not None:
             manifest.execution["cuda_graph"] = trainer.graphs.status
         if resuming:
-            before = _break_seal(writer.store, notify)
+            before = break_seal(writer.store, notify)
         else:  # a run from its first file on, wherever this process may be killed
             manifest.begin_attempt(0, manifest.started)
             writer.store.write(SPEC, _yaml(spec))
@@ -263,8 +263,8 @@ def begin(
                     manifest.started = before.started
                     manifest.resumes = before.resumes + (recorder.checkpoint is not None)
                     if recorder.checkpoint is not None:
-                        _compare_attempts(manifest, notify)
-                written = _spec_of_resumed(store, trainer.state.step, spec, notify)
+                        compare_attempts(manifest, notify)
+                written = spec_of_resumed(store, trainer.state.step, spec, notify)
                 writer.store.write(SPEC, _yaml(written))
                 manifest.write(writer.store)
             notifications = Notifications.of_environment(writer.store, manifest, recorder.lines, notify)
@@ -283,27 +283,6 @@ def begin(
                 notifications.close()
 
 
-def _spec_of_resumed(store: Store, step: int, spec: ExperimentSpec, notify: Callable[[str], None]) -> ExperimentSpec:
-    """What a run that goes on from `step` leaves as its spec: its own where it is beyond the new budget already."""
-    asked = spec.training.max_steps
-    if step <= asked:
-        return spec
-    notify(f"the run has gone to step {step} already, beyond training.max_steps={asked}: it stays as it is")
-    with local_copy(store.uri, (SPEC,)) as folder:
-        there = read_spec(folder / SPEC)
-    return there.model_copy(update={"training": there.training.model_copy(update={"max_steps": step})})
-
-
-def _compare_attempts(manifest: Manifest, notify: Callable[[str], None]) -> None:
-    """Say what the run goes on with that its last attempt did not have."""
-    before, now = manifest.attempts[-2:]
-    if changed := changed_conditions(before, now):
-        notify(
-            f"the run goes on under other conditions ({'; '.join(changed)}): from step {now.step} on it is not bit for "
-            f"bit what it would have been"
-        )
-
-
 def _trainer(
     spec: ExperimentSpec, dataset: Dataset, device: torch.device, notify: Callable[[str], None], group: Group
 ) -> Trainer:
@@ -316,28 +295,6 @@ def _trainer(
     )
     flops = flops_per_step(spec, dataset)
     return Trainer(spec, dataset, model, device=device, flops_per_step=flops, notify=notify, group=group)
-
-
-def _break_seal(store: Store, notify: Callable[[str], None]) -> Manifest:
-    """The manifest of a run that goes on, which no longer says that no file will change.
-
-    A file that is damaged is said to be and no more: all are written anew, from the checkpoint.
-    """
-    manifest = read_manifest(store)
-    if manifest.seal is not None:
-        with local_copy(store.uri, RUN_FILES) as record:
-            try:
-                check_record(record, store.uri)
-            except InputError as damage:
-                notify(f"{damage} - which this training does, from its last good checkpoint")
-        manifest.write(store)
-    return manifest
-
-
-def _remove_leftovers(store: Store) -> None:
-    """Remove what writers of this run that were killed have left; other stages may be writing their files now."""
-    theirs = (".evaluation.json.", ".report.html.", ".error.json.")
-    store.remove_leftovers([name for name in store.leftovers() if not name.startswith(theirs)])
 
 
 def _yaml(spec: ExperimentSpec) -> bytes:
