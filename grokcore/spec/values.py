@@ -150,7 +150,9 @@ def _of_document(text: str, annotation: Any) -> Any:
         value = parse_plain_yaml(text, "it")
     except InputError as error:
         raise ValueError(str(error)) from None
-    return str(text) if isinstance(value, str) else fitting(value, annotation)
+    if value is None or isinstance(value, str):  # None is what is left of a comment: null has been told apart before
+        return str(text)
+    return fitting(value, annotation)
 
 
 def _elements(values: list[Any] | tuple[Any, ...], kinds: _Kinds) -> Any:

@@ -59,6 +59,7 @@ def holds(value: Any, text: str) -> bool:
 @example("smoke", "training.max_steps", "010")
 @example("smoke", "seed", "1:30")
 @example("smoke", "model.layers", "true")
+@example("smoke", "model.memory", "#")
 @fuzz(8)
 def test_an_override_is_taken_as_it_is_written_or_refused_by_name(preset: str, field: str, text: str) -> None:
     def taken() -> None:
