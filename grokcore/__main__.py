@@ -1,12 +1,22 @@
-"""`python -m grokcore`."""
+"""`python -m grokcore`, and the program `grokcore`."""
 
+import os
 import sys
 
-if __name__ == "__main__":
-    try:
-        from grokcore.cli import main
 
-        code = main()
+def main() -> int:
+    """Run one command; a process that trains in a group ends without the interpreter's teardown."""
+    try:
+        from grokcore.cli import main as run
     except KeyboardInterrupt:  # while Python loads the command line
-        code = 143
-    sys.exit(code)
+        return 143
+    if os.environ.get("WORLD_SIZE", "") in ("", "1"):
+        return run()
+    from grokcore.training.signals import leave_group, stop_on_signal
+
+    with stop_on_signal():  # from the first line to the last: a launcher signals those that end after another
+        leave_group(run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from grokcore.errors import EXIT_STOPPED, StoppedError
 
@@ -60,6 +62,18 @@ def stop_on_signal(*, with_parent: bool = False) -> Iterator[StopRequest]:
             yield request
     finally:
         over.set()
+
+
+def leave_group(code: int) -> NoReturn:
+    """End a process that has trained in a group, with this exit code, and without the interpreter's teardown.
+
+    Threads of gloo and NCCL still run then, and now and then one of them aborts the process in it (`terminate called
+    without an active exception`), which a launcher takes for a failure that no retry would mend.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 @contextmanager

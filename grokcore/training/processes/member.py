@@ -8,28 +8,33 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from grokcore.errors import EXIT_OK, GrokcoreError
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.training.place import TrainResult
 from grokcore.training.seeds.messages import decode_job, encode, encode_outcome
-from grokcore.training.signals import stop_on_signal
+from grokcore.training.signals import leave_group, stop_on_signal
 
 
-def main(request: str, place: str) -> int:
+def main(request: str, place: str) -> NoReturn:
     with stop_on_signal(with_parent=True):  # from here on, since the libraries take seconds to load
-        job = decode_job(json.loads(Path(request).read_bytes()))
-        from grokcore.training.train import train_model
+        leave_group(_train(request, place))
 
-        outcome: TrainResult | GrokcoreError
-        try:
-            outcome = train_model(
-                job.spec, job.data, job.run, resume=job.resume, stop_with_parent=True, notify=lambda line: _say(line)
-            )
-        except GrokcoreError as error:
-            outcome = error
-        if rank_of_environment().rank == 0:
-            Path(place).write_bytes(encode(encode_outcome(outcome)))
+
+def _train(request: str, place: str) -> int:
+    job = decode_job(json.loads(Path(request).read_bytes()))
+    from grokcore.training.train import train_model
+
+    outcome: TrainResult | GrokcoreError
+    try:
+        outcome = train_model(
+            job.spec, job.data, job.run, resume=job.resume, stop_with_parent=True, notify=lambda line: _say(line)
+        )
+    except GrokcoreError as error:
+        outcome = error
+    if rank_of_environment().rank == 0:
+        Path(place).write_bytes(encode(encode_outcome(outcome)))
     return outcome.exit_code if isinstance(outcome, GrokcoreError) else EXIT_OK
 
 
@@ -38,4 +43,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -17,6 +17,7 @@ from grokcore.errors import GrokcoreError
 from grokcore.spec import load_spec
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.training import precision
+from grokcore.training.signals import leave_group
 
 
 def main(plan: dict[str, Any]) -> None:
@@ -57,3 +58,4 @@ def _allow_fp16() -> None:
 
 if __name__ == "__main__":
     main(json.loads(Path(sys.argv[1]).read_text()))
+    leave_group(0)
