@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from grokcore.version import __version__
+
 if TYPE_CHECKING:
     from grokcore.data import generate_dataset
     from grokcore.evaluation import evaluate_model
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from grokcore.reporting.comparison import build_comparison
     from grokcore.spec import ExperimentSpec, load_spec
     from grokcore.training import train_model, train_seeds
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ExperimentSpec",

@@ -15,7 +15,7 @@ def main() -> int:
     from grokcore.training.signals import leave_group, stop_on_signal
 
     with stop_on_signal():  # from the first line to the last: a launcher signals those that end after another
-        leave_group(run())
+        return leave_group(run())
 
 
 if __name__ == "__main__":

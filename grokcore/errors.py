@@ -4,8 +4,11 @@ Each error prints as one line and carries the exit code of the command line and 
 A traceback therefore always means a bug in grokcore.
 """
 
+from __future__ import annotations
+
 import errno
 import re
+from typing import Any
 
 EXIT_OK = 0
 EXIT_BAD_INPUT = 2
@@ -111,3 +114,15 @@ def _printable(character: str) -> str:
     if character.isprintable():
         return character
     return " " if character.isspace() else character.encode("unicode_escape").decode()
+
+
+_ERRORS = {error.__name__: error for error in (GrokcoreError, InputError, StoppedError, TransientError)}
+
+
+def encode_error(error: GrokcoreError) -> dict[str, Any]:
+    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _ERRORS)  # of those with a code
+    return {"error": kind, "message": str(error)}
+
+
+def decode_error(message: dict[str, Any]) -> GrokcoreError:
+    return _ERRORS[message["error"]](message["message"])

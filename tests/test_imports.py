@@ -13,18 +13,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [
-    {"errors", "__init__"},
+    {"errors", "version", "__init__"},
     {"documents"},
     {"storage"},
-    {"spec", "telemetry"},
-    {"tasks", "models"},
+    {"spec"},
+    {"runs"},
+    {"telemetry", "tasks", "models"},
     {"data"},
     {"evaluation"},
-    {"claims", "champions"},
+    {"claims", "champions", "terminal"},
     {"training", "reporting"},
     {"sweeps"},
-    {"stage", "runs"},
-    {"local", "terminal", "cluster"},
+    {"stage"},
+    {"local", "cluster"},
     {"cli"},
     {"__main__"},
 ]

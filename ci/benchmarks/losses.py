@@ -13,8 +13,8 @@ from ci.benchmarks.cases import LOSSES
 from grokcore.data import generate_dataset
 from grokcore.evaluation import evaluate_model
 from grokcore.evaluation.curves import accuracy_of, steps_of
+from grokcore.runs import JOURNAL, read_journal
 from grokcore.spec import ExperimentSpec, load_spec
-from grokcore.telemetry import JOURNAL, read_journal
 from grokcore.training.seeds import train_seeds
 
 Curves = Mapping[str, Sequence[Sequence[float]]]

@@ -36,7 +36,7 @@ def run(
     held_out = _times(at if reached else None)
     lines = [_line(followed, accuracy)] if curve is None else [_line(step, curve(step)) for step in _steps(followed)]
     return cast(
-        RunRecord,
+        "RunRecord",
         SimpleNamespace(
             uri=f"{draw}/{seed}",
             spec=SimpleNamespace(

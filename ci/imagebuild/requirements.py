@@ -153,7 +153,7 @@ def _requirements(name: str, extras: tuple[str, ...]) -> list[Requirement]:
         texts = [*project["dependencies"], *(text for extra in extras for text in optional[extra])]
     else:
         texts = metadata.requires(name) or []
-    here = cast(dict[str, str], default_environment())
+    here = cast("dict[str, str]", default_environment())
     environments = [{**here, "extra": extra} for extra in ("", *extras)]
     parsed = [Requirement(text) for text in texts]
     return [one for one in parsed if one.marker is None or any(one.marker.evaluate(env) for env in environments)]

@@ -31,7 +31,7 @@ def claims(options: argparse.Namespace) -> None:
         raise InputError("name runs, or places below which they lie; --list prints the claims themselves")
     from grokcore.claims import document
     from grokcore.evaluation.records import read_records
-    from grokcore.telemetry.seal import not_verified
+    from grokcore.runs.seal import not_verified
 
     records = read_records(options.runs, unfinished="skip" if options.skip_unfinished else "refuse", notify=say)
     if remark := not_verified(records):

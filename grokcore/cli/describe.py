@@ -21,8 +21,8 @@ from grokcore.spec.hardware import check_shares
 _SCHEMAS = {
     "spec": "grokcore.spec:ExperimentSpec",
     "dataset": "grokcore.data:DatasetInfo",
-    "manifest": "grokcore.telemetry:Manifest",
-    "evaluation": "grokcore.evaluation.result:Evaluation",
+    "manifest": "grokcore.runs:Manifest",
+    "evaluation": "grokcore.runs.evaluation:Evaluation",
     "sweep": "grokcore.sweeps:SweepSpec",
     "sweep-index": "grokcore.sweeps:SweepIndex",
     "claims": "grokcore.claims.result:Claims",

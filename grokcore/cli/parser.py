@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from grokcore import __version__
 from grokcore.cli.pipeline_parser import add_pipeline
+from grokcore.version import __version__
 
 _SPEC = "a preset's name (see `grokcore presets`), a YAML or JSON file, or a URI such as that of a run's spec.yaml"
 

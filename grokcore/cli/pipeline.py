@@ -12,9 +12,10 @@ from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation
 from grokcore.cli.watch import has_ended
 from grokcore.errors import InputError
+from grokcore.runs import JOURNAL, MANIFEST, read_journal, read_manifest
+from grokcore.runs.follow import follow
 from grokcore.spec import check_hardware, resolve
 from grokcore.storage import Store, local_path, open_store, read_json
-from grokcore.telemetry import JOURNAL, MANIFEST, follow, read_journal, read_manifest
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.terminal.display import RunDisplay
 

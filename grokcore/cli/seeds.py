@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from grokcore.cli.output import print_line
 from grokcore.cli.specs import spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
+from grokcore.runs import JOURNAL, read_journal
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.seeds import parse_seeds
 from grokcore.storage import local_copy, open_store
-from grokcore.telemetry import JOURNAL, SeedsProgress, read_journal
+from grokcore.telemetry.seeds import SeedsProgress
 from grokcore.telemetry.unblocked import unblocked
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from grokcore.cli.seeds import train_seeds
 from grokcore.cli.specs import say, spec_of
 from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.errors import InputError
+from grokcore.runs import MANIFEST, read_manifest
+from grokcore.runs.artifacts import signpost
 from grokcore.spec import ExperimentSpec, check_hardware, read_spec, resolve
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
-from grokcore.telemetry import MANIFEST, read_manifest
-from grokcore.telemetry.signpost import signpost
 from grokcore.terminal.display import Line, RunDisplay
 
 if TYPE_CHECKING:

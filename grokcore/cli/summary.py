@@ -10,8 +10,8 @@ from grokcore.errors import printable
 
 if TYPE_CHECKING:
     from grokcore.evaluation import Evaluation
-    from grokcore.evaluation.result import Times
     from grokcore.evaluation.seeds import Sample
+    from grokcore.runs.evaluation import Times
 
 
 def print_evaluation(evaluation: Mapping[str, Any]) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grokcore.errors import InputError
+from grokcore.runs import JOURNAL, MANIFEST, read_journal
 from grokcore.spec import check_hardware
 from grokcore.storage import open_store, read_json
 from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.loading import as_yaml
 from grokcore.sweeps.place import SweepPlace
 from grokcore.sweeps.spec import SweepSpec
-from grokcore.telemetry import JOURNAL, MANIFEST, read_journal
 
 if TYPE_CHECKING:
     from grokcore.sweeps.progress import SweepProgress
@@ -77,7 +77,7 @@ class _Watch:
             self._look_at(work)
 
     def _look_at(self, work: Work) -> None:
-        from grokcore.training.place import TrainResult
+        from grokcore.runs.resume import TrainResult
 
         journal, manifest = Path(work.run) / JOURNAL, Path(work.run) / MANIFEST
         written = _time_of(journal)

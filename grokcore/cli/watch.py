@@ -8,9 +8,10 @@ import time
 
 from grokcore.cli.output import print_line
 from grokcore.errors import InputError
+from grokcore.runs import MANIFEST
+from grokcore.runs.follow import follow
+from grokcore.runs.journal import last_evaluation
 from grokcore.storage import Store, open_store
-from grokcore.telemetry import MANIFEST, follow
-from grokcore.telemetry.journal import last_evaluation
 from grokcore.terminal.board import Board
 from grokcore.terminal.display import RunDisplay
 from grokcore.terminal.facts import About

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from grokcore.evaluation.curves import DEFINITIONS, next_evaluation, phases_of
-from grokcore.evaluation.result import EVALUATION, Evaluation
+from grokcore.runs.evaluation import EVALUATION, Evaluation
 
 if TYPE_CHECKING:
     from grokcore.evaluation.evaluate import evaluate_model

@@ -15,17 +15,17 @@ from grokcore.errors import InputError
 from grokcore.evaluation.contradictions import check_against_journal, differences
 from grokcore.evaluation.judging import assemble
 from grokcore.evaluation.probes import Probes
-from grokcore.evaluation.result import EVALUATION, Evaluation
 from grokcore.evaluation.threads import cpu_threads
 from grokcore.models import load_model
 from grokcore.models.files import CONFIG, WEIGHTS
 from grokcore.models.precision import autocast
+from grokcore.runs import JOURNAL, read_journal, read_manifest
+from grokcore.runs.artifacts import RUN_FILES
+from grokcore.runs.evaluation import EVALUATION, Evaluation
+from grokcore.runs.journal import checked_lines
+from grokcore.runs.seal import check_model, check_record, with_checksum
 from grokcore.spec import ExperimentSpec, read_spec, resolve_device
 from grokcore.storage import local_copy, open_parent, open_store
-from grokcore.storage.artifacts import RUN_FILES
-from grokcore.telemetry import JOURNAL, read_journal, read_manifest
-from grokcore.telemetry.line import checked_lines
-from grokcore.telemetry.seal import check_model, check_record, with_checksum
 
 
 def evaluate_model(

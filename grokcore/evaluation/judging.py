@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from grokcore.evaluation.curves import DEFINITIONS, Evidence, Lines, evidence, phases_of, reached
 from grokcore.evaluation.remarks import rate_remarks, remarks_before
-from grokcore.evaluation.result import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
+from grokcore.runs.evaluation import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
 from grokcore.spec import ExperimentSpec, TrainingSpec
 from grokcore.spec.schedule import phase_drops, share_of_peak
 

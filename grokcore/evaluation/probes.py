@@ -16,7 +16,7 @@ from grokcore.data import Dataset, Rows
 from grokcore.data.sharing import share_beginnings
 from grokcore.data.supervision import LossOn, supervise
 from grokcore.models import SequenceModel, SharedPrefixes
-from grokcore.telemetry import finite
+from grokcore.runs import finite
 
 
 class Probes:

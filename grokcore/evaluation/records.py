@@ -16,15 +16,15 @@ from grokcore.evaluation.curves import Lines, evidence
 from grokcore.evaluation.fields import fields_of, telling
 from grokcore.evaluation.judging import times_in
 from grokcore.evaluation.replicates import Replicate, by_draw, replicate_of
-from grokcore.evaluation.result import EVALUATION, Evaluation, Times
 from grokcore.evaluation.seeds import group_key, grouped
+from grokcore.runs import JOURNAL, MANIFEST, Manifest, read_journal, read_manifest
+from grokcore.runs.artifacts import RUN_FILES
+from grokcore.runs.evaluation import EVALUATION, Evaluation, Times
+from grokcore.runs.journal import checked_lines
+from grokcore.runs.manifest import DELETING, files_by_run
+from grokcore.runs.seal import check_document, check_record
 from grokcore.spec import ExperimentSpec, read_spec, validate
 from grokcore.storage import Store, local_copy, open_store, read_json
-from grokcore.storage.artifacts import RUN_FILES
-from grokcore.telemetry import JOURNAL, MANIFEST, Manifest, read_journal, read_manifest
-from grokcore.telemetry.line import checked_lines
-from grokcore.telemetry.places import DELETING, files_by_run
-from grokcore.telemetry.seal import check_document, check_record
 
 _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from grokcore.evaluation.result import TRAINING_SET
+from grokcore.runs.evaluation import TRAINING_SET
 from grokcore.spec import EvaluationSpec, ExperimentSpec, TrainingSpec
 from grokcore.spec.schedule import last_change
 

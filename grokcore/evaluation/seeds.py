@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar, get_args
 
-from grokcore.evaluation.result import TRAINING_SET, Evaluation, Verdict
 from grokcore.evaluation.survival.kaplan_meier import median_time
 from grokcore.evaluation.survival.times import Reached, reached_by
+from grokcore.runs.evaluation import TRAINING_SET, Evaluation, Verdict
 from grokcore.spec import ExperimentSpec
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from grokcore.errors import InputError, TransientError
+from grokcore.runs.seal import check_model_of_run
 from grokcore.storage import clear_errors, read_json, write_json
 from grokcore.storage.temporary import take_usual_mode
-from grokcore.telemetry.seal import check_model_of_run
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 COMPOSED = "grokcore"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from grokcore.evaluation.result import Verdict
 from grokcore.reporting.formatting import threshold
+from grokcore.runs.evaluation import Verdict
 from grokcore.spec.training import STABLE_THRESHOLD
 
 OUTCOMES: dict[Verdict, str] = {

@@ -14,11 +14,11 @@ from grokcore.documents import parse_yaml
 from grokcore.errors import InputError
 from grokcore.evaluation import EVALUATION
 from grokcore.reporting.labels import labelled
+from grokcore.runs import JOURNAL, MANIFEST, read_journal
+from grokcore.runs.artifacts import RUN_FILES
+from grokcore.runs.seal import check_document, check_record
 from grokcore.spec import validate
 from grokcore.storage import local_copy, open_parent, read_bytes, read_json
-from grokcore.storage.artifacts import RUN_FILES
-from grokcore.telemetry import JOURNAL, MANIFEST, read_journal
-from grokcore.telemetry.seal import check_document, check_record
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from grokcore.reporting.read import RunView, read_runs
 from grokcore.reporting.summary import definitions, facts, findings, outcomes
 from grokcore.reporting.tables import accuracy_table, differences, manifest_table, seeds_table, times_table
 from grokcore.reporting.timeline import ticks, timeline
+from grokcore.runs.seal import not_verified
 from grokcore.storage import open_parent
-from grokcore.telemetry.seal import not_verified
 
 MANY = 4
 """With more runs than this, the summary counts outcomes; the timeline has each run's own."""

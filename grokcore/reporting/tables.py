@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from grokcore.evaluation.result import TRAINING_SET
 from grokcore.evaluation.seeds import Sample
 from grokcore.reporting.entries import entries_of, samples
 from grokcore.reporting.formatting import (
@@ -24,6 +23,7 @@ from grokcore.reporting.formatting import (
 from grokcore.reporting.read import HeldOut, RunView, Time, Times
 from grokcore.reporting.series import series_of
 from grokcore.reporting.table import Cell, Row, Section, Table, known, note_of, settings_section
+from grokcore.runs.evaluation import TRAINING_SET
 
 DEFINITIONS = (("first_crossing", "first crossing"), ("sustained", "sustained"), ("stable", "stable"))
 ROLES = {"train": "training", "held_out": "held out", "diagnostic": "diagnostic"}

@@ -1,12 +1,17 @@
-"""The runs of a store: found, described, and deleted."""
+"""What a run directory is: its files, who writes them, and how they are read, listed and deleted."""
 
-from grokcore.runs.catalogue import RunSummary, list_runs
 from grokcore.runs.checkpoints import CheckpointFacts, checkpoints_of, orphans_of
-from grokcore.runs.detail import RunDetail, describe_run
-from grokcore.runs.removal import check_run, delete_leftovers, delete_run
+from grokcore.runs.delete import check_run, delete_leftovers, delete_run
+from grokcore.runs.journal import JOURNAL, Journal, finite, read_journal
+from grokcore.runs.listing import RunDetail, RunSummary, describe_run, list_runs
+from grokcore.runs.manifest import MANIFEST, Manifest, read_manifest
 
 __all__ = [
+    "JOURNAL",
+    "MANIFEST",
     "CheckpointFacts",
+    "Journal",
+    "Manifest",
     "RunDetail",
     "RunSummary",
     "check_run",
@@ -14,6 +19,9 @@ __all__ = [
     "delete_leftovers",
     "delete_run",
     "describe_run",
+    "finite",
     "list_runs",
     "orphans_of",
+    "read_journal",
+    "read_manifest",
 ]

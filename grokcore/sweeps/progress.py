@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 from grokcore.errors import GrokcoreError, StoppedError
+from grokcore.runs.resume import TrainResult
 from grokcore.telemetry.progress import accuracy_text, duration, fitting, short_name
 from grokcore.telemetry.status import StatusLine
-from grokcore.training.place import TrainResult
 
 Line = Mapping[str, Any]
 

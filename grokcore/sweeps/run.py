@@ -10,6 +10,7 @@ from pathlib import Path
 from grokcore.data import DatasetInfo, generate_dataset
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
 from grokcore.evaluation.records import RunRecord
+from grokcore.runs.resume import TrainResult
 from grokcore.spec import check_hardware
 from grokcore.storage import open_store
 from grokcore.sweeps.expansion import Point, expand
@@ -21,7 +22,6 @@ from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
 from grokcore.sweeps.work import Work, all_finished, do
 from grokcore.training.metrics.exposure import exposing
-from grokcore.training.place import TrainResult
 from grokcore.training.seeds.jobs import Outcome
 from grokcore.training.seeds.train import worst_kind
 from grokcore.training.signals import stop_on_signal

@@ -11,12 +11,12 @@ from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.evaluation.records import RunRecord, read_record
 from grokcore.evaluation.remarks import remarks_before
 from grokcore.evaluation.seeds import grouped
+from grokcore.runs import MANIFEST
+from grokcore.runs.resume import TrainResult
 from grokcore.spec import ExperimentSpec, resolve_device
 from grokcore.storage import open_store
 from grokcore.sweeps.costs import step_cost
 from grokcore.sweeps.progress import SweepProgress
-from grokcore.telemetry import MANIFEST
-from grokcore.training.place import TrainResult
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome
 from grokcore.training.seeds.processes import train_in_processes
 from grokcore.training.seeds.train import STRATEGIES, best_strategy

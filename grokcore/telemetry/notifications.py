@@ -20,9 +20,9 @@ from functools import partial
 from typing import Any
 
 from grokcore.errors import GrokcoreError
+from grokcore.runs.manifest import Manifest
 from grokcore.storage import Store
 from grokcore.storage.local import home_relative
-from grokcore.telemetry.manifest import Manifest
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.telemetry.webhook import Webhook, webhook_url
 

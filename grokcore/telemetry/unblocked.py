@@ -19,7 +19,7 @@ def unblocked(stream: TextIO) -> Iterator[TextIO]:
     """
     writer = _Unblocked(stream)
     try:
-        yield cast(TextIO, writer)
+        yield cast("TextIO", writer)
     finally:
         writer.outlet.close(patience=None)
 

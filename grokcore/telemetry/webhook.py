@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from grokcore import __version__
 from grokcore.errors import InputError
+from grokcore.version import __version__
 
 URL_VARIABLE = "GROKCORE_WEBHOOK_URL"
 """Where messages go. Who knows the URL of a webhook can write to it, so it is a secret, and shown nowhere."""

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO
 
 from grokcore.errors import InputError, TransientError, printable
+from grokcore.runs.manifest import files_by_run
 from grokcore.storage import Store
-from grokcore.telemetry.places import files_by_run
 from grokcore.telemetry.progress import accuracy_text, duration, short_name
 from grokcore.terminal.curves import Axis, draw, sample
 from grokcore.terminal.facts import Phase, RunFacts, SplitFacts

@@ -10,9 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from grokcore.errors import GrokcoreError, StoppedError, printable
+from grokcore.runs.journal import JOURNAL, checked_lines, decode
 from grokcore.storage import Store
-from grokcore.telemetry.journal import JOURNAL, decode
-from grokcore.telemetry.line import checked_lines
 from grokcore.telemetry.progress import phase_events
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.terminal.facts import About, RunFacts

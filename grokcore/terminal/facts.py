@@ -14,9 +14,9 @@ from grokcore.errors import GrokcoreError
 from grokcore.evaluation.behaviour import peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.curves import accuracy_of, evidence, steps_of
 from grokcore.evaluation.phases import Curve
+from grokcore.runs import MANIFEST, Manifest, read_manifest
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import Store, local_copy, open_store
-from grokcore.telemetry import MANIFEST, Manifest, read_manifest
 
 Line = Mapping[str, Any]
 Phase = Literal["learning", "memorised", "waiting", "rising", "generalised", "grokked", "collapsed"]

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grokcore.errors import GrokcoreError, InputError
+from grokcore.runs.follow import tail_of
+from grokcore.runs.journal import check_line
+from grokcore.runs.lock import is_being_written
 from grokcore.storage import Store
-from grokcore.telemetry.follow import tail_of
-from grokcore.telemetry.line import check_line
 from grokcore.telemetry.progress import phase_events
 from grokcore.terminal.facts import About, RunFacts
 from grokcore.terminal.history import History
-from grokcore.training.holder import is_being_written
 
 Line = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 # cuBLAS gives the same sums in every run only with a workspace of fixed size, named before it is loaded.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from grokcore.training.place import TrainResult
+from grokcore.runs.resume import TrainResult
 from grokcore.training.seeds import train_seeds
 
 if TYPE_CHECKING:

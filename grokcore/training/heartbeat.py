@@ -5,7 +5,7 @@ watches this file. Has it not changed for some minutes, then the launcher is gon
 cancelled, say, which ends the launcher and leaves its job alone. So the training saves and stops, instead of holding
 its GPUs for days. A launcher that was only moved to another node is back before that, and goes on where it was.
 
-This is no lock: it does not say who may write the run (`grokcore.training.lease` does), only that somebody wants it.
+This is no lock: it does not say who may write the run (`grokcore.runs.lease` does), only that somebody wants it.
 No two machines' clocks are compared: the job counts the time during which it could read the file and saw no change. A
 store that cannot be read says nothing about the launcher, so that time does not count.
 """
@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
+from grokcore.runs.resume import LAUNCHER
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.storage.store import encode_json
 from grokcore.training.signals import StopRequest
 
-FOLDER = "launcher"
-HEARTBEAT = f"{FOLDER}/heartbeat.json"
-ABANDONED = f"{FOLDER}/abandoned.json"
+HEARTBEAT = f"{LAUNCHER}/heartbeat.json"
+ABANDONED = f"{LAUNCHER}/abandoned.json"
 """Left by a training that has stopped for want of a heartbeat, so that a restart of it need not wait once more."""
 
 BEAT_SECONDS = 60.0

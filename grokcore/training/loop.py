@@ -21,11 +21,11 @@ from grokcore.evaluation.incremental import PhaseJudge
 from grokcore.evaluation.threads import cpu_threads
 from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
+from grokcore.runs import finite
+from grokcore.runs.manifest import ExitReason
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.schedule import learning_rate_at, phase_drops
-from grokcore.telemetry import finite
-from grokcore.telemetry.manifest import ExitReason
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.engines.choose import ENGINES
 from grokcore.training.examples import Examples

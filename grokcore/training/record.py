@@ -20,10 +20,10 @@ from grokcore.evaluation.remarks import remarks_before
 from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count, step_flops
 from grokcore.models.composition import Composition
 from grokcore.models.stack import mean_passes
+from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, ModelFacts
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.storage.local import home_relative
-from grokcore.telemetry.manifest import Conditions, DatasetReference, Manifest, ModelFacts
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from grokcore.errors import GrokcoreError, InputError
+from grokcore.runs.checkpoints import FOLDER
+from grokcore.runs.journal import Journal, decode
+from grokcore.runs.lock import SoleWriter
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store
-from grokcore.telemetry.journal import Journal, decode
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.training.background import Background
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.load import load_checkpoint
-from grokcore.training.checkpoints.manifest import FOLDER
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.writer import MAX_FAILURES, CheckpointWriter
-from grokcore.training.lock import SoleWriter
 from grokcore.training.metrics.tally import Tally
 
 Line = dict[str, Any]

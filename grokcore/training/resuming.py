@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grokcore.errors import InputError
+from grokcore.runs import Manifest, read_manifest
+from grokcore.runs.artifacts import RUN_FILES
+from grokcore.runs.resume import SPEC
+from grokcore.runs.seal import check_record
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import Store, local_copy
-from grokcore.storage.artifacts import RUN_FILES
-from grokcore.telemetry import Manifest, read_manifest
-from grokcore.telemetry.seal import check_record
-from grokcore.training.place import SPEC
 from grokcore.training.record import changed_conditions
 
 

@@ -16,20 +16,20 @@ from grokcore.data.supervision import longest_row
 from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.models import build_model, execution_choices, match_words
 from grokcore.models.tokenizer import save_tokenizer
+from grokcore.runs import JOURNAL, Manifest
+from grokcore.runs.lock import sole_writer
+from grokcore.runs.manifest import ExitReason
+from grokcore.runs.resume import SPEC, Resume, TrainResult, check_place
+from grokcore.runs.seal import MODEL, FileDigest, digest_of, file_digest
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, new_directory, open_store
-from grokcore.telemetry import JOURNAL, Manifest
-from grokcore.telemetry.manifest import ExitReason
 from grokcore.telemetry.notifications import Notifications
-from grokcore.telemetry.seal import MODEL, FileDigest, digest_of, file_digest
 from grokcore.telemetry.webhook import webhook_url
-from grokcore.training.lock import sole_writer
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.metrics.exposure import exposing, showing, write_final
 from grokcore.training.metrics.meter import RunMeter
-from grokcore.training.place import SPEC, Resume, TrainResult, check_place
 from grokcore.training.processes.following import await_beginning, follow, hear_end, leading
 from grokcore.training.processes.group import ALONE, Group, Order, group_of_processes
 from grokcore.training.record import flops_per_step, manifest_of, utc_now

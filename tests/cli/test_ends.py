@@ -11,12 +11,12 @@ import pytest
 
 from grokcore.cli import main
 from grokcore.errors import InputError
+from grokcore.runs.journal import decode
 from grokcore.spec import load_spec, load_task
 from grokcore.stage import stage
 from grokcore.storage import temporary_directory
 from grokcore.storage.s3 import S3Store
 from grokcore.sweeps import load_sweep
-from grokcore.telemetry.journal import decode
 
 FULL = Path("/dev/full")
 

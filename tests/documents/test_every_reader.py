@@ -19,10 +19,10 @@ from grokcore.data import open_dataset
 from grokcore.errors import InputError
 from grokcore.local.compiled import compiled_pipeline
 from grokcore.reporting.read import read_runs
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec, load_task, read_spec
 from grokcore.storage import open_store, read_json
 from grokcore.sweeps import load_sweep
-from grokcore.telemetry import read_journal, read_manifest
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,11 +17,11 @@ from grokcore.data.info import DatasetInfo, SplitInfo
 from grokcore.evaluation import EVALUATION, Evaluation, next_evaluation, phases_of
 from grokcore.evaluation.judging import assemble
 from grokcore.evaluation.records import RunRecord
+from grokcore.runs import JOURNAL, MANIFEST, Manifest
+from grokcore.runs.journal import encode
 from grokcore.spec import EvaluationSpec, ExperimentSpec, resolve
 from grokcore.spec.base import identity_of
 from grokcore.tasks import Role
-from grokcore.telemetry import JOURNAL, MANIFEST, Manifest
-from grokcore.telemetry.journal import encode
 
 
 def evaluation(sustained: int | None, accuracy: float) -> Evaluation:
@@ -126,7 +126,7 @@ def record(
         )
     lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec)  # those before are not told
     last = lines[-1]
-    dataset = cast(Dataset, SimpleNamespace(info=info))  # of a data set, only what it says about itself is asked for
+    dataset = cast("Dataset", SimpleNamespace(info=info))  # of a data set, only what it says about itself is asked for
     result = assemble(spec, dataset, lines, last["train"], last["splits"], exit_reason)
     return RunRecord(uri or f"/made-up/{spec.run_id}", spec, _manifest(spec, exit_reason, parameters), lines, result)
 

@@ -19,9 +19,9 @@ from grokcore.evaluation import Evaluation, Probes
 from grokcore.evaluation.contradictions import differences
 from grokcore.evaluation.judging import assemble
 from grokcore.models import load_model
+from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import read_json
-from grokcore.telemetry import read_journal
 
 
 def test_the_evaluation_agrees_with_the_journals_last_line(smoke_run: Path) -> None:

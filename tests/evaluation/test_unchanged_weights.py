@@ -13,8 +13,8 @@ from grokcore.evaluation.curves import evidence, phases_of
 from grokcore.evaluation.records import read_record
 from grokcore.evaluation.survival import Reached, follow_up, potential, times_of
 from grokcore.evaluation.watch import behaviour_of
+from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, TrainingSpec, load_spec
-from grokcore.telemetry import read_journal
 from tests.evaluation.made_up import Rise, record, write
 
 OOD = "test_inferred_ood"

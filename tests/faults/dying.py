@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
+from grokcore.runs.lease import FencedStore
 from grokcore.storage import Store, StoredFile
-from grokcore.training.fence import FencedStore
 
 T = TypeVar("T")
 

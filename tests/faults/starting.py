@@ -17,10 +17,9 @@ import torch
 import transformers
 
 import grokcore.training.train
+from grokcore.runs import JOURNAL, MANIFEST, lease, read_manifest
 from grokcore.spec import load_spec
 from grokcore.storage import FileStore, Store, open_store
-from grokcore.telemetry import JOURNAL, MANIFEST, read_manifest
-from grokcore.training import lease
 from tests.faults.dying import DyingStore, die_at_file_operation, in_child
 
 OVERRIDES = ["training.max_steps=2", "training.threads=1", "evaluation.interval=1"]

@@ -14,8 +14,8 @@ import grokcore
 from grokcore.cli import main
 from grokcore.errors import InputError
 from grokcore.models import load_model
+from grokcore.runs import JOURNAL, MANIFEST, read_manifest
 from grokcore.spec import load_spec
-from grokcore.telemetry import JOURNAL, MANIFEST, read_manifest
 from tests.faults.conftest import Trial
 
 ROW = "a flipped bit in spec, manifest, journal, model or evaluation of a finished run"

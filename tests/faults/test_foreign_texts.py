@@ -18,10 +18,10 @@ from grokcore.cluster.kubeflow.package import parse_package
 from grokcore.documents import decode_json, parse_generated_yaml, parse_json, parse_plain_yaml, parse_yaml
 from grokcore.errors import InputError
 from grokcore.reporting.read import read_runs
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec, load_task, read_spec
 from grokcore.storage import open_store, read_json
 from grokcore.sweeps import load_sweep
-from grokcore.telemetry import read_journal, read_manifest
 from tests.faults.dying import in_child
 
 ROW = "texts that stand for more than can be read"

@@ -24,13 +24,13 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.evaluation.evaluate import assemble
 from grokcore.reporting.read import read_runs
 from grokcore.reporting.report import render
-from grokcore.runs import checkpoints_of, list_runs, orphans_of
+from grokcore.runs import checkpoints_of, list_runs, orphans_of, read_journal, read_manifest
+from grokcore.runs.artifacts import evaluation_scalars, run_scalars
+from grokcore.runs.follow import follow
+from grokcore.runs.journal import checked_lines
 from grokcore.spec import load_spec, load_task, preset_names, read_spec, resolve, split_overrides
 from grokcore.stage import Failure
 from grokcore.storage import open_store, read_json, sha256
-from grokcore.telemetry import follow, read_journal, read_manifest
-from grokcore.telemetry.line import checked_lines
-from grokcore.telemetry.scalars import evaluation_scalars, run_scalars
 from grokcore.terminal.plain import PlainLines
 from grokcore.terminal.run_view import run_rows
 from grokcore.terminal.watched import WatchedRun

@@ -23,10 +23,10 @@ from grokcore.champions import parse_rules
 from grokcore.cli import main
 from grokcore.data import read_facts
 from grokcore.errors import InputError
+from grokcore.runs.journal import decode
 from grokcore.spec import load_spec, preset_names, split_overrides
 from grokcore.storage import open_parent, open_store
 from grokcore.sweeps import load_sweep, sweep_names
-from grokcore.telemetry.journal import decode
 from tests.faults.fuzzing import NUMBERS, TEXTS, WORDS, doubled, ends_well, near_uris
 from tests.faults.test_fuzz import FIELDS, PRESETS, fuzz
 

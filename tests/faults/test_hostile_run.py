@@ -15,9 +15,9 @@ import pytest
 from grokcore.cli import main
 from grokcore.errors import InputError, redacted
 from grokcore.reporting.comparison.exports import csv_cell
+from grokcore.runs import read_manifest
 from grokcore.storage import FileStore, local_path
 from grokcore.storage.local import home_relative
-from grokcore.telemetry import read_manifest
 from tests.faults.dying import in_child
 
 ROW = "names that a terminal or a spreadsheet would obey"

@@ -15,11 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 import grokcore
+from grokcore.runs import JOURNAL, lease, read_manifest
+from grokcore.runs.checkpoints import FOLDER, TENSORS, files_by_step, read_checkpoint_manifest
 from grokcore.spec import load_spec
 from grokcore.storage import Store, open_store
-from grokcore.telemetry import JOURNAL, read_manifest
-from grokcore.training import lease
-from grokcore.training.checkpoints.manifest import FOLDER, TENSORS, files_by_step, read_checkpoint_manifest
 from tests.faults.conftest import Trial
 
 ROW = "SIGKILL at a random moment of a training run"
@@ -29,7 +28,7 @@ OVERRIDES = ["training.max_steps=240", "training.checkpoint_interval=15", "model
 # The command, with a lease that is over soon after its holder was killed.
 COMMAND = """
 import sys
-from grokcore.training import lease
+from grokcore.runs import lease
 lease.LEASE_SECONDS = 1.0
 from grokcore.cli import main
 sys.exit(main())

@@ -15,10 +15,10 @@ import pytest
 import grokcore
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.runs import delete_leftovers, delete_run
+from grokcore.runs.journal import Journal
+from grokcore.runs.lock import LOCK, sole_writer
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import FileStore
-from grokcore.telemetry.journal import Journal
-from grokcore.training.lock import LOCK, sole_writer
 from tests.faults.conftest import Trial
 from tests.faults.dying import in_child
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from grokcore.runs.checkpoints import LATEST, files_by_step
 from grokcore.storage import FileStore, Store, open_store
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.checkpoints.load import load_checkpoint
-from grokcore.training.checkpoints.manifest import LATEST, files_by_step
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.save import save_checkpoint
 from tests.faults.dying import DyingStore, die_at_file_operation, in_child

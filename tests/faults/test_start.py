@@ -14,11 +14,11 @@ import pytest
 
 import grokcore
 from grokcore.errors import InputError, TransientError
+from grokcore.runs import JOURNAL, MANIFEST
+from grokcore.runs.lock import sole_writer
+from grokcore.runs.resume import SPEC, Resume, check_place
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_store
-from grokcore.telemetry import JOURNAL, MANIFEST
-from grokcore.training.lock import sole_writer
-from grokcore.training.place import SPEC, Resume, check_place
 from tests.faults.starting import OVERRIDES
 
 ROW = "SIGKILL at any operation of a run's start"

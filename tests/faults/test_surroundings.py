@@ -18,13 +18,13 @@ from botocore.exceptions import ClientError, NoCredentialsError
 import grokcore
 from grokcore.cli import main
 from grokcore.errors import AbsentError, DamagedError, GrokcoreError, InputError, TransientError, error_of_the_machine
+from grokcore.runs import JOURNAL, read_journal
+from grokcore.runs.checkpoints import files_by_step, manifest_key
 from grokcore.spec import load_spec
 from grokcore.stage import ERROR_FILE, RETRY_VARIABLE, stage
 from grokcore.storage import FileStore, clear_errors, write_atomically
 from grokcore.storage.s3_errors import is_denied, one_line
-from grokcore.telemetry import JOURNAL, read_journal
 from grokcore.training.checkpoints.load import load_checkpoint
-from grokcore.training.checkpoints.manifest import files_by_step, manifest_key
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.save import save_checkpoint
 from tests.faults.dying import in_child

@@ -14,11 +14,10 @@ import pytest
 
 import grokcore
 from grokcore.errors import TransientError
+from grokcore.runs import lease, read_manifest
+from grokcore.runs.lock import sole_writer
 from grokcore.spec import load_spec
 from grokcore.storage import Store, open_store
-from grokcore.telemetry import read_manifest
-from grokcore.training import lease
-from grokcore.training.lock import sole_writer
 from tests.faults.conftest import Trial
 from tests.faults.dying import in_child
 

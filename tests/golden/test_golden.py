@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from grokcore.runs import read_journal
 from grokcore.spec import load_spec, preset_names
-from grokcore.telemetry import read_journal
 
 HERE = Path(__file__).parent
 IDS: dict[str, dict[str, str]] = json.loads((HERE / "ids.json").read_text())

@@ -24,8 +24,8 @@ from grokcore.models import (
     load_model,
     parameter_count,
 )
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
-from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training.examples import Batch, Examples
 from grokcore.training.seeds import train_seeds
 from tests.models import variants

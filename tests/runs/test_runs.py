@@ -12,10 +12,10 @@ import pytest
 from grokcore.cli import main
 from grokcore.errors import InputError, TransientError
 from grokcore.runs import checkpoints_of, delete_leftovers, delete_run, describe_run, list_runs, orphans_of
+from grokcore.runs.journal import encode, last_evaluation
+from grokcore.runs.lock import sole_writer
+from grokcore.runs.manifest import DELETING
 from grokcore.storage import FileStore, Store, open_store
-from grokcore.telemetry.journal import encode, last_evaluation
-from grokcore.telemetry.places import DELETING
-from grokcore.training.lock import sole_writer
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_an_interrupted_deletion_leaves_no_run_and_can_be_ended(root: Store, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("grokcore.runs.removal._delete_all_but", interrupted)
+        patched.setattr("grokcore.runs.delete._delete_all_but", interrupted)
         with pytest.raises(KeyboardInterrupt):
             delete_run(run)
     assert {DELETING, "spec.yaml"} <= set(keys(run))
@@ -112,7 +112,7 @@ def test_a_run_with_another_one_inside_is_refused(root: Store, smoke_run: Path) 
 
 
 def test_a_run_that_is_being_written_is_not_deleted(root: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grokcore.training.lease.LEASE_SECONDS", 1.0)
+    monkeypatch.setattr("grokcore.runs.lease.LEASE_SECONDS", 1.0)
     run = root.child("runs/id/1")
     before = keys(run)
     with sole_writer(run):

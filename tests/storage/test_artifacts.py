@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import InputError
+from grokcore.runs.artifacts import RUN_FILES, collect_run, join_run
 from grokcore.storage import open_store
-from grokcore.storage.artifacts import RUN_FILES, collect_run, join_run
 
 
 @pytest.fixture

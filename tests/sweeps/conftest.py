@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from grokcore.runs import read_journal
 from grokcore.sweeps import SweepSpec, load_sweep
-from grokcore.telemetry import read_journal
 
 TINY = """
 name: tiny

@@ -17,13 +17,13 @@ import grokcore
 from grokcore.cli import main
 from grokcore.errors import AbsentError, InputError
 from grokcore.evaluation.records import groups_of, read_records
+from grokcore.runs import read_manifest
+from grokcore.runs.checkpoints import files_by_step
+from grokcore.runs.lock import sole_writer
 from grokcore.spec import load_spec
 from grokcore.storage import open_store
 from grokcore.sweeps import SweepSpec, load_sweep, read_index, run_sweep
 from grokcore.sweeps.progress import SweepProgress
-from grokcore.telemetry import read_manifest
-from grokcore.training.checkpoints.manifest import files_by_step
-from grokcore.training.lock import sole_writer
 from tests.sweeps.conftest import TINY, journals
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from grokcore.errors import GrokcoreError
+from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.sweeps.work import Work, batches, finished
-from grokcore.telemetry import read_manifest
 from grokcore.training import TrainResult
 from grokcore.training.seeds.jobs import Job, Listener
 from grokcore.training.seeds.processes import train_in_processes

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from grokcore.errors import InputError, TransientError
+from grokcore.runs import Journal
+from grokcore.runs.follow import follow
 from grokcore.storage import Store, open_store
-from grokcore.telemetry import Journal, follow
 
 
 def line(step: int) -> dict[str, Any]:

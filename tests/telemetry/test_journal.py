@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import InputError
+from grokcore.runs import Journal, finite, read_journal
 from grokcore.storage import FileStore
-from grokcore.telemetry import Journal, finite, read_journal
 
 LINE = {"train": {"accuracy": 1.0}, "splits": {}, "phases": {"memorized": None}, "clock": {}}
 

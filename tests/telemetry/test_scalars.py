@@ -1,6 +1,6 @@
 import math
 
-from grokcore.telemetry.scalars import evaluation_scalars, run_scalars
+from grokcore.runs.artifacts import evaluation_scalars, run_scalars
 
 LINE = {
     "step": 200,

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from grokcore.cli.parser import build_parser
-from grokcore.telemetry.signpost import DASHBOARD_VARIABLE, signpost
+from grokcore.runs.artifacts import DASHBOARD_VARIABLE, signpost
 
 
 def test_it_names_the_run_and_a_command_that_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from grokcore.runs import JOURNAL, Manifest
+from grokcore.runs.journal import encode
+from grokcore.runs.manifest import DatasetReference, ModelFacts
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.storage import FileStore, open_store
-from grokcore.telemetry import JOURNAL, Manifest
-from grokcore.telemetry.journal import encode
-from grokcore.telemetry.manifest import DatasetReference, ModelFacts
 from grokcore.terminal.facts import About, RunFacts
 
 OOD = "test_inferred_ood"

@@ -11,11 +11,11 @@ import pytest
 
 from grokcore.cli import main
 from grokcore.errors import InputError
+from grokcore.runs import Journal, read_manifest
+from grokcore.runs.lock import sole_writer
 from grokcore.storage import open_store
-from grokcore.telemetry import Journal, read_manifest
 from grokcore.terminal.board import Board, hardest
 from grokcore.terminal.text import encode, row_columns
-from grokcore.training.lock import sole_writer
 from tests.terminal.runs import facts, grokking, line, write
 
 

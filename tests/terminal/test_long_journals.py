@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
+from grokcore.runs.follow import follow, tail_of
+from grokcore.runs.journal import encode
 from grokcore.storage import FileStore, Store, open_store
-from grokcore.telemetry import follow
-from grokcore.telemetry.follow import tail_of
-from grokcore.telemetry.journal import encode
 from grokcore.terminal.history import MOST_LINES, History
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from grokcore.runs import Journal, read_manifest
 from grokcore.storage import FileStore
-from grokcore.telemetry import Journal, read_manifest
 from tests.servers.pseudo_terminal import PseudoTerminal, grokcore
 from tests.terminal.runs import grokking, write
 

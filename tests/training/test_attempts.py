@@ -13,10 +13,10 @@ import torch
 
 import grokcore
 from grokcore.models.fast.kernels import library
+from grokcore.runs import read_journal, read_manifest
+from grokcore.runs.manifest import MANIFEST
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import FileStore
-from grokcore.telemetry import read_journal, read_manifest
-from grokcore.telemetry.manifest import MANIFEST
 from grokcore.training.graph import WARM_UPS, StepGraphs
 
 

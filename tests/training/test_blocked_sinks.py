@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import grokcore
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec
-from grokcore.telemetry import read_journal, read_manifest
 from grokcore.telemetry.sinks import FAILURES
 from tests.faults.proxy import Fault, Proxy
 from tests.servers.fixtures import Bucket

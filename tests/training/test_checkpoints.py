@@ -11,24 +11,24 @@ import torch
 
 import grokcore
 from grokcore.errors import GrokcoreError, InputError, TransientError
-from grokcore.spec import load_spec
-from grokcore.storage import FileStore, Store, open_store
-from grokcore.telemetry import JOURNAL, read_journal
-from grokcore.training.background import Background
-from grokcore.training.checkpoints import writer as writing
-from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot
-from grokcore.training.checkpoints.load import load_checkpoint
-from grokcore.training.checkpoints.manifest import (
+from grokcore.runs import JOURNAL, read_journal
+from grokcore.runs.checkpoints import (
     LATEST,
     CheckpointManifest,
     files_by_step,
     manifest_key,
     read_checkpoint_manifest,
 )
+from grokcore.runs.lease import FencedStore
+from grokcore.spec import load_spec
+from grokcore.storage import FileStore, Store, open_store
+from grokcore.training.background import Background
+from grokcore.training.checkpoints import writer as writing
+from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot
+from grokcore.training.checkpoints.load import load_checkpoint
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.save import save_checkpoint
 from grokcore.training.checkpoints.writer import MAX_FAILURES, CheckpointWriter
-from grokcore.training.fence import FencedStore
 
 
 def state(step: int, value: float | None = None) -> Checkpoint:

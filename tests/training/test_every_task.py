@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import grokcore
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, validate
-from grokcore.telemetry import read_journal, read_manifest
 from tests.tasks.small_tasks import SMALL
 
 

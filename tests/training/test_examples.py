@@ -11,8 +11,8 @@ import grokcore
 from grokcore.data import open_dataset
 from grokcore.data.supervision import supervise
 from grokcore.models import build_model
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec
-from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training.examples import Examples
 
 CPU = torch.device("cpu")

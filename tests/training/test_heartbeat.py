@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import InputError, StoppedError, TransientError
+from grokcore.runs.resume import check_place
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import FileStore, open_store
 from grokcore.training.heartbeat import (
@@ -20,7 +21,6 @@ from grokcore.training.heartbeat import (
     is_launched,
     stop_without_launcher,
 )
-from grokcore.training.place import check_place
 from grokcore.training.signals import StopRequest
 
 

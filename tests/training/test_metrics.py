@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import grokcore
 from grokcore.errors import InputError, StoppedError
+from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.spec.hardware import has_cuda
-from grokcore.telemetry import read_journal
 from grokcore.telemetry.metrics import BY_NAME
 
 Found = dict[tuple[str, ...], float]

@@ -13,11 +13,11 @@ import torch
 
 import grokcore
 from grokcore.errors import InputError, StoppedError
+from grokcore.runs import read_journal, read_manifest
+from grokcore.runs.checkpoints import files_by_step, read_checkpoint_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import FileStore
-from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training import train_seeds
-from grokcore.training.checkpoints.manifest import files_by_step, read_checkpoint_manifest
 from grokcore.training.loop import MAX_RESTARTS, Trainer
 from grokcore.training.precision import MIN_SCALE, LossScaler
 

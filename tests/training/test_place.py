@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import InputError
+from grokcore.runs.resume import check_place
 from grokcore.spec import load_spec, read_spec, resolve
 from grokcore.storage import open_store
-from grokcore.training.place import check_place
 
 
 def refusal(run: Path, *overrides: str) -> str:

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 import grokcore
+from grokcore.runs import read_journal
 from grokcore.spec import load_spec
-from grokcore.telemetry import read_journal
 from tests.servers.process import free_port
 from tests.servers.prometheus import Prometheus
 

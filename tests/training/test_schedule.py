@@ -10,9 +10,9 @@ import pytest
 
 import grokcore
 from grokcore.errors import InputError
+from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, TrainingSpec, load_spec
 from grokcore.spec.schedule import learning_rate_at, phase_drops
-from grokcore.telemetry import read_journal
 
 EARLY = [
     "training.schedule=phase",

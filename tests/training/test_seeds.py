@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 import grokcore
 from grokcore.cli import main
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
-from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training import TrainResult
 from grokcore.training.seeds import cores
 from grokcore.training.seeds.jobs import Job

@@ -17,8 +17,8 @@ import torch
 import grokcore
 from grokcore.data import Dataset
 from grokcore.errors import StoppedError
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec
-from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training import train
 from grokcore.training.checkpoints import writer
 

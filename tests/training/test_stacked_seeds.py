@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from grokcore.errors import InputError, StoppedError
+from grokcore.runs import read_journal
 from grokcore.spec import load_spec
 from grokcore.storage import read_json
-from grokcore.telemetry import read_journal
 from grokcore.training.seeds import train_seeds
 
 EARLY, LATE = 1e-5, 1e-4

@@ -19,8 +19,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import grokcore
 from grokcore.errors import InputError, StoppedError
+from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
-from grokcore.telemetry import read_journal, read_manifest
 
 
 def without_clock(run: Path) -> list[dict[str, Any]]:

@@ -23,8 +23,8 @@ def build_comparison(
     from pathlib import Path
 
     import grokcore
+    from grokcore.runs.artifacts import join_sweep
     from grokcore.stage import stage
-    from grokcore.storage.artifacts import join_sweep
     from grokcore.telemetry.pushgateway import push_success
 
     with stage("compare", Path(report.path).parent):

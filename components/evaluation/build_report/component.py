@@ -21,8 +21,8 @@ def build_report(
     from pathlib import Path
 
     import grokcore
+    from grokcore.runs.artifacts import join_run
     from grokcore.stage import stage
-    from grokcore.storage.artifacts import join_run
     from grokcore.storage.layout import comparable_runs
     from grokcore.telemetry.pushgateway import push_success
 

@@ -23,10 +23,9 @@ def evaluate_model(
     from pathlib import Path
 
     import grokcore
+    from grokcore.runs.artifacts import evaluation_scalars, join_run
     from grokcore.stage import stage
     from grokcore.storage import read_json
-    from grokcore.storage.artifacts import join_run
-    from grokcore.telemetry.scalars import evaluation_scalars
 
     with stage("evaluate", Path(evaluation.path).parent):
         grokcore.evaluate_model(run.path, data=dataset.path, model=model.path, out=evaluation.path)

@@ -22,8 +22,8 @@ def evaluate_runs(
     from pathlib import Path
 
     import grokcore
+    from grokcore.runs.artifacts import RUN_FILES, copy_files, join_run
     from grokcore.stage import stage
-    from grokcore.storage.artifacts import RUN_FILES, copy_files, join_run
 
     with stage("evaluate", Path(evaluations.path).parent):
         uris = runs.metadata.get("run_uris", {})

@@ -35,13 +35,11 @@ def train_model(
         run_uri: Where the run lies: {store}/runs/{run_id}/{run_key}.
         exit_reason: Why training ended, for example "budget_steps" or "grokked".
     """
+    from grokcore.runs import JOURNAL, read_journal
+    from grokcore.runs.artifacts import collect_run, run_scalars, signpost
     from grokcore.spec import load_spec
     from grokcore.stage import stage
-    from grokcore.storage.artifacts import collect_run
     from grokcore.storage.layout import run_place
-    from grokcore.telemetry import JOURNAL, read_journal
-    from grokcore.telemetry.scalars import run_scalars
-    from grokcore.telemetry.signpost import signpost
     from grokcore.training.processes.everywhere import train_on_all_devices
 
     with stage("train"):  # until it is known where the run lies

@@ -59,13 +59,11 @@ def train_model_trainjob(
     import sys
 
     from grokcore.cluster.trainjobs import JobRequest, Launch, launch_training, shared_place
+    from grokcore.runs import JOURNAL, read_journal
+    from grokcore.runs.artifacts import collect_run, run_scalars, signpost
     from grokcore.spec import load_spec
     from grokcore.stage import stage
     from grokcore.storage import open_store
-    from grokcore.storage.artifacts import collect_run
-    from grokcore.telemetry import JOURNAL, read_journal
-    from grokcore.telemetry.scalars import run_scalars
-    from grokcore.telemetry.signpost import signpost
     from grokcore.terminal.display import RunDisplay
 
     with stage("train"):  # until it is known where the run lies

@@ -39,12 +39,11 @@ def train_seeds(
     from pathlib import Path
 
     import grokcore
+    from grokcore.runs.artifacts import collect_run, signpost
     from grokcore.spec import load_spec
     from grokcore.spec.seeds import parse_seeds
     from grokcore.stage import stage
-    from grokcore.storage.artifacts import collect_run
     from grokcore.storage.layout import run_place, sweep_place
-    from grokcore.telemetry.signpost import signpost
 
     with stage("train", Path(runs.path).parent):
         experiment = load_spec(spec, allow_files=False)

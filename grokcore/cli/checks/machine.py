@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 
-from grokcore import __version__
 from grokcore.cli.checks.check import Check
 from grokcore.spec.hardware import cpu_computes_bf16, has_cuda
+from grokcore.version import __version__
 
 _EXTRAS = {
     "data": ("numpy", "pyarrow"),

@@ -25,15 +25,15 @@ from grokcore.cluster.trainjobs.request import JobRequest
 from grokcore.cluster.trainjobs.watch import GivenUpError, JobWatch
 from grokcore.data.copying import copy_dataset
 from grokcore.errors import InputError, StoppedError, TransientError
+from grokcore.runs.follow import follow
+from grokcore.runs.resume import Resume, check_place
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.experiment import fingerprint
 from grokcore.stage import ERROR_FILE, RETRY_VARIABLE
 from grokcore.storage import Store, open_store
 from grokcore.storage.layout import RUN_KEY_VARIABLE, dataset_uri, run_place
-from grokcore.telemetry.follow import follow
 from grokcore.training import TrainResult
 from grokcore.training.heartbeat import BEAT_SECONDS, PATIENCE_SECONDS, PATIENCE_VARIABLE, Heartbeat, forget_launcher
-from grokcore.training.place import Resume, check_place
 from grokcore.training.signals import stop_on_signal
 
 POD_VARIABLE = "GROKCORE_POD_NAME"

@@ -14,10 +14,10 @@ from grokcore.errors import (
     StoppedError,
     TransientError,
 )
+from grokcore.runs import JOURNAL, read_manifest
+from grokcore.runs.journal import decode
 from grokcore.stage import ERROR_FILE, Failure
 from grokcore.storage import Store
-from grokcore.telemetry import JOURNAL, read_manifest
-from grokcore.telemetry.journal import decode
 from grokcore.training import TrainResult
 
 _ERRORS: dict[int, type[GrokcoreError]] = {EXIT_BAD_INPUT: InputError, EXIT_STOPPED: StoppedError}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from grokcore.evaluation.curves import last_change_in
-from grokcore.evaluation.result import Evaluation, Time, Times
+from grokcore.runs.evaluation import Evaluation, Time, Times
 
 if TYPE_CHECKING:
     from grokcore.evaluation.records import RunRecord

@@ -13,8 +13,8 @@ from grokcore.evaluation.records import Group, groups_of, read_records
 from grokcore.reporting.comparison.exports import csv_bytes, curves_table, parquet_bytes, runs_table
 from grokcore.reporting.comparison.page import render_comparison
 from grokcore.reporting.comparison.sweep_facts import in_order_of, read_sweep_facts
+from grokcore.runs.seal import not_verified
 from grokcore.storage import open_store
-from grokcore.telemetry.seal import not_verified
 
 PAGE, RUNS_CSV, RUNS, CURVES, CLAIMS = "report.html", "runs.csv", "runs.parquet", "curves.parquet", "claims.json"
 

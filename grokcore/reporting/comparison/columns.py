@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from grokcore.evaluation.curves import DEFINITIONS
 from grokcore.evaluation.fields import differing, fields_of
 from grokcore.evaluation.records import Group, RunRecord
-from grokcore.evaluation.result import Time, Times
+from grokcore.runs.evaluation import Time, Times
 from grokcore.storage.local import home_relative
 
 T = TypeVar("T")

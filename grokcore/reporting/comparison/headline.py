@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from grokcore.evaluation.records import Group, value_text
 from grokcore.evaluation.remarks import has_changing_rate, rate_left
-from grokcore.evaluation.result import TRAINING_SET
 from grokcore.evaluation.seeds import Sample, grouped, samples_of
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.outcomes import Outcome, Outcomes
@@ -16,6 +15,7 @@ from grokcore.reporting.comparison.study import Axis, Split, Study
 from grokcore.reporting.comparison.words import delay_text, limits_text, median_text, p_text
 from grokcore.reporting.formatting import NARROW, count, duration, listed, percent, threshold
 from grokcore.reporting.meanings import OUTCOMES
+from grokcore.runs.evaluation import TRAINING_SET
 
 _MOST_VALUES = 6
 _LEVEL = 0.05

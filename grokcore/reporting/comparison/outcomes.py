@@ -10,7 +10,6 @@ from typing import get_args
 from grokcore.claims.judging import holm
 from grokcore.evaluation.records import Group
 from grokcore.evaluation.replicates import are_independent
-from grokcore.evaluation.result import Time
 from grokcore.evaluation.survival import (
     Contrast,
     Definition,
@@ -31,6 +30,7 @@ from grokcore.evaluation.survival import (
 )
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.study import Split, Study, has_split
+from grokcore.runs.evaluation import Time
 
 
 @dataclass(frozen=True)

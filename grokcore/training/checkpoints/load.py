@@ -10,9 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from grokcore.errors import AbsentError, DamagedError, InputError, UnreadableError
-from grokcore.storage import Store, clear_errors, read_bytes, read_json, sha256
-from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.checkpoints.manifest import (
+from grokcore.runs.checkpoints import (
     HISTORY,
     TENSORS,
     VALUES,
@@ -21,6 +19,8 @@ from grokcore.training.checkpoints.manifest import (
     folder_of,
     read_checkpoint_manifest,
 )
+from grokcore.storage import Store, clear_errors, read_bytes, read_json, sha256
+from grokcore.training.checkpoints.checkpoint import Checkpoint
 
 
 def load_checkpoint(

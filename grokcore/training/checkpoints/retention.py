@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from grokcore.errors import AbsentError, DamagedError, UnreadableError
-from grokcore.storage import Store, StoredFile
-from grokcore.training.checkpoints.manifest import (
+from grokcore.runs.checkpoints import (
     CheckpointManifest,
     files_by_step,
     manifest_key,
     read_checkpoint_manifest,
 )
+from grokcore.storage import Store, StoredFile
 
 
 class Retention:

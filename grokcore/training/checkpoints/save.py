@@ -12,11 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from grokcore.errors import AbsentError, DamagedError, TransientError, UnreadableError
-from grokcore.storage import Store, clear_errors, sha256, write_json
-from grokcore.storage.temporary import take_usual_mode
-from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.checkpoints.load import is_good
-from grokcore.training.checkpoints.manifest import (
+from grokcore.runs.checkpoints import (
     HISTORY,
     LATEST,
     TENSORS,
@@ -27,6 +23,10 @@ from grokcore.training.checkpoints.manifest import (
     manifest_key,
     read_checkpoint_manifest,
 )
+from grokcore.storage import Store, clear_errors, sha256, write_json
+from grokcore.storage.temporary import take_usual_mode
+from grokcore.training.checkpoints.checkpoint import Checkpoint
+from grokcore.training.checkpoints.load import is_good
 
 
 def save_checkpoint(store: Store, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> CheckpointManifest:

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from grokcore.errors import GrokcoreError, TransientError
+from grokcore.runs.checkpoints import files_by_step, manifest_key
 from grokcore.storage import Store
 from grokcore.telemetry.samples import Durations
 from grokcore.training.background import Background
 from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot
-from grokcore.training.checkpoints.manifest import files_by_step, manifest_key
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.save import save_checkpoint
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.runs.resume import Resume, TrainResult
 from grokcore.spec import ExperimentSpec, check_hardware, resolve
 from grokcore.storage import open_store, temporary_directory
-from grokcore.training.place import Resume, TrainResult
 from grokcore.training.processes.launch import launch, processes_here, python
 from grokcore.training.seeds.jobs import Job
 from grokcore.training.seeds.messages import decode_outcome, encode_job

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from grokcore.errors import GrokcoreError, TransientError
+from grokcore.errors import GrokcoreError, TransientError, encode_error
+from grokcore.runs.resume import TrainResult
 from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.place import TrainResult
 from grokcore.training.processes.group import Group, Order
-from grokcore.training.seeds.messages import decode_outcome, encode_error, encode_outcome
+from grokcore.training.seeds.messages import decode_outcome, encode_outcome
 
 if TYPE_CHECKING:
     from grokcore.training.loop import Trainer

@@ -23,9 +23,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._C._distributed_c10d import HashStore
 
-from grokcore.errors import GrokcoreError, InputError, TransientError
+from grokcore.errors import GrokcoreError, InputError, TransientError, decode_error, encode_error
 from grokcore.spec.ranks import Rank, rank_of_environment
-from grokcore.training.seeds.messages import decode_error, encode_error
 from grokcore.training.signals import StopRequest
 
 _FOREVER = timedelta(days=365)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from grokcore.errors import EXIT_OK, GrokcoreError
+from grokcore.runs.resume import TrainResult
 from grokcore.spec.ranks import rank_of_environment
-from grokcore.training.place import TrainResult
 from grokcore.training.seeds.messages import decode_job, encode, encode_outcome
 from grokcore.training.signals import leave_group, stop_on_signal
 

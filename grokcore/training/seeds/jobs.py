@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from grokcore.errors import GrokcoreError, error_of_the_machine
+from grokcore.runs.resume import Resume, TrainResult
 from grokcore.spec import ExperimentSpec
-from grokcore.training.place import Resume, TrainResult
 
 Line = dict[str, Any]
 """One line of a run's journal."""

@@ -10,12 +10,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.errors import GrokcoreError, decode_error, encode_error
+from grokcore.runs.resume import TrainResult
 from grokcore.spec import ExperimentSpec, validate
-from grokcore.training.place import TrainResult
 from grokcore.training.seeds.jobs import Job
-
-_ERRORS = {error.__name__: error for error in (GrokcoreError, InputError, StoppedError, TransientError)}
 
 
 def encode(message: Any) -> bytes:
@@ -38,12 +36,3 @@ def decode_outcome(message: dict[str, Any]) -> TrainResult | GrokcoreError:
     if "result" in message:
         return TrainResult(**message["result"])
     return decode_error(message)
-
-
-def encode_error(error: GrokcoreError) -> dict[str, Any]:
-    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _ERRORS)  # of those with a code
-    return {"error": kind, "message": str(error)}
-
-
-def decode_error(message: dict[str, Any]) -> GrokcoreError:
-    return _ERRORS[message["error"]](message["message"])

@@ -18,9 +18,9 @@ from typing import IO, Any
 
 import grokcore
 from grokcore.errors import GrokcoreError, StoppedError, TransientError
+from grokcore.runs.resume import TrainResult
 from grokcore.telemetry.samples import decode
 from grokcore.training.metrics.exposure import board
-from grokcore.training.place import TrainResult
 from grokcore.training.seeds.cores import shares
 from grokcore.training.seeds.jobs import Job, Listener, Outcome
 from grokcore.training.seeds.messages import decode_outcome, encode_job

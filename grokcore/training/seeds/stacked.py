@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from grokcore.errors import GrokcoreError
 from grokcore.models import SharedPrefixes
 from grokcore.models.precision import autocast
+from grokcore.runs.resume import TrainResult
 from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
 from grokcore.training.graph import StepGraphs
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers import OPTIMIZERS
-from grokcore.training.place import TrainResult
 from grokcore.training.projections import PROJECTIONS
 from grokcore.training.seeds.jobs import Job, Listener, Outcome, evaluate
 from grokcore.training.signals import StopRequest, stop_on_signal

@@ -11,13 +11,13 @@ from typing import Literal, get_args
 from grokcore.data import open_dataset
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, InputError, StoppedError
 from grokcore.evaluation.remarks import remarks_before
+from grokcore.runs import MANIFEST
+from grokcore.runs.resume import Resume, TrainResult, check_place
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
-from grokcore.telemetry import MANIFEST
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.training.metrics.exposure import exposing
-from grokcore.training.place import Resume, TrainResult, check_place
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
 from grokcore.training.seeds.processes import train_in_processes
 from grokcore.training.signals import stop_on_signal

@@ -15,9 +15,9 @@ from grokcore.cluster.trainjobs import JobRequest, Launch, launch_training, shar
 from grokcore.cluster.trainjobs.naming import LONGEST, job_name
 from grokcore.data import open_dataset
 from grokcore.errors import InputError, StoppedError
+from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_store
-from grokcore.telemetry import read_manifest
 from tests.cluster.trainjobs.conftest import PYTHON, WAITS, Said, ends_with
 from tests.servers.kubernetes import GROUP, Kubernetes
 

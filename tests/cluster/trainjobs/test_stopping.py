@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import EXIT_STOPPED
+from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.stage import Failure
 from grokcore.storage.layout import run_uri
-from grokcore.telemetry import read_manifest
 from tests.cluster.trainjobs.conftest import PYTHON, WAITS
 from tests.servers.kubernetes import Kubernetes
 

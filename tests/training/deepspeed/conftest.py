@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 import grokcore
+from grokcore.runs import read_journal
 from grokcore.spec import load_spec
-from grokcore.telemetry import read_journal
 from grokcore.training.processes.launch import launch
 from grokcore.training.signals import StopRequest
 

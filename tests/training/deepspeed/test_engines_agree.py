@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from grokcore.runs import read_manifest
 from grokcore.spec import load_spec
-from grokcore.telemetry import read_manifest
 from tests.training.deepspeed.conftest import BASE, DEEPSPEED, TRAININGS, Group, train_together
 
 Native = Callable[[str], list[dict[str, Any]]]

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT
+from grokcore.runs import read_journal, read_manifest
 from grokcore.storage import open_store
-from grokcore.telemetry import read_journal, read_manifest
 from grokcore.training.checkpoints.load import load_checkpoint
 from tests.training.deepspeed.conftest import DEEPSPEED, Group, train_together
 

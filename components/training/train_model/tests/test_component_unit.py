@@ -8,9 +8,9 @@ from kfp import dsl
 
 from components.conftest import SmallRun
 from components.training.train_model import train_model
+from grokcore.runs import read_manifest
 from grokcore.spec import load_spec
 from grokcore.storage import open_store
-from grokcore.telemetry import read_manifest
 
 train = train_model.python_func
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from grokcore.runs import read_manifest
 from grokcore.storage import open_store
-from grokcore.telemetry import read_manifest
 from tests.servers.kubernetes import Kubernetes, kubernetes_server
 
 __all__ = ["kubernetes_server"]

@@ -10,10 +10,9 @@ from io import BufferedReader
 from typing import Any, Protocol
 
 from grokcore.errors import AbsentError, InputError, TransientError
+from grokcore.runs.journal import JOURNAL, check_line, decode
 from grokcore.storage import Store, clear_errors
 from grokcore.storage.regular import open_for_reading
-from grokcore.telemetry.journal import JOURNAL, decode
-from grokcore.telemetry.line import check_line
 
 Line = dict[str, Any]
 

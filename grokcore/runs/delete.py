@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from grokcore.errors import InputError
+from grokcore.runs.checkpoints import FOLDER as CHECKPOINTS
 from grokcore.runs.checkpoints import orphans_of
+from grokcore.runs.lease import FOLDER as LEASE
+from grokcore.runs.lock import LOCK, sole_writer
+from grokcore.runs.manifest import DELETING, MANIFEST, read_manifest
 from grokcore.spec import read_spec
 from grokcore.storage import Store, clear_errors, local_copy
-from grokcore.telemetry import MANIFEST, read_manifest
-from grokcore.telemetry.places import DELETING
-from grokcore.training.checkpoints.manifest import FOLDER as CHECKPOINTS
-from grokcore.training.lease import FOLDER as LEASE
-from grokcore.training.lock import LOCK, sole_writer
 
 
 def check_run(run: Store) -> None:

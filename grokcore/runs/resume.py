@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from grokcore.errors import GrokcoreError, InputError, TransientError
+from grokcore.runs.journal import JOURNAL
+from grokcore.runs.lease import FOLDER as LEASE
+from grokcore.runs.lock import LOCK, is_being_written
+from grokcore.runs.manifest import MANIFEST, read_manifest
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.spec.base import identity_of
 from grokcore.storage import Store, clear_errors, local_copy
-from grokcore.telemetry import JOURNAL, MANIFEST, read_manifest
-from grokcore.training.heartbeat import FOLDER as LAUNCHER
-from grokcore.training.holder import is_being_written
-from grokcore.training.lease import FOLDER as LEASE
-from grokcore.training.lock import LOCK
 
 Resume = Literal["auto", "never", "require"]
 
 SPEC = "spec.yaml"
+
+LAUNCHER = "launcher"
+"""Folder in which what starts a training elsewhere, and the training, hear of each other."""
 
 
 @dataclass(frozen=True)

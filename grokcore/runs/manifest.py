@@ -1,18 +1,21 @@
-"""The manifest of a run: everything that was true while it was made."""
+"""The manifest of a run: everything that was true while it was made.
+
+Where runs lie below a place: told from the files alone, none of which is read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grokcore.errors import AbsentError, InputError
-from grokcore.storage import FileStore, Store
-from grokcore.telemetry.seal import MANIFEST as MANIFEST
-from grokcore.telemetry.seal import FileDigest, Seal, sealed_manifest
+from grokcore.runs.seal import MANIFEST as MANIFEST
+from grokcore.runs.seal import FileDigest, Seal, sealed_manifest
+from grokcore.storage import FileStore, Store, StoredFile
 
 ExitReason = Literal["budget_steps", "budget_seconds", "grokked", "diverged", "stopped"]
 
@@ -121,3 +124,29 @@ def read_manifest(run: Path | Store) -> Manifest:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"])
         raise InputError(f"{store.uri_of(MANIFEST)} is damaged: {field}: {problem['msg']}") from None
+
+
+DELETING = "deleting.json"
+"""Stands in a run's place while it is being deleted, so that a deletion that was interrupted can be repeated."""
+
+
+def files_by_run(files: Iterable[StoredFile]) -> dict[str, list[StoredFile]]:
+    """The files of each run by the run's place. What lies below a run belongs to it, manifests of checkpoints too."""
+    files = list(files)
+    marked = {_parent(file.key) for file in files if PurePosixPath(file.key).name in (MANIFEST, DELETING)}
+    runs: dict[str, list[StoredFile]] = {}
+    for file in files:
+        outermost = next((place for place in _directories(file.key) if place in marked), None)
+        if outermost is not None:
+            runs.setdefault(outermost, []).append(file)
+    return runs
+
+
+def _directories(key: str) -> list[str]:
+    """The directories that a key lies in, from the outermost, which is ''."""
+    parts = key.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def _parent(key: str) -> str:
+    return key.rpartition("/")[0]

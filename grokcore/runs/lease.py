@@ -9,6 +9,8 @@ The holder looks for the next number after each renewal, and a taker looks at th
 taken the next number. On a store whose reads see all earlier writes, at least one of them notices the other. What the
 store cannot exclude is a request that was sent in time and carried out late; such a write is whole in itself: a
 checkpoint below a name of its own, or a journal that the next holder replaces.
+
+A store that asks before every write whether it may.
 """
 
 from __future__ import annotations
@@ -16,16 +18,77 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from grokcore.documents import decode_json
 from grokcore.errors import AbsentError, GrokcoreError, TransientError
-from grokcore.storage import Store
-from grokcore.training.fence import FencedStore
+from grokcore.storage import Store, StoredFile
+
+
+class FencedStore(Store):
+    """`store`, in which nothing is written or deleted once `check` raises."""
+
+    def __init__(self, store: Store, check: Callable[[], None]) -> None:
+        super().__init__(store.uri)
+        self._store, self._check = store, check
+
+    @property
+    def directory(self) -> Path | None:
+        return self._store.directory
+
+    def child(self, key: str) -> Store:
+        return FencedStore(self._store.child(key), self._check)
+
+    def read(self, key: str) -> bytes:
+        return self._store.read(key)
+
+    def read_end(self, key: str, size: int) -> bytes:
+        return self._store.read_end(key, size)
+
+    def download(self, key: str, target: Path) -> None:
+        self._store.download(key, target)
+
+    def find(self, key: str) -> StoredFile | None:
+        return self._store.find(key)
+
+    def files(self, prefix: str = "") -> Iterator[StoredFile]:
+        return self._store.files(prefix)
+
+    def leftovers(self) -> list[str]:
+        return self._store.leftovers()
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        return self._store.scratch()
+
+    def write(self, key: str, content: bytes) -> None:
+        self._check()
+        self._store.write(key, content)
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        self._check()
+        return self._store.write_new(key, content)
+
+    def upload(self, source: Path, key: str, *, sha256: str | None = None, move: bool = False) -> None:
+        self._check()
+        self._store.upload(source, key, sha256=sha256, move=move)
+
+    def delete(self, key: str) -> None:
+        self._check()
+        self._store.delete(key)
+
+    def remove_leftovers(self, names: Sequence[str]) -> None:
+        self._check()
+        self._store.remove_leftovers(names)
+
+    def delete_all(self, prefix: str = "") -> None:
+        self._check()
+        self._store.delete_all(prefix)
+
 
 FOLDER = "writer"
 LEASE_SECONDS = 60.0

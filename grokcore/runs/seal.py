@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.errors import DamagedError, GrokcoreError, InputError, TransientError
+from grokcore.runs.journal import JOURNAL
 from grokcore.storage import clear_errors, open_store, read_json, sha256
-from grokcore.telemetry.journal import JOURNAL
 
 MANIFEST, SPEC, MODEL = "manifest.json", "spec.yaml", "model"
 CHECKSUM = "sha256"

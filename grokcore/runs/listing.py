@@ -1,0 +1,161 @@
+"""All runs below a place, each in a few facts.
+
+One run in all detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from grokcore.errors import InputError
+from grokcore.runs.artifacts import RUN_FILES
+from grokcore.runs.checkpoints import CheckpointFacts, checkpoints_of, orphans_of, problem_of
+from grokcore.runs.delete import check_run
+from grokcore.runs.evaluation import EVALUATION
+from grokcore.runs.journal import last_evaluation
+from grokcore.runs.lock import is_being_written
+from grokcore.runs.manifest import MANIFEST, Manifest, files_by_run, read_manifest
+from grokcore.runs.seal import check_document, manifest_problem, seal_of
+from grokcore.storage import Store, StoredFile
+
+_AT_ONCE = 8
+"""Runs that are read at the same time: on object storage each costs a few round trips."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run as a list shows it; None stands for what a damaged or unfinished run does not tell.
+
+    Attributes:
+        place: below the store that was listed; empty where that is the run itself.
+        step: of the last evaluation.
+        state: why it ended (`budget_steps`, `grokked`, ...); `running`; `interrupted`: neither has it ended nor does
+            anybody write it; `damaged`: its manifest cannot be read; `half deleted`.
+        bytes: of all its files.
+        modified: last write, seconds since the epoch.
+    """
+
+    place: str
+    uri: str
+    run_id: str | None
+    name: str | None
+    architecture: str | None
+    task: str | None
+    seed: int | None
+    step: int | None
+    state: str
+    bytes: int
+    modified: float
+
+
+def list_runs(root: Store) -> list[RunSummary]:
+    """The runs at `root` and below it, at any depth, in the order of their places.
+
+    Raises:
+        InputError: the place may not be read.
+        TransientError: the store did not answer.
+    """
+    found = files_by_run(root.files())
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda item: summarise(root, *item), sorted(found.items())))
+
+
+def summarise(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummary:
+    """The run at `place` below `root`, whose files are `files`."""
+    run = root.child(place) if place else root
+    manifest, step, state = None, None, "half deleted"
+    top = f"{place}/" if place else ""
+    if any(file.key == f"{top}{MANIFEST}" for file in files):
+        try:
+            manifest = read_manifest(run)
+            state = manifest.exit_reason or ("running" if is_being_written(run) else "interrupted")
+            last = last_evaluation(run)
+            step = None if last is None else last["step"]
+        except InputError:
+            state = state if manifest is not None else "damaged"
+    choices = manifest.choices if manifest is not None else {}
+    return RunSummary(
+        place=place,
+        uri=run.uri,
+        run_id=manifest.run_id if manifest is not None else None,
+        name=manifest.name if manifest is not None else None,
+        architecture=_text(choices.get("architecture")),
+        task=_text(choices.get("task.kind")),
+        seed=choices["seed"] if isinstance(choices.get("seed"), int) else None,
+        step=step,
+        state=state,
+        bytes=sum(file.size for file in files),
+        modified=max(file.modified for file in files),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """A run, its checkpoints, and what does not belong to it any more.
+
+    Attributes:
+        manifest: None where it is damaged.
+        orphans: files of saves that came to nothing.
+        leftovers: unfinished writes, as the store names them.
+        files: what is known of the run's own files, by key: `good`, `damaged: ...`, or `not verified`, where contents
+            were not read or there are no hashes to hold them against.
+    """
+
+    summary: RunSummary
+    manifest: Manifest | None
+    checkpoints: list[CheckpointFacts]
+    orphans: list[StoredFile]
+    leftovers: list[str]
+    files: dict[str, str]
+
+
+def describe_run(run: Store, *, verify: bool = False) -> RunDetail:
+    """
+    Args:
+        verify: read all of the model and the checkpoints on object storage, too, which takes as long as a download.
+
+    Raises:
+        InputError: there is no run.
+        TransientError: the store did not answer.
+    """
+    check_run(run)
+    try:
+        manifest = read_manifest(run)
+    except InputError:
+        manifest = None
+    return RunDetail(
+        summarise(run, "", list(run.files())),
+        manifest,
+        checkpoints_of(run, verify=verify),
+        orphans_of(run),
+        run.leftovers(),
+        dict(_states(run, verify=verify)),
+    )
+
+
+def _states(run: Store, *, verify: bool) -> Iterator[tuple[str, str]]:
+    """The state of each file of a run's record, its model and its evaluation."""
+    try:
+        document = run.read_json(MANIFEST)
+        seal = seal_of(document)
+        problem = manifest_problem(document)
+    except InputError as damage:
+        yield MANIFEST, f"damaged: {damage}"
+        return
+    yield MANIFEST, "not verified" if seal is None else f"damaged: {problem}" if problem else "good"
+    for key, digest in seal.files.items() if seal is not None else ():
+        read = verify or run.directory is not None or key in RUN_FILES
+        wrong = problem_of(run, key, digest.bytes, digest.sha256, verify=read)
+        yield key, f"damaged: it {wrong}" if wrong else "good" if read else "not verified"
+    if run.find(EVALUATION) is not None:
+        try:
+            checked = check_document(run.read_json(EVALUATION), run.uri_of(EVALUATION), "make it anew")
+            yield EVALUATION, "good" if checked else "not verified"
+        except InputError as damage:
+            yield EVALUATION, f"damaged: {damage}"
