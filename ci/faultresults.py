@@ -15,7 +15,7 @@ EXPLANATION = """\
 A try injects one fault, random ones from a seed of its own, and then looks whether what was promised held: a resumed
 run equals the uninterrupted one bit for bit, the last good checkpoint loads, an error is one line with its exit code,
 nothing half done is to be seen. A loss is a try where it did not hold. `ci/faults` makes this page; a short version of
-every row is part of `ci/test`."""
+every row is part of `ci/test --all`."""
 
 
 def results_markdown(lines: Iterable[dict[str, Any]], header: str) -> str:

@@ -7,9 +7,6 @@ import pytest
 
 import grokcore
 from grokcore.spec import ExperimentSpec, load_spec
-from tests.servers.fixtures import bucket, s3_uri
-
-__all__ = ["bucket", "s3_uri"]
 
 ROOT = Path(__file__).parents[1]
 

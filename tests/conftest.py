@@ -1,20 +1,13 @@
-"""What many tests need: one thread, a small dataset, a trained run."""
+"""A small dataset and a trained run, which many tests read."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # two test processes share two cores
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 
 import grokcore
 from grokcore.spec import ExperimentSpec, load_spec
-from tests.servers.fixtures import bucket, s3_uri, store_uri
-
-__all__ = ["bucket", "s3_uri", "store_uri"]
 
 
 @pytest.fixture(scope="session")

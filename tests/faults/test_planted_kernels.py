@@ -13,7 +13,7 @@ import pytest
 from grokcore.models.fast.kernels import library
 from tests.faults.dying import in_child
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here: apt-get install gcc")
 
 ROW = "libraries planted where kernels are cached"
 

@@ -165,7 +165,7 @@ def run_pipeline(
     image: str, docker_host: str, tmp_path: Path, **arguments: object
 ) -> tuple[subprocess.CompletedProcess[str], Path]:
     """The compiled pipeline of the tree, with this image in place of both, by Kubeflow's runner of containers."""
-    pytest.importorskip("docker", reason="pip install docker")
+    pytest.importorskip("docker", reason="no docker package here: pip install docker")
     text = PACKAGE.read_text("utf-8")
     assert RUNTIME in text
     assert TRAINER in text

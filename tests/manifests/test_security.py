@@ -32,7 +32,7 @@ SECRET = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN|https://hooks\.|xox[baprs]-|(?
 def findings(folder: Path, framework: str, home: Path) -> tuple[set[tuple[str, str, tuple[int, int]]], int]:
     """What checkov finds, as check, file and lines; and how many resources it has looked at. It asks no network."""
     if not CHECKOV.is_file():
-        pytest.skip("no checkov in .tools: run ci/tools")
+        pytest.skip("no checkov here: ci/tools installs it")
     command = [str(CHECKOV), "-d", str(folder), "--framework", framework, "--skip-download", "--quiet", "--compact"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
     done = subprocess.run(

@@ -8,7 +8,7 @@ from tests.manifests.kustomize import MANIFESTS
 
 
 def test_manifests_are_written_in_one_style() -> None:
-    yamllint = pytest.importorskip("yamllint.linter", reason="pip install yamllint")
+    yamllint = pytest.importorskip("yamllint.linter", reason="no yamllint here: pip install yamllint")
     from yamllint.config import YamlLintConfig
 
     config = YamlLintConfig(file=str(MANIFESTS / ".yamllint"))

@@ -37,8 +37,8 @@ def run(tmp_path: Path) -> Callable[..., Path]:
 def browser() -> Iterator[Any]:
     executable = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
     if executable is None:
-        pytest.skip("no chromium on this machine (Debian: apt-get install chromium fonts-dejavu-core)")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)")
+        pytest.skip("no chromium here: apt-get install chromium fonts-dejavu-core")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         yield chromium

@@ -44,7 +44,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     missing = Gateway.missing()
     if missing:
         pytest.skip(f"no {', '.join(missing)} here: apt-get install radosgw ceph-mon ceph-osd ceph-common")
-    boto3 = pytest.importorskip("boto3", reason="pip install 'grokcore[s3]'")
+    boto3 = pytest.importorskip("boto3", reason="no boto3 here: pip install 'grokcore[s3]'")
     from botocore.config import Config
 
     gateway = Gateway(tmp_path_factory.mktemp("rgw"))

@@ -97,7 +97,7 @@ def receiver(
 def certificate(directory: Path) -> tuple[Path, Path]:
     """A certificate that `localhost` signed itself, and its key."""
     if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl to make a certificate with")
+        pytest.skip("no openssl here: apt-get install openssl")
     cert, key = directory / "certificate.pem", directory / "key.pem"
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     files = ["-keyout", str(key), "-out", str(cert)]

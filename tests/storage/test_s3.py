@@ -15,7 +15,7 @@ from grokcore.storage import open_store
 from tests.faults.proxy import Fault, Proxy
 from tests.servers.fixtures import Bucket
 
-pytest.importorskip("boto3", reason="pip install 'grokcore[s3]'")
+pytest.importorskip("boto3", reason="no boto3 here: pip install 'grokcore[s3]'")
 
 from grokcore.storage.s3 import S3Store
 from grokcore.storage.s3_connection import Connection, S3Settings

@@ -11,7 +11,7 @@ import pytest
 from grokcore.errors import AbsentError, InputError, TransientError
 from grokcore.storage import Store, open_store
 
-pytest.importorskip("boto3", reason="pip install 'grokcore[s3]'")
+pytest.importorskip("boto3", reason="no boto3 here: pip install 'grokcore[s3]'")
 
 from grokcore.storage.s3 import S3Store
 from grokcore.storage.s3_connection import Connection, S3Settings

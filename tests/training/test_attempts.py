@@ -66,7 +66,7 @@ def test_every_attempt_is_kept_and_a_changed_one_is_said(smoke_data: Path, tmp_p
     assert (manifest.started, manifest.resumes) == (first.started, 2)
 
 
-@pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here")
+@pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
 def test_going_on_without_the_kernels_is_said(smoke_data: Path, tmp_path: Path, kernels: Any) -> None:
     run = tmp_path / "run"
     train(10, smoke_data, run)

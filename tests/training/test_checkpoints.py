@@ -244,7 +244,7 @@ def test_a_run_whose_saves_fail_ends_and_goes_on_once_they_can_be_made(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
 def test_a_snapshot_of_a_gpu_waits_for_nothing_and_holds_what_was_there() -> None:
     weight = torch.zeros(1 << 20, device="cuda")
     live = Checkpoint("run", 1, {"model.weight": weight}, {})

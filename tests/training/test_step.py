@@ -30,7 +30,8 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 def gpu(test: Callable[..., None]) -> Callable[..., None]:
-    return pytest.mark.gpu(pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")(test))
+    needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
+    return pytest.mark.gpu(needs_gpu(test))
 
 
 OVERFLOWS = (0, 1, 5, 9)

@@ -117,7 +117,7 @@ def test_a_cpu_is_left_to_our_forms(stand_in):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
 @pytest.mark.parametrize("case", [*CASES, "delta"])
 def test_the_kernels_equal_our_form(case):
     pytest.importorskip("fla")
@@ -135,7 +135,7 @@ def test_the_kernels_equal_our_form(case):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
 def test_short_shared_and_chosen_are_left_to_our_forms():
     device = torch.device("cuda")
     key = torch.zeros(8, 4, device=device, dtype=torch.bfloat16)

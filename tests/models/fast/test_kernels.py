@@ -9,7 +9,7 @@ from grokcore.models.fast.kernels import library
 from grokcore.models.fast.norms import RMSNorm
 from grokcore.models.fast.rotary import plain_rotary, rotary
 
-pytestmark = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here")
+pytestmark = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
 precisions = pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 2e-6)])
 
 ELEMENTWISE = {

@@ -34,7 +34,7 @@ def libraries(folder):
     return list(folder.glob("*.so"))
 
 
-needs_a_compiler = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here")
+needs_a_compiler = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
 
 
 @needs_a_compiler

@@ -14,7 +14,7 @@ from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients
 
 EXACT = 1e-12
 PREFIXES, PREFIX_TOKENS, EXAMPLES, TOKENS = 3, 2, 10, 4
-needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here")
+needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +165,7 @@ def test_the_scan_kernel_equals_its_twin(shared, channels, states, some, dtype, 
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
 @pytest.mark.parametrize("some", [True, False])
 def test_the_kernel_of_mamba_ssm_equals_the_plain_scan(some):
     pytest.importorskip("mamba_ssm")

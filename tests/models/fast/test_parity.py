@@ -22,7 +22,7 @@ def kernels(request, monkeypatch):
     if getattr(request, "param", "native") == "torch":
         monkeypatch.setattr(library, "load_kernels", lambda: None)
     elif library.load_kernels() is None:
-        pytest.skip("no C compiler here")
+        pytest.skip("no C compiler here: apt-get install gcc")
 
 
 with_and_without_kernels = pytest.mark.parametrize("kernels", ["native", "torch"], indirect=True)

@@ -15,7 +15,7 @@ from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients
 
 EXACT = 1e-12
 PREFIXES, PREFIX_TOKENS, EXAMPLES, TOKENS = 3, 2, 10, 4
-needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here")
+needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
 
 
 @pytest.fixture(autouse=True)

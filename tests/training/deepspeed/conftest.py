@@ -75,7 +75,7 @@ def train_together(out: Path, trainings: Mapping[str, Mapping[str, Any]], proces
 @pytest.fixture(scope="session", autouse=True)
 def _deepspeed() -> None:
     if importlib.util.find_spec("deepspeed") is None:
-        pytest.skip("needs DeepSpeed: pip install 'grokcore[deepspeed]'")
+        pytest.skip("no DeepSpeed here: pip install 'grokcore[deepspeed]'")
 
 
 @pytest.fixture(scope="session")
