@@ -1,48 +1,63 @@
-"""README's table of architectures is what the registry says."""
+"""The tables of architectures in README and docs/ are those of the registry."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from ci import architectures
-from ci.architectures import BEGIN, END, README, deviations, main, table, with_table
+from ci.architectures import PAGE, README, ROOT, SECTIONS, deviations, main, marks, sizes, summary, with_sections
 from grokcore.models import ARCHITECTURES
 
-
-def test_readme_has_the_table_of_the_registry() -> None:
-    readme = README.read_text("utf-8")
-    assert with_table(readme) == readme
+BEGIN, END = marks("architectures")
+each_page = pytest.mark.parametrize("name", SECTIONS)
 
 
-def test_every_architecture_has_a_row() -> None:
+@pytest.fixture
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with pages whose generated sections are empty."""
+    monkeypatch.setattr(architectures, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    for name, sections in SECTIONS.items():
+        (tmp_path / name).write_text("before\n" + "".join("".join(marks(section)) for section in sections) + "after\n")
+    return tmp_path
+
+
+@each_page
+def test_a_page_has_the_tables_of_the_registry(name: str) -> None:
+    page = (ROOT / name).read_text("utf-8")
+    assert with_sections(page, name) == page
+
+
+@pytest.mark.parametrize("table", [summary, sizes])
+def test_every_architecture_has_a_row(table) -> None:
     rows = table().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == list(ARCHITECTURES)
 
 
-def test_deviations_are_listed_beside_the_table() -> None:
-    listed = [line.split("`")[1] for line in deviations().splitlines() if line.startswith("- ")]
+def test_deviations_are_listed() -> None:
+    listed = [line.split("`")[1] for line in deviations().splitlines()]
     assert listed == [name for name, architecture in ARCHITECTURES.items() if architecture.deviations]
 
 
-def test_what_has_drifted_is_said_and_written_anew(tmp_path, monkeypatch, capsys) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}| an old table |\n{END}after\n", "utf-8")
-    monkeypatch.setattr(architectures, "README", readme)
-
+def test_drift_is_reported_and_written_anew(pages: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("sys.argv", ["ci/compile", "--check"])
     assert main() == 1
-    assert "has drifted" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert all(f"{name}: drifted" in said for name in SECTIONS)
     monkeypatch.setattr("sys.argv", ["ci/compile"])
     assert main() == 0
-    assert readme.read_text("utf-8") == f"before\n{BEGIN}{table()}{deviations()}{END}after\n"
+    assert (pages / README).read_text("utf-8") == f"before\n{BEGIN}{summary()}{END}after\n"
+    assert sizes() in (pages / PAGE).read_text("utf-8")
+    assert deviations() in (pages / PAGE).read_text("utf-8")
     monkeypatch.setattr("sys.argv", ["ci/compile", "--check"])
     assert main() == 0
 
 
-@pytest.mark.parametrize("readme", ["", BEGIN, END, END + BEGIN, BEGIN + END + BEGIN + END])
-def test_a_readme_without_its_marks_fails(readme: str, tmp_path, monkeypatch, capsys) -> None:
-    (tmp_path / "README.md").write_text(readme, "utf-8")
-    monkeypatch.setattr(architectures, "README", tmp_path / "README.md")
+@pytest.mark.parametrize("text", ["", BEGIN, END, END + BEGIN, BEGIN + END + BEGIN + END])
+def test_a_page_without_its_marks_fails(text: str, pages: Path, monkeypatch, capsys) -> None:
+    (pages / README).write_text(text, "utf-8")
     monkeypatch.setattr("sys.argv", ["ci/compile", "--check"])
 
     assert main() == 1
@@ -52,4 +67,4 @@ def test_a_readme_without_its_marks_fails(readme: str, tmp_path, monkeypatch, ca
 def test_an_empty_registry_fails(monkeypatch) -> None:
     monkeypatch.setattr(architectures, "catalogue", lambda: iter(()))
     with pytest.raises(LookupError, match="nothing to write"):
-        table()
+        summary()

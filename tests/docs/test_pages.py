@@ -1,10 +1,11 @@
-"""The pages say what is there: their links, presets, commands and code."""
+"""The pages describe what is there: their links, presets, commands, code and definitions."""
 
 from __future__ import annotations
 
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 
 from grokcore.cli.parser import build_parser
 from grokcore.spec import EvaluationSpec, load_spec, preset_names
+from grokcore.tasks import TASKS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 ROOMS = ("ci", "components", "docs", "grokcore", "images", "manifests", "pipelines", "tests")
 PAGES = [README, ROOT / "SECURITY.md", *sorted(page for room in ROOMS for page in (ROOT / room).rglob("*.md"))]
@@ -47,7 +49,7 @@ def leads_somewhere(page: Path, link: str) -> bool:
 def test_there_are_pages_links_and_commands() -> None:
     assert len(PAGES) > 20
     assert len(list(commands())) > 30
-    assert blocks(README, "python")
+    assert blocks(ROOT / "docs" / "library.md", "python")
 
 
 def test_the_two_commands_stand_at_the_top_and_can_be_run() -> None:
@@ -55,6 +57,10 @@ def test_the_two_commands_stand_at_the_top_and_can_be_run() -> None:
     for name in ("ci/demo", "ci/test"):
         assert name in first
         assert (ROOT / name).stat().st_mode & 0o111
+
+
+def test_readme_stays_short() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 170
 
 
 @each_page
@@ -65,7 +71,32 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_described(name: str) -> None:
-    assert f"`{name}`" in README.read_text("utf-8")
+    assert f"`{name}`" in (ROOT / "docs" / "experiments.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_task_is_described(kind: str) -> None:
+    for page in (README, ROOT / "docs" / "tasks.md"):
+        assert f"[`{kind}`]" in page.read_text("utf-8"), page
+
+
+@pytest.mark.parametrize(
+    "extra", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+)
+def test_every_extra_is_described(extra: str) -> None:
+    assert f"| `{extra}` |" in (ROOT / "docs" / "library.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", [path.name for path in (ROOT / "pipelines" / "training").iterdir() if (path / "pipeline.yaml").exists()]
+)
+def test_every_pipeline_is_described(name: str) -> None:
+    assert f"[{name}]" in (ROOT / "docs" / "kubeflow.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [path.parent.name for path in (ROOT / "components").glob("*/*/component.yaml")])
+def test_every_component_is_described(name: str) -> None:
+    assert f"[{name}]" in (ROOT / "docs" / "kubeflow.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("page", "arguments"), [pytest.param(*one, id=" ".join(one[1])) for one in commands()])
