@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from grokcore.models.catalogue import Entry, catalogue
+from grokcore.models.registry import Entry, catalogue
 
 ROOT = Path(__file__).parents[1]
 README, PAGE = "README.md", "docs/architectures.md"

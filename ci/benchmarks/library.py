@@ -15,9 +15,9 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.data.supervision import longest_row
 from grokcore.models import build_model, execution_choices, parameter_count
 from grokcore.spec import ExperimentSpec
+from grokcore.training.distributed.group import ALONE, group_of_processes
 from grokcore.training.loop import Trainer, reproducible
-from grokcore.training.processes.group import ALONE, group_of_processes
-from grokcore.training.record import flops_per_step
+from grokcore.training.provenance import flops_per_step
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ci.benchmarks.rounds import paired_ratio
 from grokcore.data import generate_dataset
 from grokcore.telemetry.endpoint import PORT_VARIABLE
 from grokcore.training import train_model
-from grokcore.training.metrics.steps import StepTimes
+from grokcore.training.counters import StepTimes
 
 SCRAPE_SECONDS = 1.0
 

@@ -65,7 +65,7 @@ def spec(options: argparse.Namespace) -> None:
 
 def _print_deepspeed(spec: ExperimentSpec, processes: int | None) -> None:
     """The configuration that DeepSpeed would be given for a spec, by so many processes or those of this machine."""
-    from grokcore.training.engines.config import deepspeed_config
+    from grokcore.training.engines.deepspeed_config import deepspeed_config
 
     if processes is not None and processes < 1:
         raise InputError(f"--processes {processes} must be at least 1")

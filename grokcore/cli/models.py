@@ -9,7 +9,7 @@ import textwrap
 
 from grokcore.cli.output import print_line, print_text
 from grokcore.errors import InputError
-from grokcore.models.catalogue import Entry, catalogue
+from grokcore.models.registry import Entry, catalogue
 from grokcore.spec import load_spec
 
 _HEADER = ("model.architecture", "name", "token mixer", "parameters/block", "state/block", "paper", "files load into")

@@ -57,7 +57,7 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
         _train_together(options, processes, stop)
         return
     from grokcore.training import train_model
-    from grokcore.training.processes.launch import PARENT_VARIABLE
+    from grokcore.training.distributed.launch import PARENT_VARIABLE
 
     stop.check()
     with_parent = PARENT_VARIABLE in os.environ
@@ -94,7 +94,7 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
 
 def _shared_out(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:
     """The resolved spec of a training, and how many processes to start for it."""
-    from grokcore.training.processes.launch import processes_here
+    from grokcore.training.distributed.launch import processes_here
 
     wanted, together = options.processes, rank_of_environment().world_size
     if wanted is not None and wanted < 1:
@@ -111,8 +111,7 @@ def _shared_out(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:
 
 def _train_together(options: argparse.Namespace, processes: int, stop: StopRequest) -> None:
     """This same command in several processes, the first of which does all the talking."""
-    from grokcore.training.processes.everywhere import error_of
-    from grokcore.training.processes.launch import launch, python
+    from grokcore.training.distributed.launch import error_of, launch, python
 
     code = launch(python("-m", "grokcore", *options.arguments), processes, stop=stop, notify=say)
     if code:

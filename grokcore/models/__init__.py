@@ -9,17 +9,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from grokcore.models.accounting import (
+from grokcore.models.registry import ARCHITECTURES
+from grokcore.models.sizes import (
     ParameterCount,
+    built_spec,
     execution_choices,
     file_format,
     forward_flops,
+    match_words,
     parameter_count,
     resolved_layers,
     step_flops,
 )
-from grokcore.models.matching import built_spec, match_words
-from grokcore.models.registry import ARCHITECTURES
 
 if TYPE_CHECKING:
     from grokcore.models.building import build_model, load_model

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import nn
 
-from grokcore.models.fast import memory
+from grokcore.models.fast import block
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
 
@@ -41,8 +41,8 @@ def decay_groups(
 def _explicit(model: SequenceModel, name: str) -> bool:
     pattern = re.sub(r"\.\d+\.", ".*.", name)
     layout = ARCHITECTURES[model.architecture].weights
-    decayed = pattern in layout.decayed or pattern in memory.DECAYED
-    not_decayed = pattern in layout.not_decayed or pattern in memory.NOT_DECAYED
+    decayed = pattern in layout.decayed or pattern in block.DECAYED
+    not_decayed = pattern in layout.not_decayed or pattern in block.NOT_DECAYED
     if decayed == not_decayed:
         raise LookupError(f"{pattern} must be listed once, as decayed or as not decayed")
     return decayed

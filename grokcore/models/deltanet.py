@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from grokcore.models.architecture import Architecture, OwnModel
-from grokcore.models.drawing import draw_normal, draw_xavier
+from grokcore.models.initialization import draw_normal, draw_xavier
 from grokcore.models.llama import swiglu_width
 from grokcore.spec.model import DeltaNet
 

@@ -1,11 +1,19 @@
-"""The architectures there are; a new one is a file beside this, a class in `grokcore.spec.model`, and a line here."""
+"""The architectures there are; a new one is a file beside this, a class in `grokcore.spec.model`, and a line here.
+
+What architectures there are, a line each: for `grokcore models` and the table in README.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from grokcore.models import deltanet, gla, gpt2, linear_attention, llama, mamba, mamba2, retnet, rwkv, rwkv6
 from grokcore.models.architecture import Architecture
+from grokcore.spec.model import ModelSpec
 
 ARCHITECTURES: dict[str, Architecture[Any]] = {
     "gpt2": gpt2.ARCHITECTURE,
@@ -20,3 +28,54 @@ ARCHITECTURES: dict[str, Architecture[Any]] = {
     "rwkv6": rwkv6.ARCHITECTURE,
 }
 """By the spec's `architecture`, which is also the `model_type` in the files of a model."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One architecture in one size."""
+
+    architecture: str
+    """Its name in a spec."""
+    title: str
+    """Its name in papers."""
+    token_mixer: str
+    """How tokens reach each other."""
+    parameters_per_block: int
+    state: int
+    """Numbers that a block keeps of a sequence to go on with its next token."""
+    state_per_token: bool
+    """Whether it keeps so many of every token."""
+    source: str
+    """The paper."""
+    transformers_class: str | None
+    """The class of transformers that its files load into, and that `implementation: transformers` trains."""
+    deviations: tuple[str, ...]
+    """Where it departs from its paper or from its authors' code."""
+
+
+def catalogue(fields: dict[str, Any] | None = None) -> Iterator[Entry]:
+    """Every architecture of the registry, with its own choices in all but `fields`.
+
+    Args:
+        fields: of a model's spec, `width` and `heads` above all; each architecture takes those that it has.
+
+    Raises:
+        ValueError: an architecture cannot have such a size.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(ModelSpec)
+    for name, architecture in ARCHITECTURES.items():
+        known = type(adapter.validate_python({"architecture": name})).model_fields
+        chosen = {field: value for field, value in (fields or {}).items() if field in known}
+        spec = adapter.validate_python({**chosen, "architecture": name})
+        layout = architecture.transformers
+        yield Entry(
+            architecture=name,
+            title=architecture.title,
+            token_mixer=architecture.mixing,
+            parameters_per_block=architecture.block_parameters(spec),
+            state=architecture.state(spec),
+            state_per_token=architecture.state_grows,
+            source=architecture.source,
+            transformers_class=None if layout is None else layout.model_class,
+            deviations=architecture.deviations,
+        )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from grokcore.errors import GrokcoreError, InputError, TransientError
+from grokcore.errors import GrokcoreError, InputError, TransientError, decode_error, encode_error
 from grokcore.runs.journal import JOURNAL
 from grokcore.runs.lease import FOLDER as LEASE
 from grokcore.runs.lock import LOCK, is_being_written
@@ -127,3 +127,13 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, item in value.items():
         flat |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}".rstrip("."): item}
     return flat
+
+
+def encode_outcome(outcome: TrainResult | GrokcoreError) -> dict[str, Any]:
+    return {"result": asdict(outcome)} if isinstance(outcome, TrainResult) else encode_error(outcome)
+
+
+def decode_outcome(message: dict[str, Any]) -> TrainResult | GrokcoreError:
+    if "result" in message:
+        return TrainResult(**message["result"])
+    return decode_error(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grokcore.data import DatasetInfo
 from grokcore.data.supervision import input_length
-from grokcore.models.accounting import step_flops
+from grokcore.models.sizes import step_flops
 from grokcore.spec import ExperimentSpec
 
 _SLOWNESS = {

@@ -21,7 +21,7 @@ from grokcore.sweeps.progress import SweepProgress
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
 from grokcore.sweeps.work import Work, all_finished, do
-from grokcore.training.metrics.exposure import exposing
+from grokcore.training.metrics_server import exposing
 from grokcore.training.seeds.jobs import Outcome
 from grokcore.training.seeds.train import worst_kind
 from grokcore.training.signals import stop_on_signal

@@ -18,7 +18,7 @@ from grokcore.storage import open_store
 from grokcore.sweeps.costs import step_cost
 from grokcore.sweeps.progress import SweepProgress
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome
-from grokcore.training.seeds.processes import train_in_processes
+from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.seeds.train import STRATEGIES, best_strategy
 
 _AT_ONCE = 8

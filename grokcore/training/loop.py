@@ -1,10 +1,13 @@
-"""The training loop."""
+"""The training loop.
+
+The evaluations whose checkpoints are worth keeping.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -26,17 +29,30 @@ from grokcore.runs.manifest import ExitReason
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.schedule import learning_rate_at, phase_drops
+from grokcore.training.batches import EpochSampler, Examples
 from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.engines.choose import ENGINES
-from grokcore.training.examples import Examples
-from grokcore.training.graph import StepGraphs
-from grokcore.training.metrics.steps import StepTimes
-from grokcore.training.milestones import new_phases
+from grokcore.training.counters import StepTimes
+from grokcore.training.distributed.group import ALONE, Group, Order
+from grokcore.training.engines.engine import ENGINES
 from grokcore.training.precision import MIN_SCALE
-from grokcore.training.processes.group import ALONE, Group, Order
 from grokcore.training.recorder import Recorder
-from grokcore.training.sampler import EpochSampler
 from grokcore.training.signals import StopRequest
+from grokcore.training.step import StepGraphs
+
+
+def new_phases(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What has become known since the line before: `memorized`, or a held-out split's name with .onset or .grokked."""
+    found = ["memorized"] if now["memorized"] is not None and before.get("memorized") is None else []
+    for split, phases in now.items():
+        if split != "memorized":
+            known = before.get(split, {})
+            found += [
+                f"{split}.{name}"
+                for name in ("onset", "grokked")
+                if phases[name] is not None and known.get(name) is None
+            ]
+    return found
+
 
 Line = dict[str, Any]
 

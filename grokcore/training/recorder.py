@@ -14,11 +14,10 @@ from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.training.background import Background
-from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from grokcore.training.checkpoints.retention import Retention
-from grokcore.training.checkpoints.writer import MAX_FAILURES, CheckpointWriter
-from grokcore.training.metrics.tally import Tally
+from grokcore.training.checkpoints.saving import MAX_FAILURES, CheckpointWriter
+from grokcore.training.counters import Tally
 
 Line = dict[str, Any]
 

@@ -11,7 +11,7 @@ from grokcore.runs.resume import SPEC
 from grokcore.runs.seal import check_record
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import Store, local_copy
-from grokcore.training.record import changed_conditions
+from grokcore.training.provenance import changed_conditions
 
 
 def break_seal(store: Store, notify: Callable[[str], None]) -> Manifest:

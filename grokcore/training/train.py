@@ -27,14 +27,14 @@ from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, new_directory, open_store
 from grokcore.telemetry.notifications import Notifications
 from grokcore.telemetry.webhook import webhook_url
+from grokcore.training.distributed.follower import await_beginning, follow, hear_end, leading
+from grokcore.training.distributed.group import ALONE, Group, Order, group_of_processes
 from grokcore.training.loop import Trainer, reproducible
-from grokcore.training.metrics.exposure import exposing, showing, write_final
-from grokcore.training.metrics.meter import RunMeter
-from grokcore.training.processes.following import await_beginning, follow, hear_end, leading
-from grokcore.training.processes.group import ALONE, Group, Order, group_of_processes
-from grokcore.training.record import flops_per_step, manifest_of, utc_now
+from grokcore.training.metrics_server import exposing, showing, write_final
+from grokcore.training.provenance import flops_per_step, manifest_of, utc_now
 from grokcore.training.recorder import Recorder
 from grokcore.training.resuming import break_seal, compare_attempts, remove_leftovers, spec_of_resumed
+from grokcore.training.run_metrics import RunMeter
 from grokcore.training.signals import StopRequest, stop_on_signal
 
 

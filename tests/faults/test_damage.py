@@ -15,7 +15,7 @@ from grokcore.errors import InputError
 from grokcore.runs.checkpoints import files_by_step, folder_of
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import FileStore
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.checkpoint import load_checkpoint
 from tests.faults.conftest import Trial
 
 ROW = "a flipped bit, truncation, or a missing file in a checkpoint or data set"

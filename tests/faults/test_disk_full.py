@@ -13,7 +13,7 @@ import grokcore
 from grokcore.cli import main
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import FileStore
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.checkpoint import load_checkpoint
 
 ROW = "disk full"
 _SIZE = 4 << 20

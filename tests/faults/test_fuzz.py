@@ -34,7 +34,7 @@ from grokcore.storage import open_store, read_json, sha256
 from grokcore.terminal.plain import PlainLines
 from grokcore.terminal.run_view import run_rows
 from grokcore.terminal.watched import WatchedRun
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.checkpoint import load_checkpoint
 from tests.faults.fuzzing import TEXTS, VALUES, damages, documents, ends_well, mutations
 
 CASES = int(os.environ.get("GROKCORE_FUZZ_CASES", "40"))

@@ -11,10 +11,9 @@ import torch
 
 from grokcore.runs.checkpoints import LATEST, files_by_step
 from grokcore.storage import FileStore, Store, open_store
-from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from grokcore.training.checkpoints.retention import Retention
-from grokcore.training.checkpoints.save import save_checkpoint
+from grokcore.training.checkpoints.saving import save_checkpoint
 from tests.faults.dying import DyingStore, die_at_file_operation, in_child
 
 ROW = "SIGKILL between any two steps of the checkpoint protocol"

@@ -24,9 +24,9 @@ from grokcore.spec import load_spec
 from grokcore.stage import ERROR_FILE, RETRY_VARIABLE, stage
 from grokcore.storage import FileStore, clear_errors, write_atomically
 from grokcore.storage.s3_errors import is_denied, one_line
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.checkpoint import load_checkpoint
 from grokcore.training.checkpoints.retention import Retention
-from grokcore.training.checkpoints.save import save_checkpoint
+from grokcore.training.checkpoints.saving import save_checkpoint
 from tests.faults.dying import in_child
 from tests.faults.test_protocol import state
 

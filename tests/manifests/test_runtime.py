@@ -9,7 +9,7 @@ import pytest
 
 import grokcore
 from components import images
-from grokcore.training.processes import torchrun
+from grokcore.training.distributed import torchrun
 from pipelines.settings import METRICS_PORT
 from tests.manifests.kustomize import container_of, job_of, training_runtime, with_components
 

@@ -26,7 +26,7 @@ from grokcore.models import (
 )
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
-from grokcore.training.examples import Batch, Examples
+from grokcore.training.batches import Batch, Examples
 from grokcore.training.seeds import train_seeds
 from tests.models import variants
 from tests.models.variants import VARIANTS, every_variant

@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from grokcore.models import build_model, built_spec, forward_flops, match_words, parameter_count
-from grokcore.models.matching import TOKENS
+from grokcore.models.sizes import TOKENS
 from grokcore.spec import GPT2, RWKV, ExperimentSpec, LLaMA, Mamba
 from grokcore.spec.base import identity_of
 

@@ -41,7 +41,7 @@ def watched_norms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ratios]:
 
     monkeypatch.setattr(functional, "layer_norm", watched_layer_norm)
     monkeypatch.setattr(functional, "rms_norm", watched_rms_norm)
-    monkeypatch.setattr("grokcore.models.fast.norms.kernels_for", lambda x: None)
+    monkeypatch.setattr("grokcore.models.fast.layers.kernels_for", lambda x: None)
     yield ratios
 
 

@@ -13,7 +13,7 @@ from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.sweeps.work import Work, batches, finished
 from grokcore.training import TrainResult
 from grokcore.training.seeds.jobs import Job, Listener
-from grokcore.training.seeds.processes import train_in_processes
+from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.seeds.train import STRATEGIES
 
 

@@ -17,7 +17,7 @@ from grokcore.runs import read_journal, read_manifest
 from grokcore.runs.manifest import MANIFEST
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import FileStore
-from grokcore.training.graph import WARM_UPS, StepGraphs
+from grokcore.training.step import WARM_UPS, StepGraphs
 
 
 def spec(steps: int, *overrides: str) -> ExperimentSpec:

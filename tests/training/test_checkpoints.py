@@ -23,12 +23,10 @@ from grokcore.runs.lease import FencedStore
 from grokcore.spec import load_spec
 from grokcore.storage import FileStore, Store, open_store
 from grokcore.training.background import Background
-from grokcore.training.checkpoints import writer as writing
-from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints import saving as writing
+from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot, load_checkpoint
 from grokcore.training.checkpoints.retention import Retention
-from grokcore.training.checkpoints.save import save_checkpoint
-from grokcore.training.checkpoints.writer import MAX_FAILURES, CheckpointWriter
+from grokcore.training.checkpoints.saving import MAX_FAILURES, CheckpointWriter, save_checkpoint
 
 
 def state(step: int, value: float | None = None) -> Checkpoint:

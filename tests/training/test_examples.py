@@ -13,7 +13,7 @@ from grokcore.data.supervision import supervise
 from grokcore.models import build_model
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec
-from grokcore.training.examples import Examples
+from grokcore.training.batches import Examples
 
 CPU = torch.device("cpu")
 

@@ -10,10 +10,10 @@ import torch
 from grokcore.data import Rows
 from grokcore.data.supervision import supervise
 from grokcore.spec import TrainingSpec
+from grokcore.training.batches import EpochSampler
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.projections import PROJECTIONS
-from grokcore.training.sampler import EpochSampler
 
 CPU = torch.device("cpu")
 

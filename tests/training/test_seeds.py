@@ -22,11 +22,11 @@ import grokcore
 from grokcore.cli import main
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError, TransientError
 from grokcore.runs import read_journal, read_manifest
+from grokcore.runs.resume import decode_outcome, encode_outcome
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.training import TrainResult
-from grokcore.training.seeds import cores
-from grokcore.training.seeds.jobs import Job
-from grokcore.training.seeds.messages import decode_job, decode_outcome, encode_job, encode_outcome
+from grokcore.training.seeds import pool
+from grokcore.training.seeds.jobs import Job, decode_job, encode_job
 from grokcore.training.seeds.train import Strategy, train_seeds
 
 SEEDS = (0, 1, 4)
@@ -248,7 +248,7 @@ def test_a_seed_that_fails_leaves_the_others_alone(
 def test_a_process_that_is_lost_is_replaced_and_its_seed_can_go_on(
     trained: Path, smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cores, "usable_cores", lambda: [min(os.sched_getaffinity(0))])  # one process at a time
+    monkeypatch.setattr(pool, "usable_cores", lambda: [min(os.sched_getaffinity(0))])  # one process at a time
     ends: dict[int, TrainResult | GrokcoreError] = {}
 
     def kill(seed: int, line: dict[str, Any]) -> None:
@@ -368,9 +368,9 @@ def test_the_directory_of_a_run_is_no_place_for_runs(trained: Path, smoke_data: 
 def test_processes_share_the_cores_equally(
     usable: int, quota: float | None, jobs: int, threads: int, expected: list[list[int]], monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(cores, "usable_cores", lambda: list(range(usable)))
-    monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
-    assert [sorted(share) for share in cores.shares(jobs, threads)] == expected
+    monkeypatch.setattr(pool, "usable_cores", lambda: list(range(usable)))
+    monkeypatch.setattr(pool, "cpu_quota", lambda: quota)
+    assert [sorted(share) for share in pool.shares(jobs, threads)] == expected
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_a_containers_limit_is_read_from_its_control_group(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert cores.cpu_quota(tmp_path) == quota
+    assert pool.cpu_quota(tmp_path) == quota
 
 
 def test_jobs_and_outcomes_travel_unchanged() -> None:

@@ -20,7 +20,7 @@ from grokcore.errors import StoppedError
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec
 from grokcore.training import train
-from grokcore.training.checkpoints import writer
+from grokcore.training.checkpoints import saving
 
 COMMAND = [sys.executable, "-m", "grokcore", "train", "smoke"]
 
@@ -97,7 +97,7 @@ def test_an_evaluation_is_abandoned_between_two_batches_and_made_again(
 def test_while_a_save_is_under_way_it_is_waited_for(
     smoke_data: Path, smoke_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release, save = threading.Event(), writer.save_checkpoint
+    release, save = threading.Event(), saving.save_checkpoint
 
     def slowly(*arguments: Any) -> Any:
         assert release.wait(30)
@@ -109,7 +109,7 @@ def test_while_a_save_is_under_way_it_is_waited_for(
             threading.Timer(0.2, release.set).start()
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "save_checkpoint", slowly)
+        patch.setattr(saving, "save_checkpoint", slowly)
         with pytest.raises(StoppedError, match="stopped at step 40"):
             grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path, on_evaluation=stop)
     said: list[str] = []

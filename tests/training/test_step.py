@@ -19,12 +19,11 @@ from grokcore.models.precision import autocast
 from grokcore.spec import load_spec
 from grokcore.spec.schedule import learning_rate_at
 from grokcore.storage import FileStore
-from grokcore.training.checkpoints.checkpoint import Snapshot
-from grokcore.training.checkpoints.load import load_checkpoint
-from grokcore.training.checkpoints.save import save_checkpoint
-from grokcore.training.graph import WARM_UPS
+from grokcore.training.checkpoints.checkpoint import Snapshot, load_checkpoint
+from grokcore.training.checkpoints.saving import save_checkpoint
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.precision import MIN_SCALE, LossScaler
+from grokcore.training.step import WARM_UPS
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -40,7 +40,7 @@ def train_model(
     from grokcore.spec import load_spec
     from grokcore.stage import stage
     from grokcore.storage.layout import run_place
-    from grokcore.training.processes.everywhere import train_on_all_devices
+    from grokcore.training.distributed.launch import train_on_all_devices
 
     with stage("train"):  # until it is known where the run lies
         experiment = load_spec(spec, allow_files=False)

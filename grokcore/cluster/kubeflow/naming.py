@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import grokcore
 from grokcore.cluster.kubeflow.package import PipelinePackage
 from grokcore.spec.experiment import fingerprint
+from grokcore.version import SOURCE_ROOT, __version__
 
 COMMIT_VARIABLES = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")
 """Where GitHub, GitLab and Jenkins say which commit they work on."""
@@ -33,7 +32,7 @@ def run_name(package: PipelinePackage, subject: str, parameters: Mapping[str, An
 
 def commit_of_code() -> str:
     """The commit of the checkout that grokcore is imported from, else the CI's, else `v` and grokcore's version."""
-    root = Path(grokcore.__file__).parents[1]
+    root = SOURCE_ROOT
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "rev-parse", "HEAD"]
         try:
@@ -41,4 +40,4 @@ def commit_of_code() -> str:
         except (OSError, subprocess.SubprocessError):
             pass
     named = (os.environ.get(variable) for variable in COMMIT_VARIABLES)
-    return next(filter(None, named), f"v{grokcore.__version__}")
+    return next(filter(None, named), f"v{__version__}")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grokcore
 from grokcore.documents import DuplicateKeyError, parse_generated_yaml
 from grokcore.errors import InputError
+from grokcore.version import __version__
 
 TYPES = ("STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT")
 """Kubeflow's types of parameters."""
@@ -70,7 +70,7 @@ class PipelinePackage:
 
         It begins with the pipeline's name, since Kubeflow may keep versions as resources of one namespace.
         """
-        return f"{self.name}-{grokcore.__version__}-{self.digest}"
+        return f"{self.name}-{__version__}-{self.digest}"
 
 
 def read_package(path: Path) -> PipelinePackage:

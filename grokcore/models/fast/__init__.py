@@ -6,7 +6,7 @@ matrix product. And what lies between the products is one pass in a kernel (`ker
 """
 
 from grokcore.models.fast import deltanet, gla, gpt2, linear_attention, llama, mamba, mamba2, retnet, rwkv, rwkv6
-from grokcore.models.fast.architecture import FastArchitecture
+from grokcore.models.fast.block import FastArchitecture
 from grokcore.models.fast.model import FastModel
 
 FAST_ARCHITECTURES: dict[str, FastArchitecture] = {

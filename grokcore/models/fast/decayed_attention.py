@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from grokcore.models.fast.flash_linear_attention import has_library, library_attend_decaying
-from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences, running_sum
+from grokcore.models.fast.layout import Chosen, Layout, by_heads, in_full, joined, over_sequences, running_sum
 
 LONG = 32
 """Tokens beyond which decays are summed in fp64. In fp32 the sum over the tokens between two others is a difference of

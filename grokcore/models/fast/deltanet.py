@@ -1,4 +1,12 @@
-"""DeltaNet for short sequences; `grokcore/models/deltanet.py` says what it is."""
+"""DeltaNet for short sequences; `grokcore/models/deltanet.py` says what it is.
+
+The delta rule over few tokens, some of them shared prefixes (arXiv 2406.06484, section 3.2, equations 6 and 7).
+
+What token t adds to the state is u_t k_t^T, with u_t = beta_t (v_t - S_(t-1) k_t): the value less what its key reads.
+Since S_(t-1) = sum_(i < t) u_i k_i^T, all u of a sequence solve one unit lower triangular system,
+  u_t + sum_(i < t) beta_t (k_t . k_i) u_i = beta_t v_t,
+and o_t = sum_(i <= t) (q_t . k_i) u_i.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +16,63 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.block import Block
+from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import OwnNames
-from grokcore.models.fast.delta_rule import attend_by_delta_rule
-from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.mixers import SwiGLU
-from grokcore.models.fast.norms import RMSNorm
+from grokcore.models.fast.flash_linear_attention import has_library, library_attend_by_delta_rule
+from grokcore.models.fast.layers import RMSNorm, SwiGLU
+from grokcore.models.fast.layout import Chosen, Layout, by_heads, in_full, joined, over_sequences
+
+
+def attend_by_delta_rule(
+    query: Tensor, key: Tensor, value: Tensor, rate: Tensor, heads: int, layout: Layout, chosen: Chosen | None
+) -> Tensor:
+    """S_t q_t of every token, or of the chosen ones only, computed in fp32 at least.
+
+    Args:
+        query: (N, K), or (Q, K) of the chosen tokens.
+        key: (N, K).
+        value: (N, V).
+        rate: (N, H), beta.
+
+    Returns:
+        (N, V) or (Q, V), in fp32 at least.
+    """
+    if has_library(key, layout, chosen):
+        return library_attend_by_delta_rule(query, key, value, rate, heads, layout)
+    query_full, key_full, value_full, rate_full = in_full(query, key, value, rate)
+    widths = [key.shape[1], value.shape[1]]
+    with torch.autocast(value.device.type, enabled=False):
+        added = _added(key_full, value_full, rate_full, heads, layout)
+
+    def mix(query_bqk: Tensor, given_bte: Tensor, invisible_bqt: Tensor) -> Tensor:
+        k, u = (by_heads(part, heads) for part in given_bte.split(widths, dim=2))
+        weights_bhqt = (by_heads(query_bqk, heads) @ k.transpose(2, 3)).masked_fill(invisible_bqt[:, None], 0)
+        return joined(weights_bhqt @ u)
+
+    return over_sequences(mix, query_full, torch.cat((key_full, added), dim=1), layout, chosen)
+
+
+def _added(key: Tensor, value: Tensor, rate: Tensor, heads: int, layout: Layout) -> Tensor:
+    """u of every token, (N, V)."""
+    k, v, beta = (by_heads(layout.of_examples(part), heads) for part in (key, value, rate))
+    if not layout.prefixes:
+        return joined(_solve(k, beta * v, beta)).flatten(0, 1)
+    k_p, v_p, beta_p = (by_heads(layout.of_prefixes(part), heads) for part in (key, value, rate))
+    u_p = _solve(k_p, beta_p * v_p, beta_p)
+    state = torch.cat((k_p, u_p), dim=3)  # of examples without a prefix: zeros, which add nothing
+    of_examples = layout.per_example(state.flatten(1)).unflatten(1, state.shape[1:])
+    k_before, u_before = of_examples.split([k.shape[3], v.shape[3]], dim=3)
+    read = (k @ k_before.transpose(2, 3)) @ u_before
+    return layout.flatten(joined(u_p), joined(_solve(k, beta * (v - read), beta)))
+
+
+def _solve(k: Tensor, right: Tensor, beta: Tensor) -> Tensor:
+    """u with u_t + sum_(i < t) beta_t (k_t . k_i) u_i = right_t; k (B, H, T, K), u (B, H, T, V), beta (B, H, T, 1)."""
+    system = (beta * (k @ k.transpose(2, 3))).tril(-1)
+    solution: Tensor = torch.linalg.solve_triangular(system, right, upper=False, unitriangular=True)
+    return solution
+
 
 EPSILON = 1e-6
 """Added to the squared length of queries and keys."""

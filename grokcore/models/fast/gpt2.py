@@ -6,10 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.block import Block
+from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.conversion import Stored, same
-from grokcore.models.fast.mixers import MLP, SelfAttention, dropout
+from grokcore.models.fast.layers import MLP, SelfAttention, dropout
 
 
 def block(config: Any, number: int) -> Block:

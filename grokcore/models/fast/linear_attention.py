@@ -9,11 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from grokcore.models.fast import gpt2
-from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.block import Block
-from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.mixers import MLP
-from grokcore.models.fast.sequences import by_heads, in_full, joined, over_sequences
+from grokcore.models.fast.block import Block, FastArchitecture
+from grokcore.models.fast.layers import MLP
+from grokcore.models.fast.layout import Chosen, Layout, by_heads, in_full, joined, over_sequences
 
 EPSILON = 1e-6
 """Added to the sum of the weights, which is 0 where all features of a query or of the keys have vanished."""

@@ -7,12 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.block import Block
+from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.conversion import Stored, same
-from grokcore.models.fast.mixers import SelfAttention, SwiGLU
-from grokcore.models.fast.norms import RMSNorm
-from grokcore.models.fast.rotary import rotary
+from grokcore.models.fast.layers import RMSNorm, SelfAttention, SwiGLU, rotary
 
 
 def block(config: Any, number: int) -> Block:

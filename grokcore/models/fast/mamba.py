@@ -1,19 +1,190 @@
-"""Mamba-1 for short sequences; `grokcore/models/mamba.py` says what it is."""
+"""Mamba-1 for short sequences; `grokcore/models/mamba.py` says what it is.
+
+The selective scan of Mamba-1 (arXiv 2312.00752, section 3.2) over few tokens, some of them shared prefixes.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.block import Block
+from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
+from grokcore.models.fast.kernels import Kernels, inside_transform, kernels_for
 from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.selective_scan import selective_scan
+
+_BLOCK = 32
+"""CHANNELS of kernels/scan.c."""
+
+_LONG = 64
+"""Tokens from which a GPU takes the kernel of mamba-ssm, where it is installed, rather than one token after another."""
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    delta_bias: Tensor,
+    a: Tensor,
+    b_c: Tensor,
+    d: Tensor,
+    z: Tensor,
+    layout: Layout,
+    chosen: Chosen | None,
+) -> Tensor:
+    """y silu(z) for every token, or for the chosen ones only, computed in fp32 at least:
+
+        h_t = exp(Delta_t A) h_(t-1) + Delta_t u_t B_t,  y_t = C_t h_t + D u_t,  Delta = softplus(delta + delta_bias)
+
+    with a state h of S numbers in every channel, zeros at first; an example goes on from its prefix's.
+
+    Args:
+        u: (N, C).
+        delta: (N, C).
+        delta_bias: (C,).
+        a: (C, S), A, negative.
+        b_c: (N, 2 S), B and C, the same in all channels.
+        d: (C,), D.
+        z: (N, C), or (Q, C) of the chosen tokens alone.
+
+    Returns:
+        (N, C) or (Q, C), in the precision of `z`.
+    """
+    given: Any = (u, delta, delta_bias, a, b_c, d, z)
+    inputs: Any = tuple(value.to(torch.promote_types(value.dtype, torch.float32)) for value in given)
+    kernels = kernels_for(inputs[0])
+    if kernels is not None:
+        mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)  # type: ignore[no-untyped-call]
+    elif _has_library(layout, inputs[0]):
+        mixed = library_selective_scan(*inputs, layout, chosen)  # type: ignore[call-arg]
+    else:
+        mixed = plain_selective_scan(*inputs, layout, chosen)  # type: ignore[call-arg]
+    return mixed.to(z.dtype)
+
+
+def plain_selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    delta_bias: Tensor,
+    a: Tensor,
+    b_c: Tensor,
+    d: Tensor,
+    z: Tensor,
+    layout: Layout,
+    chosen: Chosen | None,
+) -> Tensor:
+    """The same in torch's own operators: on GPUs, inside transforms, and to test the kernel."""
+    delta = functional.softplus(delta + delta_bias)
+    rows = [delta, delta * u, *b_c.chunk(2, dim=1)]
+    if layout.prefixes:
+        of_prefixes, states = _scan(a, [layout.of_prefixes(row) for row in rows], None)
+        begin = layout.per_example(states.flatten(1)).unflatten(1, states.shape[1:])
+        y = layout.flatten(of_prefixes, _scan(a, [layout.of_examples(row) for row in rows], begin)[0])
+    else:
+        y = _scan(a, [layout.of_examples(row) for row in rows], None)[0].flatten(0, 1)
+    y = y + d * u
+    return (y if chosen is None else chosen.of(y)) * functional.silu(z)
+
+
+def _has_library(layout: Layout, u: Tensor) -> bool:
+    """Whether mamba-ssm's kernel can and should compute this: long sequences on a GPU, no prefix to go on from."""
+    long = u.is_cuda and layout.tokens >= _LONG and not layout.prefixes
+    return long and not inside_transform() and importlib.util.find_spec("mamba_ssm") is not None
+
+
+def library_selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    delta_bias: Tensor,
+    a: Tensor,
+    b_c: Tensor,
+    d: Tensor,
+    z: Tensor,
+    layout: Layout,
+    chosen: Chosen | None,
+) -> Tensor:
+    """The same by the CUDA kernel of mamba-ssm, which keeps no state but the last in memory."""
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+
+    u_bct, delta_bct, b_bst, c_bst = (
+        layout.of_examples(row).transpose(1, 2).contiguous() for row in (u, delta, *b_c.chunk(2, dim=1))
+    )
+    y_bct = selective_scan_fn(u_bct, delta_bct, a, b_bst, c_bst, d, delta_bias=delta_bias, delta_softplus=True)
+    y = y_bct.transpose(1, 2).flatten(0, 1)
+    return (y if chosen is None else chosen.of(y)) * functional.silu(z)
+
+
+def _scan(a: Tensor, rows: list[Tensor], begin_bcs: Tensor | None) -> tuple[Tensor, Tensor]:
+    """C_t h_t of every token (B, T, C), and the last h (B, C, S); `rows` are step sizes, inputs, B and C."""
+    delta_btc, input_btc, b_bts, c_bts = rows
+    decays_btcs = (delta_btc[..., None] * a).exp()
+    added_btcs = input_btc[..., None] * b_bts[:, :, None]
+    read = []
+    state_bcs = torch.zeros_like(added_btcs[:, 0]) if begin_bcs is None else begin_bcs
+    for decay, added, c_bs in zip(decays_btcs.unbind(1), added_btcs.unbind(1), c_bts.unbind(1), strict=True):
+        state_bcs = decay * state_bcs + added
+        read.append((state_bcs @ c_bs[..., None]).squeeze(-1))
+    return torch.stack(read, dim=1), state_bcs
+
+
+class _KernelScan(torch.autograd.Function):
+    """`selective_scan` by kernels/scan.c."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        u: Tensor,
+        delta: Tensor,
+        delta_bias: Tensor,
+        a: Tensor,
+        b_c: Tensor,
+        d: Tensor,
+        z: Tensor,
+        layout: Layout,
+        chosen: Chosen | None,
+        kernels: Kernels,
+    ) -> Tensor:
+        u, delta, rates = u.contiguous(), delta.contiguous(), (a * math.log2(math.e)).t().contiguous()
+        inputs = (u, delta, delta_bias, rates, b_c, d, z)
+        ctx.save_for_backward(*inputs)
+        ctx.layout, ctx.chosen, ctx.kernels = layout, chosen, kernels
+        out = u.new_empty(z.shape)
+        kernels.call("scan_forward", u.dtype, *_sizes(layout, chosen, rates), *_with_strides(*inputs), out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        u, delta, delta_bias, rates, b_c, d, _ = inputs = ctx.saved_tensors
+        grad_u, grad_delta, grad_z = (torch.empty_like(value) for value in (u, delta, grad_out.contiguous()))
+        grad_bias, grad_a, grad_d = (torch.zeros_like(value) for value in (delta_bias, rates, d))
+        grad_b_c = u.new_empty(math.ceil(u.shape[1] / _BLOCK), *b_c.shape)
+        ctx.kernels.call(
+            "scan_backward",
+            u.dtype,
+            *_sizes(ctx.layout, ctx.chosen, rates),
+            *_with_strides(*inputs),
+            *(grad_out.contiguous(), grad_u, grad_delta, grad_bias, grad_a, grad_b_c, grad_d, grad_z),
+        )
+        return grad_u, grad_delta, grad_bias, grad_a.t(), grad_b_c.sum(0), grad_d, grad_z, None, None, None
+
+
+def _sizes(layout: Layout, chosen: Chosen | None, rates: Tensor) -> tuple[Tensor | int, ...]:
+    states, channels = rates.shape
+    prefix_of = 0 if layout.prefix_of is None else layout.prefix_of.contiguous()
+    asked = (0, 0) if chosen is None else (chosen.positions.contiguous(), chosen.shape[1])
+    numbers = (layout.prefixes, layout.prefix_tokens, layout.examples, layout.tokens, prefix_of)
+    return *numbers, *asked, channels, states
+
+
+def _with_strides(
+    u: Tensor, delta: Tensor, delta_bias: Tensor, rates: Tensor, b_c: Tensor, d: Tensor, z: Tensor
+) -> tuple[Tensor | int, ...]:
+    return u, delta, delta_bias, rates, b_c, b_c.stride(0), d, z, z.stride(0)
 
 
 class SelectiveStateSpace(nn.Module):

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.block import Block
+from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.decayed_attention import attend_decaying
-from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.sequences import in_full
+from grokcore.models.fast.layout import Chosen, Layout, in_full
 
 
 class StateSpaceDuality(nn.Module):

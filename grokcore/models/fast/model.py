@@ -13,11 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from grokcore.models.composition import Composition
-from grokcore.models.fast.architecture import FastArchitecture
+from grokcore.models.fast.block import FastArchitecture, Memory, reenter, settle
 from grokcore.models.fast.conversion import from_transformers, to_transformers, transformers_names
 from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.looping import reenter, settle
-from grokcore.models.fast.memory import Memory
 from grokcore.models.files import save_composed, save_model
 from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
 

@@ -10,15 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from grokcore.models.fast.activations import exact_gelu, gelu
-from grokcore.models.fast.architecture import FastArchitecture
-from grokcore.models.fast.block import Block
+from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.decayed_attention import attend_decaying
-from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.models.fast.mixers import MLP
-from grokcore.models.fast.rotary import rotary
-from grokcore.models.fast.sequences import in_full
+from grokcore.models.fast.layers import MLP, exact_gelu, gelu, rotary
+from grokcore.models.fast.layout import Chosen, Layout, in_full
 
 ACTIVATIONS = {"gelu": exact_gelu, "gelu_new": gelu}
 """GELU exactly and by its tanh approximation, under the names that transformers gives them."""

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from grokcore.models.fast.architecture import FastArchitecture
+from grokcore.models.fast.block import FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.decayed_attention import FORGOTTEN, attend_decaying
-from grokcore.models.fast.layout import Layout
+from grokcore.models.fast.layout import Layout, in_full
 from grokcore.models.fast.rwkv import RWKVBlock
-from grokcore.models.fast.sequences import in_full
 from grokcore.models.fast.token_shift import token_before
 
 SHIFTS = 5

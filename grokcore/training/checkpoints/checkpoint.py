@@ -1,12 +1,32 @@
-"""The complete state of training at one step."""
+"""The complete state of training at one step.
+
+Loading the last good checkpoint: every hash is verified, and what is damaged is walked back over.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
+
+from grokcore.errors import AbsentError, DamagedError, InputError, UnreadableError
+from grokcore.runs.checkpoints import (
+    HISTORY,
+    TENSORS,
+    VALUES,
+    CheckpointManifest,
+    files_by_step,
+    folder_of,
+    read_checkpoint_manifest,
+)
+from grokcore.storage import Store, clear_errors, read_bytes, read_json, sha256
 
 
 @dataclass(frozen=True)
@@ -59,3 +79,97 @@ class Snapshot:
         # Page-locked memory takes the copy in the order of the device's work, after the steps that came before it.
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         return host.copy_(tensor, non_blocking=True)
+
+
+def load_checkpoint(
+    store: Store, run_id: str, *, finite: bool = False, before: int | None = None, multiple_of: int = 1
+) -> tuple[Checkpoint | None, list[str]]:
+    """The last good checkpoint of a run, if there is one, and a line for each that had to be skipped.
+
+    Args:
+        store: that of the checkpoints.
+        run_id: whose they must be.
+        finite: take only one whose weights are all finite numbers.
+        before: take only one of an earlier step.
+        multiple_of: take only one whose step is a multiple of this.
+
+    Raises:
+        InputError: none is good, and some could not be read at all.
+        TransientError: the store could not be reached. What cannot be read now may be good.
+    """
+    skipped: list[str] = []
+    unreadable: InputError | None = None
+    for step in sorted(files_by_step(store), reverse=True):
+        if (before is not None and step >= before) or step % multiple_of:
+            continue
+        try:
+            manifest = read_checkpoint_manifest(store, step)
+            if manifest.finite or not finite:
+                return _load(store, manifest, run_id), skipped
+            reason = "it holds weights that are no numbers"
+        except AbsentError:
+            reason = "it was never finished"
+        except (DamagedError, UnreadableError) as error:
+            reason = str(error)
+        except InputError as error:
+            reason, unreadable = str(error), error
+        skipped.append(f"checkpoint {folder_of(step)} was skipped: {reason}")
+    if unreadable is not None:
+        raise unreadable
+    return None, skipped
+
+
+def is_good(store: Store, manifest: CheckpointManifest, run_id: str) -> bool:
+    """Whether a checkpoint can be used; all of it is read to find out.
+
+    Raises:
+        InputError: it cannot be read at all.
+        TransientError: the store could not be reached.
+    """
+    try:
+        with _verified_files(store, manifest, run_id):
+            return True
+    except (DamagedError, UnreadableError):
+        return False
+
+
+def _load(store: Store, manifest: CheckpointManifest, run_id: str) -> Checkpoint:
+    with _verified_files(store, manifest, run_id) as folder:
+        try:
+            with clear_errors("read", folder / TENSORS):
+                tensors = load_file(folder / TENSORS)
+        except SafetensorError as error:
+            raise DamagedError(f"{TENSORS} cannot be read: {error}") from None
+        return Checkpoint(run_id, manifest.step, tensors, read_json(folder / VALUES), read_bytes(folder / HISTORY))
+
+
+@contextmanager
+def _verified_files(store: Store, manifest: CheckpointManifest, run_id: str) -> Iterator[Path]:
+    """A directory of this machine with the files of a checkpoint.
+
+    Raises:
+        DamagedError: they are not those that the manifest describes.
+    """
+    if manifest.run_id != run_id:
+        raise DamagedError(f"it belongs to run {manifest.run_id}")
+    if store.directory is not None:
+        folder = store.directory / folder_of(manifest.step) / manifest.attempt
+        _verify(folder, manifest)
+        yield folder
+        return
+    with store.scratch() as scratch:
+        for name in manifest.files:
+            with suppress(AbsentError):
+                store.download(manifest.key_of(name), scratch / name)
+        _verify(scratch, manifest)
+        yield scratch
+
+
+def _verify(folder: Path, manifest: CheckpointManifest) -> None:
+    for name, facts in manifest.files.items():
+        path = folder / name
+        with clear_errors("read", path):
+            if not path.is_file():
+                raise DamagedError(f"{name} is missing")
+        if sha256(path) != facts.sha256:
+            raise DamagedError(f"{name} does not have the hash that its manifest names")

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
 from grokcore.spec import TrainingSpec
-from grokcore.training.engines.config import deepspeed_config
-from grokcore.training.engines.masters import Masters
-from grokcore.training.examples import Examples
+from grokcore.training.batches import Examples
+from grokcore.training.distributed.group import Group, Order, lost_peers
+from grokcore.training.engines.deepspeed_config import deepspeed_config
+from grokcore.training.engines.deepspeed_state import Masters
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.precision import LossScaler
-from grokcore.training.processes.group import Group, Order, lost_peers
 from grokcore.training.projections import PROJECTIONS
 from grokcore.training.state import TrainingState
 

@@ -1,15 +1,22 @@
-"""A run as a piece of work: what goes into it, what can come out, and who is told."""
+"""A run as a piece of work: what goes into it, what can come out, and who is told.
+
+What a process that trains runs is told, and says: one JSON line each.
+
+To it: a job, or null where there is no further one. From it: {"line": a line of the journal}, {"note": a remark},
+{"metrics": samples of its metrics}, and at the end of a job {"end": a result or an error}.
+"""
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from grokcore.errors import GrokcoreError, error_of_the_machine
 from grokcore.runs.resume import Resume, TrainResult
-from grokcore.spec import ExperimentSpec
+from grokcore.spec import ExperimentSpec, validate
 
 Line = dict[str, Any]
 """One line of a run's journal."""
@@ -84,3 +91,15 @@ def evaluate(job: Job) -> None:
     from grokcore.evaluation.evaluate import evaluate_model
 
     evaluate_model(job.run, data=job.data)
+
+
+def encode(message: Any) -> bytes:
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def encode_job(job: Job) -> bytes:
+    return encode({**asdict(job), "spec": job.spec.model_dump(mode="json")})
+
+
+def decode_job(message: dict[str, Any]) -> Job:
+    return Job(**{**message, "spec": validate(ExperimentSpec, message["spec"])})

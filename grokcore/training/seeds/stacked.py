@@ -21,13 +21,13 @@ from grokcore.models.precision import autocast
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
-from grokcore.training.graph import StepGraphs
 from grokcore.training.loop import Trainer, reproducible
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.projections import PROJECTIONS
 from grokcore.training.seeds.jobs import Job, Listener, Outcome, evaluate
 from grokcore.training.signals import StopRequest, stop_on_signal
+from grokcore.training.step import StepGraphs
 from grokcore.training.train import Attempt, begin
 
 

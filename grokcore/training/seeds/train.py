@@ -17,9 +17,9 @@ from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_devic
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.telemetry.webhook import webhook_url
-from grokcore.training.metrics.exposure import exposing
+from grokcore.training.metrics_server import exposing
 from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
-from grokcore.training.seeds.processes import train_in_processes
+from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.signals import stop_on_signal
 
 Strategy = Literal["processes", "sequence", "stacked"]
@@ -147,7 +147,7 @@ def best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
     """How seeds of this spec are trained fastest on its device; `job` is one of them."""
     if resolve_device(spec.training.device) == "cpu":
         return "processes"
-    from grokcore.training.record import flops_per_step
+    from grokcore.training.provenance import flops_per_step
 
     small = flops_per_step(spec, open_dataset(job.data)) < _SMALL_STEP
     return "stacked" if small and why_not_stacked(spec) is None else "sequence"

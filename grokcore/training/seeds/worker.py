@@ -16,11 +16,11 @@ from types import FrameType
 from typing import Any
 
 from grokcore.errors import EXIT_OK, EXIT_STOPPED, StoppedError
+from grokcore.runs.resume import encode_outcome
 from grokcore.telemetry.samples import encode as encode_samples
-from grokcore.training.metrics.relay import relaying
-from grokcore.training.seeds.cores import pin
-from grokcore.training.seeds.jobs import Job, attempt
-from grokcore.training.seeds.messages import decode_job, encode, encode_outcome
+from grokcore.training.metrics_server import relaying
+from grokcore.training.seeds.jobs import Job, attempt, decode_job, encode
+from grokcore.training.seeds.pool import pin
 
 _SPEAKING = threading.Lock()
 """Of several threads, one says its line before the next."""

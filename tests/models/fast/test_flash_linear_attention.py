@@ -8,7 +8,7 @@ import torch
 
 from grokcore.models.fast import flash_linear_attention as library
 from grokcore.models.fast.decayed_attention import attend_decaying
-from grokcore.models.fast.delta_rule import attend_by_delta_rule
+from grokcore.models.fast.deltanet import attend_by_delta_rule
 from grokcore.models.fast.layout import Layout
 
 EXAMPLES, TOKENS, HEADS, SIZE = 3, 70, 2, 16

@@ -4,10 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from grokcore.models.fast.activations import gated, gelu, squared_relu, swiglu
 from grokcore.models.fast.kernels import library
-from grokcore.models.fast.norms import RMSNorm
-from grokcore.models.fast.rotary import plain_rotary, rotary
+from grokcore.models.fast.layers import RMSNorm, gated, gelu, plain_rotary, rotary, squared_relu, swiglu
 
 pytestmark = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
 precisions = pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 2e-6)])

@@ -8,7 +8,7 @@ from grokcore.models.fast.causal_convolution import causal_convolution, plain_ca
 from grokcore.models.fast.conversion import to_transformers
 from grokcore.models.fast.kernels import library
 from grokcore.models.fast.layout import Layout
-from grokcore.models.fast.selective_scan import plain_selective_scan, selective_scan
+from grokcore.models.fast.mamba import plain_selective_scan, selective_scan
 from grokcore.spec import Mamba
 from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients, pair, questions
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, layer_norm
 
-from grokcore.models.fast.activations import gated, squared_relu
 from grokcore.models.fast.conversion import to_transformers
 from grokcore.models.fast.kernels import library
+from grokcore.models.fast.layers import gated, squared_relu
 from grokcore.models.fast.layout import Layout
+from grokcore.models.fast.rwkv import gated_wkv, plain_gated_wkv
 from grokcore.models.fast.token_shift import plain_token_shift, token_shift
-from grokcore.models.fast.wkv import gated_wkv, plain_gated_wkv
 from grokcore.spec import RWKV
 from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients, pair, questions
 

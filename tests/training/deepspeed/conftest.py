@@ -14,7 +14,7 @@ import pytest
 import grokcore
 from grokcore.runs import read_journal
 from grokcore.spec import load_spec
-from grokcore.training.processes.launch import launch
+from grokcore.training.distributed.launch import launch
 from grokcore.training.signals import StopRequest
 
 MEMBERS = Path(__file__).parent / "members.py"

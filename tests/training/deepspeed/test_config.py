@@ -10,7 +10,7 @@ import pytest
 
 from grokcore.cli import main
 from grokcore.spec import load_spec
-from grokcore.training.engines.config import deepspeed_config
+from grokcore.training.engines.deepspeed_config import deepspeed_config
 
 
 def config(*overrides: str, processes: int = 1) -> dict[str, object]:

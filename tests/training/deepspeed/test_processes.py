@@ -17,7 +17,7 @@ import pytest
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT
 from grokcore.runs import read_journal, read_manifest
 from grokcore.storage import open_store
-from grokcore.training.checkpoints.load import load_checkpoint
+from grokcore.training.checkpoints.checkpoint import load_checkpoint
 from tests.training.deepspeed.conftest import DEEPSPEED, Group, train_together
 
 PATIENCE = 200.0

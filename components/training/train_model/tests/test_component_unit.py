@@ -141,7 +141,7 @@ def test_the_first_line_of_the_log_says_how_to_follow_the_run(
 def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes on the CPU, as if this pod had two GPUs."""
     pytest.importorskip("deepspeed")
-    monkeypatch.setattr("grokcore.training.processes.everywhere.processes_here", lambda spec: 2)
+    monkeypatch.setattr("grokcore.training.distributed.launch.processes_here", lambda spec: 2)
 
 
 @pytest.mark.usefixtures("two_devices")

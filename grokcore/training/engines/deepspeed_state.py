@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from grokcore.training.engines.whole import norm_of
+from grokcore.training.distributed.group import Group, Order
 from grokcore.training.optimizers.optimizer import Optimizer
-from grokcore.training.processes.group import Group, Order
+from grokcore.training.state import norm_of
 
 
 class Masters:

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from grokcore.models import SequenceModel, decay_groups
 from grokcore.spec import ExperimentSpec
-from grokcore.training.examples import Examples
+from grokcore.training.batches import Examples
+from grokcore.training.distributed.group import Group
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.precision import loss_scaler
-from grokcore.training.processes.group import Group
 from grokcore.training.state import TrainingState
 from grokcore.training.step import Step
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import EXIT_STOPPED, EXIT_TRANSIENT
-from grokcore.training.processes import launch as launching
-from grokcore.training.processes.launch import PARENT_VARIABLE, launch, worst
+from grokcore.training.distributed import launch as launching
+from grokcore.training.distributed.launch import PARENT_VARIABLE, launch, worst
 from grokcore.training.signals import StopRequest
 
 
@@ -93,7 +93,7 @@ time.sleep(600)
 def test_no_process_outlives_the_one_that_started_it_by_an_error(tmp_path: Path) -> None:
     program = f"""
 import sys
-from grokcore.training.processes import launch
+from grokcore.training.distributed import launch
 from grokcore.training.signals import StopRequest
 def fail(*_): raise RuntimeError("a bug")
 launch._wait = fail

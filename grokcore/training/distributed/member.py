@@ -1,4 +1,4 @@
-"""One process of a training: `python -m grokcore.training.processes.member JOB OUTCOME`.
+"""One process of a training: `python -m grokcore.training.distributed.member JOB OUTCOME`.
 
 JOB is a file with a job; process 0 prints what there is to say, and leaves its result or error in the file OUTCOME.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from grokcore.errors import EXIT_OK, GrokcoreError
-from grokcore.runs.resume import TrainResult
+from grokcore.runs.resume import TrainResult, encode_outcome
 from grokcore.spec.ranks import rank_of_environment
-from grokcore.training.seeds.messages import decode_job, encode, encode_outcome
+from grokcore.training.seeds.jobs import decode_job, encode
 from grokcore.training.signals import leave_group, stop_on_signal
 
 

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from grokcore.errors import GrokcoreError, TransientError, encode_error
-from grokcore.runs.resume import TrainResult
+from grokcore.runs.resume import TrainResult, decode_outcome, encode_outcome
 from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.processes.group import Group, Order
-from grokcore.training.seeds.messages import decode_outcome, encode_outcome
+from grokcore.training.distributed.group import Group, Order
 
 if TYPE_CHECKING:
     from grokcore.training.loop import Trainer

@@ -1,4 +1,7 @@
-"""Runs in processes of their own, each on its own cores, with a queue for those that wait."""
+"""Runs in processes of their own, each on its own cores, with a queue for those that wait.
+
+Which processor cores each of several training processes runs on.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,61 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
-import grokcore
 from grokcore.errors import GrokcoreError, StoppedError, TransientError
-from grokcore.runs.resume import TrainResult
+from grokcore.runs.resume import TrainResult, decode_outcome
 from grokcore.telemetry.samples import decode
-from grokcore.training.metrics.exposure import board
-from grokcore.training.seeds.cores import shares
-from grokcore.training.seeds.jobs import Job, Listener, Outcome
-from grokcore.training.seeds.messages import decode_outcome, encode_job
+from grokcore.training.metrics_server import board
+from grokcore.training.seeds.jobs import Job, Listener, Outcome, encode_job
 from grokcore.training.signals import stop_on_signal
+from grokcore.version import SOURCE_ROOT
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def shares(jobs: int, threads: int) -> list[frozenset[int]]:
+    """The cores of each process: as many processes of `threads` threads as are useful and have room, at least one.
+
+    Each gets an equal share of all cores that this process may use, its own and no other's, and not just as many as it
+    has threads: where cores are to spare, two such programs on one machine do not crowd onto the same few.
+    """
+    cores = usable_cores()
+    quota = cpu_quota()
+    room = len(cores) if quota is None else min(len(cores), round(quota))
+    processes = max(1, min(jobs, room // threads))
+    bounds = [len(cores) * number // processes for number in range(processes + 1)]
+    return [frozenset(cores[begin:end]) for begin, end in pairwise(bounds)]
+
+
+def usable_cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def pin(cores: frozenset[int]) -> None:
+    """Keep this process on some cores, where the platform can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def cpu_quota(cgroup: Path = _CGROUP) -> float | None:
+    """The CPUs that a container's limit is worth, which no list of cores shows; None where there is no limit."""
+    try:
+        limit, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            limit, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        except OSError:
+            return None
+    try:
+        return float(limit) / float(period) if float(limit) > 0 else None
+    except ValueError:  # "max"
+        return None
+
 
 _POLL_SECONDS = 0.1
 """How long a signal may go unnoticed."""
@@ -198,7 +244,7 @@ def _loss(code: int) -> GrokcoreError:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    package = str(Path(grokcore.__file__).parents[1])  # the code that started them
+    package = str(SOURCE_ROOT)
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 

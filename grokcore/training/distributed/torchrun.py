@@ -1,4 +1,4 @@
-"""torchrun with the exit codes of what it runs: `python -m grokcore.training.processes.torchrun [OPTIONS] SCRIPT ...`.
+"""Run torchrun, and end with the exit codes of what it runs: `python -m grokcore.training.distributed.torchrun`.
 
 Whatever its processes end with, torchrun itself ends with 1, so that whoever started it cannot tell wrong input, which
 stays wrong, from what is worth another attempt. Takes torchrun's options and variables (PET_*), and is what the pods of
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from grokcore.errors import EXIT_STOPPED, EXIT_TRANSIENT
-from grokcore.training.processes.launch import worst
+from grokcore.training.distributed.launch import worst
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,8 +1,14 @@
-"""How long optimiser steps take. The one thing here that training itself has to do for every step."""
+"""How long optimiser steps take. The one thing here that training itself has to do for every step.
+
+What is counted over the evaluations of one process, those that are thrown away when a run walks back included.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from grokcore.telemetry.samples import Durations
 
@@ -37,3 +43,25 @@ class StepTimes:
         """The device has been waited for: these steps, the last ones, took so long together."""
         if self._asynchronous and steps:
             self.durations.add(seconds / steps, steps)
+
+
+Line = Mapping[str, Any]
+
+
+@dataclass
+class Tally:
+    """
+    Attributes:
+        nonfinite: losses and weight norms that were no numbers.
+        steps_skipped: optimiser steps that were not applied.
+    """
+
+    nonfinite: int = 0
+    steps_skipped: int = 0
+
+    def add(self, line: Line, before: Line | None) -> None:
+        """Count an evaluation; `before` is the one that it follows."""
+        losses = [measure["loss"] for measure in (line["train"], *line["splits"].values())]
+        self.nonfinite += sum(value is None for value in (*losses, line["weight_norm"]))
+        skipped = before["steps_skipped"] if before is not None else 0
+        self.steps_skipped += max(0, line["steps_skipped"] - skipped)

@@ -13,17 +13,17 @@ from typing import Any
 
 import torch
 
-import grokcore
 from grokcore.data import Dataset
 from grokcore.data.supervision import input_length, longest_row
 from grokcore.evaluation.remarks import remarks_before
 from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count, step_flops
 from grokcore.models.composition import Composition
-from grokcore.models.stack import mean_passes
+from grokcore.models.sizes import mean_passes
 from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, ModelFacts
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.storage.local import home_relative
+from grokcore.version import SOURCE_ROOT, __version__
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
 
@@ -130,7 +130,7 @@ def utc_now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"grokcore": grokcore.__version__, "python": platform.python_version()}
+    versions = {"grokcore": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)
@@ -150,7 +150,7 @@ def _processor() -> str:
 
 def _git() -> dict[str, str | bool] | None:
     """Commit of the checkout that grokcore is imported from; None for an installed package or without git."""
-    root = Path(grokcore.__file__).parents[1]
+    root = SOURCE_ROOT
     if not (root / ".git").exists():
         return None
     try:

@@ -37,7 +37,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-m",
-        "grokcore.training.processes.torchrun",
+        "grokcore.training.distributed.torchrun",
         "--nproc-per-node",
         "2",
         "--master-port",
@@ -89,7 +89,7 @@ def test_a_signal_is_handed_on_and_awaited(tmp_path: Path) -> None:
 
 def test_nodes_that_do_not_find_each_other_are_worth_another_attempt(tmp_path: Path) -> None:
     """The second of two nodes, whose first never comes."""
-    command = [sys.executable, "-m", "grokcore.training.processes.torchrun", "--nnodes", "2", "--node-rank", "1"]
+    command = [sys.executable, "-m", "grokcore.training.distributed.torchrun", "--nnodes", "2", "--node-rank", "1"]
     command += [
         "--master-addr",
         "127.0.0.1",

@@ -1,1 +1,0 @@
-"""What training tells Prometheus: measured while it runs, read when somebody asks, never waited for."""
