@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx.util import logging
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+logger = logging.getLogger(__name__)
 DOCS = Path(__file__).parent
 REPOSITORY = "https://github.com/grokcore/grokcore"
 
@@ -31,24 +34,19 @@ pygments_style, pygments_dark_style = "friendly", "monokai"
 def link_to_repository(_app: Sphinx, docname: str, source: list[str]) -> None:
     """Point links that leave docs/ at the repository, since the site holds its own pages only.
 
-    Images are left alone: Sphinx copies them.
-
-    Raises:
-        FileNotFoundError: the repository has no such file or folder.
+    A file or folder that does not exist is a warning, which fails the build. Images are left alone: Sphinx copies them.
     """
 
     def point(link: re.Match[str]) -> str:
         path, _, anchor = link["target"].partition("#")
         target = (DOCS / docname).parent / path
         if not target.exists():
-            raise FileNotFoundError(f"docs/{docname}.md links to {path}, which is not there")
+            logger.warning("%s is not in the repository", path, location=docname)
         kind = "tree" if target.is_dir() else "blob"
         inside = target.resolve().relative_to(DOCS.parent.resolve())
-        return f"]({REPOSITORY}/{kind}/main/{inside}{'#' + anchor if anchor else ''})"
+        return f"{link['text']}]({REPOSITORY}/{kind}/main/{inside}{'#' + anchor if anchor else ''})"
 
-    source[0] = re.sub(
-        r"(?<!!)(?P<text>\[[^\]]*)\]\((?P<target>\.\./[^)\s]+)\)", lambda link: link["text"] + point(link), source[0]
-    )
+    source[0] = re.sub(r"(?P<text>(?<!!)\[[^\]]*)\]\((?P<target>\.\./[^)\s]+)\)", point, source[0])
 
 
 def setup(app: Sphinx) -> None:
