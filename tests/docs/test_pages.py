@@ -112,6 +112,18 @@ def test_the_code_is_python(page: Path) -> None:
         ast.parse(block)
 
 
+def test_every_environment_variable_is_described() -> None:
+    sources = [
+        path for room in ("grokcore", "components") for path in (ROOT / room).rglob("*.py") if "tests" not in path.parts
+    ]
+    names = {
+        name for path in sources for name in re.findall(r'"(GROKCORE_[A-Z0-9_]*[A-Z0-9])"', path.read_text("utf-8"))
+    }
+    page = (ROOT / "docs" / "environment.md").read_text("utf-8")
+    assert len(names) > 20
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
+
+
 def test_the_concepts_are_those_of_the_spec() -> None:
     rules = EvaluationSpec()
     page = " ".join((ROOT / "docs" / "concepts.md").read_text("utf-8").split())
