@@ -29,17 +29,19 @@ from ci.benchmarks.worker import Burst, Job, Worker, WorkerError
 from grokcore.data import generate_dataset, open_dataset
 from grokcore.models import ARCHITECTURES
 from grokcore.spec import ComparisonTask
+from tests.support.extended import extended
 
 GPT2_VARIANTS = [name for name, variant in VARIANTS.items() if "gpt2" in variant.architectures]
 WORK = Work(examples=64, supervised_tokens=64, block_parameters=1000, gradient_norm=1.5)
 
 
-@pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=[("reference", "fast"), extended(GPT2_VARIANTS)], ids=["two variants", "all"])
+def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `ci/bench` writes about the smallest model; read only."""
     folder = tmp_path_factory.mktemp("results")
     asked = "--quick --models smoke --architectures gpt2 --losses answer_and_eos --precisions fp32 --parts steps,help"
-    assert main([*asked.split(), "--threads", "1", "--out", str(folder)]) == 0
+    variants = ("--variants", ",".join(request.param), "--threads", "1", "--repeats", "2")
+    assert main([*asked.split(), *variants, "--out", str(folder)]) == 0
     (path,) = folder.glob("*.json")
     assert path.with_suffix(".md").read_text().startswith("# Speed of training\n")
     found: dict[str, Any] = json.loads(path.read_text())
@@ -51,7 +53,7 @@ def test_a_run_says_what_it_measured_and_on_what(document: dict[str, Any]) -> No
     assert {"processor", "cores", "gpu", "bf16_in_hardware", "versions", "commit"} <= set(document["machine"])
     assert document["settings"]["threads"] == 1
     assert document["peak_flops"]["fp32"] > 0
-    assert [row["variant"] for row in document["rows"] if row["precision"] == "fp32"] == GPT2_VARIANTS
+    assert [row["variant"] for row in document["rows"]] in (["reference", "fast"], GPT2_VARIANTS)
 
 
 def test_every_row_has_its_figures(document: dict[str, Any]) -> None:
@@ -381,6 +383,7 @@ def test_times_to_grok_are_compared_seed_by_seed() -> None:
     assert compare_times({"answer": [None], "answer_and_eos": [100]})["ratio"] is None
 
 
+@pytest.mark.extended
 def test_both_losses_are_trained_from_the_same_seeds(tmp_path: Path) -> None:
     options = ["--presets", "smoke", "--seeds", "1", "--set", "training.max_steps=4"]
     assert main(["losses", *options, "--out", str(tmp_path)]) == 0
@@ -404,6 +407,7 @@ def test_being_watched_is_measured_in_turns() -> None:
     assert line.startswith("`smoke` scraped every 1 s: ")
 
 
+@pytest.mark.extended
 def test_models_are_timed_against_the_gpt2_of_equal_parameters() -> None:
     chosen = ("mamba", "shared blocks, twice")
     effort = Effort(repeats=2, burst_seconds=0.05, most_seconds=5)

@@ -1,4 +1,6 @@
-"""Faults are tried as often as asked: a few times in the whole suite, many times by `pytest tests/faults --tries N`.
+"""Faults are tried as often as asked: once by default, a few times with the extended tests, or as `--tries` says.
+
+Many times: `pytest tests/faults -m "" --tries N`.
 
 A test marked `fault(row, tries)` that takes the fixture `trial` runs once for each of its seeds. What becomes of each
 is added as a JSON line to the file that `--faults-results` names: row, tries, losses and seed.
@@ -14,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
+from tests.support.extended import extended
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         assert marker is not None, f"{metafunc.function.__name__} says not which fault it tries"
         tries = metafunc.config.getoption("--tries", None) or marker.args[1]
         first = metafunc.config.getoption("--faults-seed", 0)
-        metafunc.parametrize("trial", range(first, first + tries), indirect=True)
+        metafunc.parametrize("trial", [first, *map(extended, range(first + 1, first + tries))], indirect=True)
 
 
 @pytest.fixture

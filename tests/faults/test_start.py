@@ -29,6 +29,7 @@ def spec() -> ExperimentSpec:
     return load_spec("smoke", OVERRIDES)
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(1800)  # with a stride of 1
 @pytest.mark.fault(ROW, 1)
 def test_the_same_command_goes_on_after_a_kill_at_any_operation(

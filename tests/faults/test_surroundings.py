@@ -29,6 +29,7 @@ from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.saving import save_checkpoint
 from tests.faults.dying import in_child
 from tests.faults.test_protocol import state
+from tests.support.extended import extended
 
 ROW = "errors of the machine or the store, and what killed commands leave"
 
@@ -229,7 +230,9 @@ def test_a_journal_that_is_removed_during_training_is_said_and_written_again(
 
 
 @pytest.mark.fault(ROW, 1)
-@pytest.mark.parametrize(("redirections", "code"), [(">&- 2>&-", 0), ("<&- >&- 2>&-", 0), ("> /dev/full", 75)], ids=str)
+@pytest.mark.parametrize(
+    ("redirections", "code"), [(">&- 2>&-", 0), extended("<&- >&- 2>&-", 0), extended("> /dev/full", 75)], ids=str
+)
 def test_a_training_whose_output_goes_nowhere_is_whole(
     redirections: str, code: int, smoke_data: Path, tmp_path: Path
 ) -> None:

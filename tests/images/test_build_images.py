@@ -93,6 +93,7 @@ def test_pips_own_variables_count(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -107,6 +108,7 @@ def test_what_cannot_be_is_refused_in_a_line(options: list[str], said: str, caps
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.extended
 def test_a_build_that_fails_says_where_torch_may_come_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
 ) -> None:
@@ -185,6 +187,7 @@ def small_image(registry: Registry, environment: None, tmp_path: Path) -> Iterat
 
 
 @pytest.mark.containers
+@pytest.mark.extended
 @pytest.mark.parametrize("engine", ["podman", "buildah"])
 def test_a_push_writes_the_digest_that_the_registry_knows(
     engine: str, small_image: Image, registry: Registry, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -203,6 +206,7 @@ def test_a_push_writes_the_digest_that_the_registry_knows(
 
 
 @pytest.mark.containers
+@pytest.mark.extended
 def test_a_push_that_no_registry_takes_may_be_tried_again(small_image: Image, registry: Registry, capfd) -> None:
     gone = Image("runtime", "127.0.0.1:1", "1.2.3")
     subprocess.run(["podman", "tag", small_image.reference, gone.reference], check=True, capture_output=True)

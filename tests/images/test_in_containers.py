@@ -31,7 +31,7 @@ HARDENED = (
     *("--security-opt", "no-new-privileges", "--tmpfs", "/tmp", "--memory", "3g"),
 )
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.containers, pytest.mark.extended, pytest.mark.timeout(1500)]
 
 
 def unable(reason: str) -> None:

@@ -84,6 +84,7 @@ def test_a_task_that_dies_without_a_word_is_explained_by_the_log(tmp_path: Path,
     assert "\x1b" not in str(error.value)
 
 
+@pytest.mark.extended
 def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
     pipeline = LocalExperiment(smoke(*LONG), tmp_path / "out")
     caller = call_from_another_process(pipeline, tmp_path)
@@ -106,6 +107,7 @@ def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
     assert re.search(rf"resum.* {saved[1]}\b", again.log.read_text())
 
 
+@pytest.mark.extended
 def test_a_second_pipeline_at_the_same_place_leaves_the_first_its_log_and_its_error(tmp_path: Path):
     """It is refused, since the run is being written; the first is stopped later, and says that and nothing else."""
     first, second = (LocalExperiment(smoke(*LONG), tmp_path / "out") for _ in range(2))
@@ -123,6 +125,7 @@ def test_a_second_pipeline_at_the_same_place_leaves_the_first_its_log_and_its_er
     assert {path.name for path in first.log.parent.iterdir()} == {first.log.name, second.log.name}
 
 
+@pytest.mark.extended
 def test_a_budget_behind_a_finished_run_is_said_and_the_run_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out, sixty = str(tmp_path / "out"), ["--set", "model.width=16"]
     assert main(["run", "smoke", *sixty, "--out", out]) == 0
@@ -138,6 +141,7 @@ def test_a_budget_behind_a_finished_run_is_said_and_the_run_stays(tmp_path: Path
     assert (run / "spec.yaml").read_bytes() == written
 
 
+@pytest.mark.extended
 def test_stages_do_not_outlive_a_caller_that_was_killed(tmp_path: Path):
     pipeline = LocalExperiment(smoke(*LONG), tmp_path / "out")
     caller = call_from_another_process(pipeline, tmp_path)
@@ -148,6 +152,7 @@ def test_stages_do_not_outlive_a_caller_that_was_killed(tmp_path: Path):
     wait_until(lambda: checkpoints.exists() and any(checkpoints.iterdir()))
 
 
+@pytest.mark.extended
 def test_a_trainer_does_not_outlive_a_runner_that_was_killed(tmp_path: Path):
     pipeline = LocalExperiment(smoke(*LONG), tmp_path / "out")
     pipeline.start()

@@ -39,6 +39,7 @@ def retrain(store: Path, key: str, overrides: str = "", **changes: object) -> st
     return pipeline.log.read_text()
 
 
+@pytest.mark.extended
 def test_the_first_candidate_becomes_the_champion_and_a_worse_one_does_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

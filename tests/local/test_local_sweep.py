@@ -24,6 +24,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "sweep.yaml"
 
 
+@pytest.mark.extended
 def test_the_pipeline_leaves_what_the_command_alone_would_leave(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -5,6 +5,8 @@ A new architecture, and a new part that architectures can be composed of, gets a
 
 import pytest
 
+from tests.support.extended import mostly_extended
+
 ARCHITECTURES = {
     "gpt2": ["model.layers=2"],
     "llama": ["model.architecture=llama", "model.layers=2"],
@@ -44,4 +46,5 @@ COMPOSED = {
 
 VARIANTS = ARCHITECTURES | COMPOSED
 
-every_variant = pytest.mark.parametrize("variant", VARIANTS)
+every_variant = pytest.mark.parametrize("variant", mostly_extended(VARIANTS, {*ARCHITECTURES, "gpt2 in cycle"}))
+"""Every architecture, and one composed model for all of them where tests are not extended."""

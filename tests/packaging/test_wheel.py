@@ -13,8 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.packaging
-
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -37,6 +35,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
+@pytest.mark.packaging
+@pytest.mark.extended
 def test_the_wheel_has_one_package_and_its_data(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -50,6 +50,8 @@ def test_the_wheel_has_one_package_and_its_data(wheel: Path) -> None:
     assert not any("test" in Path(name).name for name in names)
 
 
+@pytest.mark.packaging
+@pytest.mark.extended
 def test_an_installed_wheel_runs_the_pipeline_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     """A clean environment holds the wheel; what it depends on is lent to it by a path file, since it is large."""
     environment = tmp_path / "environment"
@@ -82,7 +84,7 @@ def test_an_installed_wheel_runs_the_pipeline_without_the_checkout(wheel: Path, 
     assert next((tmp_path / "store").glob("runs/*/local/report.html")).stat().st_size > 100_000
 
 
-def test_a_bare_install_says_which_extra_is_missing(wheel: Path, tmp_path: Path) -> None:
+def test_a_bare_install_says_which_extra_is_missing(tmp_path: Path) -> None:
     """With pydantic and PyYAML alone, commands that need more name the extra in one line."""
     blocked = "\n".join(
         [

@@ -19,6 +19,7 @@ from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.spec.hardware import has_cuda
 from grokcore.telemetry.metrics import BY_NAME
+from tests.support.extended import extended
 
 Found = dict[tuple[str, ...], float]
 
@@ -169,7 +170,7 @@ def test_steps_that_fp16_skips_are_counted(smoke_data: Path, tmp_path: Path, wat
     assert found["optimizer_steps_skipped_total",] == last["steps_skipped"]
 
 
-@pytest.mark.parametrize("strategy", ["processes", "sequence", "stacked"])
+@pytest.mark.parametrize("strategy", [extended("processes"), "sequence", "stacked"])
 def test_several_seeds_are_one_set_of_series(strategy: Any, smoke_data: Path, tmp_path: Path, watched: Watched) -> None:
     spec = load_spec("smoke", ["training.max_steps=20"])
     specs = [spec.model_copy(update={"seed": seed}) for seed in (0, 1)]

@@ -14,6 +14,7 @@ from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.telemetry.notifications import TOLD
 from grokcore.training import train_model, train_seeds
 from tests.servers.webhooks import Receiver, receiver
+from tests.support.extended import extended
 
 EASY = ["evaluation.threshold=0.2", "evaluation.sustain=1", "model.width=16"]
 """So low that training and held-out splits reach it within steps."""
@@ -148,7 +149,7 @@ def test_divergence_is_told_as_the_end(smoke_data: Path, tmp_path: Path, monkeyp
     assert server.messages[-1]["accuracy"] is None or 0 <= server.messages[-1]["accuracy"] <= 1
 
 
-@pytest.mark.parametrize("strategy", ["processes", "stacked"])
+@pytest.mark.parametrize("strategy", [extended("processes"), "stacked"])
 def test_seeds_tell_their_own_changes_by_their_seed(
     strategy: Any, smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

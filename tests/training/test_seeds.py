@@ -28,6 +28,7 @@ from grokcore.training import TrainResult
 from grokcore.training.seeds import pool
 from grokcore.training.seeds.jobs import Job, decode_job, encode_job
 from grokcore.training.seeds.train import Strategy, train_seeds
+from tests.support.extended import extended
 
 SEEDS = (0, 1, 4)
 Start = Callable[..., subprocess.Popen[str]]
@@ -170,6 +171,7 @@ def evaluations(run: Path) -> int:
     return len(read_journal(run / "metrics.jsonl")) if (run / "metrics.jsonl").exists() else 0
 
 
+@pytest.mark.extended
 def test_a_signal_saves_every_seed_and_the_same_command_goes_on(start: Start, smoke_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = start(out, "--set", "training.max_steps=1000000")
@@ -196,6 +198,7 @@ def test_a_signal_saves_every_seed_and_the_same_command_goes_on(start: Start, sm
         assert without_clock(out / f"seed-{seed}") == without_clock(tmp_path / f"whole-{seed}")
 
 
+@pytest.mark.extended
 def test_no_process_outlives_a_parent_that_is_killed(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path, "--set", "training.max_steps=1000000")
     wait_for(lambda: evaluations(tmp_path / "seed-0") > 2)
@@ -212,6 +215,7 @@ def test_no_process_outlives_a_parent_that_is_killed(start: Start, tmp_path: Pat
     assert list((tmp_path / "seed-0" / "checkpoints").glob("step-*"))
 
 
+@pytest.mark.extended
 def test_a_second_signal_is_not_waited_for(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path, "--set", "training.max_steps=1000000")
     wait_for(lambda: evaluations(tmp_path / "seed-0") > 2)
@@ -245,6 +249,7 @@ def test_a_seed_that_fails_leaves_the_others_alone(
         assert without_clock(tmp_path / f"seed-{seed}") == without_clock(trained / f"seed-{seed}")
 
 
+@pytest.mark.extended
 def test_a_process_that_is_lost_is_replaced_and_its_seed_can_go_on(
     trained: Path, smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,10 +341,11 @@ def test_what_is_wrong_with_all_seeds_is_found_before_any_is_trained(
     assert not (tmp_path / "out").exists()
 
 
-def test_each_seed_may_have_a_place_of_its_own(trained: Path, smoke_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", [extended("processes"), "sequence"])
+def test_each_seed_may_have_a_place_of_its_own(strategy: Strategy, smoke_data: Path, tmp_path: Path) -> None:
     specs = [load_spec("smoke", [f"seed={seed}", "training.max_steps=10"]) for seed in (0, 1)]
     places = [tmp_path / "one" / "a", tmp_path / "other" / "b"]
-    results = train_seeds(specs, smoke_data, places)
+    results = train_seeds(specs, smoke_data, places, strategy=strategy)
     assert [Path(result.run_uri) for result in results] == places
     assert [read_manifest(place).run_id for place in places] == [spec.run_id for spec in specs]
     with pytest.raises(InputError, match="2 seeds and 1 places"):

@@ -132,6 +132,7 @@ def test_a_command_that_still_loads_its_libraries_leaves_with_143(smoke_data: Pa
     assert "Traceback" not in stderr
 
 
+@pytest.mark.extended
 def test_training_that_is_asked_to_stops_with_its_parent(smoke_data: Path, tmp_path: Path) -> None:
     program = f"""
 import grokcore

@@ -14,6 +14,7 @@ from grokcore.runs import read_journal
 from grokcore.spec import load_spec
 from grokcore.storage import read_json
 from grokcore.training.seeds import train_seeds
+from tests.support.extended import extended
 
 EARLY, LATE = 1e-5, 1e-4
 """Relative, of every loss and norm up to 20 and up to 60 steps in fp32: products of a stack are summed in another
@@ -45,11 +46,11 @@ def numbers(value: Any) -> Iterator[float]:
     [
         [],
         ["training.loss_on=answer_and_eos", "training.gradient_accumulation=4", "training.gradient_clip=.5"],
-        ["training.optimizer=sgd", "training.learning_rate=.03", "training.weight_decay=.1"],
-        ["training.projection=norm_ball", "training.projection_bound=10.2"],
-        ["model.architecture=llama"],
+        extended(["training.optimizer=sgd", "training.learning_rate=.03", "training.weight_decay=.1"]),
+        extended(["training.projection=norm_ball", "training.projection_bound=10.2"]),
+        extended(["model.architecture=llama"]),
         ["model.architecture=rwkv", "model.layers=2"],
-        ["model.architecture=mamba"],
+        extended(["model.architecture=mamba"]),
     ],
     ids=lambda overrides: " ".join(overrides) or "as it is",
 )

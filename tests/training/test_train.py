@@ -21,6 +21,7 @@ import grokcore
 from grokcore.errors import InputError, StoppedError
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
+from tests.support.extended import extended
 
 
 def without_clock(run: Path) -> list[dict[str, Any]]:
@@ -217,7 +218,7 @@ def test_a_time_budget_ends_with_an_evaluation(smoke_data: Path, tmp_path: Path)
     assert journal(tmp_path / "run")[-1]["step"] == result.step
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, extended(signal.SIGINT)])
 def test_a_signal_saves_and_the_same_command_goes_on(number: int, smoke_data: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,

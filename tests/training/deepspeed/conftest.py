@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +51,9 @@ TRAININGS: dict[str, list[str]] = {
 }
 """By name: what is changed. The same for both engines and any number of processes."""
 
+SHORT = ("fp32", "fp32, ZeRO 2", "unclipped", "bf16, ZeRO 2")
+"""Those that are trained by default; the others are extended."""
+
 
 class Group(NamedTuple):
     """What processes that trained together have left."""
@@ -94,6 +97,16 @@ def native(tmp_path_factory: pytest.TempPathFactory, smoke_data: Path) -> Callab
 
 @pytest.fixture(scope="session")
 def two(tmp_path_factory: pytest.TempPathFactory, smoke_data: Path) -> Group:
-    """All of TRAININGS by two processes."""
-    plan = {name: {"data": str(smoke_data), "overrides": [*DEEPSPEED, *changes]} for name, changes in TRAININGS.items()}
-    return train_together(tmp_path_factory.mktemp("two"), plan, 2)
+    """The trainings of SHORT by two processes."""
+    return train_named(tmp_path_factory.mktemp("two"), SHORT, smoke_data)
+
+
+@pytest.fixture(scope="session")
+def two_extended(tmp_path_factory: pytest.TempPathFactory, smoke_data: Path) -> Group:
+    """The other trainings by two processes."""
+    return train_named(tmp_path_factory.mktemp("two"), TRAININGS.keys() - set(SHORT), smoke_data)
+
+
+def train_named(out: Path, names: Iterable[str], data: Path) -> Group:
+    plan = {name: {"data": str(data), "overrides": [*DEEPSPEED, *TRAININGS[name]]} for name in names}
+    return train_together(out, plan, 2)

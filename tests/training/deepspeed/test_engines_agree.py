@@ -16,7 +16,8 @@ import pytest
 
 from grokcore.runs import read_manifest
 from grokcore.spec import load_spec
-from tests.training.deepspeed.conftest import BASE, DEEPSPEED, TRAININGS, Group, train_together
+from tests.support.extended import mostly_extended
+from tests.training.deepspeed.conftest import BASE, DEEPSPEED, SHORT, TRAININGS, Group, train_together
 
 Native = Callable[[str], list[dict[str, Any]]]
 
@@ -38,11 +39,12 @@ def assert_same_curves(ours: list[dict[str, Any]], theirs: list[dict[str, Any]],
             assert measure["loss"] == pytest.approx(other["splits"][split]["loss"], rel=tolerance)
 
 
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("name", mostly_extended(TRAININGS, SHORT))
 def test_two_processes_with_half_the_batch_each_train_as_one_native_process_does(
-    two: Group, native: Native, name: str
+    request: pytest.FixtureRequest, native: Native, name: str
 ) -> None:
-    assert_same_curves(two.lines(name), native(name), BF16 if "bf16" in name else FP32)
+    group: Group = request.getfixturevalue("two" if name in SHORT else "two_extended")
+    assert_same_curves(group.lines(name), native(name), BF16 if "bf16" in name else FP32)
 
 
 def test_training_got_somewhere(two: Group) -> None:
@@ -54,7 +56,7 @@ def test_training_got_somewhere(two: Group) -> None:
 
 def test_process_0_alone_reports(two: Group) -> None:
     leader, other = two.outcomes
-    for name in TRAININGS:
+    for name in SHORT:
         assert leader[name]["step"] == other[name]["step"] == 20
         assert leader[name]["remarks"].count("line") == len(two.lines(name))
         assert other[name]["remarks"] == []
@@ -86,6 +88,7 @@ FP16_TRAININGS = {
 }
 
 
+@pytest.mark.extended
 def test_fp16_scales_its_loss_and_leaves_out_steps_as_the_native_engine_does(tmp_path: Path, smoke_data: Path) -> None:
     """On a CPU, where the arithmetic is the same. DeepSpeed keeps gradients in fp16: some overflow at a lower scale."""
     half = ["training.precision=fp16", "model.width=16"]

@@ -20,6 +20,8 @@ from grokcore.storage import open_store
 from grokcore.training.checkpoints.checkpoint import load_checkpoint
 from tests.training.deepspeed.conftest import DEEPSPEED, Group, train_together
 
+pytestmark = pytest.mark.extended
+
 PATIENCE = 200.0
 """Seconds, far more than anything here takes on a machine that does something else as well."""
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.extended import extended
+
 SCRIPT = """
 import os, signal, sys, time
 
@@ -55,10 +57,10 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     ("codes", "wanted", "said"),
     [
-        (("0", "0"), 0, ""),
-        (("2", "2"), 2, "exit code 2"),
+        extended(("0", "0"), 0, ""),
+        extended(("2", "2"), 2, "exit code 2"),
         (("0", "75"), 75, "process 1 ended with exit code 75"),
-        (("0", "-9"), 75, "process 1 ended with SIGKILL"),
+        extended(("0", "-9"), 75, "process 1 ended with SIGKILL"),
     ],
 )
 def test_its_exit_code_is_that_of_its_processes(tmp_path: Path, codes: tuple[str, str], wanted: int, said: str) -> None:
@@ -87,6 +89,7 @@ def test_a_signal_is_handed_on_and_awaited(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.extended
 def test_nodes_that_do_not_find_each_other_are_worth_another_attempt(tmp_path: Path) -> None:
     """The second of two nodes, whose first never comes."""
     command = [sys.executable, "-m", "grokcore.training.distributed.torchrun", "--nnodes", "2", "--node-rank", "1"]
