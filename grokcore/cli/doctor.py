@@ -1,17 +1,45 @@
-"""`grokcore doctor`: what works on this machine, in one table."""
+"""`grokcore doctor`: check packages, hardware, directories, a store and the rights in a cluster; print a table."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+import platform
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
 from itertools import chain
+from typing import TYPE_CHECKING, Literal
 
-from grokcore.cli.checks import cluster, machine, store
-from grokcore.cli.checks.check import Check
 from grokcore.cli.output import print_line
-from grokcore.errors import InputError
+from grokcore.errors import GrokcoreError, InputError
+from grokcore.spec.hardware import cpu_computes_bf16, has_cuda
+from grokcore.storage import Store, open_store
 from grokcore.storage.layout import STORE_VARIABLE
+from grokcore.version import __version__
+
+if TYPE_CHECKING:
+    from grokcore.cluster.trainjobs.api import TrainJobApi
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at and found.
+
+    Attributes:
+        verdict: ok; absent, which only some uses need; or failed, which somebody has asked for and does not work.
+        remark: what it means, or what would help.
+    """
+
+    name: str
+    found: str
+    remark: str = ""
+    verdict: Literal["ok", "absent", "failed"] = "ok"
 
 
 def doctor(options: argparse.Namespace) -> None:
@@ -32,9 +60,195 @@ def doctor(options: argparse.Namespace) -> None:
 def _checks(options: argparse.Namespace) -> Iterator[Check]:
     uri = options.store or os.environ.get(STORE_VARIABLE, "")
     return chain(
-        machine.versions(),
-        machine.hardware(),
-        machine.directories(),
-        store.store(uri) if uri else (),
-        cluster.cluster() if options.cluster or cluster.in_cluster() else (),
+        versions(),
+        hardware(),
+        directories(),
+        store(uri) if uri else (),
+        cluster() if options.cluster or in_cluster() else (),
+    )
+
+
+_EXTRAS = {
+    "data": ("numpy", "pyarrow"),
+    "train": ("torch", "transformers", "safetensors"),
+    "report": ("bokeh", "jinja2"),
+    "pipelines": ("kfp", "kfp-kubernetes"),
+    "s3": ("boto3",),
+    "metrics": ("prometheus-client",),
+    "deepspeed": ("deepspeed",),
+    "cuda": ("mamba-ssm", "causal-conv1d"),
+}
+
+
+def versions() -> Iterator[Check]:
+    yield Check("grokcore", __version__)
+    supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Check("python", platform.python_version(), "" if supported else "supported are 3.11 to 3.13")
+    for extra, packages in _EXTRAS.items():
+        for package in packages:
+            yield _package(package, extra)
+
+
+def _package(package: str, extra: str) -> Check:
+    try:
+        return Check(package, metadata.version(package))
+    except metadata.PackageNotFoundError:
+        needs = " (needs a CUDA GPU)" if extra == "cuda" else ""
+        return Check(package, "missing", f"pip install 'grokcore[{extra}]'{needs}", "absent")
+
+
+def hardware() -> Iterator[Check]:
+    gpus = _gpus()
+    for number, gpu in enumerate(gpus):
+        yield Check(f"CUDA GPU {number}", gpu)
+    if not gpus:
+        yield Check("CUDA GPU", "none", "fp16 is not available; training runs on the CPU", "absent")
+    yield Check("cores", str(os.cpu_count()))
+    bf16 = cpu_computes_bf16()
+    yield Check("bf16 on the CPU", "yes" if bf16 else "no", "" if bf16 else "precision auto takes fp32 on the CPU")
+    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+    ahead = os.environ.get("GROKCORE_KERNELS", "")
+    kernels = f"kernels for the CPU lie in {ahead}" if ahead else "kernels for the CPU are not built here"
+    yield Check("C compiler", compiler or "none", "" if compiler else kernels)
+
+
+def _gpus() -> list[str]:
+    if not has_cuda():
+        return []
+    import torch
+
+    return [
+        f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"
+        for properties in map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    ]
+
+
+def directories() -> Iterator[Check]:
+    yield Check("user", f"{os.getuid()}:{os.getgid()}")
+    places = [("current directory", ".")]
+    try:
+        places.append(("temporary directory", tempfile.gettempdir()))
+    except FileNotFoundError:
+        yield Check("temporary directory", "none", "set TMPDIR to a directory that can be written")
+    for name, directory in places:
+        free = shutil.disk_usage(directory).free / 1e9
+        writable = "writable" if os.access(directory, os.W_OK) else "read-only"
+        yield Check(name, f"{writable}, {free:.1f} GB free", "" if free > 2 else "little room for runs")
+
+
+def store(uri: str) -> Iterator[Check]:
+    """Write, read, list and delete in a folder of a name that nobody else uses; nothing is left behind.
+
+    Raises:
+        InputError: `uri` is none.
+    """
+    top = open_store(uri)
+    yield Check("store", top.uri)
+    folder = f"grokcore-doctor-{uuid.uuid4().hex}"
+    place = top.child(folder)
+    try:
+        for name, attempt in _ATTEMPTS.items():
+            check = _tried(name, attempt, place)
+            yield check
+            if check.verdict == "failed" and name == "write":  # nothing else can work
+                return
+    finally:
+        with suppress(GrokcoreError):
+            top.delete_all(folder)
+
+
+def _tried(name: str, attempt: Callable[[Store], str], place: Store) -> Check:
+    try:
+        trouble = attempt(place)
+    except GrokcoreError as error:
+        trouble = str(error)
+    return Check(f"  {name}", "failed", trouble, "failed") if trouble else Check(f"  {name}", "ok")
+
+
+def _write(place: Store) -> str:
+    place.write("probe", b"grokcore")
+    return ""
+
+
+def _read(place: Store) -> str:
+    return "" if place.read("probe") == b"grokcore" else "what was read is not what was written"
+
+
+def _list(place: Store) -> str:
+    return "" if [file.key for file in place.files()] == ["probe"] else "what was written is not listed"
+
+
+def _conditional_write(place: Store) -> str:
+    first, second = (place.write_new("new", content) for content in (b"first", b"second"))
+    if first and not second and place.read("new") == b"first":
+        return ""
+    return "a second writer is not refused: let only one process at a time train a run, and move a champion"
+
+
+def _delete(place: Store) -> str:
+    place.delete("probe")
+    return "" if place.find("probe") is None else "what was deleted is still there"
+
+
+_ATTEMPTS: dict[str, Callable[[Store], str]] = {
+    "write": _write,
+    "read": _read,
+    "list": _list,
+    "conditional write": _conditional_write,
+    "delete": _delete,
+}
+"""Each returns what is wrong, nothing where it works."""
+
+
+TASK_RIGHTS = {
+    "workflowtaskresults.argoproj.io": ("create", "patch"),
+    "pods": ("get", "list", "watch"),
+    "pods/log": ("get",),
+}
+"""What a task of a pipeline needs: verbs by resource."""
+TRAINJOB_RIGHTS = {
+    "trainjobs.trainer.kubeflow.org": ("create", "get", "list", "watch", "patch", "delete"),
+    "trainingruntimes.trainer.kubeflow.org": ("get",),
+}
+"""What the launcher of a TrainJob needs beside that."""
+
+
+def in_cluster() -> bool:
+    """Whether this is a pod."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def cluster() -> Iterator[Check]:
+    """Rights are asked of the API, not tried.
+
+    Raises:
+        InputError: there is no cluster to talk to.
+        TransientError: it does not answer.
+    """
+    from grokcore.cluster.trainjobs.api import TrainJobApi
+    from grokcore.cluster.trainjobs.request import RUNTIME
+
+    api = TrainJobApi.connect()
+    yield Check("namespace", api.namespace)
+    lacking = _lacking(api, TASK_RIGHTS)
+    yield (
+        Check("  rights of tasks", "ok")
+        if not lacking
+        else Check("  rights of tasks", "failed", f"no right to {lacking}: apply manifests/base", "failed")
+    )
+    lacking = _lacking(api, TRAINJOB_RIGHTS)
+    if lacking:
+        yield Check("  TrainJobs", "no rights", f"no right to {lacking}: {_FOR_TRAINJOBS}", "absent")
+    elif api.get_runtime(RUNTIME) is None:
+        yield Check("  TrainJobs", "no runtime", f"there is no TrainingRuntime {RUNTIME}: {_FOR_TRAINJOBS}", "absent")
+    else:
+        yield Check("  TrainJobs", RUNTIME)
+
+
+_FOR_TRAINJOBS = "apply manifests/components/trainjob, if training should run as TrainJobs"
+
+
+def _lacking(api: TrainJobApi, rights: Mapping[str, tuple[str, ...]]) -> str:
+    return ", ".join(
+        f"{verb} {resource}" for resource, verbs in rights.items() for verb in verbs if not api.allowed(verb, resource)
     )

@@ -21,9 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"grokcore {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    run = _command(
-        commands, "run", "pipeline:run", "the whole pipeline on this machine: generate, train, evaluate, report"
-    )
+    run = _command(commands, "run", "run:run", "the whole pipeline on this machine: generate, train, evaluate, report")
     _add_spec(run)
     run.add_argument(
         "--out", default="grokcore-store", metavar="DIR", help="where everything goes (default: %(default)s)"
@@ -33,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_generate(commands)
 
-    train = _command(commands, "train", "stages:train", "train a spec on its dataset, or go on where it stopped")
+    train = _command(commands, "train", "train:train", "train a spec on its dataset, or go on where it stopped")
     _add_spec(train, seeds=True)
     train.add_argument("--data", required=True, metavar="URI", help="the dataset, from `grokcore generate`")
     train.add_argument("--out", required=True, metavar="URI", help="directory of the run; of the runs with --seeds")
@@ -48,14 +46,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_metrics(train)
 
     evaluate = _command(
-        commands, "evaluate", "stages:evaluate", "measure finished runs: accuracies, phases, times to grok"
+        commands, "evaluate", "evaluate:evaluate", "measure finished runs: accuracies, phases, times to grok"
     )
     evaluate.add_argument(
         "runs", nargs="+", metavar="RUN_URI", help="directories of runs; those that differ in their seed are summed up"
     )
     evaluate.add_argument("--data", metavar="URI", help="the dataset (default: where each run found it)")
 
-    report = _command(commands, "report", "stages:report", "one HTML page about one or more evaluated runs")
+    report = _command(commands, "report", "report:report", "one HTML page about one or more evaluated runs")
     report.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of the runs")
     report.add_argument("--out", required=True, metavar="FILE", help="the HTML file to write")
 
@@ -76,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
 
-    models = _command(commands, "models", "models:models", "the architectures there are, their sizes and papers")
+    models = _command(commands, "models", "describe:models", "the architectures there are, their sizes and papers")
     models.add_argument("spec", metavar="SPEC", nargs="?", help=f"take width and heads from it: {_SPEC}")
     models.add_argument("--json", action="store_true", help="as JSON")
 
@@ -168,7 +166,7 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     compare = _command(
-        commands, "compare", "compare:compare", "groups of runs against each other: one HTML page, and tables of it all"
+        commands, "compare", "report:compare", "groups of runs against each other: one HTML page, and tables of it all"
     )
     compare.add_argument(
         "runs", nargs="+", metavar="RUN_URI", help="directories of runs, or places below which runs lie"

@@ -1,73 +1,253 @@
-"""`grokcore run`: the pipeline on Kubeflow Pipelines' local runner, watched through the run's journal."""
+"""`grokcore pipeline`: compiled pipelines and their runs on Kubeflow Pipelines."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from grokcore.cli.output import print_line
-from grokcore.cli.specs import say, spec_of
-from grokcore.cli.summary import print_evaluation
-from grokcore.cli.watch import has_ended
-from grokcore.errors import InputError
-from grokcore.runs import JOURNAL, MANIFEST, read_journal, read_manifest
-from grokcore.runs.follow import follow
-from grokcore.spec import check_hardware, resolve
-from grokcore.storage import Store, local_path, open_store, read_json
-from grokcore.telemetry.webhook import webhook_url
-from grokcore.terminal.display import RunDisplay
+from grokcore.cli.pipeline_options import api_of, package_of, parameters_of
+from grokcore.cli.pipeline_output import (
+    print_json,
+    run_record,
+    schedule_record,
+    schedule_row,
+    shown_time,
+    task_record,
+)
+from grokcore.cli.specs import say
+from grokcore.cli.summary import print_columns
+from grokcore.cluster.kubeflow.naming import commit_of_code, run_name
+from grokcore.cluster.kubeflow.package import read_package
+from grokcore.cluster.kubeflow.subject import subject_of
+from grokcore.errors import InputError, StoppedError
+from grokcore.local import compiled_pipeline, pipeline_names
+from grokcore.storage import clear_errors, local_path
+
+if TYPE_CHECKING:
+    from grokcore.cluster.kubeflow.api import KubeflowApi
 
 
-def run(options: argparse.Namespace) -> None:
-    spec = resolve(spec_of(options))
-    check_hardware(spec)  # before anything is generated; the training would refuse these too
-    webhook_url()
-    from grokcore.local import LocalExperiment
+def compile_(options: argparse.Namespace) -> None:
+    """Write a package, or list those that there are."""
+    if options.pipeline is None:
+        if options.images or options.out or options.kubernetes:
+            raise InputError(f"which pipeline? {', '.join(pipeline_names())}")
+        packages = [(name, read_package(compiled_pipeline(name))) for name in pipeline_names()]
+        print_columns([(name, package.version, package.description) for name, package in packages])
+        return
+    from grokcore.cluster.kubeflow.resources import as_manifest
 
-    pipeline = LocalExperiment(spec, options.out, resume=options.resume)
-    say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
-    place, done = open_store(pipeline.run_directory), threading.Event()
-    asked, reached = spec.training.max_steps, _steps_so_far(place)
-    if reached > asked:
-        say(f"the run has gone to step {reached} already, beyond training.max_steps={asked}: it stays as it is")
-    display = RunDisplay(sys.stderr, place, max_steps=max(asked, reached))
+    package = package_of(options)
+    if options.namespace and not options.kubernetes:
+        raise InputError("--namespace is for resources: add --kubernetes")
+    text = as_manifest(package, options.namespace) if options.kubernetes else package.text
+    if options.out is None:
+        sys.stdout.write(text)
+        return
+    out = local_path(options.out)
+    with clear_errors("write", out):
+        out.write_text(text, "utf-8")
+    say(f"{package.version} in {out}")
 
-    def trained() -> bool:
-        """Whether this call's training has ended; a run that is resumed has the end of an earlier one on record."""
-        manifest = pipeline.run_directory / MANIFEST
-        return has_ended(place) and manifest.stat().st_mtime >= started
 
-    def show() -> None:
-        for line in follow(place, lambda: done.is_set() or trained()):
-            display.show(line)
-        reason = read_manifest(pipeline.run_directory).exit_reason if trained() else None
-        if reason is not None:
-            display.end(reason)
-        display.close()
-        if not done.is_set() and reason != "stopped":
-            say("trained; evaluating and reporting")
+def upload(options: argparse.Namespace) -> None:
+    """A version of a pipeline on the server."""
+    from grokcore.cluster.kubeflow.uploading import upload as upload_
 
-    say("generating, then training; the first evaluation comes in some seconds")
-    started = time.time()
-    pipeline.start()
-    follower = threading.Thread(target=show, daemon=True)
-    follower.start()
+    package = package_of(options)
+    api = api_of(options)
+    done = upload_(api, package)
+    page = api.connection.pipeline_page(done.version.pipeline_id, done.version.id)
+    if options.json:
+        identity = {"pipeline_id": done.version.pipeline_id, "version_id": done.version.id}
+        print_json({**identity, "name": done.version.name, "url": page, "uploaded": done.made})
+        return
+    say("uploaded" if done.made else "this very content is there already: nothing was uploaded")
+    print_columns([("pipeline", package.name), ("version", done.version.name), ("page", page)])
+
+
+def submit(options: argparse.Namespace) -> None:
+    """A run of a pipeline: started, or found."""
+    package = package_of(options)
+    parameters = parameters_of(package, options)
+    subject = subject_of(package, parameters, notify=say)
+    commit = options.commit or commit_of_code()
+    name = run_name(package, str(subject or ""), parameters, commit)
+    api = api_of(options)
+    from grokcore.cluster.kubeflow.submitting import submit as submit_
+    from grokcore.cluster.kubeflow.uploading import upload as upload_
+
+    done = submit_(
+        api,
+        name,
+        upload_(api, package).version,
+        parameters,
+        service_account=options.service_account,
+        description=f"{package.version} at {commit}",
+        again=options.again,
+        notify=say,
+    )
+    page = api.connection.run_page(done.run.id)
+    if not done.started:
+        say(f"this very request has a run already, {done.run.state.lower()}: attached to it (--again starts anew)")
+    if not options.json:
+        print_columns([("run", done.run.id), ("name", name), ("page", page)])
+        sys.stdout.flush()
+    if options.wait:
+        _wait(api, done.run.id, options, started=done.started)
+    elif options.json:
+        print_json(run_record(done.run, page) | {"started": done.started})
+
+
+def wait(options: argparse.Namespace) -> None:
+    """The end of a run."""
+    _wait(api_of(options), options.run, options)
+
+
+def schedule(options: argparse.Namespace) -> None:
+    """A recurring run: made, listed or removed."""
+    if options.list:
+        _list_schedules(options)
+        return
+    if options.remove:
+        _remove_schedule(options)
+        return
+    if options.pipeline is None:
+        raise InputError(f"which pipeline? {', '.join(pipeline_names())}")
+    if options.cron is None and options.interval is None:
+        raise InputError('when? Give --cron "30 2 * * 1" or --interval 7d')
+    from grokcore.cluster.kubeflow.cron import seconds, six_fields
+
+    cron = None if options.cron is None else six_fields(options.cron)
+    interval = None if options.interval is None else seconds(options.interval)
+    package = package_of(options)
+    parameters = parameters_of(package, options)
+    subject_of(package, parameters, notify=say)
+    api = api_of(options)
+    from grokcore.cluster.kubeflow.scheduling import schedule as schedule_
+    from grokcore.cluster.kubeflow.uploading import upload as upload_
+
+    done = schedule_(
+        api,
+        options.called or package.name,
+        upload_(api, package).version,
+        parameters,
+        cron=cron,
+        interval=interval,
+        service_account=options.service_account,
+        notify=say,
+    )
+    when = f"cron {cron} (seconds first)" if cron is not None else f"every {interval} s"
+    page = api.connection.schedule_page(done.schedule.id)
+    if options.json:
+        print_json(schedule_record(done.schedule, page) | {"made": done.made, "replaced": done.replaced})
+        return
+    if not done.made:
+        say("just this is scheduled already: nothing was changed")
+    elif done.replaced:
+        say(f"took the place of {done.replaced} of other content")
+    print_columns([("schedule", done.schedule.id), ("name", done.schedule.name), ("when", when), ("page", page)])
+
+
+def list_(options: argparse.Namespace) -> None:
+    """Pipelines, schedules and runs."""
+    api = api_of(options)
+    at = api.connection
+    pipelines = [(pipeline, next(api.versions(pipeline.id), None)) for pipeline in api.pipelines()]
+    experiment = api.experiment()
+    schedules = api.schedules(experiment) if experiment else []
+    runs = api.runs(experiment, limit=options.runs) if experiment and options.runs > 0 else []
+    if options.json:
+        listed = [
+            {"id": pipeline.id, "name": pipeline.name, "version": version.name if version else None}
+            for pipeline, version in pipelines
+        ]
+        print_json(
+            {
+                "pipelines": listed,
+                "schedules": [schedule_record(entry, at.schedule_page(entry.id)) for entry in schedules],
+                "runs": [run_record(run, at.run_page(run.id)) for run in runs],
+            }
+        )
+        return
+    rows = [
+        *(
+            ("pipeline", pipeline.name, version.name if version else "", shown_time(pipeline.created), pipeline.id)
+            for pipeline, version in pipelines
+        ),
+        *map(schedule_row, schedules),
+        *(("run", run.name, run.state.lower(), shown_time(run.created), run.id) for run in runs),
+    ]
+    if not rows:
+        say(f"there is nothing at {at.host}, in the experiment {at.experiment}")
+        return
+    print_columns([("what", "name", "state", "made", "id"), *rows])
+
+
+def _list_schedules(options: argparse.Namespace) -> None:
+    api = api_of(options)
+    experiment = api.experiment()
+    found = api.schedules(experiment, name=options.called) if experiment else []
+    if options.json:
+        print_json([schedule_record(entry, api.connection.schedule_page(entry.id)) for entry in found])
+    elif found:
+        print_columns([("what", "name", "when", "made", "id"), *map(schedule_row, found)])
+    else:
+        say(f"there is no schedule in the experiment {api.connection.experiment}")
+
+
+def _remove_schedule(options: argparse.Namespace) -> None:
+    if options.pipeline is None and options.called is None:
+        raise InputError("which schedule? Name the pipeline, or give --name")
+    name = options.called or package_of(options).name
+    from grokcore.cluster.kubeflow.scheduling import unschedule
+
+    number = unschedule(api_of(options), name, notify=say)
+    if options.json:
+        print_json({"name": name, "removed": number})
+    else:
+        print_line(f"removed schedule {name}" if number else f"there is no schedule {name}: nothing was removed")
+
+
+def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: Any) -> None:
+    from grokcore.cluster.kubeflow.waiting import check_outcome, failure_lines
+    from grokcore.cluster.kubeflow.waiting import wait as wait_
+
     try:
-        pipeline.wait()
+        with _stoppable():
+            run = wait_(api, run_id, timeout=options.timeout, poll=options.poll, patience=options.patience, notify=say)
+    except KeyboardInterrupt:
+        raise StoppedError(f"stopped waiting; the run goes on: grokcore pipeline wait {run_id}") from None
+    page = api.connection.run_page(run_id)
+    for line in failure_lines(run):
+        say(line)
+    if options.json:
+        print_json(run_record(run, page) | {"tasks": [task_record(task) for task in run.tasks]} | facts)
+    check_outcome(run, page)
+    if not options.json:
+        print_line(f"{run.state.lower()}  {page}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM, by which CI systems end jobs, is like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        done.set()
-        follower.join()
-    print_evaluation(read_json(pipeline.run_directory / "evaluation.json"))
-    print_line(f"run     {pipeline.run_directory}")
-    print_line(f"report  {pipeline.run_directory / 'report.html'}")
-
-
-def _steps_so_far(place: Store) -> int:
-    """The last step in the journal of the run at `place`; 0 where there is none."""
-    try:
-        lines = read_journal(local_path(place.uri) / JOURNAL)
-    except InputError:
-        return 0
-    return int(lines[-1]["step"]) if lines else 0
+        for number, handler in previous.items():
+            signal.signal(number, handler)

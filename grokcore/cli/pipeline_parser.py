@@ -123,7 +123,7 @@ def _action(
     parser = actions.add_parser(
         name, help=summary, description=f"{sentence} {note}".strip(), epilog=EXIT_CODES, allow_abbrev=False
     )
-    parser.set_defaults(name="pipeline", command=f"kubeflow:{function}")
+    parser.set_defaults(name="pipeline", command=f"pipeline:{function}")
     return parser
 
 

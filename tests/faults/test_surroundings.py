@@ -99,7 +99,7 @@ def test_what_the_machine_is_the_cause_of_is_one_line_and_may_be_tried_again(
     def fail(options: object) -> None:
         raise error
 
-    monkeypatch.setattr("grokcore.cli.stages.report", fail)
+    monkeypatch.setattr("grokcore.cli.report.report", fail)
     assert main(["report", "run", "--out", "x"]) == 75
     assert len(capsys.readouterr().err.splitlines()) == 1
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from grokcore.cli.checks.cluster import TASK_RIGHTS, TRAINJOB_RIGHTS
+from grokcore.cli.doctor import TASK_RIGHTS, TRAINJOB_RIGHTS
 from tests.manifests.kustomize import components, everything, of_kind, with_components
 
 READING_A_PIPELINE = {

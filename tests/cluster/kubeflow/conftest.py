@@ -126,7 +126,7 @@ def _fresh(
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("grokcore.cluster.kubeflow.submitting.CLOCK_STEP", 0.0)
-    monkeypatch.setattr("grokcore.cli.kubeflow.commit_of_code", lambda: COMMIT)  # it may move while tests run
+    monkeypatch.setattr("grokcore.cli.pipeline.commit_of_code", lambda: COMMIT)  # it may move while tests run
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n")
     return Kubeflow(server, host, token_file, checked)

@@ -161,7 +161,7 @@ def test_a_token_over_an_open_line_to_elsewhere_is_warned_of(
 ) -> None:
     assert main(["pipeline", "list", *direct.flags]) == 0
     assert "in the open" not in capsys.readouterr().err
-    from grokcore.cli.kubeflow import _warn_of_open_token
+    from grokcore.cli.pipeline_options import _warn_of_open_token
 
     for host, warned in (
         ("http://kubeflow.example.org/x", True),

@@ -1,28 +1,31 @@
-"""The stages as commands."""
+"""`grokcore train`: one run, in one process or several that train together; with --seeds one run for each seed."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grokcore.cli.output import print_line
-from grokcore.cli.seeds import train_seeds
 from grokcore.cli.specs import say, spec_of
-from grokcore.cli.summary import print_evaluation, print_seeds
-from grokcore.errors import InputError
-from grokcore.runs import MANIFEST, read_manifest
+from grokcore.errors import GrokcoreError, InputError, StoppedError
+from grokcore.runs import JOURNAL, read_journal
 from grokcore.runs.artifacts import signpost
-from grokcore.spec import ExperimentSpec, check_hardware, read_spec, resolve
+from grokcore.spec import ExperimentSpec, check_hardware, resolve
 from grokcore.spec.ranks import rank_of_environment
+from grokcore.spec.seeds import parse_seeds
 from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
+from grokcore.telemetry.seeds import SeedsProgress
+from grokcore.telemetry.unblocked import unblocked
 from grokcore.terminal.display import Line, RunDisplay
 
 if TYPE_CHECKING:
+    from grokcore.training import TrainResult
     from grokcore.training.signals import StopRequest
 
 
@@ -33,7 +36,7 @@ def train(options: argparse.Namespace) -> None:
         if options.seeds is not None:
             if options.processes is not None:
                 raise InputError("--processes is for one run, and --seeds makes several: leave one of them out")
-            train_seeds(options)
+            _train_seeds(options)
         else:
             with _launched(options, stop):
                 _train_one(options, stop)
@@ -120,43 +123,56 @@ def _train_together(options: argparse.Namespace, processes: int, stop: StopReque
         raise error
 
 
-def evaluate(options: argparse.Namespace) -> None:
-    """One run in all detail; several as tables, one for all seeds of a spec."""
-    specs = _specs_of_different(options.runs)
-    from grokcore.evaluation import evaluate_model
-    from grokcore.evaluation.seeds import group_key, grouped
+def _train_seeds(options: argparse.Namespace) -> None:
+    """Train all seeds; one that fails is reported at the end."""
+    seeds = parse_seeds(options.seeds)
+    specs = _specs(options, seeds)
+    with unblocked(sys.stderr) as stream:
+        progress = SeedsProgress(stream, seeds, max_steps=specs[0].training.max_steps)
+        try:
+            results = _train_all(options, specs, progress)
+        finally:
+            progress.close()
+    out = options.out.rstrip("/")
+    print_line(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
+    # A shell finds files that match a pattern, but no objects: there it has to be told the names.
+    names = "*" if open_store(out).directory else f"{{{','.join(map(str, seeds))}}}" if len(seeds) > 1 else seeds[0]
+    print_line(f"next: grokcore evaluate {shlex.quote(out)}/seed-{names}")
 
-    evaluations = {}
-    for run in specs:
-        evaluations[run] = evaluate_model(run, data=options.data, notify=say)
-        if len(specs) > 1:
-            say(f"evaluated {run}")
-    for group in grouped(list(specs), lambda run: group_key(specs[run])):
-        if len(group) > 1:
-            names = [run.rstrip("/").rpartition("/")[2] for run in group]
-            labels = names if len(set(names)) == len(names) else group
-            found = {label: evaluations[run] for label, run in zip(labels, group, strict=True)}
-            print_seeds(found, specs[group[0]].name)
+
+def _train_all(options: argparse.Namespace, specs: list[ExperimentSpec], progress: SeedsProgress) -> list[TrainResult]:
+    from grokcore.training import TrainResult, train_seeds
+
+    def end(seed: int, outcome: TrainResult | GrokcoreError) -> None:
+        if isinstance(outcome, TrainResult):
+            progress.end(seed, "done", f"{outcome.exit_reason} after {outcome.step} steps", _last_line(outcome.run_uri))
+        elif isinstance(outcome, StoppedError):
+            progress.end(seed, "stopped", str(outcome))
         else:
-            if len(specs) > 1:
-                print_line(group[0])
-            print_evaluation(evaluations[group[0]].model_dump(mode="json"))
+            progress.end(seed, "failed", f"failed: {outcome}")
+
+    return train_seeds(
+        specs,
+        options.data,
+        options.out,
+        resume=options.resume,
+        on_evaluation=progress.show,
+        on_end=end,
+        notify=lambda line: progress.tell(f"grokcore: {line}"),
+    )
 
 
-def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
-    """The spec of each run, none of which may count twice among the seeds of a spec."""
-    specs: dict[str, ExperimentSpec] = {}
-    places: dict[str, str] = {}
-    for run in runs:
-        with local_copy(run, (MANIFEST, "spec.yaml")) as record:
-            identity = read_manifest(record).run_id
-            if identity in places:
-                raise InputError(f"{run} is the same run as {places[identity]}, seed included: name one of them")
-            places[identity], specs[run] = run, read_spec(record / "spec.yaml")
-    return specs
+def _last_line(run_uri: str) -> dict[str, Any] | None:
+    """The last evaluation of a run that has ended; None where its store does not answer just now."""
+    try:
+        with local_copy(run_uri, (JOURNAL,)) as run:
+            return read_journal(run / JOURNAL)[-1]
+    except GrokcoreError:
+        return None
 
 
-def report(options: argparse.Namespace) -> None:
-    from grokcore.reporting import build_report
-
-    print_line(build_report(options.runs, options.out, notify=say))
+def _specs(options: argparse.Namespace, seeds: list[int]) -> list[ExperimentSpec]:
+    if any(override.partition("=")[0].strip() == "seed" for override in options.overrides):
+        raise InputError("--seeds and --set seed contradict each other: give one of them")
+    spec = spec_of(options)
+    return [spec.model_copy(update={"seed": seed}) for seed in seeds]

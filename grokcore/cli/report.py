@@ -1,4 +1,4 @@
-"""`grokcore compare`: groups of runs against each other."""
+"""`grokcore report` and `grokcore compare`: runs as a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import argparse
 
 from grokcore.cli.output import print_line
 from grokcore.cli.specs import say
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write one page about one or more evaluated runs."""
+    from grokcore.reporting import build_report
+
+    print_line(build_report(options.runs, options.out, notify=say))
 
 
 def compare(options: argparse.Namespace) -> None:

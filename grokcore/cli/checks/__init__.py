@@ -1,1 +1,0 @@
-"""What `grokcore doctor` looks at: one module for each part of a system that can be wrong."""

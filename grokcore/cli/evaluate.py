@@ -1,0 +1,49 @@
+"""`grokcore evaluate`: measure finished runs, and print what was found."""
+
+from __future__ import annotations
+
+import argparse
+
+from grokcore.cli.output import print_line
+from grokcore.cli.specs import say
+from grokcore.cli.summary import print_evaluation, print_seeds
+from grokcore.errors import InputError
+from grokcore.runs import MANIFEST, read_manifest
+from grokcore.spec import ExperimentSpec, read_spec
+from grokcore.storage import local_copy
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """One run in all detail; several as tables, one for all seeds of a spec."""
+    specs = _specs_of_different(options.runs)
+    from grokcore.evaluation import evaluate_model
+    from grokcore.evaluation.seeds import group_key, grouped
+
+    evaluations = {}
+    for run in specs:
+        evaluations[run] = evaluate_model(run, data=options.data, notify=say)
+        if len(specs) > 1:
+            say(f"evaluated {run}")
+    for group in grouped(list(specs), lambda run: group_key(specs[run])):
+        if len(group) > 1:
+            names = [run.rstrip("/").rpartition("/")[2] for run in group]
+            labels = names if len(set(names)) == len(names) else group
+            found = {label: evaluations[run] for label, run in zip(labels, group, strict=True)}
+            print_seeds(found, specs[group[0]].name)
+        else:
+            if len(specs) > 1:
+                print_line(group[0])
+            print_evaluation(evaluations[group[0]].model_dump(mode="json"))
+
+
+def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
+    """The spec of each run, none of which may count twice among the seeds of a spec."""
+    specs: dict[str, ExperimentSpec] = {}
+    places: dict[str, str] = {}
+    for run in runs:
+        with local_copy(run, (MANIFEST, "spec.yaml")) as record:
+            identity = read_manifest(record).run_id
+            if identity in places:
+                raise InputError(f"{run} is the same run as {places[identity]}, seed included: name one of them")
+            places[identity], specs[run] = run, read_spec(record / "spec.yaml")
+    return specs

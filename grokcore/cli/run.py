@@ -1,0 +1,73 @@
+"""`grokcore run`: the pipeline on Kubeflow Pipelines' local runner, watched through the run's journal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+
+from grokcore.cli.output import print_line
+from grokcore.cli.specs import say, spec_of
+from grokcore.cli.summary import print_evaluation
+from grokcore.cli.watch import has_ended
+from grokcore.errors import InputError
+from grokcore.runs import JOURNAL, MANIFEST, read_journal, read_manifest
+from grokcore.runs.follow import follow
+from grokcore.spec import check_hardware, resolve
+from grokcore.storage import Store, local_path, open_store, read_json
+from grokcore.telemetry.webhook import webhook_url
+from grokcore.terminal.display import RunDisplay
+
+
+def run(options: argparse.Namespace) -> None:
+    spec = resolve(spec_of(options))
+    check_hardware(spec)  # before anything is generated; the training would refuse these too
+    webhook_url()
+    from grokcore.local import LocalExperiment
+
+    pipeline = LocalExperiment(spec, options.out, resume=options.resume)
+    say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
+    place, done = open_store(pipeline.run_directory), threading.Event()
+    asked, reached = spec.training.max_steps, _steps_so_far(place)
+    if reached > asked:
+        say(f"the run has gone to step {reached} already, beyond training.max_steps={asked}: it stays as it is")
+    display = RunDisplay(sys.stderr, place, max_steps=max(asked, reached))
+
+    def trained() -> bool:
+        """Whether this call's training has ended; a run that is resumed has the end of an earlier one on record."""
+        manifest = pipeline.run_directory / MANIFEST
+        return has_ended(place) and manifest.stat().st_mtime >= started
+
+    def show() -> None:
+        for line in follow(place, lambda: done.is_set() or trained()):
+            display.show(line)
+        reason = read_manifest(pipeline.run_directory).exit_reason if trained() else None
+        if reason is not None:
+            display.end(reason)
+        display.close()
+        if not done.is_set() and reason != "stopped":
+            say("trained; evaluating and reporting")
+
+    say("generating, then training; the first evaluation comes in some seconds")
+    started = time.time()
+    pipeline.start()
+    follower = threading.Thread(target=show, daemon=True)
+    follower.start()
+    try:
+        pipeline.wait()
+    finally:
+        done.set()
+        follower.join()
+    print_evaluation(read_json(pipeline.run_directory / "evaluation.json"))
+    print_line(f"run     {pipeline.run_directory}")
+    print_line(f"report  {pipeline.run_directory / 'report.html'}")
+
+
+def _steps_so_far(place: Store) -> int:
+    """The last step in the journal of the run at `place`; 0 where there is none."""
+    try:
+        lines = read_journal(local_path(place.uri) / JOURNAL)
+    except InputError:
+        return 0
+    return int(lines[-1]["step"]) if lines else 0
