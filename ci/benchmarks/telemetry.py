@@ -16,6 +16,7 @@ from unittest.mock import patch
 from ci.benchmarks.cases import Case
 from ci.benchmarks.rounds import paired_ratio
 from grokcore.data import generate_dataset
+from grokcore.runs.journal import JournalLine
 from grokcore.telemetry.endpoint import PORT_VARIABLE
 from grokcore.training import train_model
 from grokcore.training.counters import StepTimes
@@ -99,7 +100,7 @@ class Stretches:
             self._scraper = subprocess.Popen([sys.executable, "-c", _SCRAPER, url, str(SCRAPE_SECONDS)])
             self._scraper.send_signal(signal.SIGSTOP)
 
-    def ended(self, line: dict[str, Any]) -> None:
+    def ended(self, line: JournalLine) -> None:
         """Note the stretch that has ended, but for the first step alone; begin one of the other sort."""
         rate = line["clock"]["steps_per_second"]
         cpu, before = time.process_time(), self._cpu

@@ -29,7 +29,7 @@ from grokcore.claims.predicates import (
     Predicate,
 )
 from grokcore.claims.strata import Stratum
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.record import RunRecord
 
 Floats = npt.NDArray[np.float64]
 Setting = Literal["boundary", "holds", "fails"]

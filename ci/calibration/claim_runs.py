@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import cast
 
 from grokcore.claims.strata import Member, Stratum
-from grokcore.evaluation.records import Group, RunRecord
+from grokcore.runs.groups import Group
+from grokcore.runs.record import RunRecord
 from grokcore.spec import EvaluationSpec, TrainingSpec
 
 OOD, ATOMIC = "test_inferred_ood", "id_atomic"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.errors import InputError
-from grokcore.evaluation.seeds import experiment_id, group_key
 from grokcore.evaluation.survival import Reached, follow_up, median_time, times_of
+from grokcore.runs.groups import experiment_id, group_key
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.spec.experiment import fingerprint
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 
 class _Record(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from grokcore.claims.base import Part
 from grokcore.claims.conditions import Condition, all_hold
-from grokcore.evaluation.records import value_text
+from grokcore.runs.groups import value_text
 
 
 class Alone(Part):

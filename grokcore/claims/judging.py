@@ -19,8 +19,9 @@ from grokcore.claims.predicates import Finding, split_of
 from grokcore.claims.result import ClaimResult, Claims, ConfoundResult, GroupEvidence, PartResult, StratumEvidence
 from grokcore.claims.scope import in_short, meets, scope_hash, scope_of, scoped
 from grokcore.claims.strata import Member, Stratum, comparisons_of, members_of, parts_by
-from grokcore.evaluation.records import Group, RunRecord, groups_of
 from grokcore.evaluation.survival import follow_up, median_time, times_of
+from grokcore.runs.groups import Group, groups_of
+from grokcore.runs.record import RunRecord
 from grokcore.spec.experiment import fingerprint
 
 

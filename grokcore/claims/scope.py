@@ -16,10 +16,9 @@ from grokcore.claims.predicates import split_of
 from grokcore.claims.result import Scope
 from grokcore.claims.strata import FREE, Member, Stratum, constant_of, strata_of
 from grokcore.claims.units import draw_of, seed_of
-from grokcore.evaluation.fields import text_of
-from grokcore.evaluation.records import RunRecord, value_text
-from grokcore.evaluation.seeds import grouped
 from grokcore.evaluation.survival import follow_up
+from grokcore.runs.groups import grouped, text_of, value_text
+from grokcore.runs.record import RunRecord
 from grokcore.spec.experiment import fingerprint
 
 _SIZES = ("model.layers", "model.width")

@@ -16,9 +16,7 @@ from typing import Any
 
 from grokcore.claims.claim import Claim, Confound
 from grokcore.claims.conditions import all_hold
-from grokcore.evaluation.fields import fields_of, telling, text_of
-from grokcore.evaluation.records import Group, labels_of, value_text
-from grokcore.evaluation.seeds import grouped
+from grokcore.runs.groups import Group, distinguishing_fields, fields_of, grouped, labels_of, text_of, value_text
 
 FREE = frozenset(
     {
@@ -138,7 +136,7 @@ def _tell(variants: Sequence[Mapping[str, Any]]) -> list[str]:
     """What tells variants apart, in words; nothing of a single one."""
     if len(variants) == 1:
         return [""]
-    names = telling(variants)
+    names = distinguishing_fields(variants)
     return labels_of([{name: found[name] for name in names if name in found} for found in variants])
 
 
@@ -153,7 +151,7 @@ def _key(member: Member, left_out: Set[str]) -> tuple[tuple[str, str], ...]:
 
 def _labelled(families: Sequence[Sequence[Member]], left_out: Set[str]) -> list[Stratum]:
     shared = [{name: value for name, value in one[0].fields.items() if name not in left_out} for one in families]
-    names = telling(shared) if len(shared) > 1 else []
+    names = distinguishing_fields(shared) if len(shared) > 1 else []
     labels = labels_of([{name: found[name] for name in names if name in found} for found in shared])
     return [
         Stratum(label, tuple(sorted(family, key=lambda member: member.level)))

@@ -13,11 +13,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from grokcore.evaluation.seeds import grouped
+from grokcore.runs.groups import grouped
 
 if TYPE_CHECKING:
     from grokcore.claims.strata import Stratum
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """One run in all detail; several as tables, one for all seeds of a spec."""
     specs = _specs_of_different(options.runs)
     from grokcore.evaluation import evaluate_model
-    from grokcore.evaluation.seeds import group_key, grouped
+    from grokcore.runs.groups import group_key, grouped
 
     evaluations = {}
     for run in specs:

@@ -28,8 +28,8 @@ from grokcore.telemetry.unblocked import unblocked
 from grokcore.telemetry.webhook import webhook_url
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
     from grokcore.evaluation.seeds import Sample
+    from grokcore.runs.record import RunRecord
     from grokcore.sweeps.index import SweepIndex
     from grokcore.sweeps.progress import SweepProgress
     from grokcore.sweeps.run import SweepResult
@@ -128,6 +128,7 @@ def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
 def print_result(result: SweepResult) -> None:
     """What each point came to, over its seeds; what was tuned; and where the comparison lies."""
     from grokcore.evaluation.seeds import samples_of
+    from grokcore.runs.groups import labels_of
 
     print_line(
         f"{result.index.name}: median step from which each split was sustained, and how many of the runs grokked"
@@ -137,13 +138,16 @@ def print_result(result: SweepResult) -> None:
     rows = [("point", "runs", *splits)]
     for name, records in result.records.items():
         found = samples.get(name, {})
-        rows.append((name, _runs(records, result.index, name), *(_cell(found.get(split)) for split in splits)))
+        rows.append(
+            (result.labels[name], _runs(records, result.index, name), *(_cell(found.get(split)) for split in splits))
+        )
     print_columns(rows)
     for point in result.index.points:
         if point.tuned is not None:
-            values = ", ".join(f"{field}={value}" for field, value in point.tuned.values.items())
+            (values,) = labels_of([point.tuned.values])
+            trials = len(point.tuned.trials)
             print_line(
-                f"tuned  {point.name}: {values}  ({len(point.tuned.trials)} trials, {point.tuned.flops:.2g} FLOPs)"
+                f"tuned  {result.labels[point.name]}: {values}  ({trials} trials, {point.tuned.flops:.2g} FLOPs)"
             )
     print_line(f"index   {result.directory}/index.json")
     if samples:
@@ -208,7 +212,7 @@ class _Watch:
         from grokcore.sweeps.work import Work, all_finished
 
         works = [
-            Work(point.label(spec), spec, place.run(spec), place.dataset(spec))
+            Work(point.run_name(spec), spec, place.run(spec), place.dataset(spec))
             for point in points
             for spec in point.specs
         ]
@@ -230,7 +234,7 @@ class _Watch:
         journal, manifest = Path(work.run) / JOURNAL, Path(work.run) / MANIFEST
         written = _time_of(journal)
         if written > self._seen.get(work.run, self._started):
-            lines: list[dict[str, Any]] = read_journal(journal)
+            lines = read_journal(journal)
             if lines:
                 if work.run not in self._seen:
                     self._progress.begin(work.run)

@@ -8,13 +8,14 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grokcore.cli.output import print_line
 from grokcore.cli.specs import say, spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.runs import JOURNAL, read_journal
 from grokcore.runs.artifacts import signpost
+from grokcore.runs.journal import JournalLine
 from grokcore.spec import ExperimentSpec, check_hardware, resolve
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.spec.seeds import parse_seeds
@@ -22,7 +23,7 @@ from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry.seeds import SeedsProgress
 from grokcore.telemetry.unblocked import unblocked
-from grokcore.terminal.display import Line, RunDisplay
+from grokcore.terminal.display import RunDisplay
 
 if TYPE_CHECKING:
     from grokcore.training import TrainResult
@@ -75,7 +76,7 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
             display.tell(heading.pop())
         display.tell(remark)
 
-    def show(line: Line) -> None:
+    def show(line: JournalLine) -> None:
         while heading:
             display.tell(heading.pop())
         display.show(line)
@@ -162,7 +163,7 @@ def _train_all(options: argparse.Namespace, specs: list[ExperimentSpec], progres
     )
 
 
-def _last_line(run_uri: str) -> dict[str, Any] | None:
+def _last_line(run_uri: str) -> JournalLine | None:
     """The last evaluation of a run that has ended; None where its store does not answer just now."""
     try:
         with local_copy(run_uri, (JOURNAL,)) as run:

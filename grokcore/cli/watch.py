@@ -11,10 +11,10 @@ from grokcore.errors import InputError
 from grokcore.runs import MANIFEST
 from grokcore.runs.follow import follow
 from grokcore.runs.journal import last_evaluation
+from grokcore.runs.record import read_head
 from grokcore.storage import Store, open_store
 from grokcore.terminal.board import Board
 from grokcore.terminal.display import RunDisplay
-from grokcore.terminal.facts import About
 
 _BACKLOG = 1000
 """Lines that wait to be shown at most."""
@@ -30,14 +30,14 @@ def watch(options: argparse.Namespace) -> None:
 
 
 def _watch_one(run: Store) -> None:
-    about = About.read(run)
-    display = RunDisplay(sys.stdout, run, max_steps=about.spec.training.max_steps)
+    head = read_head(run)
+    display = RunDisplay(sys.stdout, run, max_steps=head.spec.training.max_steps)
     try:
         for line in follow(run, lambda: display.lost or has_ended(run), notify=display.tell):
             display.show(line)
             while display.backlog > _BACKLOG and not display.lost:
                 time.sleep(0.01)  # a long journal is read faster than it is shown
-        reason = About.read(run).manifest.exit_reason
+        reason = read_head(run).manifest.exit_reason
         if reason is not None:
             display.end(reason)
     finally:

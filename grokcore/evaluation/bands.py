@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from grokcore.evaluation.curves import accuracy_of, steps_of
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.record import RunRecord
 
 
 @dataclass(frozen=True)

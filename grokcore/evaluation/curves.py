@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from grokcore.evaluation.phases import Curve, collapsed, first_crossing, onset, stable, sustained
+from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec, TrainingSpec
 from grokcore.spec.schedule import last_change, phase_drops
 from grokcore.spec.training import MOST_STEPS
@@ -19,7 +20,7 @@ DEFINITIONS = ("first_crossing", "sustained", "stable")
 """The three times to grok. The first crossing is never the last of them; the others come in no order: sustained asks
 for the whole threshold, up to a tenth later, and stable for `stable_threshold` alone, but to the end of the run."""
 
-Lines = Sequence[Mapping[str, Any]]
+Lines = Sequence[JournalLine]
 
 
 def steps_of(lines: Lines) -> list[int]:

@@ -69,7 +69,7 @@ def evaluate_model(
     check_against_journal(spec, lines[-1], {"train": measured.pooled, **measured.splits}, run)
     if not verified:
         notify(f"{run} is not verified: the version that made it kept no hashes of its files")
-    evaluation = assemble(spec, dataset, lines, measured.pooled, measured.splits, manifest.exit_reason)
+    evaluation = assemble(spec, dataset.info.splits, lines, measured.pooled, measured.splits, manifest.exit_reason)
     evaluation.precision = measured.precision
     trained_in = f"{spec.training.precision} on {manifest.hardware.get('device')}"
     evaluation.remarks += differences(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from grokcore.evaluation.curves import Lines, is_before, was_skipped
 from grokcore.evaluation.phases import reaches
+from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.schedule import last_change, phase_began
-
-Line = Mapping[str, Any]
 
 
 class PhaseJudge:
@@ -23,7 +22,7 @@ class PhaseJudge:
         self._held_out, self._spec = held_out, spec
         self._begin()
 
-    def judge(self, lines: Lines, line: Line) -> dict[str, Any]:
+    def judge(self, lines: Lines, line: JournalLine) -> dict[str, Any]:
         """The phases of a journal that consists of `lines`, which have theirs, and of `line`: as `phases_of`.
 
         Lines that do not go on from those of the last call, as where training has walked back, are read from the first.
@@ -39,7 +38,7 @@ class PhaseJudge:
             split.learn(memorized, self._steps)
         return phases | {name: split.phases(self._own) for name, split in self._splits.items()}
 
-    def drops(self, line: Line) -> tuple[int, ...]:
+    def drops(self, line: JournalLine) -> tuple[int, ...]:
         """`phase_drops` of the journal up to `line`, the last that was judged, which has its phases by now."""
         self._note_drops(line)
         return self._known_drops()
@@ -47,7 +46,7 @@ class PhaseJudge:
     def _begin(self) -> None:
         rules, training = self._spec.evaluation, self._spec.training
         self._count = 0
-        self._last: Line | None = None
+        self._last: JournalLine | None = None
         self._steps: list[int] = []
         """Optimizer steps behind the weights of each evaluation that may confirm something; `_own` are its line's."""
         self._own: list[int] = []
@@ -56,7 +55,7 @@ class PhaseJudge:
         self._drops: list[int | None] = [None] * (len(training.drop_on) if training.schedule == "phase" else 0)
         self._end = last_change(training)
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: JournalLine) -> None:
         before = self._last
         if before is not None:
             self._note_drops(before)
@@ -70,7 +69,7 @@ class PhaseJudge:
         for name, split in self._splits.items():
             split.add(index, line["splits"][name]["accuracy"], self._steps)
 
-    def _note_drops(self, line: Line) -> None:
+    def _note_drops(self, line: JournalLine) -> None:
         """Take note of phases that drop the learning rate and are on record for the first time in a line."""
         new = False
         for number, drop in enumerate(self._spec.training.drop_on if self._drops else ()):

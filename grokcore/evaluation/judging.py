@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from grokcore.evaluation.curves import DEFINITIONS, Evidence, Lines, evidence, phases_of, reached
 from grokcore.evaluation.remarks import rate_remarks, remarks_before
 from grokcore.runs.evaluation import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
 from grokcore.spec import ExperimentSpec, TrainingSpec
 from grokcore.spec.schedule import phase_drops, share_of_peak
+from grokcore.tasks import Role
 
-if TYPE_CHECKING:
-    from grokcore.data import Dataset
+
+class Judgeable(Protocol):
+    """A split as its dataset describes it; `probes` are the examples that accuracy is measured on."""
+
+    @property
+    def role(self) -> Role: ...
+    @property
+    def probes(self) -> int: ...
+    @property
+    def majority_baseline(self) -> float: ...
 
 
 def assemble(
     spec: ExperimentSpec,
-    dataset: Dataset,
+    splits: Mapping[str, Judgeable],
     lines: Lines,
     pooled: Mapping[str, Any],
-    splits: Mapping[str, Mapping[str, Any]],
+    measured: Mapping[str, Mapping[str, Any]],
     exit_reason: str | None,
 ) -> Evaluation:
-    """What a run's journal and its final measurement add up to."""
-    held_out = [name for name, split in dataset.info.splits.items() if split.role == "held_out"]
+    """Judge a run by its journal and its final measurement."""
+    held_out = [name for name, split in splits.items() if split.role == "held_out"]
     last, seen = lines[-1], evidence(lines, spec.training)
     memorized = times_in(seen, "train", spec)
     phases = phases_of(lines, held_out, spec)
@@ -40,17 +49,17 @@ def assemble(
                 role=split.role,
                 examples=split.probes,
                 majority_baseline=split.majority_baseline,
-                accuracy=splits[name]["accuracy"],
-                loss=splits[name]["loss"],
+                accuracy=measured[name]["accuracy"],
+                loss=measured[name]["loss"],
             )
-            for name, split in dataset.info.splits.items()
+            for name, split in splits.items()
         },
         memorized=memorized,
         held_out={name: _held_out(seen, name, spec, memorized, phases[name]) for name in held_out},
         diverged=exit_reason == "diverged",
         exit_reason=exit_reason,
         schedule=spec.training.schedule,
-        remarks=remarks_before(spec, dataset.info.splits),
+        remarks=remarks_before(spec, splits),
     )
     evaluation.remarks += rate_remarks([evaluation])
     return evaluation

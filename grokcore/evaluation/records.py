@@ -1,172 +1,114 @@
-"""Evaluated runs as an analysis reads them, and the groups of them that differ in their seeds alone."""
+"""Runs whose evaluation is checked against their journal, or made from it where there is none yet."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from grokcore.errors import InputError
+from grokcore.data.info import read_info
+from grokcore.errors import GrokcoreError, InputError
 from grokcore.evaluation.contradictions import check_against_journal
-from grokcore.evaluation.curves import Lines, evidence
-from grokcore.evaluation.fields import fields_of, telling
-from grokcore.evaluation.judging import times_in
-from grokcore.evaluation.replicates import Replicate, by_draw, replicate_of
-from grokcore.evaluation.seeds import group_key, grouped
-from grokcore.runs import JOURNAL, MANIFEST, Manifest, read_journal, read_manifest
-from grokcore.runs.artifacts import RUN_FILES
-from grokcore.runs.evaluation import EVALUATION, Evaluation, Times
-from grokcore.runs.journal import checked_lines
-from grokcore.runs.manifest import DELETING, files_by_run
-from grokcore.runs.seal import check_document, check_record
-from grokcore.spec import ExperimentSpec, read_spec, validate
-from grokcore.storage import Store, local_copy, open_store, read_json
+from grokcore.evaluation.curves import evidence
+from grokcore.evaluation.judging import Judgeable, assemble, times_in
+from grokcore.runs.evaluation import Times
+from grokcore.runs.record import RunRecord, UnusableError, read_run, runs_at
+from grokcore.storage import open_store
+from grokcore.tasks import Role
 
 _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""
 
-
-class UnusableError(InputError):
-    """A run that is whole, but not to be compared as it is: it waits for its evaluation, or another version made it."""
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One evaluated run, read, and each of its files held against the others.
-
-    Attributes:
-        uri: the run's directory.
-        journal: the lines of metrics.jsonl, in order; the last is the one that `evaluation` was made at.
-        verified: whether the files are those that were written, by their hashes; older versions kept none.
-    """
-
-    uri: str
-    spec: ExperimentSpec
-    manifest: Manifest
-    journal: list[dict[str, Any]]
-    evaluation: Evaluation
-    verified: bool = False
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs that differ in their seeds alone: of initialisation, of order, and of the draw of the data.
-
-    Attributes:
-        label: what tells this group from the others it was found with: `architecture gpt2`, `values 20, weight_decay
-            0.1`; unique among them.
-        settings: the fields that the label is made from, by their dotted names; empty where there is but one group.
-        runs: in the order of their draws of the data, then of their seeds.
-    """
-
-    label: str
-    settings: Mapping[str, Any]
-    runs: tuple[RunRecord, ...]
-
-    @property
-    def spec(self) -> ExperimentSpec:
-        """The spec of the first run, which is every run's but for the seeds and the budget."""
-        return self.runs[0].spec
-
-    @property
-    def draws(self) -> tuple[int, ...]:
-        """The draws of the data (`task.seed`) that its runs were trained on, ascending."""
-        return tuple(by_draw(self.runs))
+Unfinished = Literal["refuse", "skip", "show"]
+"""What becomes of runs whose evaluation is missing or outdated: `show` reads times and accuracies off their journal."""
 
 
 def read_records(
     places: Sequence[str | Path],
     *,
-    unfinished: Literal["refuse", "skip"] = "refuse",
+    evaluations: Sequence[str | Path] | None = None,
+    unfinished: Unfinished = "refuse",
     notify: Callable[[str], None] = lambda line: None,
 ) -> list[RunRecord]:
-    """The evaluated runs at some places, in the order of the places, and of their URIs below each.
+    """Read the runs at some places, in the order of the places, and of their URIs below each.
 
     A run that is found twice, under another key or through another place, counts once: the copy that went further is
     kept. Two seeds of a sample must not be one and the same.
 
     Args:
         places: run directories, or anything below which runs lie: a path, a `file://` or an `s3://` URI.
-        unfinished: what becomes of runs without an evaluation, or with one of fewer steps than they have by now, and of
-            those that this version of grokcore would not have made.
+        evaluations: the runs' evaluations in the order of the places, where they do not lie in the run directories.
+        unfinished: how to treat runs without an evaluation, or with one of fewer steps than they have by now, and those
+            that this version of grokcore would not have made.
         notify: called with a line for each run that is left out, and with one for all that are there twice.
 
     Raises:
         InputError: there is no run, a file of one is missing or damaged, or a run waits for `grokcore evaluate`.
         TransientError: a store could not be reached.
     """
-    if isinstance(places, str | Path):
-        raise InputError("places is a list of places, not a single one")
+    if isinstance(places, str | Path) or isinstance(evaluations, str | Path):
+        raise InputError("runs and evaluations are lists of places, not a single one")
     if not places:
         raise InputError("name at least one run, or a place below which runs lie")
-    uris = list(dict.fromkeys(uri for place in places for uri in _runs_at(open_store(place))))
+    sources = _sources(places, evaluations)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(_read_or_reason, uris))
+        found = list(pool.map(lambda uri: _read_or_reason(uri, sources[uri], unfinished), sources))
     records = []
     for one in found:
         if isinstance(one, RunRecord):
             records.append(one)
-        elif unfinished == "refuse":
-            raise one
-        else:
+        elif unfinished == "skip":
             notify(f"left out: {one}")
+        else:
+            raise one
     if not records:
         raise InputError(
-            f"none of the {len(uris)} runs here is evaluated and of this version; for the former: grokcore evaluate RUN"
+            f"none of the {len(found)} runs is evaluated and of this version; for the former: grokcore evaluate RUN"
         )
     return _each_once(records, notify)
 
 
-def _runs_at(store: Store) -> Iterator[str]:
-    """URIs of the runs at a place: the place itself, or all below it; those half deleted are runs no more."""
-    if store.find(MANIFEST) is not None:
-        yield store.uri
-        return
-    found = files_by_run(store.files())
-    whole = [place for place, files in sorted(found.items()) if not _is_half_deleted(place, files)]
-    if not whole:
-        raise InputError(f"there is no run at {store} or below it: no {MANIFEST}")
-    for place in whole:
-        yield store.uri_of(place)
+def _sources(places: Sequence[str | Path], evaluations: Sequence[str | Path] | None) -> dict[str, str | Path | None]:
+    """The URIs of the runs, each with the place of its evaluation where it lies elsewhere."""
+    if evaluations is None:
+        return dict.fromkeys(uri for place in places for uri in runs_at(place))
+    if len(evaluations) != len(places):
+        raise InputError(
+            f"there are {len(places)} runs and {len(evaluations)} evaluations; give one evaluation per run, in order"
+        )
+    return {open_store(place).uri: evaluation for place, evaluation in zip(places, evaluations, strict=True)}
 
 
-def _is_half_deleted(place: str, files: Sequence[Any]) -> bool:
-    return any(file.key == f"{place}/{DELETING}".lstrip("/") for file in files)
-
-
-def _read_or_reason(uri: str) -> RunRecord | UnusableError:
+def _read_or_reason(uri: str, evaluation: str | Path | None, unfinished: Unfinished) -> RunRecord | UnusableError:
+    record = read_run(uri, evaluation=evaluation)
     try:
-        return read_record(uri)
-    except UnusableError as error:
-        return error
+        return checked(record)
+    except UnusableError as reason:
+        return _from_journal(record, reason) if unfinished == "show" else reason
 
 
 def read_record(uri: str) -> RunRecord:
-    """The evaluated run in a directory.
+    """Read the evaluated run in a directory.
 
     Raises:
         UnusableError: it is not evaluated, or has gone on since, or its spec makes another run by now.
         InputError: a file is missing or damaged, or belongs to another run.
         TransientError: the store could not be reached.
     """
-    with local_copy(uri, (*RUN_FILES, EVALUATION)) as directory:
-        manifest = read_manifest(directory)
-        verified = check_record(directory, uri)
-        spec = read_spec(directory / "spec.yaml")
-        if not (directory / EVALUATION).exists():
-            raise UnusableError(f"{uri} has no evaluation yet; make one with: grokcore evaluate {uri}")
-        journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
-        try:
-            result = read_json(directory / EVALUATION)
-            verified &= check_document(result, directory / EVALUATION, f"make it anew with: grokcore evaluate {uri}")
-            evaluation: Evaluation = validate(Evaluation, result)
-        except InputError as error:
-            raise InputError(f"{directory / EVALUATION} is damaged or of another version: {error}") from None
-    _check_identity(uri, spec, manifest, evaluation)
+    return checked(read_run(uri))
+
+
+def checked(record: RunRecord) -> RunRecord:
+    """Return a record once its evaluation is known to be that of its spec and of its whole journal.
+
+    Raises:
+        UnusableError: the run is not evaluated, or has gone on since, or its spec makes another run by now.
+        InputError: evaluation and journal contradict each other.
+    """
+    uri, spec, journal, evaluation = record.uri, record.spec, record.journal, record.evaluation
+    _check_identity(record)
     last = journal[-1]["step"] if journal else None
     if evaluation.step != last:
         raise UnusableError(
@@ -175,33 +117,33 @@ def read_record(uri: str) -> RunRecord:
         )
     if evaluation.splits.keys() != journal[-1]["splits"].keys():
         raise InputError(f"{uri} is damaged: its evaluation does not have the splits of its journal")
-    _check_judgement(uri, spec, journal, evaluation)
+    _check_times(record)
     accuracies = {name: {"accuracy": split.accuracy} for name, split in evaluation.splits.items()}
     check_against_journal(spec, journal[-1], {"train": {"accuracy": evaluation.train.accuracy}, **accuracies}, uri)
-    return RunRecord(uri, spec, manifest, journal, evaluation, verified)
+    return record
 
 
-def _check_identity(uri: str, spec: ExperimentSpec, manifest: Manifest, evaluation: Evaluation) -> None:
+def _check_identity(record: RunRecord) -> None:
+    uri, spec, manifest = record.uri, record.spec, record.manifest
     if spec.training.precision == "auto" or spec.run_id != manifest.run_id:
         raise UnusableError(
             f"{uri} is run {manifest.run_id}, which its spec.yaml does not make: either it was changed, or the run was "
             "made by a version of grokcore with other data or curves; leave it out or train it anew"
         )
-    if evaluation.run_id != manifest.run_id:
-        raise InputError(f"{uri} holds the evaluation of run {evaluation.run_id}, but is run {manifest.run_id}")
-    if evaluation.evaluation_id != spec.evaluation_id:
+    if record.evaluation.evaluation_id != spec.evaluation_id:
         raise UnusableError(
             f"{uri} was evaluated by other rules than its spec's; bring it up to date with: grokcore evaluate {uri}"
         )
 
 
-def _check_judgement(uri: str, spec: ExperimentSpec, journal: Lines, evaluation: Evaluation) -> None:
-    """Hold the times of an evaluation against the journal that they were read off."""
-    seen = evidence(journal, spec.training)
-    judged = {"train": evaluation.memorized, **evaluation.held_out}
-    if not judged.keys() - {"train"} <= evaluation.splits.keys():
+def _check_times(record: RunRecord) -> None:
+    """Check the times of an evaluation against the journal that they were read off."""
+    uri, spec, evaluation = record.uri, record.spec, record.evaluation
+    seen = evidence(record.journal, spec.training)
+    recorded = {"train": evaluation.memorized, **evaluation.held_out}
+    if not recorded.keys() - {"train"} <= evaluation.splits.keys():
         raise InputError(f"{uri} is damaged: its evaluation judges a split that was not measured")
-    same = all(_steps(times) == _steps(times_in(seen, split, spec)) for split, times in judged.items())
+    same = all(_steps(times) == _steps(times_in(seen, split, spec)) for split, times in recorded.items())
     if not same or evaluation.censored_at != seen.steps[-1]:
         raise UnusableError(
             f"{uri} was evaluated by a version of grokcore that read other times off its journal; bring it up to date "
@@ -211,6 +153,44 @@ def _check_judgement(uri: str, spec: ExperimentSpec, journal: Lines, evaluation:
 
 def _steps(times: Times) -> list[int | None]:
     return [None if time is None else time.steps for time in (times.first_crossing, times.sustained, times.stable)]
+
+
+def _from_journal(record: RunRecord, reason: UnusableError) -> RunRecord:
+    """Judge a run by its journal alone, up to its last line, and add a remark that says so.
+
+    Raises:
+        UnusableError: the journal holds no evaluation, or the roles of its splits are out of reach.
+    """
+    if not record.journal:
+        raise UnusableError(f"{record.uri} holds no evaluation yet: let the run train up to its first one") from None
+    last, splits = record.journal[-1], _splits_of(record)
+    if not last["splits"].keys() <= splits.keys():
+        raise reason
+    known = {name: splits[name] for name in last["splits"]}
+    result = assemble(record.spec, known, record.journal, last["train"], last["splits"], record.manifest.exit_reason)
+    result = result.model_copy(update={"run_id": record.manifest.run_id})
+    result.remarks.insert(0, f"{reason}; until then figures are those of its journal up to step {last['step']:,}")
+    return replace(record, result=result)
+
+
+def _splits_of(record: RunRecord) -> Mapping[str, Judgeable]:
+    """Role, size and majority baseline by split: from an outdated evaluation, or else from the dataset."""
+    if record.result is not None:
+        return {
+            name: _Split(split.role, split.examples, split.majority_baseline)
+            for name, split in record.result.splits.items()
+        }
+    try:
+        return read_info(open_store(record.manifest.dataset.uri)).splits
+    except GrokcoreError:
+        return {}
+
+
+@dataclass(frozen=True)
+class _Split:
+    role: Role
+    probes: int
+    majority_baseline: float
 
 
 def _each_once(records: Sequence[RunRecord], notify: Callable[[str], None]) -> list[RunRecord]:
@@ -229,54 +209,3 @@ def _each_once(records: Sequence[RunRecord], notify: Callable[[str], None]) -> l
         more = f", and so are {len(left_out) - 1} more the same as others" if len(left_out) > 1 else ""
         notify(f"left out: {shorter.uri} is the same run as {longer.uri}, seed included{more}")
     return list(kept.values())
-
-
-def groups_of(records: Sequence[RunRecord]) -> list[Group]:
-    """Runs that differ in their seeds alone, together; groups in the order of what tells them apart.
-
-    Runs on several draws of the data are one group: `replicates.by_draw` tells them apart again.
-
-    Names and budgets keep no runs apart: no result depends on them. The rules by which phases are judged do.
-    """
-    groups = grouped(records, lambda record: group_key(record.spec)[1:])
-    fields = [fields_of(group[0].spec) for group in groups]
-    names = telling(fields)
-    settings = [{name: found[name] for name in names if name in found} for found in fields]
-    labels = labels_of(settings) if len(groups) > 1 else [group[0].spec.name for group in groups]
-    made = [
-        Group(label, chosen, tuple(sorted(group, key=_by_seed)))
-        for label, chosen, group in zip(labels, settings, groups, strict=True)
-    ]
-    return sorted(made, key=lambda group: [_order(group.settings.get(name)) for name in names])
-
-
-def _by_seed(record: RunRecord) -> tuple[int, int, Replicate]:
-    return record.spec.task.seed, record.spec.seed, replicate_of(record.spec)
-
-
-def labels_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Settings in words: `values 20, weight_decay 0.1`. A name loses its section where no other ends alike."""
-    names = dict.fromkeys(name for one in settings for name in one)
-    ends = Counter(name.rpartition(".")[2] for name in names)
-    short = {
-        name: name if ends[end] > 1 or end == "seed" else end for name in names for end in [name.rpartition(".")[2]]
-    }
-    return [", ".join(f"{short[name]} {value_text(value)}" for name, value in one.items()) for one in settings]
-
-
-def value_text(value: Any) -> str:
-    """A setting as people write it: 0.001, 1e-05, true, none, [0.9, 0.98]."""
-    if value is None:
-        return "none"
-    if isinstance(value, float):
-        return f"{value:.12g}"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _order(value: Any) -> tuple[int, float, str]:
-    """Numbers ascending, then texts; what is not there first."""
-    if value is None:
-        return 0, 0, ""
-    if isinstance(value, bool | int | float):
-        return 1, float(value), ""
-    return 2, 0, value_text(value)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TypeVar, get_args
+from typing import get_args
 
 from grokcore.evaluation.survival.kaplan_meier import median_time
 from grokcore.evaluation.survival.times import Reached, reached_by
 from grokcore.runs.evaluation import TRAINING_SET, Evaluation, Verdict
-from grokcore.spec import ExperimentSpec
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,30 +77,6 @@ def samples_of(evaluations: Sequence[Evaluation]) -> dict[str, Sample]:
     for split in evaluations[0].held_out:
         samples[split] = sample_of([_held_out(evaluation, split) for evaluation in evaluations])
     return samples
-
-
-def group_key(spec: ExperimentSpec) -> tuple[str, str, str]:
-    """What repetitions of one experiment have in common: name, identity without seeds, and rules of judging.
-
-    The draw of the data (`task.seed`) is a seed like those of initialisation and order: runs on several draws are one
-    group. `experiment_id` keeps draws apart.
-    """
-    pooled = spec.model_copy(update={"task": spec.task.model_copy(update={"seed": 0})})
-    return spec.name, experiment_id(pooled), spec.evaluation_id
-
-
-def experiment_id(spec: ExperimentSpec) -> str:
-    """Identity of a run without its seeds of initialisation and order, on one draw of the data."""
-    model, training = (part.model_copy(update={"seed": None}) for part in (spec.model, spec.training))
-    return spec.model_copy(update={"seed": 0, "model": model, "training": training}).run_id
-
-
-def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
-    """Items of the same key together, in the order in which they come."""
-    groups: dict[Hashable, list[T]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return list(groups.values())
 
 
 def _trained(evaluation: Evaluation) -> Outcome:

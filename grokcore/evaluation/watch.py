@@ -9,7 +9,7 @@ from grokcore.evaluation.behaviour import PeakAndDip, is_unstable, peak_and_dip,
 from grokcore.evaluation.curves import accuracy_of, evidence, reached, steps_of
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from grokcore.evaluation.seeds import Outcome, Sample, grouped, sample_of
+from grokcore.evaluation.seeds import Outcome, Sample, sample_of
 from grokcore.evaluation.survival import Reached
 from grokcore.reporting.read import Line, Measure, RunView, Times
+from grokcore.runs.groups import grouped
 
 SEEDS = 3
 """From this number on, runs that differ in their seeds alone are taken together: two have no median worth drawing."""

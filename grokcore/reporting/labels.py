@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from grokcore.evaluation.seeds import grouped
 from grokcore.reporting.formatting import setting
+from grokcore.runs.groups import grouped
 
 if TYPE_CHECKING:
     from grokcore.reporting.read import RunView

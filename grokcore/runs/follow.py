@@ -10,11 +10,9 @@ from io import BufferedReader
 from typing import Any, Protocol
 
 from grokcore.errors import AbsentError, InputError, TransientError
-from grokcore.runs.journal import JOURNAL, check_line, decode
+from grokcore.runs.journal import JOURNAL, JournalLine, check_line, decode
 from grokcore.storage import Store, clear_errors
 from grokcore.storage.regular import open_for_reading
-
-Line = dict[str, Any]
 
 PART_BYTES = 1 << 22
 """Of a journal that are read into lines at a time."""
@@ -31,7 +29,7 @@ def follow(
     poll_seconds: float | None = None,
     notify: Callable[[str], None] = lambda line: None,
     silence_seconds: float = SILENCE_SECONDS,
-) -> Iterator[Line]:
+) -> Iterator[JournalLine]:
     """Lines of a run's journal as they are written, until `finished` says that no more will come.
 
     A journal that is cut back, because its run was resumed, is followed from where it goes on. A store that cannot be
@@ -85,7 +83,7 @@ class Tail(Protocol):
     def behind(self) -> bool:
         """Whether more lines lie there than were given: a long journal is given part by part."""
 
-    def __call__(self) -> tuple[list[Line], bool]:
+    def __call__(self) -> tuple[list[JournalLine], bool]:
         """Lines that have come since the last call; the first ones of the journal, where the second value is True."""
 
 
@@ -103,7 +101,7 @@ class _TailOfFile:
         self._offset, self._inode = 0, -1
         self.behind = False
 
-    def __call__(self) -> tuple[list[Line], bool]:
+    def __call__(self) -> tuple[list[JournalLine], bool]:
         try:
             with clear_errors("read", self._path), open_for_reading(self._path) as file:
                 status = os.fstat(file.fileno())
@@ -150,7 +148,7 @@ class _TailOfObject:
     def behind(self) -> bool:
         return b"\n" in self._waiting
 
-    def __call__(self) -> tuple[list[Line], bool]:
+    def __call__(self) -> tuple[list[JournalLine], bool]:
         if not self.behind:
             self._fetch()
         cut = self._waiting.rfind(b"\n", 0, PART_BYTES) + 1 or self._waiting.find(b"\n") + 1

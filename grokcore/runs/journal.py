@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -21,6 +21,8 @@ from grokcore.storage import Store, clear_errors, read_bytes
 from grokcore.storage.regular import open_for_writing
 
 JOURNAL = "metrics.jsonl"
+JournalLine = Mapping[str, Any]
+"""One evaluation: a line of the journal, as a JSON object; `EvaluationLine` says what it holds."""
 _END_BYTES = 1 << 14
 """Of a journal's end, more than one line has."""
 _MOST_STEPS = 2**53
@@ -58,7 +60,7 @@ class Journal:
         """All lines so far, as they stand in the file or will."""
         return b"".join(self._parts)
 
-    def append(self, line: dict[str, Any]) -> None:
+    def append(self, line: JournalLine) -> None:
         text = encode(line)
         if self._file is not None:
             self._restore()
@@ -102,7 +104,7 @@ class Journal:
             self._file = None
 
 
-def encode(line: dict[str, Any]) -> bytes:
+def encode(line: JournalLine) -> bytes:
     return json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
@@ -111,7 +113,7 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_journal(path: Path) -> list[dict[str, Any]]:
+def read_journal(path: Path) -> list[JournalLine]:
     """All evaluations so far, in order; a last line that is still being written is left out.
 
     Raises:
@@ -121,7 +123,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return decode(text[: text.rfind(b"\n") + 1], path)
 
 
-def last_evaluation(run: Store) -> dict[str, Any] | None:
+def last_evaluation(run: Store) -> JournalLine | None:
     """The last whole line of a run's journal, read from its end; None where there is none.
 
     Raises:
@@ -139,13 +141,13 @@ def last_evaluation(run: Store) -> dict[str, Any] | None:
         size *= 8
 
 
-def decode(text: bytes, path: Path | str) -> list[dict[str, Any]]:
+def decode(text: bytes, path: Path | str) -> list[JournalLine]:
     """The evaluations in whole lines of a journal.
 
     Raises:
         InputError: a line is no evaluation.
     """
-    lines: list[dict[str, Any]] = []
+    lines: list[JournalLine] = []
     for number, raw in enumerate(text.splitlines(), 1):
         try:
             line = decode_json(raw)
@@ -226,7 +228,7 @@ class EvaluationLine(_Part):
 _LINE = TypeAdapter(EvaluationLine)
 
 
-def check_line(line: dict[str, Any], place: str | Path) -> None:
+def check_line(line: JournalLine, place: str | Path) -> None:
     """Make sure that a line is an evaluation.
 
     Raises:
@@ -245,7 +247,7 @@ def check_line(line: dict[str, Any], place: str | Path) -> None:
         raise InputError(f"{place} is damaged at step {line['step']}: phases names a split that was not measured")
 
 
-def checked_lines(lines: Sequence[dict[str, Any]], place: str | Path) -> list[dict[str, Any]]:
+def checked_lines(lines: Sequence[JournalLine], place: str | Path) -> list[JournalLine]:
     """`lines` as they are, once it is sure that each is an evaluation of the same splits, later than the one before.
 
     Raises:
@@ -259,6 +261,6 @@ def checked_lines(lines: Sequence[dict[str, Any]], place: str | Path) -> list[di
     return list(lines)
 
 
-def _shown(line: dict[str, Any]) -> str:
+def _shown(line: JournalLine) -> str:
     text = str(line.get("step"))
     return text if len(text) < 20 else f"{text[:17]}..."

@@ -109,8 +109,21 @@ def _attempt(conditions: Conditions, step: int, started: str) -> AttemptRecord:
     return AttemptRecord(**shared, step=step, started=started)
 
 
-def read_manifest(run: Path | Store) -> Manifest:
-    """The manifest of the run in a directory or a store.
+def not_a_run(place: str | Path | Store, *, searched: bool = False) -> InputError:
+    """The error for a place without a run.
+
+    Args:
+        searched: whether runs were looked for below the place, too.
+    """
+    below = ", and there is no run below it" if searched else ""
+    return InputError(f"{place} is not a run: it has no {MANIFEST}{below}")
+
+
+def read_manifest(run: Path | Store, name: str | Path | None = None) -> Manifest:
+    """Read the manifest of the run in a directory or a store.
+
+    Args:
+        name: what errors call the run, where `run` is a copy of it.
 
     Raises:
         InputError: there is none, or it is damaged.
@@ -119,7 +132,7 @@ def read_manifest(run: Path | Store) -> Manifest:
     try:
         return Manifest.model_validate(store.read_json(MANIFEST))
     except AbsentError:
-        raise InputError(f"{run} is not a run: it has no {MANIFEST}") from None
+        raise not_a_run(name or run) from None
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"])

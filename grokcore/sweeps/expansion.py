@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,12 +13,11 @@ from pydantic import JsonValue
 
 from grokcore.documents import PlainText, core_values, parse_yaml
 from grokcore.errors import InputError
-from grokcore.evaluation.seeds import experiment_id
+from grokcore.runs.groups import experiment_id, group_labels, seed_text, value_text
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.spec.overrides import Override, parse_override
 from grokcore.sweeps.distributions import draw
 from grokcore.sweeps.loading import as_document
-from grokcore.sweeps.naming import part, short_names
 from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, PointsAxis, RandomAxis, SweepSpec, TuningSpec
 
 _NOT_VARIED = {
@@ -32,7 +32,8 @@ class Point:
     """What a sweep holds fixed while seeds vary.
 
     Attributes:
-        name: short, unique in the sweep, and safe as the name of a file.
+        name: unique in the sweep, and safe as the name of a file: `task.values=20`.
+        label: what people call it, as a comparison of the sweep's runs does: `task.values 20`.
         settings: the fields that the axes set here, dotted, with their values.
         spec: the experiment with the first of `seeds` and `data_seeds`; its precision is resolved for this machine.
         data_seeds: draws of the data, on each of which every seed is trained.
@@ -43,6 +44,7 @@ class Point:
     spec: ExperimentSpec
     seeds: tuple[int, ...]
     data_seeds: tuple[int, ...]
+    label: str = ""
 
     @property
     def draws(self) -> list[ExperimentSpec]:
@@ -54,10 +56,9 @@ class Point:
         """One experiment per draw of the data and seed."""
         return [draw.model_copy(update={"seed": seed}) for draw in self.draws for seed in self.seeds]
 
-    def label(self, spec: ExperimentSpec) -> str:
-        """What people call one of `specs`."""
-        draw = f" of draw {spec.task.seed}" if len(self.data_seeds) > 1 else ""
-        return f"{self.name}, seed {spec.seed}{draw}"
+    def run_name(self, spec: ExperimentSpec) -> str:
+        """Name one of `specs`."""
+        return f"{self.label}, {seed_text(spec, len(self.data_seeds))}"
 
     def changed(self, values: Mapping[str, JsonValue]) -> Point:
         """The same point with other values for some fields; `settings` stay those of the axes.
@@ -94,9 +95,8 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
             `most_runs`.
     """
     _check_size(sweep)
-    names = short_names([axis.field for axis in sweep.axes if isinstance(axis, GridAxis)])
-    crossed = [_alternatives(axis, names) for axis in sweep.axes if not isinstance(axis, ListAxis)]
-    listed = [_alternatives(axis, names) for axis in sweep.axes if isinstance(axis, ListAxis)]
+    crossed = [_alternatives(axis) for axis in sweep.axes if not isinstance(axis, ListAxis)]
+    listed = [_alternatives(axis) for axis in sweep.axes if isinstance(axis, ListAxis)]
     combinations = list(product(*crossed)) if crossed or not listed else []
     combinations += [(alternative,) for alternatives in listed for alternative in alternatives]
     told: set[str] = set()
@@ -109,6 +109,8 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
     points = [_point(sweep, combination, tell) for combination in combinations]
     _check_names(points)
     merged = _merged(points, notify)
+    labels = group_labels([point.spec for point in merged])
+    merged = [replace(point, label=label) for point, label in zip(merged, labels, strict=True)]
     if sweep.tuning is not None:
         _check_search(sweep.tuning, merged)
     return merged
@@ -145,11 +147,11 @@ def _entries(axis: Axis) -> range:
             return range(len(axis.points))
 
 
-def _alternatives(axis: Axis, names: Mapping[str, str]) -> list[_Alternative]:
+def _alternatives(axis: Axis) -> list[_Alternative]:
     match axis:
         case GridAxis():
-            name = axis.name or names[axis.field]
-            found = [_Alternative(part(name, value), (override(axis.field, value),)) for value in axis.values]
+            name = axis.name or axis.field
+            found = [_Alternative(_part(name, value), (override(axis.field, value),)) for value in axis.values]
         case RandomAxis():
             found = list(_draws(axis))
         case PointsAxis():
@@ -161,11 +163,10 @@ def _alternatives(axis: Axis, names: Mapping[str, str]) -> list[_Alternative]:
 
 
 def _draws(axis: RandomAxis) -> Iterator[_Alternative]:
-    names = short_names(list(axis.fields))
     for number in range(axis.draws):
         values = {field: draw(what, axis.seed, f"{field}/{number}") for field, what in axis.fields.items()}
         yield _Alternative(
-            ",".join(part(names[field], value) for field, value in values.items()),
+            ",".join(_part(field, value) for field, value in values.items()),
             tuple(override(*item) for item in values.items()),
         )
 
@@ -274,6 +275,27 @@ def value_of(spec: ExperimentSpec, field: str) -> JsonValue:
     for name in field.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+
+
+def _part(name: str, value: JsonValue) -> str:
+    """Write a setting as a part of a name that is safe for files: `task.values=20`."""
+    return f"{name}={_safe_text(value)}"
+
+
+def _safe_text(value: JsonValue) -> str:
+    """Write a value: 0.1, true, none, 0.9+0.98 for a list. Different values may read alike; `_check_names` looks."""
+    match value:
+        case str():
+            return _UNSAFE.sub("_", value) or "empty"
+        case list():
+            return "+".join(map(_safe_text, value)) or "empty"
+        case dict():
+            return "+".join(f"{name}-{_safe_text(item)}" for name, item in value.items()) or "empty"
+        case _:
+            return value_text(value)
 
 
 def _shown(point: Point) -> str:

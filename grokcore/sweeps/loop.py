@@ -66,6 +66,7 @@ def _chosen(points: Sequence[Point], only: Sequence[str]) -> list[Point]:
 
 
 def _is_called(point: Point, name: str) -> bool:
-    """Whether `name` is the point's name, a part of it such as `architecture=gpt2`, or the value in such a part."""
+    """Whether `name` is the point's name, or a part of it: `model.architecture=gpt2`, `architecture=gpt2` or `gpt2`."""
     parts = point.name.split(",")
-    return name == point.name or name in parts or name in [part.rpartition("=")[2] for part in parts]
+    ends = [end for part in parts for end in (part, part.rpartition("=")[2])]
+    return name == point.name or name in ends or any(part.endswith(f".{name}") for part in parts)

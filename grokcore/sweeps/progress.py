@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 from grokcore.errors import GrokcoreError, StoppedError
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import TrainResult
 from grokcore.telemetry.progress import accuracy_text, duration, fitting, short_name
 from grokcore.telemetry.status import StatusLine
-
-Line = Mapping[str, Any]
 
 _PIPED_SECONDS = 20.0
 """Between two lines that say how a sweep stands, where they are piped."""
@@ -30,7 +29,7 @@ class _Run:
     max_steps: int
     cost: float
     state: Literal["waiting", "running", "done", "stopped", "failed"] = "waiting"
-    line: Line | None = None
+    line: JournalLine | None = None
     seconds_per_step: float | None = None
 
     @property
@@ -64,7 +63,7 @@ class SweepProgress:
         """A run is in hand now."""
         self._runs[key].state = "running"
 
-    def show(self, key: str, line: Line) -> None:
+    def show(self, key: str, line: JournalLine) -> None:
         """A run has come to a new line of its journal."""
         run = self._runs[key]
         run.line = line
@@ -134,11 +133,11 @@ def _running_text(run: _Run) -> str:
     return f"{run.label} {run.line['step']}/{run.max_steps} {accuracies}"
 
 
-def _named_accuracies(line: Line) -> list[str]:
+def _named_accuracies(line: JournalLine) -> list[str]:
     return [f"{name} {accuracy_text(measure['accuracy'])}" for name, measure in _watched(line)]
 
 
-def _watched(line: Line) -> list[tuple[str, Mapping[str, Any]]]:
+def _watched(line: JournalLine) -> list[tuple[str, Mapping[str, Any]]]:
     """The training set and the held-out splits, as a reader waits for them."""
     splits = [split for split in line["phases"] if split != "memorized"]
     return [("train", line["train"]), *((short_name(split), line["splits"][split]) for split in splits)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grokcore.data import DatasetInfo, generate_dataset
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.record import RunRecord
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import check_hardware
 from grokcore.storage import open_store
@@ -37,11 +37,13 @@ class SweepResult:
     Attributes:
         directory: the URI where sweep.yaml, index.json and the comparison lie.
         records: the runs that are done, by point and in the order of the points; a point without any has none.
+        labels: what the comparison calls each point.
     """
 
     directory: str
     index: SweepIndex
     records: Mapping[str, Sequence[RunRecord]]
+    labels: Mapping[str, str]
 
     @property
     def report(self) -> str:
@@ -125,7 +127,7 @@ class _Ledger:
     def __post_init__(self) -> None:
         self.by_point = {
             point.name: [
-                Work(point.label(spec), spec, self.place.run(spec), self.place.dataset(spec)) for spec in point.specs
+                Work(point.run_name(spec), spec, self.place.run(spec), self.place.dataset(spec)) for spec in point.specs
             ]
             for point in self.points
         }
@@ -173,7 +175,8 @@ class _Ledger:
             name: [self.records[work.run] for work in works if work.run in self.records]
             for name, works in self.by_point.items()
         }
-        return SweepResult(self.place.directory.uri, self.index(), found)
+        labels = {point.name: point.label for point in self.points}
+        return SweepResult(self.place.directory.uri, self.index(), found, labels)
 
     def _entry(self, work: Work) -> RunEntry:
         known = RunEntry(

@@ -40,7 +40,7 @@ class GridAxis(Spec):
     kind: Literal["grid"]
     field: str = Field(description="the dotted name of the field, for example task.values")
     values: tuple[JsonValue, ...] = Field(min_length=1, description="its values, at least one")
-    name: PointName | None = Field(None, description="what point names call it; null is the last part of the field")
+    name: PointName | None = Field(None, description="what point names call it; null is the field")
 
 
 class PointsAxis(Spec):

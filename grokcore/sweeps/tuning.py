@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from grokcore.data import DatasetInfo
 from grokcore.errors import GrokcoreError, StoppedError
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.journal import JournalLine
+from grokcore.runs.record import RunRecord
 from grokcore.spec import ExperimentSpec
 from grokcore.sweeps.distributions import Choice, Distribution, LogUniform, Uniform, rounded
 from grokcore.sweeps.expansion import Point, value_of
@@ -29,8 +30,6 @@ from grokcore.training.seeds.train import worst_kind
 
 if TYPE_CHECKING:
     import optuna
-
-Line = Mapping[str, Any]
 
 
 def tune(
@@ -71,7 +70,7 @@ def tune(
     return {search.point.name: search.result() for search in searches}
 
 
-def objective(lines: Sequence[Line], split: str, steps: int, measure: str) -> float:
+def objective(lines: Sequence[JournalLine], split: str, steps: int, measure: str) -> float:
     """What a search maximises, from the journal of a trial.
 
     `area`: mean accuracy over steps 0 to `steps`, by the trapezoidal rule; `final`: accuracy at the last evaluation up
@@ -86,7 +85,7 @@ def objective(lines: Sequence[Line], split: str, steps: int, measure: str) -> fl
     return area / steps
 
 
-def _accuracy(line: Line, split: str) -> float:
+def _accuracy(line: JournalLine, split: str) -> float:
     measured = line["train"] if split == "train" else line["splits"][split]
     value = measured["accuracy"]
     return float(value) if value is not None and math.isfinite(value) else 0.0

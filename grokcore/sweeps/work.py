@@ -8,16 +8,18 @@ from dataclasses import dataclass
 
 from grokcore.data import DatasetInfo
 from grokcore.errors import GrokcoreError, InputError, StoppedError
-from grokcore.evaluation.records import RunRecord, read_record
+from grokcore.evaluation.records import read_record
 from grokcore.evaluation.remarks import remarks_before
-from grokcore.evaluation.seeds import grouped
 from grokcore.runs import MANIFEST
+from grokcore.runs.groups import grouped
+from grokcore.runs.journal import JournalLine
+from grokcore.runs.record import RunRecord
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import ExperimentSpec, resolve_device
 from grokcore.storage import open_store
 from grokcore.sweeps.costs import step_cost
 from grokcore.sweeps.progress import SweepProgress
-from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome
+from grokcore.training.seeds.jobs import Job, Listener, Outcome
 from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.seeds.train import STRATEGIES, best_strategy
 
@@ -100,7 +102,7 @@ def do(
         progress.end(job.run, outcome)
         on_end(of_run[job.run], outcome)
 
-    def show(job: Job, line: Line) -> None:
+    def show(job: Job, line: JournalLine) -> None:
         progress.show(job.run, line)
 
     on_all = {line for work in works for line in remarks_before(work.spec, datasets[work.data].splits)}

@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from grokcore.errors import GrokcoreError
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.manifest import Manifest
 from grokcore.storage import Store
 from grokcore.storage.local import home_relative
@@ -31,8 +32,6 @@ TOLD = "notifications.json"
 
 GRACE_SECONDS, HURRY_SECONDS = 10.0, 2.0
 """How long a run waits, at most, for the last messages to be delivered: at its end, and where it was interrupted."""
-
-Line = Mapping[str, Any]
 
 _WORDS = {
     "memorized": "training set memorised",
@@ -67,7 +66,12 @@ class Notifications:
     """
 
     def __init__(
-        self, webhook: Webhook, store: Store, manifest: Manifest, lines: Sequence[Line], notify: Callable[[str], None]
+        self,
+        webhook: Webhook,
+        store: Store,
+        manifest: Manifest,
+        lines: Sequence[JournalLine],
+        notify: Callable[[str], None],
     ) -> None:
         """
         Args:
@@ -92,7 +96,7 @@ class Notifications:
         cls,
         store: Store,
         manifest: Manifest,
-        lines: Sequence[Line],
+        lines: Sequence[JournalLine],
         notify: Callable[[str], None],
     ) -> Notifications | None:
         """Those that `GROKCORE_WEBHOOK_URL` asks for; of several ranks only the first has them.
@@ -107,13 +111,13 @@ class Notifications:
             return None
         return cls(Webhook(url, on_failure=partial(FAILURES.count, "webhook")), store, manifest, lines, notify)
 
-    def show(self, line: Line) -> None:
+    def show(self, line: JournalLine) -> None:
         """Tell of the phases that a new line of the journal shows."""
         for change in changes(line["phases"]):
             self._tell(change, line)
         self._warn()
 
-    def end(self, reason: str, line: Line) -> None:
+    def end(self, reason: str, line: JournalLine) -> None:
         """Tell why training has ended, and where; `line` is the last of the journal."""
         self._ended = True
         self._tell(Change(None, "diverged" if reason == "diverged" else "ended", line["step"]), line, reason)
@@ -123,7 +127,7 @@ class Notifications:
         self._webhook.close(GRACE_SECONDS if self._ended else HURRY_SECONDS)
         self._warn()
 
-    def _tell(self, change: Change, line: Line, reason: str | None = None) -> None:
+    def _tell(self, change: Change, line: JournalLine, reason: str | None = None) -> None:
         if change.key in self._sent:
             return
         self._sent.add(change.key)
@@ -157,7 +161,9 @@ def changes(phases: Mapping[str, Any]) -> Iterator[Change]:
             yield from (Change(split, phase, step) for phase, step in begun.items() if step is not None)
 
 
-def message(change: Change, line: Line, manifest: Manifest, uri: str, reason: str | None = None) -> dict[str, Any]:
+def message(
+    change: Change, line: JournalLine, manifest: Manifest, uri: str, reason: str | None = None
+) -> dict[str, Any]:
     """What the webhook is sent."""
     memorized = line["phases"]["memorized"]
     ratio = round(change.step / memorized, 3) if change.phase == "grokked" and memorized else None

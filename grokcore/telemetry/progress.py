@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Line = Mapping[str, Any]
+from grokcore.runs.journal import JournalLine
 
 
-def progress_line(line: Line, max_steps: int, width: int) -> str:
+def progress_line(line: JournalLine, max_steps: int, width: int) -> str:
     """Step, accuracies, rate and time left, as many of them as fit into `width` columns."""
     step, clock = line["step"], line["clock"]
     parts = [f"step {step:>{len(str(max_steps))}}/{max_steps}", f"train {accuracy_text(line['train']['accuracy'])}"]

@@ -14,7 +14,8 @@ from functools import partial
 from statistics import median
 from typing import Any, Literal, TextIO
 
-from grokcore.telemetry.progress import Line, accuracy_text, duration, fitting, phase_events, rate_text, short_name
+from grokcore.runs.journal import JournalLine
+from grokcore.telemetry.progress import accuracy_text, duration, fitting, phase_events, rate_text, short_name
 from grokcore.telemetry.status import StatusLine
 
 End = Literal["done", "failed", "stopped"]
@@ -28,11 +29,11 @@ class SeedsProgress:
         self._seeds, self._max_steps = len(seeds), max_steps
         self._width = max(len(str(seed)) for seed in seeds)
         self._ended: Counter[End] = Counter()
-        self._running: dict[int, Line] = {}
+        self._running: dict[int, JournalLine] = {}
         self._phases: dict[int, Mapping[str, Any]] = {}
         self._unshown = 0
 
-    def show(self, seed: int, line: Line) -> None:
+    def show(self, seed: int, line: JournalLine) -> None:
         """Show one line of a seed's journal; a pipe gets one line for as many evaluations as seeds are running."""
         self._running[seed] = line
         events = [f"* seed {seed}: {event[2:]}" for event in phase_events(self._phases.get(seed, {}), line["phases"])]
@@ -43,7 +44,7 @@ class SeedsProgress:
             self._unshown = 0
         self._status.show(self._text(), events, due=due)
 
-    def end(self, seed: int, end: End, how: str, line: Line | None = None) -> None:
+    def end(self, seed: int, end: End, how: str, line: JournalLine | None = None) -> None:
         """A seed has ended: `how` in words, and with `line` as the last of its journal."""
         self._running.pop(seed, None)
         self._ended[end] += 1
@@ -62,7 +63,7 @@ class SeedsProgress:
         return partial(seeds_line, list(self._running.values()), dict(self._ended), self._seeds, self._max_steps)
 
 
-def seeds_line(running: Sequence[Line], ended: Mapping[End, int], seeds: int, max_steps: int, width: int) -> str:
+def seeds_line(running: Sequence[JournalLine], ended: Mapping[End, int], seeds: int, max_steps: int, width: int) -> str:
     """How the seeds that run stand, in `width` columns: medians, with the lowest and highest where there is room.
 
     Args:
@@ -88,7 +89,7 @@ def seeds_line(running: Sequence[Line], ended: Mapping[End, int], seeds: int, ma
     return fitting([*head, *_accuracies(running), *tail], width)
 
 
-def _accuracies(lines: Sequence[Line], *, spread: bool = False) -> list[str]:
+def _accuracies(lines: Sequence[JournalLine], *, spread: bool = False) -> list[str]:
     """The median of each accuracy that a reader waits for, and its range where `spread` asks for it."""
     splits = [split for split in lines[0]["phases"] if split != "memorized"]
     named = [("train", [line["train"] for line in lines])]

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO
 
-from grokcore.errors import InputError, TransientError, printable
-from grokcore.runs.manifest import files_by_run
+from grokcore.errors import TransientError, printable
+from grokcore.runs.manifest import files_by_run, not_a_run
 from grokcore.storage import Store
 from grokcore.telemetry.progress import accuracy_text, duration, short_name
 from grokcore.terminal.curves import Axis, draw, sample
@@ -22,7 +22,7 @@ from grokcore.terminal.facts import Phase, RunFacts, SplitFacts
 from grokcore.terminal.run_view import STYLES, coloured, styles_of
 from grokcore.terminal.screen import Screen
 from grokcore.terminal.text import Appearance, Part, Row, Style, clip, clip_row, columns, encode, row_columns
-from grokcore.terminal.watched import WatchedRun, labels_of
+from grokcore.terminal.watched import WatchedRun, names_of
 
 _AT_ONCE = 8
 _SECONDS, _SECONDS_REMOTE = 1.0, 5.0
@@ -90,7 +90,7 @@ class Board:
                     raise
                 continue
             if not runs and not self._runs:
-                raise InputError(f"{place} is not a run, and there is none below it")
+                raise not_a_run(place, searched=True)
             for key in runs:
                 run = place.child(key) if key else place
                 label = key or place.uri.rstrip("/").rpartition("/")[2]
@@ -98,7 +98,7 @@ class Board:
         return time.monotonic()
 
     def _show(self, runs: Sequence[WatchedRun], news: Sequence[Sequence[str]]) -> None:
-        labels = labels_of(runs)
+        labels = names_of(runs)
         above = [
             f"{label}: {text.removeprefix('* ')}" for label, texts in zip(labels, news, strict=True) for text in texts
         ]
@@ -114,7 +114,7 @@ class Board:
     def rows(self, width: int, height: int) -> list[Row]:
         """The table, those that train before those that have ended where there is no room for all."""
         runs = list(self._runs.values())
-        labels = labels_of(runs)
+        labels = names_of(runs)
         counts = Counter(_group(run) for run in runs)
         head = f"{len(runs)} run{'s' * (len(runs) != 1)}: " + ", ".join(f"{n} {state}" for state, n in counts.items())
         shown = list(range(len(runs)))
@@ -149,7 +149,7 @@ class Board:
         room -= _LEFT_COLUMNS if left or width > _LEFT_FROM else 0
         axis = Axis.up_to(facts.step if run.ended else facts.max_steps, max(4, min(60, room)))
         cells = sample(split.curve, facts.steps, axis)
-        line = draw(cells, threshold=facts.about.spec.evaluation.threshold, unicode=unicode)[0]
+        line = draw(cells, threshold=facts.run.spec.evaluation.threshold, unicode=unicode)[0]
         return (*parts, *coloured(line, styles_of(split, axis)), Part(tail), Part(left, "dim"))
 
 

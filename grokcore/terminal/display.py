@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from grokcore.data.info import SplitInfo
 from grokcore.errors import GrokcoreError, StoppedError, printable
-from grokcore.runs.journal import JOURNAL, checked_lines, decode
+from grokcore.runs.journal import JOURNAL, JournalLine, checked_lines, decode
+from grokcore.runs.record import RunRecord, read_head
 from grokcore.storage import Store
 from grokcore.telemetry.progress import phase_events
 from grokcore.telemetry.sinks import FAILURES
-from grokcore.terminal.facts import About, RunFacts
+from grokcore.terminal.facts import RunFacts, dataset_splits
 from grokcore.terminal.history import History
 from grokcore.terminal.plain import PlainLines
 from grokcore.terminal.run_view import run_rows
 from grokcore.terminal.screen import Screen
 from grokcore.terminal.text import Appearance
-
-Line = Mapping[str, Any]
 
 _FRAME_SECONDS = 0.1
 """Between two frames, at least."""
@@ -48,7 +48,8 @@ class RunDisplay:
         self._look = Appearance.of(stream)
         self._screen = Screen(stream, colour=self._look.colour)
         self._plain = PlainLines(max_steps)
-        self._about: About | None = None
+        self._head: RunRecord | None = None
+        self._dataset: Mapping[str, SplitInfo] = {}
         self._asked = float("-inf")
         self._history = History()
         self._ended: str | None = None
@@ -59,7 +60,7 @@ class RunDisplay:
         self._thread = threading.Thread(target=self._work, name="display", daemon=True)
         self._thread.start()
 
-    def show(self, line: Line) -> None:
+    def show(self, line: JournalLine) -> None:
         """Show a new line of the journal."""
         self._put(lambda: self._add(line))
 
@@ -142,7 +143,7 @@ class RunDisplay:
                 self._stream.flush()
         return closing
 
-    def _add(self, line: Line) -> list[str]:
+    def _add(self, line: JournalLine) -> list[str]:
         """Take in a line; what stays on the stream because of it."""
         if not self._lines:
             self._history.begin(self._before(line))
@@ -160,10 +161,10 @@ class RunDisplay:
         return phase_events(known, line["phases"]) if fresh else []
 
     @property
-    def _lines(self) -> list[Line]:
+    def _lines(self) -> list[JournalLine]:
         return self._history.lines
 
-    def _before(self, line: Line) -> list[Line]:
+    def _before(self, line: JournalLine) -> list[JournalLine]:
         """What the journal held before the first line that came here: that of a run that goes on."""
         if line["step"] == 0:
             return []
@@ -176,17 +177,18 @@ class RunDisplay:
 
     def _ask(self) -> None:
         """Read what is to be known about the run; it may not have been written yet."""
-        pause = _AGAIN_SECONDS if self._about is None else _REFRESH_SECONDS
+        pause = _AGAIN_SECONDS if self._head is None else _REFRESH_SECONDS
         if time.monotonic() - self._asked > pause:
             self._asked = time.monotonic()
             with suppress(GrokcoreError):
-                self._about = About.read(self._run)
+                self._head = read_head(self._run)
+                self._dataset = dataset_splits(self._head)
 
     def _facts(self) -> RunFacts | None:
         if not self._lines:
             return None
         self._ask()
-        return RunFacts(self._about, self._lines, self._ended) if self._about else None
+        return RunFacts(self._head, self._lines, self._ended, self._dataset) if self._head else None
 
     def _draw(self, above: list[str]) -> None:
         facts = self._facts()

@@ -10,55 +10,26 @@ from functools import cached_property
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
+from grokcore.data.info import SplitInfo, read_info
 from grokcore.errors import GrokcoreError
 from grokcore.evaluation.behaviour import peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.curves import accuracy_of, evidence, steps_of
 from grokcore.evaluation.phases import Curve
-from grokcore.runs import MANIFEST, Manifest, read_manifest
-from grokcore.spec import ExperimentSpec, read_spec
-from grokcore.storage import Store, local_copy, open_store
+from grokcore.runs.journal import JournalLine
+from grokcore.runs.record import RunRecord
+from grokcore.storage import open_store
 
-Line = Mapping[str, Any]
 Phase = Literal["learning", "memorised", "waiting", "rising", "generalised", "grokked", "collapsed"]
 
 _RECENT = 5
 """Evaluations over whose rates a view takes the median, so that the time left does not jump."""
 
 
-@dataclass(frozen=True)
-class About:
-    """What stays the same while a run trains.
-
-    Attributes:
-        baselines, examples: by split, from the data set's own record; empty where that is out of reach.
-    """
-
-    spec: ExperimentSpec
-    manifest: Manifest
-    uri: str
-    baselines: Mapping[str, float] = field(default_factory=dict)
-    examples: Mapping[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, run: Store) -> About:
-        """
-        Raises:
-            InputError: there is no run, or its record is damaged.
-            TransientError: its store did not answer.
-        """
-        with local_copy(run.uri, (MANIFEST, "spec.yaml")) as record:
-            manifest, spec = read_manifest(record), read_spec(record / "spec.yaml")
-        splits: Mapping[str, Any] = {}
-        with suppress(GrokcoreError, KeyError, TypeError, AttributeError):
-            splits = open_store(manifest.dataset.uri).read_json("dataset.json")["splits"]
-            splits = {name: facts for name, facts in splits.items() if {"majority_baseline", "probes"} <= facts.keys()}
-        return cls(
-            spec,
-            manifest,
-            run.uri,
-            {name: facts["majority_baseline"] for name, facts in splits.items()},
-            {name: facts["probes"] for name, facts in splits.items()},
-        )
+def dataset_splits(run: RunRecord) -> Mapping[str, SplitInfo]:
+    """Read the splits of a run's dataset; empty where it is out of reach."""
+    with suppress(GrokcoreError):
+        return read_info(open_store(run.manifest.dataset.uri)).splits
+    return {}
 
 
 class Remark(NamedTuple):
@@ -97,14 +68,16 @@ class RunFacts:
 
     Attributes:
         ended: why training has ended; None while it has not.
+        dataset: the splits of its dataset; empty where it is out of reach.
     """
 
-    about: About
-    lines: Sequence[Line]
+    run: RunRecord
+    lines: Sequence[JournalLine]
     ended: str | None = None
+    dataset: Mapping[str, SplitInfo] = field(default_factory=dict)
 
     @property
-    def last(self) -> Line:
+    def last(self) -> JournalLine:
         return self.lines[-1]
 
     @property
@@ -113,7 +86,7 @@ class RunFacts:
 
     @property
     def max_steps(self) -> int:
-        return max(self.about.spec.training.max_steps, self.step)
+        return max(self.run.spec.training.max_steps, self.step)
 
     @cached_property
     def steps(self) -> list[int]:
@@ -137,7 +110,7 @@ class RunFacts:
         if self.ended is not None or self.rate is None:
             return None
         left = (self.max_steps - self.step) / max(self.rate, 1e-9)
-        budget = self.about.spec.training.max_seconds
+        budget = self.run.spec.training.max_seconds
         return left if budget is None else max(0.0, min(left, budget - self.last["clock"]["elapsed_seconds"]))
 
     @property
@@ -180,7 +153,7 @@ class RunFacts:
         sustained, ratio = begun["grokked"], None
         if sustained is not None and memorized:
             ratio = sustained / memorized
-        late = ratio is not None and ratio >= self.about.spec.evaluation.delay
+        late = ratio is not None and ratio >= self.run.spec.evaluation.delay
         reached: Phase = "grokked" if late else "generalised"
         marks = [(begun["onset"], "rising"), (sustained, reached), (begun["collapsed"], "collapsed")]
         known: list[tuple[int, Phase]] = [(step, phase) for step, phase in marks if step is not None]
@@ -204,19 +177,19 @@ class RunFacts:
     def remarks(self) -> list[Remark]:
         """What the curves have done that a person should know of, by the rules of `evaluation.behaviour`."""
         found = []
-        rules, memorized = self.about.spec.evaluation, self.memorized
-        seen = evidence(self.lines, self.about.spec.training).lines
+        rules, memorized = self.run.spec.evaluation, self.memorized
+        seen = evidence(self.lines, self.run.spec.training).lines
         steps = steps_of(seen)
         at = steps.index(memorized) if memorized in steps else None
         for split in self.splits[1:]:
-            curve = accuracy_of(seen, split.name)
+            curve, known = accuracy_of(seen, split.name), self.dataset.get(split.name)
             peak = peak_and_dip(
                 curve,
                 steps,
                 at,
-                baseline=self.about.baselines.get(split.name, 1.0),  # nothing is a peak above what is not known
+                baseline=known.majority_baseline if known else 1.0,  # nothing is a peak above what is not known
                 threshold=rules.threshold,
-                examples=self.about.examples.get(split.name),
+                examples=known.probes if known else None,
                 sustain=rules.sustain,
             )
             if peak is not None:
@@ -235,6 +208,6 @@ class RunFacts:
         return found
 
 
-def _checkpoints(line: Line) -> Mapping[str, Any]:
+def _checkpoints(line: JournalLine) -> Mapping[str, Any]:
     """What saving had cost by a line, of a version that says so."""
     return line["clock"].get("checkpoints") or {}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-Line = Mapping[str, Any]
+from grokcore.runs.journal import JournalLine
 
 MOST_LINES = 4000
 """Kept at most. A terminal has a few hundred columns."""
@@ -22,9 +21,9 @@ class History:
     """
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[JournalLine] = []
 
-    def add(self, line: Line) -> None:
+    def add(self, line: JournalLine) -> None:
         self.lines.append(line)
         if len(self.lines) > MOST_LINES:
             old, recent = self.lines[:-_RECENT_LINES], self.lines[-_RECENT_LINES:]
@@ -34,14 +33,14 @@ class History:
         """Forget lines from a step on."""
         self.lines = [line for line in self.lines if line["step"] < step]
 
-    def begin(self, lines: list[Line] | tuple[Line, ...] = ()) -> None:
+    def begin(self, lines: list[JournalLine] | tuple[JournalLine, ...] = ()) -> None:
         """Forget all lines, and keep these."""
         self.lines = []
         for line in lines:
             self.add(line)
 
 
-def _thinned(lines: list[Line]) -> list[Line]:
+def _thinned(lines: list[JournalLine]) -> list[JournalLine]:
     watched = [name for name in lines[0]["phases"] if name != "memorized"]
     stretch = 2 * (3 + 2 * len(watched))
     kept = {0}
@@ -55,7 +54,7 @@ def _thinned(lines: list[Line]) -> list[Line]:
     return [lines[place] for place in sorted(kept)]
 
 
-def _accuracy_at(lines: list[Line], split: str | None) -> Callable[[int], float]:
+def _accuracy_at(lines: list[JournalLine], split: str | None) -> Callable[[int], float]:
     def accuracy(place: int) -> float:
         line = lines[place]
         measure = line["train"] if split is None else line["splits"].get(split, {})

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from grokcore.runs.journal import JournalLine
 from grokcore.telemetry.progress import phase_events, progress_line
 from grokcore.terminal.facts import RunFacts
-
-Line = Mapping[str, Any]
 
 _WIDE = 999
 _MOVED = 0.02
@@ -21,12 +20,12 @@ class PlainLines:
 
     def __init__(self, max_steps: int) -> None:
         self._max_steps = max_steps
-        self._told: Line | None = None
-        self._pending: Line | None = None
+        self._told: JournalLine | None = None
+        self._pending: JournalLine | None = None
         self._phases: Mapping[str, Any] = {}
         self._warned: set[str] = set()
 
-    def of(self, line: Line, facts: RunFacts | None) -> Iterator[str]:
+    def of(self, line: JournalLine, facts: RunFacts | None) -> Iterator[str]:
         """What to write for a new line; `facts` of the run up to there, where they are known."""
         events = phase_events(self._phases, line["phases"])
         self._phases, self._pending = line["phases"], line
@@ -49,7 +48,7 @@ class PlainLines:
                 yield f"! {text}"
 
 
-def worth_telling(told: Line, line: Line) -> bool:
+def worth_telling(told: JournalLine, line: JournalLine) -> bool:
     """Whether a line says something that the last one which was told does not.
 
     It does where an accuracy has moved, after a tenth of the steps so far, and after a minute of training: so a long
@@ -61,6 +60,6 @@ def worth_telling(told: Line, line: Line) -> bool:
     return bool(moved or line["step"] >= _LATER * told["step"] or spent >= _SECONDS)
 
 
-def _accuracies(line: Line) -> dict[str, float | None]:
+def _accuracies(line: JournalLine) -> dict[str, float | None]:
     watched = [name for name in line["phases"] if name != "memorized"]
     return {"": line["train"]["accuracy"], **{name: line["splits"][name]["accuracy"] for name in watched}}

@@ -54,7 +54,7 @@ def run_rows(facts: RunFacts, width: int, height: int, *, now: float, unicode: b
 
 
 def _title(facts: RunFacts, width: int, now: float, unicode: bool) -> list[Row]:
-    manifest, spec = facts.about.manifest, facts.about.spec
+    manifest, spec = facts.run.manifest, facts.run.spec
     between = " · " if unicode else " - "
     what = between.join((f"{spec.model.architecture} on {spec.task.kind}", f"seed {spec.seed}"))
     state = _state(facts, now)
@@ -83,7 +83,7 @@ def _usual_pause(facts: RunFacts) -> float:
     """Seconds until the next evaluation at the present rate, as the last ones were apart."""
     if len(facts.steps) < 2 or not facts.rate:
         return 600.0
-    return (facts.steps[-1] - facts.steps[-2]) * facts.about.spec.evaluation.growth / facts.rate
+    return (facts.steps[-1] - facts.steps[-2]) * facts.run.spec.evaluation.growth / facts.rate
 
 
 def _progress(facts: RunFacts, width: int, unicode: bool) -> list[Row]:
@@ -158,7 +158,7 @@ def _notes_width(notes: Sequence[str], tall: int) -> int:
 
 def _curve(facts: RunFacts, split: SplitFacts, axis: Axis, tall: int, unicode: bool) -> list[Row]:
     cells = sample(split.curve, facts.steps, axis)
-    threshold = facts.about.spec.evaluation.threshold
+    threshold = facts.run.spec.evaluation.threshold
     styles = styles_of(split, axis)
     return [coloured(line, styles) for line in draw(cells, height=tall, threshold=threshold, unicode=unicode)]
 
@@ -205,8 +205,8 @@ def _details(facts: RunFacts, width: int, now: float) -> list[Row]:
     if last.get("restarts"):
         parts.append([Part(f"walked back {_times(last['restarts'])}", "yellow")])
     parts.append(_checkpoints(facts, now))
-    if facts.about.manifest.resumes:
-        parts.append([Part(f"resumed {_times(facts.about.manifest.resumes)}")])
+    if facts.run.manifest.resumes:
+        parts.append([Part(f"resumed {_times(facts.run.manifest.resumes)}")])
     return list(flow(parts, width))
 
 

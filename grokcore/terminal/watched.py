@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grokcore.data.info import SplitInfo
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.runs.follow import tail_of
-from grokcore.runs.journal import check_line
+from grokcore.runs.groups import run_names
+from grokcore.runs.journal import JournalLine, check_line
 from grokcore.runs.lock import is_being_written
+from grokcore.runs.record import RunRecord, read_head
 from grokcore.storage import Store
 from grokcore.telemetry.progress import phase_events
-from grokcore.terminal.facts import About, RunFacts
+from grokcore.terminal.facts import RunFacts, dataset_splits
 from grokcore.terminal.history import History
-
-Line = Mapping[str, Any]
 
 _MANIFEST_SECONDS = 5.0
 _WRITER_SECONDS = 20.0
-_LONGEST_LABEL = 40
 
 
 class WatchedRun:
@@ -27,13 +28,14 @@ class WatchedRun:
 
     Attributes:
         place: below what was asked for.
-        about: None while its record cannot be read.
+        head: its spec and manifest; None while they cannot be read.
         state: `training`, `interrupted` where nobody writes it although it has not ended, `damaged`, or why it ended.
     """
 
     def __init__(self, run: Store, place: str) -> None:
         self.run, self.place = run, place
-        self.about: About | None = None
+        self.head: RunRecord | None = None
+        self._dataset: Mapping[str, SplitInfo] = {}
         self.state = "training"
         self._tail = tail_of(run)
         self._history = History()
@@ -43,11 +45,11 @@ class WatchedRun:
     @property
     def facts(self) -> RunFacts | None:
         ended = self.state if self.ended else None
-        return RunFacts(self.about, tuple(self._lines), ended) if self.about and self._lines else None
+        return RunFacts(self.head, tuple(self._lines), ended, self._dataset) if self.head and self._lines else None
 
     @property
     def ended(self) -> bool:
-        return self.about is not None and self.about.manifest.exit_reason is not None
+        return self.head is not None and self.head.manifest.exit_reason is not None
 
     @property
     def over(self) -> bool:
@@ -55,7 +57,7 @@ class WatchedRun:
         return self.state != "training"
 
     @property
-    def _lines(self) -> list[Line]:
+    def _lines(self) -> list[JournalLine]:
         return self._history.lines
 
     def look(self) -> list[str]:
@@ -72,8 +74,9 @@ class WatchedRun:
         now = time.monotonic()
         if not self.ended and now - self._asked > _MANIFEST_SECONDS:
             self._asked = now
-            self.about = About.read(self.run)
-        if self.about is None:
+            self.head = read_head(self.run)
+            self._dataset = self._dataset or dataset_splits(self.head)
+        if self.head is None:
             return []
         before: Mapping[str, Any] = self._lines[-1]["phases"] if self._lines else {}
         news = self._read_part()
@@ -98,8 +101,8 @@ class WatchedRun:
     def _settle(self, now: float) -> list[str]:
         """What the run's state has come to."""
         before = self.state
-        if self.about is not None and self.about.manifest.exit_reason is not None:
-            self.state = self.about.manifest.exit_reason
+        if self.head is not None and self.head.manifest.exit_reason is not None:
+            self.state = self.head.manifest.exit_reason
         elif self.state == "damaged" or now - self._asked_writer > _WRITER_SECONDS:
             self._asked_writer = now
             self.state = "training" if is_being_written(self.run) else "interrupted"
@@ -107,37 +110,10 @@ class WatchedRun:
         return [f"{self.state} at step {step}"] if self.state != before else []
 
 
-def labels_of(runs: Sequence[WatchedRun]) -> list[str]:
-    """What tells runs apart: their names, the choices they differ in, or else their places."""
-    known = [run.about for run in runs]
-    choices = [dict(about.manifest.choices) if about else {} for about in known]
-    differing = _telling(choices)
-    names = [about.manifest.name if about else run.place for about, run in zip(known, runs, strict=True)]
-    same_name = len(set(names)) == 1
-    labels = []
-    for name, found in zip(names, choices, strict=True):
-        told = [f"{key.removeprefix('task.')}={found[key]}" for key in differing if key in found]
-        labels.append(" ".join(told if same_name and told else [name, *told]))
-    if len(set(labels)) == len(labels) and max(map(len, labels), default=0) <= _LONGEST_LABEL:
-        return labels
-    places = [run.place for run in runs]
-    ends = {place.rpartition("/")[2] for place in places}
-    if len(ends) == 1 and all("/" in place for place in places):  # as in RUN_ID/local
-        places = [place.rpartition("/")[0] for place in places]
-    return places
-
-
-def _telling(choices: Sequence[Mapping[str, Any]]) -> list[str]:
-    """As few choices as tell runs apart, the architecture first: what follows from it (heads, tied weights) tells no
-    more."""
-    differing = [key for key in (choices[0] if choices else {}) if _kinds(choices, [key]) > 1]
-    first = [key for key in ("task.kind", "architecture", "seed") if key in differing]
-    told: list[str] = []
-    for key in (*first, *(key for key in differing if key not in first)):
-        if _kinds(choices, [*told, key]) > max(_kinds(choices, told), 1):
-            told.append(key)
-    return told
-
-
-def _kinds(choices: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:
-    return len({repr([found.get(key) for key in keys]) for found in choices})
+def names_of(runs: Sequence[WatchedRun]) -> list[str]:
+    """Name runs as every view does; by their places where a spec cannot be read, or two are copies of one run."""
+    specs = [run.head.spec for run in runs if run.head is not None]
+    known = iter(run_names(specs))
+    names = [run.place if run.head is None else next(known) for run in runs]
+    counts = Counter(names)
+    return [name if counts[name] == 1 else run.place for name, run in zip(names, runs, strict=True)]

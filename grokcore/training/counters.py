@@ -6,10 +6,9 @@ What is counted over the evaluations of one process, those that are thrown away 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from grokcore.runs.journal import JournalLine
 from grokcore.telemetry.samples import Durations
 
 
@@ -45,9 +44,6 @@ class StepTimes:
             self.durations.add(seconds / steps, steps)
 
 
-Line = Mapping[str, Any]
-
-
 @dataclass
 class Tally:
     """
@@ -59,7 +55,7 @@ class Tally:
     nonfinite: int = 0
     steps_skipped: int = 0
 
-    def add(self, line: Line, before: Line | None) -> None:
+    def add(self, line: JournalLine, before: JournalLine | None) -> None:
         """Count an evaluation; `before` is the one that it follows."""
         losses = [measure["loss"] for measure in (line["train"], *line["splits"].values())]
         self.nonfinite += sum(value is None for value in (*losses, line["weight_norm"]))

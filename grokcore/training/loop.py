@@ -25,6 +25,7 @@ from grokcore.evaluation.threads import cpu_threads
 from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
 from grokcore.runs import finite
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.manifest import ExitReason
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.experiment import derived_seed
@@ -53,8 +54,6 @@ def new_phases(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             ]
     return found
 
-
-Line = dict[str, Any]
 
 MAX_RESTARTS = 3
 """How often training walks back from a divergence before it ends."""
@@ -113,7 +112,7 @@ class Trainer:
         self._mark_step = 0
         self.times = StepTimes(asynchronous=device.type == "cuda")
 
-    def run(self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]) -> ExitReason:
+    def run(self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[JournalLine], None]) -> ExitReason:
         """Train until a budget is used up, the split of `stop_on_grok` has grokked, training diverges, or `stop`.
 
         Args:
@@ -133,7 +132,7 @@ class Trainer:
             self.times.took(time.perf_counter() - begin)
 
     def turns(
-        self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[Line], None]
+        self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[JournalLine], None]
     ) -> Generator[None, None, ExitReason]:
         """All that `run` does but the optimiser steps: it yields where the next is due, and returns why training ends.
 
@@ -225,7 +224,7 @@ class Trainer:
             seed = derived_seed(seed, f"restart {restarts}")
         return EpochSampler(len(self.examples), self.training.batch_size, seed, self.device)
 
-    def has_ended(self, lines: list[Line]) -> bool:
+    def has_ended(self, lines: list[JournalLine]) -> bool:
         """Whether nothing is left to train after these lines."""
         reason = self._finished(lines)
         return reason is not None and not self._may_walk_back(reason, self.state.restarts)
@@ -234,7 +233,7 @@ class Trainer:
         walks_back = self.training.on_nonfinite == "walk_back"
         return reason == "diverged" and walks_back and restarts < MAX_RESTARTS
 
-    def _finished(self, lines: list[Line]) -> ExitReason | None:
+    def _finished(self, lines: list[JournalLine]) -> ExitReason | None:
         training, step = self.training, self.state.step
         if lines and _diverged(lines[-1]):
             return "diverged"
@@ -248,7 +247,7 @@ class Trainer:
             return "budget_seconds"
         return None
 
-    def _evaluate(self, recorder: Recorder, stop: StopRequest) -> Line | None:
+    def _evaluate(self, recorder: Recorder, stop: StopRequest) -> JournalLine | None:
         """A line for the journal, or None where a stop was requested before it was complete. Waits for the device."""
         state, training = self.state, self.training
         gradient_norm = state.gradient_norm.item()  # waits until all steps so far are done
@@ -262,7 +261,7 @@ class Trainer:
         except StoppedError:
             return None
         examples = state.step * training.batch_size
-        line: Line = {
+        line: dict[str, Any] = {
             "step": state.step,
             "examples": examples,
             "epoch": examples / self.rows,
@@ -305,13 +304,13 @@ class Trainer:
         return self.state.checkpoint(recorder.journal)
 
 
-def _diverged(line: Line) -> bool:
+def _diverged(line: JournalLine) -> bool:
     """Whether loss or weights are no numbers any more, or no loss scale is left at which gradients do not overflow."""
     scale = line["loss_scale"]
     return line["train"]["loss"] is None or line["weight_norm"] is None or (scale is not None and scale <= MIN_SCALE)
 
 
-def _evaluations(lines: Sequence[Line], rules: EvaluationSpec) -> tuple[int, int]:
+def _evaluations(lines: Sequence[JournalLine], rules: EvaluationSpec) -> tuple[int, int]:
     """The step of the last evaluation, -1 before the first, and that of the next."""
     evaluated = lines[-1]["step"] if lines else -1
     return evaluated, next_evaluation(evaluated, rules) if lines else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.runs.checkpoints import FOLDER
-from grokcore.runs.journal import Journal, decode
+from grokcore.runs.journal import Journal, JournalLine, decode
 from grokcore.runs.lock import SoleWriter
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store
@@ -18,8 +18,6 @@ from grokcore.training.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.saving import MAX_FAILURES, CheckpointWriter
 from grokcore.training.counters import Tally
-
-Line = dict[str, Any]
 
 PUT_SECONDS = 5.0
 """Between two puts of a whole journal, at least."""
@@ -66,7 +64,7 @@ class Recorder:
         self._store: Store = writer.store.child(FOLDER)
         self.checkpoint = self._load(require=require) if resume else None
         content = b"" if self.checkpoint is None else self.checkpoint.journal
-        self.lines: list[Line] = decode(content, self._store.uri)
+        self.lines: list[JournalLine] = decode(content, self._store.uri)
         self._background = Background()
         self._walks_back = training.on_nonfinite == "walk_back"
         self._regular = training.checkpoint_interval or NEVER
@@ -78,14 +76,14 @@ class Recorder:
         self.saver = CheckpointWriter(self._store, self._background, retention, notify)
         if self.checkpoint is not None:
             self.saver.saved_step = self.checkpoint.step
-        self.listeners: list[Callable[[Line], None]] = []
+        self.listeners: list[Callable[[JournalLine], None]] = []
         self.tally = Tally()
         self._last_put = 0.0
         self._put_error: GrokcoreError | None = None
         self._news: list[str] = []
         self._journal = Journal(writer.store, content, defer=self._put_soon, notify=notify)
 
-    def append(self, line: Line) -> None:
+    def append(self, line: JournalLine) -> None:
         """Add an evaluation to the journal."""
         self.tally.add(line, self.lines[-1] if self.lines else None)
         self.lines.append(line)

@@ -6,11 +6,12 @@ What the evaluations of a run so far amount to, as samples.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from grokcore.evaluation.behaviour import unlikely_to_grok
 from grokcore.evaluation.curves import Evidence, Lines, accuracy_of, evidence, reached, steps_of
+from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.telemetry.samples import Samples
 
@@ -19,16 +20,13 @@ if TYPE_CHECKING:
     from grokcore.training.recorder import Recorder
 
 
-Line = Mapping[str, Any]
-
-
 def judged(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> Samples:
     """Samples of the last evaluation, and of the phases that all of them show."""
     measured = _measured(lines[-1], held_out) if lines else {}
     return {**measured, **_phases(lines, held_out, spec)}
 
 
-def _measured(line: Line, held_out: Sequence[str]) -> Samples:
+def _measured(line: JournalLine, held_out: Sequence[str]) -> Samples:
     samples: Samples = {
         ("grokking_weight_norm",): line["weight_norm"],
         ("grokking_gradient_norm",): line["gradient_norm"],

@@ -17,6 +17,7 @@ from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.models import build_model, execution_choices, match_words
 from grokcore.models.tokenizer import save_tokenizer
 from grokcore.runs import JOURNAL, Manifest
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.lock import sole_writer
 from grokcore.runs.manifest import ExitReason
 from grokcore.runs.resume import SPEC, Resume, TrainResult, check_place
@@ -45,7 +46,7 @@ def train_model(
     *,
     resume: Resume = "auto",
     stop_with_parent: bool = False,
-    on_evaluation: Callable[[dict[str, Any]], None] | None = None,
+    on_evaluation: Callable[[JournalLine], None] | None = None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> TrainResult:
     """Train a run, or go on with it where its last checkpoint stands.

@@ -9,7 +9,7 @@ import pytest
 from grokcore.champions import contender_of, judged_split, parse_rules, rules_text, summary_of, uris_of
 from grokcore.champions.contender import task_id
 from grokcore.errors import InputError
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.record import RunRecord
 from grokcore.spec import load_spec
 from tests.reporting.comparison.made_up_groups import IID, OOD, run_of
 

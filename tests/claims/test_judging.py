@@ -15,8 +15,9 @@ from grokcore.claims.predicates import ChangesTime
 from grokcore.claims.predicates.changes_time import Direction
 from grokcore.claims.predicates.shares import more_units, most, upper_tail
 from grokcore.claims.strata import members_of
-from grokcore.evaluation.records import RunRecord, groups_of
 from grokcore.evaluation.survival import Reached, Timed, effect_of
+from grokcore.runs.groups import groups_of
+from grokcore.runs.record import RunRecord
 from tests.claims.truths import GPT2, LLAMA, MAMBA, RWKV, against, doses, group
 
 BY_ID = {claim.id: claim for claim in LEDGER}
@@ -99,9 +100,8 @@ def test_a_claim_over_every_setting_needs_all_and_falls_with_one() -> None:
     one = [*group(GPT2, settings[0], at=600, seeds=6), *group(GPT2, settings[1], at=None, seeds=6)]
     result = judged("gpt2-groks", one)
     assert result.verdict == "does not hold here"
-    assert (
-        "of 2 settings it holds in 1, does not hold in 1: [learning_rate 0.003] 0 of 6 seeds" in result.sentence.lower()
-    )
+    found = "of 2 settings it holds in 1, does not hold in 1: [training.learning_rate 0.003] 0 of 6 seeds"
+    assert found in result.sentence.lower()
     assert result.p == pytest.approx(2 / 64), "twice the p of the setting that decides"
     weak = [*group(GPT2, settings[0], at=600, seeds=5), *group(GPT2, settings[1], at=None, seeds=5)]
     assert judged("gpt2-groks", weak).verdict == "underpowered", "1/32 is not enough of one in two"

@@ -15,7 +15,7 @@ from grokcore.claims import LEDGER, Claim, judge
 from grokcore.claims.claim import SHARED_VERSION
 from grokcore.claims.predicates import KINDS
 from grokcore.claims.strata import members_of
-from grokcore.evaluation.records import groups_of
+from grokcore.runs.groups import groups_of
 from tests.claims.truths import GPT2, LLAMA, TRUTHS, Runs, group
 
 ROOT = Path(__file__).parents[2]

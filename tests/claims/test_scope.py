@@ -8,7 +8,7 @@ import pytest
 
 from grokcore.claims import LEDGER, ClaimResult, judge
 from grokcore.claims.published import Published
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.record import RunRecord
 from tests.claims.truths import GPT2, LLAMA, against, doses, group
 from tests.evaluation.made_up import Rise
 

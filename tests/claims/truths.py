@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from grokcore.claims.ledger.common import IID, OOD
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.record import RunRecord
 from grokcore.spec import load_spec
 from tests.evaluation.made_up import Curve, Rise, record
 

@@ -80,7 +80,7 @@ def test_runs_that_are_not_evaluated_are_named_or_left_out(
     ("arguments", "said"),
     [
         ([], "name runs"),
-        (["absent"], "there is no run at"),
+        (["absent"], "is not a run: it has no manifest.json, and there is no run below it"),
         (["--list", "somewhere"], "reads no runs"),
         (["ftp://host/runs"], "ftp:// is not supported"),
     ],

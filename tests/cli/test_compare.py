@@ -15,7 +15,7 @@ def test_runs_below_a_place_are_compared(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["compare", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == f"3 runs in 2 groups at {tmp_path / 'out'}"
-    assert out[1:] == ["  values 5: seeds 0, 1", "  values 9: seeds 0", str(tmp_path / "out" / "report.html")]
+    assert out[1:] == ["  task.values 5: seeds 0, 1", "  task.values 9: seeds 0", str(tmp_path / "out" / "report.html")]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "report.html", "runs.csv", "runs.parquet", "curves.parquet", "claims.json",
     }  # fmt: skip
@@ -37,7 +37,10 @@ def test_an_unfinished_run_is_refused_unless_it_may_be_skipped(
 
 @pytest.mark.parametrize(
     ("runs", "out", "told"),
-    [("nowhere", "out", "there is no run at"), ("runs", "ftp://x/y", "ftp:// is not supported")],
+    [
+        ("nowhere", "out", "is not a run: it has no manifest.json, and there is no run below it"),
+        ("runs", "ftp://x/y", "ftp:// is not supported"),
+    ],
 )
 def test_wrong_places_are_told_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], runs: str, out: str, told: str

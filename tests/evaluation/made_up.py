@@ -7,18 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
-from grokcore.data import Dataset
 from grokcore.data.info import DatasetInfo, SplitInfo
 from grokcore.evaluation import EVALUATION, Evaluation, next_evaluation, phases_of
 from grokcore.evaluation.judging import assemble
-from grokcore.evaluation.records import RunRecord
 from grokcore.runs import JOURNAL, MANIFEST, Manifest
 from grokcore.runs.journal import encode
+from grokcore.runs.record import RunRecord
 from grokcore.spec import EvaluationSpec, ExperimentSpec, resolve
 from grokcore.spec.base import identity_of
 from grokcore.tasks import Role
@@ -126,8 +124,7 @@ def record(
         )
     lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec)  # those before are not told
     last = lines[-1]
-    dataset = cast("Dataset", SimpleNamespace(info=info))  # of a data set, only what it says about itself is asked for
-    result = assemble(spec, dataset, lines, last["train"], last["splits"], exit_reason)
+    result = assemble(spec, info.splits, lines, last["train"], last["splits"], exit_reason)
     return RunRecord(uri or f"/made-up/{spec.run_id}", spec, _manifest(spec, exit_reason, parameters), lines, result)
 
 

@@ -161,7 +161,7 @@ def test_verdicts(
     spec = load_spec("smoke", ["evaluation.delay=2.5"])
     lines = journal([(100 * (index + 1), 1.0, accuracy) for index, accuracy in enumerate(ood)])
     splits = {name: {"accuracy": 1.0, "loss": 0.0} for name in dataset.info.splits}
-    result = assemble(spec, dataset, lines, {"accuracy": 1.0, "loss": 0.0}, splits, "budget_steps")
+    result = assemble(spec, dataset.info.splits, lines, {"accuracy": 1.0, "loss": 0.0}, splits, "budget_steps")
     held_out = result.held_out["test_inferred_ood"]
     assert (held_out.verdict, held_out.ratio) == (verdict, ratio)
     assert result.memorized.sustained is not None
@@ -173,7 +173,7 @@ def test_a_time_is_an_interval_on_every_axis(smoke_data: Path, smoke_spec: Exper
     dataset = open_dataset(smoke_data)
     lines = journal([(step, 1.0, float(step >= 500)) for step in range(100, 900, 100)])
     splits = {name: {"accuracy": 1.0, "loss": 0.0} for name in dataset.info.splits}
-    result = assemble(smoke_spec, dataset, lines, {"accuracy": 1.0, "loss": 0.0}, splits, "budget_steps")
+    result = assemble(smoke_spec, dataset.info.splits, lines, {"accuracy": 1.0, "loss": 0.0}, splits, "budget_steps")
     time = result.held_out["test_inferred_ood"].sustained
     assert time is not None
     assert time.model_dump() == {

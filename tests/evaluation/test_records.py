@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.evaluation.fields import differing, fields_of, telling
-from grokcore.evaluation.records import groups_of, read_records
-from grokcore.evaluation.replicates import by_draw
+from grokcore.evaluation.records import read_records
+from grokcore.runs.groups import by_draw, differing_fields, distinguishing_fields, fields_of, groups_of
 from grokcore.spec import load_spec, resolve
 from grokcore.storage import open_store
 from tests.evaluation.made_up import Rise, record, write
@@ -122,7 +121,12 @@ def test_unfinished_runs_can_be_left_out_and_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("places", "said"), [([], "name at least one run"), ("runs", "not a single one"), (["empty"], "there is no run at")]
+    ("places", "said"),
+    [
+        ([], "name at least one run"),
+        ("runs", "not a single one"),
+        (["empty"], "is not a run: it has no manifest.json, and there is no run below it"),
+    ],
 )
 def test_nothing_to_read_is_an_error(
     places: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -142,7 +146,7 @@ def test_none_of_the_runs_evaluated_is_an_error_even_where_they_may_be_left_out(
 def test_groups_differ_in_more_than_seeds_and_their_runs_in_seeds_alone() -> None:
     records = [made(f"seed={seed}", f"model.layers={layers}") for layers in (2, 1) for seed in (2, 0, 1)]
     one, two = groups_of(records)
-    assert (one.label, two.label) == ("layers 1", "layers 2")
+    assert (one.label, two.label) == ("model.layers 1", "model.layers 2")
     assert (one.settings, two.settings) == ({"model.layers": 1}, {"model.layers": 2})
     assert [run.spec.seed for run in one.runs] == [0, 1, 2]
 
@@ -155,7 +159,7 @@ def test_draws_of_the_data_are_repetitions_of_one_group_and_can_be_told_apart() 
         for layers in (2, 1)
     ]
     one, two = groups_of(records)
-    assert (one.label, two.label) == ("layers 1", "layers 2")
+    assert (one.label, two.label) == ("model.layers 1", "model.layers 2")
     assert one.draws == two.draws == (1, 3)
     assert [(run.spec.task.seed, run.spec.seed) for run in one.runs] == [(1, 0), (1, 1), (3, 0), (3, 1)]
     assert {draw: len(runs) for draw, runs in by_draw(one.runs).items()} == {1: 2, 3: 2}
@@ -169,14 +173,17 @@ def test_a_single_group_goes_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("changes", "labels"),
     [
-        (["model.architecture=llama", "model.architecture=mamba"], ["architecture llama", "architecture mamba"]),
+        (
+            ["model.architecture=llama", "model.architecture=mamba"],
+            ["model.architecture llama", "model.architecture mamba"],
+        ),
         (
             ["model.architecture=llama", "model.architecture=gpt2 training.learning_rate=.1"],
-            ["architecture gpt2", "architecture llama"],
+            ["model.architecture gpt2", "model.architecture llama"],
         ),
         (
             [f"task.values={values} training.weight_decay={decay}" for values in (4, 5) for decay in (0, 0.1)],
-            [f"values {values}, weight_decay {decay}" for values in (4, 5) for decay in (0, 0.1)],
+            [f"task.values {values}, training.weight_decay {decay}" for values in (4, 5) for decay in (0, 0.1)],
         ),
         # What was tuned differs less often than what is compared, though it comes first in a spec.
         (
@@ -184,9 +191,12 @@ def test_a_single_group_goes_by_its_name() -> None:
                 f"training.weight_decay={decay} training.learning_rate={rate}"
                 for decay, rate in ((0, 0.1), (0.1, 0.1), (1, 0.2))
             ],
-            ["weight_decay 0", "weight_decay 0.1", "weight_decay 1"],
+            ["training.weight_decay 0", "training.weight_decay 0.1", "training.weight_decay 1"],
         ),
-        (["evaluation.threshold=.9", "evaluation.threshold=.99"], ["threshold 0.9", "threshold 0.99"]),
+        (
+            ["evaluation.threshold=.9", "evaluation.threshold=.99"],
+            ["evaluation.threshold 0.9", "evaluation.threshold 0.99"],
+        ),
     ],
 )
 def test_labels_say_no_more_than_tells_groups_apart(changes: list[str], labels: list[str]) -> None:
@@ -195,7 +205,7 @@ def test_labels_say_no_more_than_tells_groups_apart(changes: list[str], labels: 
 
 def test_what_an_architecture_brings_with_it_differs_but_tells_nothing_more() -> None:
     fields = [fields_of(spec(f"model.architecture={name}")) for name in ("gpt2", "mamba")]
-    assert differing(fields)[0] == "model.architecture"
-    assert {"model.heads", "model.state_size"} <= set(differing(fields))
-    assert telling(fields) == ["model.architecture"]
+    assert differing_fields(fields)[0] == "model.architecture"
+    assert {"model.heads", "model.state_size"} <= set(differing_fields(fields))
+    assert distinguishing_fields(fields) == ["model.architecture"]
     assert not {"seed", "model.seed", "training.seed", "training.max_steps"} & fields[0].keys()

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grokcore.evaluation.seeds import (
-    Outcome,
-    Spread,
-    group_key,
-    grouped,
-    sample_of,
-    samples_of,
-)
+from grokcore.evaluation.seeds import Outcome, Spread, sample_of, samples_of
 from grokcore.evaluation.survival import Reached
+from grokcore.runs.groups import group_key, grouped
 from grokcore.spec import load_spec, resolve
 from tests.evaluation.made_up import evaluation
 

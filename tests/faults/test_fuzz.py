@@ -173,7 +173,7 @@ def test_a_damaged_journal(run: Path, dataset: Dataset, data: st.DataObject) -> 
     def evaluated() -> None:
         lines = checked_lines(read_journal(file), file)
         if lines and lines[-1]["splits"].keys() == dataset.info.splits.keys():
-            assemble(spec, dataset, lines, {"accuracy": 1.0, "loss": 0.0}, splits, None)
+            assemble(spec, dataset.info.splits, lines, {"accuracy": 1.0, "loss": 0.0}, splits, None)
 
     def watched() -> None:
         plain = PlainLines(100)

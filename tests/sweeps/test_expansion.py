@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokcore.errors import InputError
-from grokcore.evaluation.seeds import group_key
+from grokcore.runs.groups import group_key
 from grokcore.spec import load_spec
 from grokcore.sweeps import Point, expand, load_sweep
 from grokcore.sweeps.distributions import Choice, LogUniform, Uniform, draw
@@ -28,9 +28,9 @@ def names(*axes: dict[str, Any], **fields: Any) -> list[str]:
     return [point.name for point in points(*axes, **fields)]
 
 
-def test_grids_are_crossed_and_named_by_the_last_part_of_each_field() -> None:
+def test_grids_are_crossed_and_named_by_their_fields() -> None:
     assert names(ARCHITECTURES, VALUES) == [
-        f"architecture={architecture},values={values}"
+        f"model.architecture={architecture},task.values={values}"
         for architecture in ("gpt2", "llama", "mamba")
         for values in (3, 4)
     ]
@@ -64,7 +64,7 @@ def test_named_points_set_several_fields() -> None:
 
 def test_listed_points_stand_beside_the_others() -> None:
     listed = {"kind": "list", "points": {"deep": ["model.layers=3"], "wide": ["model.width=64"]}}
-    assert names(VALUES, listed) == ["values=3", "values=4", "deep", "wide"]
+    assert names(VALUES, listed) == ["task.values=3", "task.values=4", "deep", "wide"]
     assert names(listed) == ["deep", "wide"]
 
 
@@ -90,7 +90,7 @@ def test_random_draws_are_the_same_for_everything_they_are_crossed_with() -> Non
     assert drawn[:4] == drawn[4:]
     assert len(set(drawn[:4])) == 4
     assert all(1e-4 <= rate <= 1e-2 and decay in (0, 0.1, 1) for rate, decay in drawn)
-    assert found[0].name.endswith(f"learning_rate={drawn[0][0]:g},weight_decay={drawn[0][1]:g}"), (
+    assert found[0].name.endswith(f"training.learning_rate={drawn[0][0]:g},training.weight_decay={drawn[0][1]:g}"), (
         "as the run can be had"
     )
     other = points(VALUES, {**axis, "seed": 4})
@@ -151,13 +151,13 @@ def test_every_seed_is_trained_on_every_draw_of_the_data() -> None:
     assert len({spec.run_id for spec in point.specs}) == 6
     assert len({spec.dataset_id for spec in point.specs}) == len(point.draws) == 3
     assert len({group_key(spec) for spec in point.specs}) == 1, "one group of a comparison"
-    assert point.label(point.specs[-1]) == "base, seed 1 of draw 7"
+    assert point.run_name(point.specs[-1]) == "smoke, seed 1 of draw 7"
 
 
 def test_without_data_seeds_the_draw_is_that_of_the_experiment() -> None:
     (point,) = expand(load_sweep(json.dumps({"name": "t", "base": "smoke", "overrides": ["task.seed=4"]})))
     assert point.data_seeds == (4,)
-    assert point.label(point.spec) == "base, seed 0"
+    assert point.run_name(point.spec) == "smoke, seed 0"
 
 
 @pytest.mark.parametrize(
@@ -180,25 +180,31 @@ def test_a_point_that_is_the_same_experiment_is_run_once_and_said_so() -> None:
     said: list[str] = []
     listed = {"kind": "list", "points": {"the-same": ["task.values=3"]}}
     sweep = load_sweep(json.dumps({"name": "test", "base": "smoke", "axes": [VALUES, listed]}))
-    assert [point.name for point in expand(sweep, notify=said.append)] == ["values=3", "values=4"]
-    assert said == ["the-same is the same experiment as values=3: it is run once"]
+    assert [point.name for point in expand(sweep, notify=said.append)] == ["task.values=3", "task.values=4"]
+    assert said == ["the-same is the same experiment as task.values=3: it is run once"]
 
 
 @pytest.mark.parametrize(
     ("axes", "said"),
     [
-        ([{**VALUES, "values": [3, 1]}], "sweep test, point values=1: task.values: input should be greater than or"),
+        (
+            [{**VALUES, "values": [3, 1]}],
+            "sweep test, point task.values=1: task.values: input should be greater than or",
+        ),
         (
             [{**VALUES, "field": "task.value"}],
-            "point value=3: task.value: there is no such field (did you mean values?)",
+            "point task.value=3: task.value: there is no such field (did you mean values?)",
         ),
-        ([{**ARCHITECTURES, "values": ["gpt3"]}], "point architecture=gpt3: model.architecture: 'gpt3' is not known"),
+        (
+            [{**ARCHITECTURES, "values": ["gpt3"]}],
+            "point model.architecture=gpt3: model.architecture: 'gpt3' is not known",
+        ),
         ([{**VALUES, "field": "seed"}], "point seed=3: seed=3: seeds are given by the field seeds"),
         ([{**VALUES, "field": "name"}], "runs are told apart by what they differ in"),
         ([VALUES, VALUES], "task.values is set by two axes: leave it to one of them"),
         (
             [{**VALUES, "field": "training.max_steps"}],
-            "max_steps=3 and max_steps=4 differ only in what no run depends on",
+            "training.max_steps=3 and training.max_steps=4 differ only in what no run depends on",
         ),
         ([{**VALUES, "field": "evaluation.interval"}], "differ only in what no run depends on (evaluation.interval)"),
         ([{**VALUES, "values": list(range(2, 300))}], "are 298 runs, more than most_runs=200"),
@@ -249,7 +255,7 @@ TUNING = {
         ({"search": {"training.rate": TUNING["search"]["training.learning_rate"]}}, "training.rate: there is no such"),  # type: ignore[index]
         (
             {"search": {"training.weight_decay": {"kind": "uniform", "low": -1, "high": 1}}},
-            "tuning.search, point values=3: training.weight_decay: input should be greater than or equal to 0",
+            "tuning.search, point task.values=3: training.weight_decay: input should be greater than or equal to 0",
         ),
         (
             {"search": {"task.values": {"kind": "choice", "options": [3]}}},

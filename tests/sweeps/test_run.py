@@ -16,9 +16,10 @@ import pytest
 import grokcore
 from grokcore.cli import main
 from grokcore.errors import AbsentError, InputError
-from grokcore.evaluation.records import groups_of, read_records
+from grokcore.evaluation.records import read_records
 from grokcore.runs import read_manifest
 from grokcore.runs.checkpoints import files_by_step
+from grokcore.runs.groups import groups_of
 from grokcore.runs.lock import sole_writer
 from grokcore.spec import load_spec
 from grokcore.storage import open_store
@@ -32,7 +33,10 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of a sweep that has run; read only."""
     out = tmp_path_factory.mktemp("swept") / "store"
     result = run_sweep(load_sweep(TINY), out, processes=1)
-    assert {name: len(records) for name, records in result.records.items()} == {"layers=1": 2, "layers=2": 2}
+    assert {name: len(records) for name, records in result.records.items()} == {
+        "model.layers=1": 2,
+        "model.layers=2": 2,
+    }
     return out
 
 
@@ -82,9 +86,9 @@ def test_only_what_is_missing_is_made_and_a_larger_budget_goes_on(store: Path, t
     said = io.StringIO()
     run_sweep(tiny, store, processes=1, progress=SweepProgress(said))
     assert journals(store) == whole
-    assert "done  layers=1, seed 0" in said.getvalue()
-    assert "done  layers=2, seed 1" in said.getvalue(), "trained, but not evaluated any more"
-    assert "layers=1, seed 1" not in said.getvalue()
+    assert "done  model.layers 1, seed 0" in said.getvalue()
+    assert "done  model.layers 2, seed 1" in said.getvalue(), "trained, but not evaluated any more"
+    assert "model.layers 1, seed 1" not in said.getvalue()
 
     said = io.StringIO()
     longer = load_sweep(TINY, ["training.max_steps=18"])
@@ -115,10 +119,10 @@ def test_a_run_that_fails_or_is_anothers_stops_no_other_and_is_named_at_the_end(
         )
     output = capsys.readouterr()
     assert output.err.splitlines()[-1] == (
-        "grokcore: 2 of 4 runs failed (layers=1, seed 1; layers=2, seed 0); the other runs are complete"
+        "grokcore: 2 of 4 runs failed (model.layers 1, seed 1; model.layers 2, seed 0); the other runs are complete"
     )
-    assert "layers=1  1/2" in output.out
-    assert "layers=2  1/2" in output.out
+    assert "model.layers 1  1/2" in output.out
+    assert "model.layers 2  1/2" in output.out
     assert f"report  {store}/sweeps/tiny/report.html" in output.out
     runs = {run.place: run for point in read_index(store / "sweeps" / "tiny").points for run in point.runs}
     assert [runs[place].state for place in places] == ["done", "failed", "failed", "done"]
@@ -205,7 +209,7 @@ def test_on_object_storage(s3_uri: str, tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_cannot_run_here_is_found_before_anything_is_written(tmp_path: Path) -> None:
     axes = "[{kind: grid, field: training.precision, values: [fp32, fp16]}]"
     sweep = load_sweep(f"name: half\nbase: smoke\noverrides: [training.device=cpu]\naxes: {axes}\n")
-    with pytest.raises(InputError, match=r"point precision=fp16: training\.precision=fp16 needs a CUDA GPU"):
+    with pytest.raises(InputError, match=r"point training.precision=fp16: training\.precision=fp16 needs a CUDA GPU"):
         run_sweep(sweep, tmp_path / "store")
     assert not (tmp_path / "store").exists()
 

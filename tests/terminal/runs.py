@@ -7,21 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from grokcore.data.info import SplitInfo
 from grokcore.runs import JOURNAL, Manifest
 from grokcore.runs.journal import encode
 from grokcore.runs.manifest import DatasetReference, ModelFacts
+from grokcore.runs.record import RunRecord
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.storage import FileStore, open_store
-from grokcore.terminal.facts import About, RunFacts
+from grokcore.terminal.facts import RunFacts
 
 OOD = "test_inferred_ood"
+SPLITS = {OOD: SplitInfo(role="held_out", rows=1000, probes=1000, majority_baseline=0.3)}
 
 
 def spec(*overrides: str) -> ExperimentSpec:
     return resolve(load_spec("smoke", ["training.max_steps=4000", "training.precision=fp32", *overrides]))
 
 
-def about(*overrides: str, **changes: Any) -> About:
+def head(*overrides: str, **changes: Any) -> RunRecord:
     of = spec(*overrides)
     manifest = Manifest(
         run_id=of.run_id,
@@ -38,7 +41,7 @@ def about(*overrides: str, **changes: Any) -> About:
         started="2026-01-01T00:00:00Z",
         **changes,
     )
-    return About(of, manifest, "nowhere", {OOD: 0.3}, {OOD: 1000})
+    return RunRecord("nowhere", of, manifest)
 
 
 def line(
@@ -92,14 +95,14 @@ def grokking(last: int = 4000) -> list[dict[str, Any]]:
 
 
 def facts(lines: Sequence[dict[str, Any]], ended: str | None = None, *overrides: str, **changes: Any) -> RunFacts:
-    return RunFacts(about(*overrides, **changes), lines, ended)
+    return RunFacts(head(*overrides, **changes), lines, ended, SPLITS)
 
 
 def write(
     place: Path, lines: Sequence[dict[str, Any]], *overrides: str, exit_reason: Any = None, **changes: Any
 ) -> FileStore:
     """A run's directory, with what a view reads of it."""
-    of = about(*overrides, exit_reason=exit_reason, **changes)
+    of = head(*overrides, exit_reason=exit_reason, **changes)
     run = open_store(place)
     assert isinstance(run, FileStore)
     run.write("spec.yaml", json.dumps(of.spec.model_dump(mode="json")).encode())

@@ -30,9 +30,9 @@ def test_each_run_is_a_line_under_what_it_differs_in(tmp_path: Path) -> None:
     write(tmp_path / "b" / "local", grokking(1900), "seed=1", exit_reason="stopped")
     shown = follow(tmp_path)
     assert shown[0] == "2 runs: 2 ended"
-    assert shown[1].startswith("seed=0  grokked     100%  _")
+    assert shown[1].startswith("smoke, seed 0  grokked     100%  _")
     assert shown[1].rstrip().endswith("1.000 ood")
-    assert shown[2].startswith("seed=1  stopped      47%  _")
+    assert shown[2].startswith("smoke, seed 1  stopped      47%  _")
 
 
 def test_architectures_are_told_apart_by_themselves_and_not_by_what_follows_from_them(tmp_path: Path) -> None:
@@ -43,13 +43,13 @@ def test_architectures_are_told_apart_by_themselves_and_not_by_what_follows_from
                 overrides.append("model.layers=2")
             write(tmp_path / f"{architecture}{seed}" / "local", grokking(), *overrides, exit_reason="budget_steps")
     labels = {line.partition("  ")[0] for line in follow(tmp_path)[1:]}
-    assert labels == {f"architecture={name} seed={seed}" for name in ("gpt2", "rwkv") for seed in (0, 1)}
+    assert labels == {f"model.architecture {name}, seed {seed}" for name in ("gpt2", "rwkv") for seed in (0, 1)}
 
 
 def test_runs_that_differ_in_nothing_are_told_by_their_places(tmp_path: Path) -> None:
     for name in ("first", "second"):
         write(tmp_path / "runs" / name / "local", grokking(), exit_reason="budget_steps")
-    assert [text.split()[0] for text in follow(tmp_path)[1:]] == ["runs/first", "runs/second"]
+    assert [text.split()[0] for text in follow(tmp_path)[1:]] == ["runs/first/local", "runs/second/local"]
 
 
 def test_a_run_nobody_writes_is_interrupted_and_a_damaged_one_is_said(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_the_table_fits_any_window(width: int, height: int, tmp_path: Path) -> N
 
 
 def test_a_place_without_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match="is not a run, and there is none below it"):
+    with pytest.raises(InputError, match=r"is not a run: it has no manifest\.json, and there is no run below it"):
         follow(tmp_path)
     assert main(["watch", str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_an_early_peak_and_a_hopeless_curve_are_told_by_the_rules_of_behaviour()
 
 def test_a_peak_above_a_baseline_that_is_not_known_is_none() -> None:
     of = facts(peaking()[:20])
-    unknown = type(of)(type(of.about)(of.about.spec, of.about.manifest, "nowhere"), of.lines)
+    unknown = replace(of, dataset={})
     assert unknown.remarks == []
 
 
@@ -139,6 +140,6 @@ def test_colours_say_what_words_say_and_can_be_left_out() -> None:
 
 def test_what_a_name_holds_cannot_reach_the_terminal() -> None:
     of = facts(grokking())
-    of.about.manifest.name = "evil\x1b[2J\nname"
+    of.run.manifest.name = "evil\x1b[2J\nname"
     assert "\x1b" not in text(of, 120)
     assert "evil\\x1b[2J name" in text(of, 120)

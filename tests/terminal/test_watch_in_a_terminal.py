@@ -89,7 +89,7 @@ def test_several_runs_are_a_table_that_is_drawn_in_its_place(tmp_path: Path) -> 
     with PseudoTerminal(grokcore("watch", str(tmp_path)), columns=60) as terminal:
         shown = [text for text in terminal.end() if text]
     assert shown[0] == "3 runs: 3 ended"
-    assert [text.split()[0] for text in shown[1:]] == ["seed=0", "seed=1", "seed=2"]
+    assert [text[:13] for text in shown[1:]] == [f"smoke, seed {seed}" for seed in range(3)]
 
 
 def test_a_reader_that_leaves_early_ends_the_watch(tmp_path: Path) -> None:

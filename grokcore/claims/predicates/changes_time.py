@@ -31,7 +31,7 @@ from grokcore.evaluation.survival import (
 
 if TYPE_CHECKING:
     from grokcore.claims.strata import Stratum
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 Direction = Literal["later", "sooner", "no_sooner", "alike"]
 Region = tuple[float, float]

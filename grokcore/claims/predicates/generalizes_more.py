@@ -19,7 +19,7 @@ from grokcore.evaluation.survival import TRAIN, median_time, potential, times_of
 
 if TYPE_CHECKING:
     from grokcore.claims.strata import Stratum
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 
 class GeneralizesMore(Part):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from grokcore.evaluation.survival import Definition, Reached, follow_up, times_of
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 DELAY = 2.0
 """Least T_split / T_train of a run that has grokked; one that reaches the threshold sooner has merely generalized."""

@@ -16,7 +16,7 @@ from grokcore.evaluation.watch import behaviour_of
 
 if TYPE_CHECKING:
     from grokcore.claims.strata import Stratum
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 
 class IsUnstable(Part):

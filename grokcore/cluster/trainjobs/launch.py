@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from grokcore.cluster.trainjobs.api import SPEC_ANNOTATION, JobState, Json, TrainJobApi, train_job
 from grokcore.cluster.trainjobs.connection import ConflictError
@@ -26,6 +26,7 @@ from grokcore.cluster.trainjobs.watch import GivenUpError, JobWatch
 from grokcore.data.copying import copy_dataset
 from grokcore.errors import InputError, StoppedError, TransientError
 from grokcore.runs.follow import follow
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import Resume, check_place
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.experiment import fingerprint
@@ -78,7 +79,7 @@ class Launch:
     run: str
     request: JobRequest
     resume: Resume = "auto"
-    on_evaluation: Callable[[dict[str, Any]], None] = lambda line: None
+    on_evaluation: Callable[[JournalLine], None] = lambda line: None
     notify: Callable[[str], None] = lambda line: None
     timing: Timing = Timing()
 

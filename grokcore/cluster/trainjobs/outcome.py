@@ -15,7 +15,7 @@ from grokcore.errors import (
     TransientError,
 )
 from grokcore.runs import JOURNAL, read_manifest
-from grokcore.runs.journal import decode
+from grokcore.runs.journal import JournalLine, decode
 from grokcore.stage import ERROR_FILE, Failure
 from grokcore.storage import Store
 from grokcore.training import TrainResult
@@ -61,7 +61,7 @@ def failure_of(api: TrainJobApi, name: str, state: JobState, run: Store) -> Grok
     return TransientError(f"{where}, without a word about why")
 
 
-def _journal(run: Store) -> list[dict[str, int]]:
+def _journal(run: Store) -> list[JournalLine]:
     try:
         text = run.read(JOURNAL)
     except AbsentError:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grokcore.evaluation.replicates import by_draw
 from grokcore.evaluation.survival.permutation import Exchange, Sample
 from grokcore.evaluation.survival.times import Definition, End, Reached, cut, potential, times_of
+from grokcore.runs.groups import by_draw
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 WIDEST = 1000.0
 """Ratios of times beyond this, or below one over it, are not told apart."""

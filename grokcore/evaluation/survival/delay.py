@@ -10,7 +10,7 @@ from grokcore.evaluation.survival.kaplan_meier import median_time
 from grokcore.evaluation.survival.times import TRAIN, Definition, Reached, times_of
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 _PARTS = 1000
 """Ratios are counted in thousandths."""

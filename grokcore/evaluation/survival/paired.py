@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grokcore.evaluation.replicates import replicate_of
 from grokcore.evaluation.survival.times import Definition, Reached, cut, potential, times_of
+from grokcore.runs.groups import replicate_of
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 _MOST_EXACT = 16
 """Pairs up to which all 2^n exchanges within pairs are counted."""

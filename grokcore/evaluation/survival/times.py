@@ -10,7 +10,7 @@ from grokcore.evaluation.curves import last_change_in
 from grokcore.runs.evaluation import Evaluation, Time, Times
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.records import RunRecord
+    from grokcore.runs.record import RunRecord
 
 Definition = Literal["first_crossing", "sustained", "stable"]
 End = Literal["left", "right"]

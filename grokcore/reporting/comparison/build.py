@@ -9,10 +9,11 @@ from typing import Literal
 
 from grokcore.claims import ClaimResult, document
 from grokcore.errors import InputError
-from grokcore.evaluation.records import Group, groups_of, read_records
+from grokcore.evaluation.records import read_records
 from grokcore.reporting.comparison.exports import csv_bytes, curves_table, parquet_bytes, runs_table
 from grokcore.reporting.comparison.page import render_comparison
 from grokcore.reporting.comparison.sweep_facts import in_order_of, read_sweep_facts
+from grokcore.runs.groups import Group, groups_of
 from grokcore.runs.seal import not_verified
 from grokcore.storage import open_store
 

@@ -10,12 +10,12 @@ from bokeh.models import ColumnDataSource, NumeralTickFormatter, Range1d
 from bokeh.models.glyphs import VArea
 
 from grokcore.evaluation.bands import Band, band_of
-from grokcore.evaluation.records import Group
 from grokcore.reporting.comparison.study import Split, Study, has_split
 from grokcore.reporting.figures import Chart, Measure, baseline_line, curve, step_figure, threshold_line, tooltip
 from grokcore.reporting.formatting import percent
 from grokcore.reporting.palette import FAINT
 from grokcore.reporting.series import POINTS_OF_A_REPORT, drawn_places
+from grokcore.runs.groups import Group
 
 ACCURACY = Measure("median accuracy", "median", "{0.00 %}")
 _BAND_OPACITY = 0.16

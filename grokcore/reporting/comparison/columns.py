@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from grokcore.evaluation.curves import DEFINITIONS
-from grokcore.evaluation.fields import differing, fields_of
-from grokcore.evaluation.records import Group, RunRecord
 from grokcore.runs.evaluation import Time, Times
+from grokcore.runs.groups import Group, differing_fields, fields_of
+from grokcore.runs.record import RunRecord
 from grokcore.storage.local import home_relative
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def _is_censored(definition: str) -> Callable[[RunSplit], bool | None]:
 
 def _settings(groups: Sequence[Group]) -> Iterator[Column[RunSplit]]:
     fields = {group.label: fields_of(group.spec) for group in groups}
-    for name in differing(list(fields.values())):
+    for name in differing_fields(list(fields.values())):
         kind = _kind_of([found[name] for found in fields.values() if found.get(name) is not None])
         yield Column(name, kind, "field of the spec in which the groups differ", _field(fields, name, kind))
 

@@ -10,8 +10,6 @@ from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, NoOverlap, Pa
 from bokeh.models.glyphs import Line, Scatter, Segment
 from bokeh.plotting import figure
 
-from grokcore.evaluation.fields import fields_of, text_of
-from grokcore.evaluation.records import labels_of
 from grokcore.reporting.axis import step_axis
 from grokcore.reporting.comparison.charts import seeds
 from grokcore.reporting.comparison.outcomes import Outcome, Outcomes
@@ -20,6 +18,7 @@ from grokcore.reporting.comparison.value_axis import ValueAxis, value_axis
 from grokcore.reporting.comparison.words import shown
 from grokcore.reporting.figures import FRAME, Chart, dress, inert
 from grokcore.reporting.palette import Style, told_apart
+from grokcore.runs.groups import fields_of, labels_of, text_of
 
 _APART = 0.012
 """Between strata that share a value, as a share of the axis."""
@@ -103,12 +102,12 @@ def _chart(
     plot.xaxis.ticker = FixedTicker(ticks=[place for place, _ in x.ticks])
     plot.xaxis.major_label_overrides = dict(x.ticks)
     plot.xaxis.major_label_policy = NoOverlap(min_distance=4)
-    plot.xaxis.axis_label = f"{axis.label} ({x.scale})" if x.scale else axis.label
+    plot.xaxis.axis_label = f"{axis.name} ({x.scale})" if x.scale else axis.name
     plot.yaxis.ticker = FixedTicker(ticks=[place for place, _ in y.ticks])
     plot.yaxis.major_label_overrides = dict(y.ticks)
     plot.yaxis.axis_label = "steps until sustained (log scale)"
     dress(plot)
-    chart = Chart(element, split.title, f"Steps until {split.title} was sustained, against {axis.label}.", plot)
+    chart = Chart(element, split.title, f"Steps until {split.title} was sustained, against {axis.name}.", plot)
     shift = _APART * (x.limits[1] - x.limits[0])
     for place, stratum in enumerate(strata):
         offset = (place - (len(strata) - 1) / 2) * shift

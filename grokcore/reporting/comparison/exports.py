@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from grokcore.evaluation.records import Group, RunRecord
 from grokcore.reporting.comparison.columns import POOLED, Column, columns_of_runs, rows_of
+from grokcore.runs.groups import Group
+from grokcore.runs.record import RunRecord
 
 T = TypeVar("T")
 

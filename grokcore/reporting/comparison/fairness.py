@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from grokcore.claims import LEDGER, ClaimResult
-from grokcore.evaluation.fields import fields_of
-from grokcore.evaluation.records import Group, RunRecord, value_text
-from grokcore.reporting.comparison.study import Study, short_names
+from grokcore.reporting.comparison.study import Study
 from grokcore.reporting.comparison.sweep_facts import Tuned
 from grokcore.reporting.formatting import NOTHING, count, flops, setting
 from grokcore.reporting.table import Cell, Row, Section, Table, note_of
+from grokcore.runs.groups import Group, fields_of, labels_of, value_text
+from grokcore.runs.record import RunRecord
 
 
 def known_confounds(claims: Sequence[ClaimResult]) -> dict[str, str]:
@@ -70,8 +70,7 @@ def _tuned_cell(group: Group, tuned: Mapping[str, Tuned | None]) -> Cell:
     one = next((one for one in found if one is not None), None)
     if one is None:
         return Cell("no" if found else "not recorded", muted=True)
-    short = short_names(list(one.values))
-    searched = ", ".join(f"{short[name]} {value_text(value)}" for name, value in one.values.items())
+    (searched,) = labels_of([one.values])
     return Cell(
         searched, note_of([f"{one.trials} trials of {count(one.steps)} steps", flops(one.flops), f"by {one.split}"])
     )

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from grokcore.evaluation.behaviour import is_unstable, peak_and_dip, unlikely_to_grok
-from grokcore.evaluation.records import Group
-from grokcore.evaluation.replicates import seed_text
 from grokcore.evaluation.watch import Behaviour, behaviour_of
 from grokcore.reporting.comparison.study import Study
 from grokcore.reporting.formatting import count, percent
+from grokcore.runs.groups import Group, seed_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def flags(study: Study) -> list[Flag]:
 
 def _of_group(study: Study, group: Group) -> Iterator[Flag]:
     lost = [
-        f"{seed_text(run, group.draws)} at step {count(run.evaluation.step)}"
+        f"{seed_text(run.spec, len(group.draws))} at step {count(run.evaluation.step)}"
         for run in group.runs
         if run.evaluation.diverged
     ]
@@ -66,7 +65,7 @@ def _of_group(study: Study, group: Group) -> Iterator[Flag]:
         yield Flag("diverged", group.label, "", _sentence(group, lost, "ended on a loss that was no finite number"))
     for split in study.splits[1:]:
         found = {
-            seed_text(run, group.draws): behaviour_of(run, split.name)
+            seed_text(run.spec, len(group.draws)): behaviour_of(run, split.name)
             for run in group.runs
             if split.name in run.evaluation.splits
         }

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from grokcore.evaluation.records import Group, value_text
 from grokcore.evaluation.remarks import has_changing_rate, rate_left
-from grokcore.evaluation.seeds import Sample, grouped, samples_of
+from grokcore.evaluation.seeds import Sample, samples_of
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.outcomes import Outcome, Outcomes
 from grokcore.reporting.comparison.study import Axis, Split, Study
@@ -16,6 +15,7 @@ from grokcore.reporting.comparison.words import delay_text, limits_text, median_
 from grokcore.reporting.formatting import NARROW, count, duration, listed, percent, threshold
 from grokcore.reporting.meanings import OUTCOMES
 from grokcore.runs.evaluation import TRAINING_SET
+from grokcore.runs.groups import Group, grouped, value_text
 
 _MOST_VALUES = 6
 _LEVEL = 0.05
@@ -35,7 +35,7 @@ def title(study: Study) -> str:
     """The axes and their values; the name of the experiment where there is but one group."""
     if not study.axes:
         return study.groups[0].label
-    return "; ".join(f"{axis.label}: {values_text(axis)}" for axis in study.axes)
+    return "; ".join(f"{axis.name}: {values_text(axis)}" for axis in study.axes)
 
 
 def values_text(axis: Axis) -> str:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from grokcore.claims.judging import holm
-from grokcore.evaluation.records import Group
-from grokcore.evaluation.replicates import are_independent
 from grokcore.evaluation.survival import (
     Contrast,
     Definition,
@@ -31,6 +29,7 @@ from grokcore.evaluation.survival import (
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.study import Split, Study, has_split
 from grokcore.runs.evaluation import Time
+from grokcore.runs.groups import Group, are_independent
 
 
 @dataclass(frozen=True)

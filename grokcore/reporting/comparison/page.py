@@ -11,9 +11,7 @@ from bokeh.models import Range1d
 from grokcore.claims import ClaimResult
 from grokcore.claims.base import VERDICTS
 from grokcore.claims.result import ConfoundResult
-from grokcore.evaluation.records import Group
 from grokcore.evaluation.remarks import remarks_on_many
-from grokcore.evaluation.replicates import seed_text
 from grokcore.reporting.comparison import headline, multiples
 from grokcore.reporting.comparison.charts import accuracy_charts, bands_of
 from grokcore.reporting.comparison.columns import columns_of_runs
@@ -31,6 +29,7 @@ from grokcore.reporting.comparison.words import median_text, number_text, p_text
 from grokcore.reporting.meanings import meanings
 from grokcore.reporting.page import render_page
 from grokcore.reporting.table import Cell
+from grokcore.runs.groups import Group, seed_text
 from grokcore.storage.local import home_relative
 
 MOST_OPEN = 2
@@ -137,5 +136,5 @@ def _runs(study: Study, place: str) -> Iterator[RunRow]:
     links = links_of([run.uri for _, run in records], place)
     for (group, run), link in zip(records, links, strict=True):
         cells = run_cells(run, study.held_out)
-        seed = seed_text(run, group.draws)
+        seed = seed_text(run.spec, len(group.draws))
         yield RunRow(group.label, seed, home_relative(run.uri), cells, run.evaluation.diverged, link)

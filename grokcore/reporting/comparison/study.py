@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grokcore.evaluation.fields import differing, fields_of
-from grokcore.evaluation.records import Group
 from grokcore.reporting.axis import StepAxis, step_axis
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.palette import CYCLE, DASHES, Style, in_order, told_apart
+from grokcore.runs.groups import Group, differing_fields, fields_of
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,10 @@ class Axis:
 
     Attributes:
         name: the dotted field.
-        label: the shortest name that no other axis has.
         values: in their order; None stands for groups that have no such field.
     """
 
     name: str
-    label: str
     values: tuple[Any, ...]
 
     @property
@@ -91,7 +87,7 @@ def study_of(groups: Sequence[Group]) -> Study:
     return Study(
         groups=groups,
         axes=axes,
-        beyond=[name for name in differing(fields) if name not in told],
+        beyond=[name for name in differing_fields(fields) if name not in told],
         splits=_splits(groups),
         styles=_styles(groups, axes),
         steps=step_axis(line["step"] for group in groups for run in group.runs for line in run.journal),
@@ -102,16 +98,9 @@ def has_split(group: Group, split: Split) -> bool:
     return split.name == POOLED or split.name in group.runs[0].evaluation.splits
 
 
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Dotted fields without their sections, where that leaves them different."""
-    ends = Counter(name.rpartition(".")[2] for name in names)
-    return {name: end if ends[end := name.rpartition(".")[2]] == 1 else name for name in names}
-
-
 def _axes(groups: Sequence[Group]) -> list[Axis]:
     names = list(dict.fromkeys(name for group in groups for name in group.settings))
-    short = short_names(names)
-    return [Axis(name, short[name], _values(groups, name)) for name in names]
+    return [Axis(name, _values(groups, name)) for name in names]
 
 
 def _values(groups: Sequence[Group], name: str) -> tuple[Any, ...]:

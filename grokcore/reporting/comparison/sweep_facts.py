@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from grokcore.errors import AbsentError, InputError
-from grokcore.evaluation.records import Group
+from grokcore.runs.groups import Group
 from grokcore.spec import validate
 from grokcore.storage import Store
 

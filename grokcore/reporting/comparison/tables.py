@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from grokcore.evaluation.records import RunRecord
 from grokcore.evaluation.seeds import samples_of
 from grokcore.reporting.comparison.columns import POOLED
 from grokcore.reporting.comparison.outcomes import Against, Outcome, Outcomes
@@ -20,6 +19,7 @@ from grokcore.reporting.formatting import NARROW, NOTHING, count, duration, flop
 from grokcore.reporting.table import Cell, Row, Section, Table, known, note_of
 from grokcore.reporting.tables import DEFINITIONS
 from grokcore.runs.evaluation import TRAINING_SET, Time
+from grokcore.runs.record import RunRecord
 
 _AXES = ["Epochs", "Examples", "Compute", "Training time"]
 

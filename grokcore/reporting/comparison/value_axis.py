@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grokcore.evaluation.records import value_text
+from grokcore.runs.groups import value_text
 
 _LOGARITHMIC = 8
 """Ratio of the largest to the smallest positive value from which they are spaced by their logarithms."""

@@ -15,11 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from grokcore.errors import GrokcoreError, error_of_the_machine
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import Resume, TrainResult
 from grokcore.spec import ExperimentSpec, validate
-
-Line = dict[str, Any]
-"""One line of a run's journal."""
 
 Outcome = TrainResult | GrokcoreError | None
 """What became of a job: its result, why there is none, or None where it was not begun."""
@@ -52,14 +50,14 @@ class Listener:
     """
 
     on_begin: Callable[[Job], None]
-    on_evaluation: Callable[[Job, Line], None]
+    on_evaluation: Callable[[Job, JournalLine], None]
     on_remark: Callable[[Job, str], None]
     on_end: Callable[[Job, TrainResult | GrokcoreError], None]
     notify: Callable[[str], None]
 
 
 def attempt(
-    job: Job, *, on_evaluation: Callable[[Line], None], notify: Callable[[str], None]
+    job: Job, *, on_evaluation: Callable[[JournalLine], None], notify: Callable[[str], None]
 ) -> TrainResult | GrokcoreError:
     """Do one job in this process; what goes wrong with it is returned, so that others go on.
 

@@ -12,13 +12,14 @@ from grokcore.data import open_dataset
 from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, InputError, StoppedError
 from grokcore.evaluation.remarks import remarks_before
 from grokcore.runs import MANIFEST
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import Resume, TrainResult, check_place
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.training.metrics_server import exposing
-from grokcore.training.seeds.jobs import Job, Line, Listener, Outcome, attempt
+from grokcore.training.seeds.jobs import Job, Listener, Outcome, attempt
 from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.signals import stop_on_signal
 
@@ -44,7 +45,7 @@ def train_seeds(
     resume: Resume = "auto",
     strategy: Strategy | None = None,
     stop_with_parent: bool = False,
-    on_evaluation: Callable[[int, Line], None] = lambda seed, line: None,
+    on_evaluation: Callable[[int, JournalLine], None] = lambda seed, line: None,
     on_end: Callable[[int, TrainResult | GrokcoreError], None] = lambda seed, outcome: None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> list[TrainResult]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.evaluation.records import RunRecord
 from grokcore.reporting.comparison import Comparison, build_comparison
+from grokcore.runs.record import RunRecord
 from tests.reporting.comparison.made_up_groups import architectures, write_all
 from tests.reporting.pages import Page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grokcore.evaluation.records import RunRecord
+from grokcore.runs.record import RunRecord
 from grokcore.spec import load_spec, resolve
 from tests.evaluation.made_up import Rise, record, write
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grokcore.evaluation.bands import band_of
-from grokcore.evaluation.records import groups_of
 from grokcore.evaluation.survival import kaplan_meier, times_of
 from grokcore.reporting.comparison.charts import bands_of
 from grokcore.reporting.comparison.dose_charts import dose_responses, strata_of
@@ -19,6 +18,7 @@ from grokcore.reporting.comparison.outcomes import outcomes_of
 from grokcore.reporting.comparison.study import study_of
 from grokcore.reporting.comparison.survival_charts import stairs
 from grokcore.reporting.comparison.value_axis import value_axis
+from grokcore.runs.groups import groups_of
 from tests.reporting.comparison.made_up_groups import OOD, architectures, grid, run_of
 
 
@@ -88,7 +88,10 @@ def test_doses_have_error_bars_from_six_seeds_on() -> None:
 def test_strata_agree_in_all_but_the_axis() -> None:
     study = study_of(groups_of(grid((5, 10), (0.1, 0.4), seeds=1)))
     values, decay = study.axes
-    assert [stratum.label for stratum in strata_of(study, values)] == ["weight_decay 0.1", "weight_decay 0.4"]
+    assert [stratum.label for stratum in strata_of(study, values)] == [
+        "training.weight_decay 0.1",
+        "training.weight_decay 0.4",
+    ]
     for stratum in strata_of(study, decay):
         assert [value for value, _ in stratum.groups] == [0.1, 0.4]
         assert len({study.groups[number].settings["task.values"] for _, number in stratum.groups}) == 1

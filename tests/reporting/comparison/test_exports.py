@@ -10,8 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from grokcore.claims import document
-from grokcore.evaluation.records import groups_of
 from grokcore.reporting.comparison.exports import csv_bytes, curves_table, runs_table
+from grokcore.runs.groups import groups_of
 from tests.reporting.comparison.conftest import Written
 from tests.reporting.comparison.made_up_groups import OOD, run_of
 

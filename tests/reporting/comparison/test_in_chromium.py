@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from grokcore.claims import document
-from grokcore.evaluation.records import groups_of
 from grokcore.reporting.comparison.page import render_comparison
+from grokcore.runs.groups import groups_of
 from tests.reporting.comparison.conftest import Written
 from tests.reporting.comparison.made_up_groups import grid, run_of
 from tests.reporting.visits import DEEP_COUNT, Visit, share_of
@@ -53,12 +53,12 @@ def test_a_switch_hides_its_group_in_all_charts_and_bands_stay_with_their_group(
     assert min(lines.values()) > 0.001
     band = share_of(page.picture("#accuracy-2"), BLUE_BAND, near=8)
     assert band > 0.001
-    click(page, "architecture gpt2")
+    click(page, "model.architecture gpt2")
     for chart in charts:
         assert share_of(page.picture(chart), BLUE) < lines[chart] / 20
         assert share_of(page.picture(chart), VERMILLION) > 0.001
     click(page, "bands")
-    click(page, "architecture gpt2")
+    click(page, "model.architecture gpt2")
     assert share_of(page.picture("#accuracy-2"), BLUE) == pytest.approx(lines["#accuracy-2"], rel=0.3)
     assert share_of(page.picture("#accuracy-2"), BLUE_BAND, near=8) < band / 5
     click(page, "bands")
@@ -127,9 +127,9 @@ def test_on_paper_everything_is_unfolded(written: Written, visit: Callable[..., 
 
 def test_all_can_be_reached_by_the_keyboard(written: Written, visit: Callable[..., Visit]) -> None:
     page = visit(written.html)
-    page.frame.get_by_role("button", name="architecture llama").focus()
+    page.frame.get_by_role("button", name="model.architecture llama").focus()
     page.page.keyboard.press("Space")
-    pressed = page.frame.get_by_role("button", name="architecture llama").get_attribute("aria-pressed")
+    pressed = page.frame.get_by_role("button", name="model.architecture llama").get_attribute("aria-pressed")
     assert pressed == "false"
     summary = page.frame.locator("summary").first
     summary.focus()

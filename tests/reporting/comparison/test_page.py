@@ -15,7 +15,6 @@ import pytest
 from grokcore.claims import document
 from grokcore.claims.judging import holm
 from grokcore.errors import InputError
-from grokcore.evaluation.records import RunRecord, groups_of
 from grokcore.evaluation.survival import (
     common_horizon,
     compare,
@@ -29,6 +28,8 @@ from grokcore.reporting.comparison import build_comparison
 from grokcore.reporting.comparison.page import render_comparison
 from grokcore.reporting.comparison.words import p_text
 from grokcore.reporting.formatting import count, significant
+from grokcore.runs.groups import groups_of
+from grokcore.runs.record import RunRecord
 from grokcore.storage import open_store
 from tests.reporting.comparison.conftest import Written
 from tests.reporting.comparison.made_up_groups import IID, OOD, grid, run_of, write_all
@@ -94,9 +95,9 @@ def test_headlines_use_p_corrected_for_all_comparisons_of_the_page() -> None:
     assert len(ps) == 9
     assert "p corrected for 9 comparisons (Holm)" in text
     if min(p for p in corrected if p is not None) > 0.05:
-        assert "No difference from layers 1 is beyond chance" in text
+        assert "No difference from model.layers 1 is beyond chance" in text
     else:
-        assert "Times that differ from layers 1's by more than chance" in text
+        assert "Times that differ from model.layers 1's by more than chance" in text
     for p, one in zip(ps, corrected, strict=True):
         assert p_text(one) in text
         assert f"uncorrected {p_text(p)}" in text.replace("\u202f", " ")
@@ -104,7 +105,7 @@ def test_headlines_use_p_corrected_for_all_comparisons_of_the_page() -> None:
 
 def test_so_few_seeds_are_said_to_be_able_to_show_nothing(written: Written) -> None:
     text = plain(written.page)
-    assert "No difference from architecture gpt2 is beyond chance" in text
+    assert "No difference from model.architecture gpt2 is beyond chance" in text
     assert re.search(r"\(Holm\) is (1|at least 0?\.\d+), and so few seeds could show none", text)
 
 
@@ -143,13 +144,17 @@ def test_a_tie_names_all_that_share_it() -> None:
         return [run_of(f"model.architecture={architecture}", f"seed={seed}", ood=step) for seed in range(3)]
 
     tied = plain(drawn([*at("gpt2", 400), *at("llama", 400), *at("rwkv", 900)]))
-    assert re.search(r"Soonest: architecture gpt2 and architecture llama \(median step [\d,]+ each\); latest known: "
-                     r"architecture rwkv \(median step", tied)  # fmt: skip
+    assert re.search(r"Soonest: model.architecture gpt2 and model.architecture llama \(median step [\d,]+ each\); "
+                     r"latest known: model.architecture rwkv \(median step", tied)  # fmt: skip
     alike = plain(drawn([*at("gpt2", 400), *at("llama", 400)]))
-    assert re.search(r"At the same time: architecture gpt2 and architecture llama \(median step [\d,]+ each\)\.", alike)
+    assert re.search(
+        r"At the same time: model.architecture gpt2 and model.architecture llama \(median step [\d,]+ each\)\.", alike
+    )
     assert "Soonest" not in alike
     alone = plain(drawn([*at("gpt2", 400), *at("llama", 900)]))
-    assert re.search(r"Soonest: architecture gpt2 \(median step [\d,]+\); latest known: architecture llama", alone)
+    assert re.search(
+        r"Soonest: model.architecture gpt2 \(median step [\d,]+\); latest known: model.architecture llama", alone
+    )
 
 
 def test_how_much_of_a_falling_rate_was_left_is_said_of_each_group() -> None:
@@ -163,14 +168,14 @@ def test_how_much_of_a_falling_rate_was_left_is_said_of_each_group() -> None:
 
 
 def test_a_run_that_diverged_is_flagged(written: Written) -> None:
-    assert "architecture mamba : 1 of 2 ended on a loss that was no finite number: seed 1" in plain(written.page)
+    assert "model.architecture mamba : 1 of 2 ended on a loss that was no finite number: seed 1" in plain(written.page)
 
 
 def test_what_differs_beyond_the_axes_is_told_with_who_has_it(written: Written) -> None:
     text = plain(written.page)
     assert re.search(
-        r"model\.tie_embeddings known confound: .* yes : architecture gpt2 ; architecture mamba "
-        r"no : architecture llama",
+        r"model\.tie_embeddings known confound: .* yes : model.architecture gpt2 ; model.architecture mamba "
+        r"no : model.architecture llama",
         text,
     )
     assert re.search(r"Fields that only some groups have, with one value among those: .*model\.state_size", text)

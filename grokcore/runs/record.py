@@ -1,0 +1,129 @@
+"""A run as every view and analysis reads it: one record of spec, manifest, journal and evaluation.
+
+`read_run` reads a run with its journal, `read_head` what stays the same while it trains. Neither judges whether the
+evaluation is up to date: `grokcore.evaluation.records` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grokcore.errors import InputError
+from grokcore.runs.artifacts import RUN_FILES
+from grokcore.runs.evaluation import EVALUATION, Evaluation
+from grokcore.runs.journal import JOURNAL, JournalLine, checked_lines, read_journal
+from grokcore.runs.manifest import DELETING, MANIFEST, Manifest, files_by_run, not_a_run, read_manifest
+from grokcore.runs.seal import check_document, check_record
+from grokcore.spec import ExperimentSpec, read_spec, validate
+from grokcore.storage import Store, local_copy, open_parent, open_store
+
+SPEC = "spec.yaml"
+
+
+class UnusableError(InputError):
+    """A run that is whole, but cannot be compared as it is: it waits for its evaluation, or another version made it."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        uri: the run's directory.
+        journal: the lines of metrics.jsonl, in order.
+        result: the content of evaluation.json; None where the run has not been evaluated.
+        verified: whether the files have the hashes that they were written with; older versions kept none.
+    """
+
+    uri: str
+    spec: ExperimentSpec
+    manifest: Manifest
+    journal: Sequence[JournalLine] = ()
+    result: Evaluation | None = None
+    verified: bool = False
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The evaluation of a run that has one.
+
+        Raises:
+            UnusableError: the run has not been evaluated.
+        """
+        if self.result is None:
+            raise UnusableError(f"{self.uri} has no evaluation yet; make one with: grokcore evaluate {self.uri}")
+        return self.result
+
+
+def read_head(run: Store) -> RunRecord:
+    """Read spec and manifest of a run, which may be training now.
+
+    Raises:
+        InputError: there is no run, or its record is damaged.
+        TransientError: the store did not answer.
+    """
+    with local_copy(run.uri, (MANIFEST, SPEC)) as directory:
+        manifest = read_manifest(directory, run.uri)
+        return RunRecord(run.uri, read_spec(directory / SPEC), manifest)
+
+
+def read_run(uri: str | Path, *, evaluation: str | Path | None = None) -> RunRecord:
+    """Read the run in a directory, and check its files against their hashes and one another.
+
+    Args:
+        evaluation: file of its evaluation; by default evaluation.json in the run, if there is one.
+
+    Raises:
+        InputError: there is no run; a file is missing or damaged; or the evaluation is that of another run.
+        TransientError: the store could not be reached.
+    """
+    with local_copy(uri, (*RUN_FILES, EVALUATION)) as directory:
+        manifest = read_manifest(directory, uri)
+        verified = check_record(directory, uri)
+        spec = read_spec(directory / SPEC)
+        journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
+        place = evaluation if evaluation is not None else directory / EVALUATION
+        if evaluation is None and not (directory / EVALUATION).exists():
+            return RunRecord(str(uri), spec, manifest, journal, verified=verified)
+        result, result_verified = _read_evaluation(place, uri)
+    if result.run_id != manifest.run_id:
+        holder = uri if evaluation is None else evaluation
+        raise InputError(f"{holder} holds the evaluation of run {result.run_id}, but {uri} is run {manifest.run_id}")
+    return RunRecord(str(uri), spec, manifest, journal, result, verified and result_verified)
+
+
+def _read_evaluation(place: str | Path, run: str | Path) -> tuple[Evaluation, bool]:
+    """An evaluation, and whether it has the hash that it was written with."""
+    try:
+        store, name = open_parent(place)
+        document = store.read_json(name)
+        verified = check_document(document, place, f"make it anew with: grokcore evaluate {run}")
+        result: Evaluation = validate(Evaluation, document)
+    except InputError as error:
+        if str(place) in str(error):
+            raise
+        raise InputError(f"{place} is damaged or of another version: {error}") from None
+    return result, verified
+
+
+def runs_at(place: str | Path) -> list[str]:
+    """Find the runs at a place: the place itself, or all below it, in order; half-deleted runs are left out.
+
+    Returns:
+        Their URIs.
+
+    Raises:
+        InputError: there is no run.
+    """
+    store = open_store(place)
+    if store.find(MANIFEST) is not None:
+        return [store.uri]
+    found = {
+        key: files
+        for key, files in files_by_run(store.files()).items()
+        if not any(file.key == f"{key}/{DELETING}".lstrip("/") for file in files)
+    }
+    if not found:
+        raise not_a_run(store, searched=True)
+    return [store.uri_of(key) for key in sorted(found)]
