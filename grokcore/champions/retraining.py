@@ -16,7 +16,7 @@ from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
 from grokcore.evaluation.survival import clopper_pearson
 from grokcore.spec import ExperimentSpec, load_spec, resolve, split_overrides, validate
-from grokcore.spec.seeds import parse_seeds
+from grokcore.spec.loading import parse_seeds
 from grokcore.storage.layout import champion_store
 
 

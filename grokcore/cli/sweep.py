@@ -18,7 +18,7 @@ from grokcore.cli.summary import print_columns
 from grokcore.errors import InputError
 from grokcore.runs import JOURNAL, MANIFEST, read_journal
 from grokcore.spec import check_hardware
-from grokcore.spec.seeds import parse_seeds
+from grokcore.spec.loading import parse_seeds
 from grokcore.storage import open_store, read_json
 from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_changes

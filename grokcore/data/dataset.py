@@ -1,4 +1,4 @@
-"""A data set on disk, verified before anything is computed from it."""
+"""A dataset on disk or on object storage: fetched, verified, and read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from grokcore.data.fetch import fetched, problem
-from grokcore.data.info import INFO_FILE, DatasetInfo, read_info
-from grokcore.data.layouts import GROKCORE, VOCABULARY_FILE, layout_of
-from grokcore.data.parquet import read_rows
+from grokcore.data.formats import GROKCORE, VOCABULARY_FILE, layout_of, read_rows
+from grokcore.data.info import INFO_FILE, DatasetInfo, FileInfo, encoded, read_info
 from grokcore.errors import AbsentError, InputError
-from grokcore.storage import Store, clear_errors, open_store, read_json
+from grokcore.spec.experiment import fingerprint
+from grokcore.storage import Store, clear_errors, open_store, read_json, sha256, write_atomically
+from grokcore.storage.cache import cache_folder, one_at_a_time
 from grokcore.tasks import Rows
 from grokcore.tasks.base import EOS
 
@@ -103,6 +103,42 @@ def open_dataset(uri: str | Path, expected_id: str | None = None) -> Dataset:
     return Dataset(folder, info, _read_vocabulary(folder, info))
 
 
+def fetched(store: Store, info: DatasetInfo) -> Path:
+    """A directory of this machine with the data set of `store`, all its files verified.
+
+    A copy lies under the hash of its dataset.json, and thereby of its files, so that it is never out of date; a file of
+    it that is missing or damaged is fetched again. Each appears by one rename: processes that read while another one
+    mends find the old content or the right one.
+
+    Raises:
+        InputError: the store's own files are missing or damaged, or there is no room for a copy.
+        TransientError: the store could not be reached.
+    """
+    document = encoded(info)
+    folder = cache_folder("datasets") / f"{info.id}-{fingerprint(document.decode())}"
+    with clear_errors("write", folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with one_at_a_time(folder):
+            for name, expected in info.files.items():
+                if problem(folder / name, expected) is not None:
+                    _fetch(store, name, expected, folder)
+            if not (folder / INFO_FILE).is_file():
+                write_atomically(folder / INFO_FILE, document)
+    return folder
+
+
+def _fetch(store: Store, name: str, expected: FileInfo, folder: Path) -> None:
+    again = f"remove {store} and generate it again"
+    try:
+        store.download(name, folder / name)
+    except AbsentError:
+        raise InputError(f"{store.uri_of(name)} is missing: {again}") from None
+    wrong = problem(folder / name, expected)
+    if wrong is not None:
+        (folder / name).unlink(missing_ok=True)
+        raise InputError(f"{store.uri_of(name)} {wrong}: {again}")
+
+
 def stands(store: Store) -> bool:
     """Whether there is anything at all in a store."""
     if store.directory is None:
@@ -121,6 +157,19 @@ def verify(folder: Path, info: DatasetInfo) -> None:
         wrong = problem(folder / name, expected)
         if wrong is not None:
             raise InputError(f"{folder / name} {wrong}: remove {folder} and generate it again")
+
+
+def problem(path: Path, expected: FileInfo) -> str | None:
+    """What is wrong with a file of a data set, or None."""
+    with clear_errors("read", path):
+        if not path.is_file():
+            return "is missing"
+        size = path.stat().st_size
+    if size != expected.bytes:
+        return f"has {size} bytes instead of {expected.bytes}, it is truncated or changed"
+    if sha256(path) != expected.sha256:
+        return f"does not have the SHA-256 that {INFO_FILE} records, it was changed"
+    return None
 
 
 def _read_vocabulary(folder: Path, info: DatasetInfo) -> tuple[str, ...]:

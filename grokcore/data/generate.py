@@ -1,13 +1,14 @@
-"""From a task to a data set: whole, or not there."""
+"""Generate a dataset from a task, or copy one: it appears as a whole or not at all."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from grokcore.data.dataset import verify
+from grokcore.data.dataset import open_dataset, verify
+from grokcore.data.formats import GROKCORE, LAYOUTS, Layout, layout_of, write_all
 from grokcore.data.info import FACTS_FILE, INFO_FILE, DatasetInfo, FileInfo, SplitInfo, encoded, read_info
-from grokcore.data.layouts import LAYOUTS, Layout, layout_of, write_all
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id
 from grokcore.storage import Store, clear_errors, new_directory, open_store, sha256
@@ -176,3 +177,30 @@ def _describe(task: TaskSpec, data: TaskData, folder: Path, files: list[str]) ->
         },
         files={name: FileInfo(sha256=sha256(folder / name), bytes=(folder / name).stat().st_size) for name in files},
     )
+
+
+def copy_dataset(task: TaskSpec, source: str | Path, out: str | Path) -> DatasetInfo:
+    """Copy the data set of `task` from `source` to `out`, or reuse the same one that stands there already.
+
+    Args:
+        source: path or URI of a data set; all its files are verified first.
+        out: path or URI of the copy's place; parents are made.
+
+    Raises:
+        InputError: `source` is not the task's data set or is damaged, something else stands at `out`, or it cannot be
+            written.
+        TransientError: a store could not be reached.
+    """
+    original = open_dataset(source, expected_id=dataset_id(task))
+    store = open_store(out)
+    standing = standing_dataset(store, task, GROKCORE)
+    if standing is not None:
+        return standing
+
+    def copy(folder: Path) -> DatasetInfo:
+        for name in original.info.files:
+            shutil.copyfile(original.path / name, folder / name)
+        (folder / INFO_FILE).write_bytes(encoded(original.info))
+        return original.info
+
+    return put_dataset(store, task, GROKCORE, copy)

@@ -10,7 +10,7 @@ from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id, validate
 from grokcore.spec.base import Spec
 from grokcore.spec.loading import read_task
-from grokcore.spec.tasks.base import GENERATOR_VERSIONS
+from grokcore.spec.tasks import GENERATOR_VERSIONS
 from grokcore.storage import Store
 from grokcore.storage.store import encode_json
 from grokcore.tasks import Role

@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from grokcore.data import Dataset, Rows
-from grokcore.data.sharing import share_beginnings
-from grokcore.data.supervision import LossOn, supervise
+from grokcore.data.supervision import LossOn, share_beginnings, supervise
 from grokcore.models import SequenceModel, SharedPrefixes
 from grokcore.runs import finite
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
-"""The spec class of the architecture, one of `grokcore.spec.model`."""
+"""The spec class of the architecture, one of `grokcore.spec.models`."""
 
 ATTENTION = "eager"
 """How transformers computes attention: at 5 tokens the explicit products beat its `sdpa` in time."""

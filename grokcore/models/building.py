@@ -28,7 +28,7 @@ from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
 from grokcore.models.sizes import built_spec
 from grokcore.spec.experiment import derived_seed
-from grokcore.spec.model import ModelSpec
+from grokcore.spec.models import ModelSpec
 from grokcore.storage import read_json, write_json
 
 FORMAT = "grokcore"

@@ -12,11 +12,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from grokcore.spec.composition import (
+    AdaptiveLoops,
+    FixedLoops,
+    MemorySpec,
+    RandomLoops,
+    RecurrenceSpec,
+    SharedBlocks,
+    SharedMLP,
+    SharingSpec,
+)
 from grokcore.spec.experiment import derived_seed
-from grokcore.spec.models.base import Model
-from grokcore.spec.models.memory import MemorySpec
-from grokcore.spec.models.recurrence import AdaptiveLoops, FixedLoops, RandomLoops, RecurrenceSpec
-from grokcore.spec.models.sharing import SharedBlocks, SharedMLP, SharingSpec
+from grokcore.spec.models import Model
 
 Rounds = tuple[tuple[int, ...], ...]
 """The numbers of the blocks that run, round by round."""

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from grokcore.documents import decode_json
 from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
 from grokcore.models.composition import Composition
-from grokcore.spec.model import ModelSpec
+from grokcore.spec.models import ModelSpec
 
 NO_DEFAULTS = {"use_cache": False, "bos_token_id": None, "pad_token_id": None}
 """Defaults of transformers name tokens of other vocabularies. A padding token would be left untrained in LLaMA's

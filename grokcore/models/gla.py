@@ -10,7 +10,7 @@ from typing import Any
 from grokcore.models.architecture import Architecture, OwnModel
 from grokcore.models.initialization import draw_normal, draw_xavier
 from grokcore.models.llama import swiglu_width
-from grokcore.spec.model import GLA
+from grokcore.spec.models import GLA
 
 
 def mlp_width(spec: GLA) -> int:

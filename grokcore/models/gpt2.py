@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
-from grokcore.spec.model import GPT2
+from grokcore.spec.models import GPT2
 
 
 def mlp_width(spec: GPT2) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from grokcore.models import gpt2
 from grokcore.models.architecture import Architecture, OwnModel
-from grokcore.spec.model import GPT2, LinearAttention
+from grokcore.spec.models import GPT2, LinearAttention
 
 
 def as_gpt2(spec: LinearAttention) -> GPT2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
-from grokcore.spec.model import LLaMA
+from grokcore.spec.models import LLaMA
 
 
 def mlp_width(spec: LLaMA) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from grokcore.models.architecture import Architecture, TransformersModel
-from grokcore.spec.model import Mamba
+from grokcore.spec.models import Mamba
 
 DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 0.1, 1e-4
 """Range of the step size at initialisation (mamba_ssm's dt_min, dt_max, dt_init_floor)."""

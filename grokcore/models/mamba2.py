@@ -10,7 +10,7 @@ from typing import Any
 
 from grokcore.models.architecture import Architecture, TransformersModel
 from grokcore.models.mamba import DT_FLOOR, DT_MAX, DT_MIN, scan_kernel, without_kernel_notice
-from grokcore.spec.model import Mamba2
+from grokcore.spec.models import Mamba2
 
 A_MIN, A_MAX = 1.0, 16.0
 """Range of the decay rates at initialisation (mamba_ssm's A_init_range)."""

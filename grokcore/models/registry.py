@@ -1,4 +1,4 @@
-"""The architectures there are; a new one is a file beside this, a class in `grokcore.spec.model`, and a line here.
+"""The architectures there are; a new one is a file beside this, a class in `grokcore.spec.models`, and a line here.
 
 What architectures there are, a line each: for `grokcore models` and the table in README.
 """
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from grokcore.models import deltanet, gla, gpt2, linear_attention, llama, mamba, mamba2, retnet, rwkv, rwkv6
 from grokcore.models.architecture import Architecture
-from grokcore.spec.model import ModelSpec
+from grokcore.spec.models import ModelSpec
 
 ARCHITECTURES: dict[str, Architecture[Any]] = {
     "gpt2": gpt2.ARCHITECTURE,

@@ -11,7 +11,7 @@ from typing import Any
 
 from grokcore.models.architecture import Architecture, OwnModel
 from grokcore.models.initialization import draw_normal, draw_xavier
-from grokcore.spec.model import RetNet
+from grokcore.spec.models import RetNet
 
 
 def mlp_width(spec: RetNet) -> int:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from grokcore.models.architecture import Architecture, TransformersModel
-from grokcore.spec.model import RWKV
+from grokcore.spec.models import RWKV
 
 
 def mlp_width(spec: RWKV) -> int:

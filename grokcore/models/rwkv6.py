@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from grokcore.models.architecture import Architecture, OwnModel
-from grokcore.spec.model import RWKV6
+from grokcore.spec.models import RWKV6
 
 
 def mlp_width(spec: RWKV6) -> int:

@@ -17,9 +17,8 @@ from pydantic import ValidationError
 
 from grokcore.models.composition import Composition
 from grokcore.models.registry import ARCHITECTURES
-from grokcore.spec.model import GPT2, ModelSpec
-from grokcore.spec.models.base import Model
-from grokcore.spec.models.memory import MemoryMLP, MemorySlots, MemorySpec
+from grokcore.spec.composition import MemoryMLP, MemorySlots, MemorySpec
+from grokcore.spec.models import GPT2, Model, ModelSpec
 
 TOKENS = 6
 """Length of the sequence whose arithmetic `match: flops` compares: that of a comparison. It belongs to no task, so that

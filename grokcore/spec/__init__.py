@@ -3,7 +3,7 @@
 from grokcore.spec.experiment import ExperimentSpec, dataset_id
 from grokcore.spec.hardware import check_hardware, devices_here, resolve, resolve_device
 from grokcore.spec.loading import load_spec, load_task, preset_names, read_spec
-from grokcore.spec.model import (
+from grokcore.spec.models import (
     GLA,
     GPT2,
     RWKV,
@@ -17,7 +17,7 @@ from grokcore.spec.model import (
     RetNet,
 )
 from grokcore.spec.overrides import split_overrides
-from grokcore.spec.task import (
+from grokcore.spec.tasks import (
     ComparisonTask,
     ComplexReasoningTask,
     CompositionTask,

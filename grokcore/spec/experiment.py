@@ -9,9 +9,8 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from grokcore.spec.base import Spec, identity_of, no_template, outside_identity
-from grokcore.spec.model import GPT2, ModelSpec
-from grokcore.spec.task import ComparisonTask, TaskSpec
-from grokcore.spec.tasks.base import Task
+from grokcore.spec.models import GPT2, ModelSpec
+from grokcore.spec.tasks import ComparisonTask, Task, TaskSpec
 from grokcore.spec.training import STABLE_THRESHOLD, EvaluationSpec, TrainingSpec
 
 SEMANTICS_VERSION = 1

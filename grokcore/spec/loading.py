@@ -1,9 +1,10 @@
-"""From a preset's name, a file or an inline text, with overrides, to a validated spec."""
+"""Load a validated spec from a preset's name, a file or inline text, with overrides; parse lists of seeds."""
 
 from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,12 +16,13 @@ from grokcore.spec.base import with_neutral_fields
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.overrides import Override, override_all
 from grokcore.spec.shown import shown
-from grokcore.spec.task import TaskSpec
+from grokcore.spec.tasks import TaskSpec
 from grokcore.spec.training import STABLE_THRESHOLD
 from grokcore.spec.validation import validate
 from grokcore.storage.regular import read_whole
 
 _SECTIONS = ("task", "model", "training", "evaluation")
+
 _FIELDS = "name, seed, task, model, training, evaluation"
 
 
@@ -191,3 +193,33 @@ def _mapping(document: Any, origin: str, fields: str = _FIELDS) -> dict[str, Any
 def looks_like_path(source: str) -> bool:
     """Whether a text is meant as the path of a file rather than as a name or a document."""
     return "{" not in source and (source.endswith((".yaml", ".yml", ".json")) or source.startswith((".", "/", "~")))
+
+
+MOST_SEEDS = 1000
+"""Seeds of one command at most: beyond it stands a slip of the finger."""
+
+
+def parse_seeds(text: str, what: str = "--seeds") -> list[int]:
+    """`0..3,8` as [0, 1, 2, 3, 8].
+
+    Args:
+        what: what errors call the list.
+
+    Raises:
+        InputError: it is no list of seeds and ranges, or names a seed twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d{1,18})(?:\.\.(\d{1,18}))?", part.strip(), re.ASCII)
+        if found is None:
+            raise InputError(f"{what} {text}: {part.strip()!r} is no seed; write 0..7, or 0,3,5, or 0..3,8")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise InputError(f"{what} {text}: the range {part.strip()} runs backwards; write {last}..{first}")
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise InputError(f"{what} {text}: that is more than {MOST_SEEDS} seeds; train them in several commands")
+        seeds += range(first, last + 1)
+    twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+    if twice is not None:
+        raise InputError(f"{what} {text}: seed {twice} is named twice; name each once")
+    return seeds

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from grokcore.errors import InputError
-from grokcore.spec.model import ModelSpec
+from grokcore.spec.models import ModelSpec
 from grokcore.spec.shown import shown
-from grokcore.spec.task import TaskSpec
+from grokcore.spec.tasks import TaskSpec
 
 UNIONS: dict[str, tuple[str, Any]] = {"task": ("kind", TaskSpec), "model": ("architecture", ModelSpec)}
 """Sections that are a choice between classes: the field that chooses, and the union."""

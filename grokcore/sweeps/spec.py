@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, TaskSpec
 from grokcore.spec.base import Spec, no_template
-from grokcore.spec.seeds import MOST_SEEDS, parse_seeds
+from grokcore.spec.loading import MOST_SEEDS, parse_seeds
 from grokcore.sweeps.distributions import Distribution
 
 _FILE_SAFE = r"^[A-Za-z0-9][A-Za-z0-9._+=,-]{0,99}$"

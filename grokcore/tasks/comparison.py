@@ -42,8 +42,7 @@ from grokcore.spec import ComparisonTask
 from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
 from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, majority_baseline
 from grokcore.tasks.facts import FactTable, unless_given
-from grokcore.tasks.pairs import pairs_between, pairs_within
-from grokcore.tasks.random import BottomK, Indices, Stream
+from grokcore.tasks.random import BottomK, Indices, Stream, pairs_between, pairs_within
 
 ROLES: dict[str, Role] = {
     "id_atomic": "train",

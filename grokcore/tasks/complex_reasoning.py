@@ -43,8 +43,7 @@ from grokcore.spec import ComplexReasoningTask
 from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
 from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, majority_baseline
 from grokcore.tasks.facts import FactTable, unless_given
-from grokcore.tasks.pairs import pairs_between, pairs_within
-from grokcore.tasks.random import BottomK, Indices, Stream
+from grokcore.tasks.random import BottomK, Indices, Stream, pairs_between, pairs_within
 from grokcore.tasks.reachability import follows_by_chaining, follows_from_comparisons
 
 ROLES: dict[str, Role] = {

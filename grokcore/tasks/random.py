@@ -1,4 +1,4 @@
-"""Random numbers that a seed fixes on every platform and for every NumPy version.
+"""Random numbers that a seed fixes on every platform and for every NumPy version, and pairs made in chunks.
 
 NumPy promises the raw 64-bit words of a bit generator for good, but not what its distributions make of them
 (NEP 19). So only the raw words of Philox4x64-10 (Salmon et al., SC 2011) are used, and everything else is made here.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 Words = npt.NDArray[np.uint64]
+
 Indices = npt.NDArray[np.int64]
 
 
@@ -96,3 +98,23 @@ class BottomK:
         self._keys, self._rows, self._kept = [keys[chosen]], [rows[chosen]], len(chosen)
         if len(chosen) == self._count > 0:
             self._bound = self._keys[0].max()
+
+
+def pairs_within(members: Indices, chunk: int = 2**20) -> Iterator[tuple[Indices, Indices]]:
+    """Every unordered pair of two different members once, the earlier member first, about `chunk` pairs at a time."""
+    count = len(members)
+    step = max(1, chunk // max(1, count))
+    for start in range(0, count - 1, step):
+        firsts = np.arange(start, min(start + step, count - 1))
+        partners = count - 1 - firsts
+        first = np.repeat(firsts, partners)
+        place_in_run = np.arange(len(first)) - np.repeat(np.cumsum(partners) - partners, partners)
+        yield members[first], members[first + 1 + place_in_run]
+
+
+def pairs_between(left: Indices, right: Indices, chunk: int = 2**20) -> Iterator[tuple[Indices, Indices]]:
+    """Every pair of a member of `left` with a member of `right`, about `chunk` pairs at a time."""
+    step = max(1, chunk // max(1, len(right)))
+    for start in range(0, len(left), step):
+        block = left[start : start + step]
+        yield np.repeat(block, len(right)), np.tile(right, len(block))

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from grokcore.data.sharing import SharedBeginnings, share_beginnings
-from grokcore.data.supervision import Supervision
+from grokcore.data.supervision import SharedBeginnings, Supervision, share_beginnings
 from grokcore.models import SequenceModel, SharedPrefixes
 from grokcore.spec.experiment import derived_seed
 

@@ -10,7 +10,7 @@ import pytest
 from grokcore.cli import main
 from grokcore.cli.summary import print_seeds
 from grokcore.errors import InputError
-from grokcore.spec.seeds import parse_seeds
+from grokcore.spec.loading import parse_seeds
 from tests.evaluation.made_up import evaluation
 
 

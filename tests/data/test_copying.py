@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grokcore.data import generate, open_dataset
-from grokcore.data.copying import copy_dataset
+from grokcore.data.generate import copy_dataset
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store, open_store

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grokcore.data import Rows, generate_dataset, open_dataset
-from grokcore.data.parquet import read_rows, write_rows
+from grokcore.data.formats import read_rows, write_rows
 from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask, dataset_id
 from grokcore.storage import sha256

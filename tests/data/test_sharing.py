@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from grokcore.data.sharing import share_beginnings
-from grokcore.data.supervision import Supervision, supervise
+from grokcore.data.supervision import Supervision, share_beginnings, supervise
 from grokcore.tasks import Rows, build_task
 from tests.tasks.small_tasks import SMALL
 

@@ -11,7 +11,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask
 from grokcore.tasks import build_task
 from grokcore.tasks.comparison import ROLES
-from grokcore.tasks.pairs import pairs_between, pairs_within
+from grokcore.tasks.random import pairs_between, pairs_within
 
 ALL = 10**9
 """A probe size that no split reaches: the probes are then the full splits."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grokcore.spec import TaskSpec
-from grokcore.spec.tasks.base import GENERATOR_VERSIONS
+from grokcore.spec.tasks import GENERATOR_VERSIONS
 from grokcore.tasks import FROM_FACTS, TASKS, build_task
 from tests.tasks.small_tasks import SMALL, texts
 

@@ -41,7 +41,7 @@ def train_seeds(
     import grokcore
     from grokcore.runs.artifacts import collect_run, signpost
     from grokcore.spec import load_spec
-    from grokcore.spec.seeds import parse_seeds
+    from grokcore.spec.loading import parse_seeds
     from grokcore.stage import stage
     from grokcore.storage.layout import run_place, sweep_place
 

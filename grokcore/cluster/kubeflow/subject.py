@@ -10,7 +10,7 @@ from grokcore.cluster.kubeflow.package import PipelinePackage
 from grokcore.errors import InputError
 from grokcore.spec import load_spec, resolve, split_overrides
 from grokcore.spec.experiment import ExperimentSpec, fingerprint
-from grokcore.spec.seeds import parse_seeds
+from grokcore.spec.loading import parse_seeds
 
 _LONGEST_NAME = 40
 

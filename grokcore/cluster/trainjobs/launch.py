@@ -23,7 +23,7 @@ from grokcore.cluster.trainjobs.outcome import failure_of, result_of
 from grokcore.cluster.trainjobs.patience import Patience
 from grokcore.cluster.trainjobs.request import JobRequest
 from grokcore.cluster.trainjobs.watch import GivenUpError, JobWatch
-from grokcore.data.copying import copy_dataset
+from grokcore.data.generate import copy_dataset
 from grokcore.errors import InputError, StoppedError, TransientError
 from grokcore.runs.follow import follow
 from grokcore.runs.journal import JournalLine

@@ -24,7 +24,7 @@ from torch.nn import functional
 from grokcore.models.fast.conversion import Names
 from grokcore.models.fast.layers import MLP
 from grokcore.models.fast.layout import Chosen, Layout
-from grokcore.spec.models.memory import MemoryMLP, MemorySlots, MemorySpec
+from grokcore.spec.composition import MemoryMLP, MemorySlots, MemorySpec
 
 
 class Block(nn.Module):
