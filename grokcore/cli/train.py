@@ -17,8 +17,8 @@ from grokcore.runs import JOURNAL, read_journal
 from grokcore.runs.artifacts import signpost
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import ExperimentSpec, check_hardware, resolve
-from grokcore.spec.ranks import rank_of_environment
 from grokcore.spec.loading import parse_seeds
+from grokcore.spec.ranks import rank_of_environment
 from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry.seeds import SeedsProgress
