@@ -131,7 +131,7 @@ def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
         ("import grokcore.reporting; from grokcore import build_report", {"torch", "transformers", "kfp"}),
         ("from grokcore.cli import main; main(['sweep', '--list'])", {"torch", "transformers", "kfp", "optuna"}),
         (
-            "from grokcore.cli import main; main(['pipeline', 'compile']); import grokcore.cluster.kubeflow.waiting",
+            "from grokcore.cli import main; main(['pipeline', 'compile']); import grokcore.cluster.kubeflow.wait",
             {"torch", "transformers", "kfp", "kfp_server_api", "kubernetes", "numpy", "urllib3"},
         ),
         ("import grokcore.cluster.trainjobs", {"torch", "transformers", "kfp", "kubernetes", "boto3", "urllib3"}),

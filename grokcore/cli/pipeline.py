@@ -23,9 +23,8 @@ from grokcore.cli.pipeline_output import (
 )
 from grokcore.cli.specs import say
 from grokcore.cli.summary import print_columns
-from grokcore.cluster.kubeflow.naming import commit_of_code, run_name
+from grokcore.cluster.kubeflow.naming import commit_of_code, run_name, subject_of
 from grokcore.cluster.kubeflow.package import read_package
-from grokcore.cluster.kubeflow.subject import subject_of
 from grokcore.errors import InputError, StoppedError
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.storage import clear_errors, local_path
@@ -42,7 +41,7 @@ def compile_(options: argparse.Namespace) -> None:
         packages = [(name, read_package(compiled_pipeline(name))) for name in pipeline_names()]
         print_columns([(name, package.version, package.description) for name, package in packages])
         return
-    from grokcore.cluster.kubeflow.resources import as_manifest
+    from grokcore.cluster.kubeflow.package import as_manifest
 
     package = package_of(options)
     if options.namespace and not options.kubernetes:
@@ -59,7 +58,7 @@ def compile_(options: argparse.Namespace) -> None:
 
 def upload(options: argparse.Namespace) -> None:
     """A version of a pipeline on the server."""
-    from grokcore.cluster.kubeflow.uploading import upload as upload_
+    from grokcore.cluster.kubeflow.submit import upload as upload_
 
     package = package_of(options)
     api = api_of(options)
@@ -81,8 +80,8 @@ def submit(options: argparse.Namespace) -> None:
     commit = options.commit or commit_of_code()
     name = run_name(package, str(subject or ""), parameters, commit)
     api = api_of(options)
-    from grokcore.cluster.kubeflow.submitting import submit as submit_
-    from grokcore.cluster.kubeflow.uploading import upload as upload_
+    from grokcore.cluster.kubeflow.submit import submit as submit_
+    from grokcore.cluster.kubeflow.submit import upload as upload_
 
     done = submit_(
         api,
@@ -123,7 +122,7 @@ def schedule(options: argparse.Namespace) -> None:
         raise InputError(f"which pipeline? {', '.join(pipeline_names())}")
     if options.cron is None and options.interval is None:
         raise InputError('when? Give --cron "30 2 * * 1" or --interval 7d')
-    from grokcore.cluster.kubeflow.cron import seconds, six_fields
+    from grokcore.cluster.kubeflow.schedule import seconds, six_fields
 
     cron = None if options.cron is None else six_fields(options.cron)
     interval = None if options.interval is None else seconds(options.interval)
@@ -131,8 +130,8 @@ def schedule(options: argparse.Namespace) -> None:
     parameters = parameters_of(package, options)
     subject_of(package, parameters, notify=say)
     api = api_of(options)
-    from grokcore.cluster.kubeflow.scheduling import schedule as schedule_
-    from grokcore.cluster.kubeflow.uploading import upload as upload_
+    from grokcore.cluster.kubeflow.schedule import schedule as schedule_
+    from grokcore.cluster.kubeflow.submit import upload as upload_
 
     done = schedule_(
         api,
@@ -207,7 +206,7 @@ def _remove_schedule(options: argparse.Namespace) -> None:
     if options.pipeline is None and options.called is None:
         raise InputError("which schedule? Name the pipeline, or give --name")
     name = options.called or package_of(options).name
-    from grokcore.cluster.kubeflow.scheduling import unschedule
+    from grokcore.cluster.kubeflow.schedule import unschedule
 
     number = unschedule(api_of(options), name, notify=say)
     if options.json:
@@ -217,8 +216,8 @@ def _remove_schedule(options: argparse.Namespace) -> None:
 
 
 def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: Any) -> None:
-    from grokcore.cluster.kubeflow.waiting import check_outcome, failure_lines
-    from grokcore.cluster.kubeflow.waiting import wait as wait_
+    from grokcore.cluster.kubeflow.wait import check_outcome, failure_lines
+    from grokcore.cluster.kubeflow.wait import wait as wait_
 
     try:
         with _stoppable():

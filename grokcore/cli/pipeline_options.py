@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 from grokcore.cli.specs import say
 from grokcore.cluster.kubeflow.connection import Connection, connection
 from grokcore.cluster.kubeflow.form import filled_in
-from grokcore.cluster.kubeflow.images import read_lock, with_images, without_digest
-from grokcore.cluster.kubeflow.package import PipelinePackage, nearest, read_package
+from grokcore.cluster.kubeflow.package import (
+    PipelinePackage,
+    nearest,
+    read_lock,
+    read_package,
+    with_images,
+    without_digest,
+)
 from grokcore.errors import InputError
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.spec.loading import document_of, looks_like_path, preset_names, source_text

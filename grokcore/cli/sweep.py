@@ -21,8 +21,8 @@ from grokcore.spec import check_hardware
 from grokcore.spec.loading import parse_seeds
 from grokcore.storage import open_store, read_json
 from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.index import SweepPlace
 from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_changes
-from grokcore.sweeps.place import SweepPlace
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.unblocked import unblocked
 from grokcore.telemetry.webhook import webhook_url
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from grokcore.runs.record import RunRecord
     from grokcore.sweeps.index import SweepIndex
     from grokcore.sweeps.progress import SweepProgress
+    from grokcore.sweeps.queue import Work
     from grokcore.sweeps.run import SweepResult
-    from grokcore.sweeps.work import Work
 
 
 def sweep(options: argparse.Namespace) -> None:
@@ -209,7 +209,7 @@ class _Watch:
     """Tells a progress what the journals and manifests of runs show."""
 
     def __init__(self, points: list[Point], place: SweepPlace, progress: SweepProgress) -> None:
-        from grokcore.sweeps.work import Work, all_finished
+        from grokcore.sweeps.queue import Work, all_finished
 
         works = [
             Work(point.run_name(spec), spec, place.run(spec), place.dataset(spec))

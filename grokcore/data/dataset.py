@@ -12,7 +12,7 @@ from grokcore.data.info import INFO_FILE, DatasetInfo, FileInfo, encoded, read_i
 from grokcore.errors import AbsentError, InputError
 from grokcore.spec.experiment import fingerprint
 from grokcore.storage import Store, clear_errors, open_store, read_json, sha256, write_atomically
-from grokcore.storage.cache import cache_folder, one_at_a_time
+from grokcore.storage.copies import cache_folder, one_at_a_time
 from grokcore.tasks import Rows
 from grokcore.tasks.base import EOS
 

@@ -1,7 +1,7 @@
 """Run a compiled pipeline with Kubeflow Pipelines' local runner: `python -m grokcore.local < REQUEST`.
 
 REQUEST is JSON: `pipeline` (path of a compiled package), `arguments`, `pipeline_root`. This process is a child of
-`grokcore.local.process` and leads a process group of its own, so that one signal reaches the task as well.
+`grokcore.local.pipeline` and leads a process group of its own, so that one signal reaches the task as well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where datasets and runs live: one narrow door to storage, behind a URI."""
 
 from grokcore.storage.copies import local_copy
-from grokcore.storage.files import FileStore
+from grokcore.storage.directory import FileStore
 from grokcore.storage.local import (
     clear_errors,
     local_path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from grokcore.errors import InputError
-from grokcore.storage.files import FileStore
+from grokcore.storage.directory import FileStore
 from grokcore.storage.local import local_path
 from grokcore.storage.store import Store
 

@@ -16,9 +16,8 @@ from grokcore.errors import InputError
 from grokcore.runs.groups import experiment_id, group_labels, seed_text, value_text
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.spec.overrides import Override, parse_override
-from grokcore.sweeps.distributions import draw
 from grokcore.sweeps.loading import as_document
-from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, PointsAxis, RandomAxis, SweepSpec, TuningSpec
+from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, PointsAxis, RandomAxis, SweepSpec, TuningSpec, draw
 
 _NOT_VARIED = {
     "seed": "seeds are given by the field seeds of the sweep",

@@ -1,15 +1,17 @@
-"""index.json: which runs a sweep consists of, how they stand, and what was tuned under which budget."""
+"""A sweep's directory: index.json (its runs, their state, the tuning and its budget) and where runs and trials lie."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from grokcore.errors import AbsentError, InputError
-from grokcore.spec import validate
+from grokcore.spec import ExperimentSpec, validate
 from grokcore.storage import Store, open_store
+from grokcore.storage.layout import run_uri, sweep_uri
 from grokcore.sweeps.spec import TuningSpec
 
 INDEX = "index.json"
@@ -104,3 +106,42 @@ def read_index(sweep: str | Path | Store) -> SweepIndex:
     except InputError as error:
         raise InputError(f"{store.uri_of(INDEX)} is damaged or of another version: {error}") from None
     return index
+
+
+RUN_KEY = "local"
+"""As `grokcore run` has it, so that both find each other's runs."""
+
+_TRIALS = "tuning"
+
+
+@dataclass(frozen=True)
+class SweepPlace:
+    """The store at the URI `store`, and the sweep called `name` in it."""
+
+    store: str
+    name: str
+
+    @property
+    def directory(self) -> Store:
+        """`STORE/sweeps/NAME`: sweep.yaml, index.json, and what a comparison writes."""
+        return open_store(sweep_uri(self._root, self.name))
+
+    def dataset(self, spec: ExperimentSpec) -> str:
+        """The URI of an experiment's data set."""
+        return f"{self._root}/datasets/{spec.dataset_id}"
+
+    def run(self, spec: ExperimentSpec) -> str:
+        """The URI of an experiment's run."""
+        return run_uri(self._root, spec.run_id, RUN_KEY)
+
+    def trial(self, spec: ExperimentSpec) -> str:
+        """The URI of a run of the search, apart from those that an analysis of all runs in the store would find."""
+        return run_uri(f"{self._root}/{_TRIALS}", spec.run_id, RUN_KEY)
+
+    def below(self, uri: str) -> str:
+        """A place as the index names it."""
+        return uri.removeprefix(f"{self._root}/")
+
+    @property
+    def _root(self) -> str:
+        return self.store.rstrip("/")

@@ -14,13 +14,12 @@ from grokcore.runs.resume import TrainResult
 from grokcore.spec import check_hardware
 from grokcore.storage import open_store
 from grokcore.sweeps.expansion import Point, expand
-from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, TunedPoint
+from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, SweepPlace, TunedPoint
 from grokcore.sweeps.loading import as_yaml
-from grokcore.sweeps.place import SweepPlace
 from grokcore.sweeps.progress import SweepProgress
+from grokcore.sweeps.queue import Work, all_finished, do
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
-from grokcore.sweeps.work import Work, all_finished, do
 from grokcore.training.metrics_server import exposing
 from grokcore.training.seeds.jobs import Outcome
 from grokcore.training.seeds.train import worst_kind

@@ -19,13 +19,11 @@ from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.runs.journal import JournalLine
 from grokcore.runs.record import RunRecord
 from grokcore.spec import ExperimentSpec
-from grokcore.sweeps.distributions import Choice, Distribution, LogUniform, Uniform, rounded
 from grokcore.sweeps.expansion import Point, value_of
-from grokcore.sweeps.index import Trial, TunedPoint
-from grokcore.sweeps.place import SweepPlace
+from grokcore.sweeps.index import SweepPlace, Trial, TunedPoint
 from grokcore.sweeps.progress import SweepProgress
-from grokcore.sweeps.spec import TuningSpec
-from grokcore.sweeps.work import Work, all_finished, do
+from grokcore.sweeps.queue import Work, all_finished, do
+from grokcore.sweeps.spec import Choice, Distribution, LogUniform, TuningSpec, Uniform, rounded
 from grokcore.training.seeds.train import worst_kind
 
 if TYPE_CHECKING:

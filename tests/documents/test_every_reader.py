@@ -13,11 +13,10 @@ from grokcore.champions import parse_rules
 from grokcore.champions.history import History
 from grokcore.cli import main
 from grokcore.cluster.kubeflow.form import filled_in
-from grokcore.cluster.kubeflow.images import read_lock
-from grokcore.cluster.kubeflow.package import parse_package, read_package
+from grokcore.cluster.kubeflow.package import parse_package, read_lock, read_package
 from grokcore.data import open_dataset
 from grokcore.errors import InputError
-from grokcore.local.compiled import compiled_pipeline
+from grokcore.local.pipeline import compiled_pipeline
 from grokcore.reporting.read import read_runs
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec, load_task, read_spec
@@ -119,7 +118,7 @@ OWN = {
     "reporting/embed.py": "what bokeh has just made",
     "champions/history.py": "what pydantic has just made",
     "champions/decision.py": "what pydantic has just made",
-    "cluster/kubeflow/subject.py": "what a sweep has just made",
+    "cluster/kubeflow/naming.py": "what a sweep has just made",
     "training/distributed/member.py": "what another process of the same training wrote",
     "training/distributed/launch.py": "what another process of the same training wrote",
     "training/distributed/group.py": "what another process of the same training sent",
@@ -128,7 +127,7 @@ OWN = {
     "local/__main__.py": "what the process that started this one sent, and a package that it has read",
     "cluster/trainjobs/connection.py": "an answer of an API, of which only the message is shown",
     "cluster/kubeflow/transport.py": "an answer of an API, which its client reads",
-    "cluster/kubeflow/answers.py": "an answer of an API, of which only the message is shown",
+    "cluster/kubeflow/errors.py": "an answer of an API, of which only the message is shown",
 }
 
 

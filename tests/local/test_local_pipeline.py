@@ -72,7 +72,7 @@ def test_a_task_that_dies_without_a_word_is_explained_by_the_log(tmp_path: Path,
         part.replace("import grokcore\n", "import os; os._exit(9)\n") for part in container["command"]
     ]
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump_all(documents))
-    monkeypatch.setattr("grokcore.local.process.compiled_pipeline", lambda name: tmp_path / "broken.yaml")
+    monkeypatch.setattr("grokcore.local.pipeline.compiled_pipeline", lambda name: tmp_path / "broken.yaml")
     pipeline = LocalExperiment(smoke(), tmp_path / "out")
     pipeline.start()
     with pytest.raises(GrokcoreError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.storage.cache import cache_folder
+from grokcore.storage.copies import cache_folder
 
 
 @pytest.fixture(autouse=True)

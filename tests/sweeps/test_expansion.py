@@ -14,7 +14,7 @@ from grokcore.errors import InputError
 from grokcore.runs.groups import group_key
 from grokcore.spec import load_spec
 from grokcore.sweeps import Point, expand, load_sweep
-from grokcore.sweeps.distributions import Choice, LogUniform, Uniform, draw
+from grokcore.sweeps.spec import Choice, LogUniform, Uniform, draw
 
 ARCHITECTURES = {"kind": "grid", "field": "model.architecture", "values": ["gpt2", "llama", "mamba"]}
 VALUES = {"kind": "grid", "field": "task.values", "values": [3, 4]}

@@ -13,9 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from grokcore.cluster.kubeflow.answers import error_of
 from grokcore.cluster.kubeflow.connection import Connection
-from grokcore.cluster.kubeflow.errors import AuthError, UnavailableError
+from grokcore.cluster.kubeflow.errors import AuthError, UnavailableError, error_of
 from grokcore.errors import InputError
 
 PAGE = 100

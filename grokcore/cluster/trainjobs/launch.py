@@ -17,12 +17,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from grokcore.cluster.trainjobs.api import SPEC_ANNOTATION, JobState, Json, TrainJobApi, train_job
-from grokcore.cluster.trainjobs.connection import ConflictError
-from grokcore.cluster.trainjobs.naming import job_name
-from grokcore.cluster.trainjobs.outcome import failure_of, result_of
-from grokcore.cluster.trainjobs.patience import Patience
-from grokcore.cluster.trainjobs.request import JobRequest
-from grokcore.cluster.trainjobs.watch import GivenUpError, JobWatch
+from grokcore.cluster.trainjobs.connection import ConflictError, Patience
+from grokcore.cluster.trainjobs.outcome import GivenUpError, JobWatch, failure_of, result_of
+from grokcore.cluster.trainjobs.request import JobRequest, job_name
 from grokcore.data.generate import copy_dataset
 from grokcore.errors import InputError, StoppedError, TransientError
 from grokcore.runs.follow import follow

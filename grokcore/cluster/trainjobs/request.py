@@ -1,7 +1,8 @@
-"""What a TrainJob should get: the fields of a form, which are all texts, checked before anything is asked for."""
+"""Resources that a TrainJob asks for, validated from the text fields of a form, and the job's name."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -138,3 +139,15 @@ def _tolerations(value: Any) -> list[dict[str, Any]]:
         if isinstance(seconds, float):  # Kubeflow hands the integers in lists on as floats
             toleration["tolerationSeconds"] = int(seconds)
     return tolerations
+
+
+LONGEST = 46
+"""What leaves room for `-node-0-999-xxxxx`, the rest of a pod's name, within the 63 characters of a DNS label."""
+
+
+def job_name(run_id: str, run_uri: str) -> str:
+    """`grokcore-{run_id}-{digest of where the run lies}`: a DNS label that begins with a letter.
+
+    The place holds the run's key, and tells apart stores that namespaces share.
+    """
+    return f"grokcore-{run_id[:16]}-{hashlib.sha256(run_uri.encode()).hexdigest()[:12]}"

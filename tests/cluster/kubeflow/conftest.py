@@ -125,7 +125,7 @@ def _fresh(
         "GROKCORE_KFP_NAMESPACE",
     ):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("grokcore.cluster.kubeflow.submitting.CLOCK_STEP", 0.0)
+    monkeypatch.setattr("grokcore.cluster.kubeflow.submit.CLOCK_STEP", 0.0)
     monkeypatch.setattr("grokcore.cli.pipeline.commit_of_code", lambda: COMMIT)  # it may move while tests run
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n")

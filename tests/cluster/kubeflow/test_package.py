@@ -11,8 +11,14 @@ import yaml
 
 import grokcore
 from grokcore.cli import main
-from grokcore.cluster.kubeflow.images import images_of, read_lock, with_images
-from grokcore.cluster.kubeflow.package import PipelinePackage, parse_package, read_package
+from grokcore.cluster.kubeflow.package import (
+    PipelinePackage,
+    images_of,
+    parse_package,
+    read_lock,
+    read_package,
+    with_images,
+)
 from grokcore.errors import InputError
 from grokcore.local import compiled_pipeline, pipeline_names
 

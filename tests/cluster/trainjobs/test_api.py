@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grokcore.cluster.trainjobs.api import JobState
-from grokcore.cluster.trainjobs.patience import Patience
+from grokcore.cluster.trainjobs.connection import Patience
 from grokcore.errors import StoppedError, TransientError
 
 

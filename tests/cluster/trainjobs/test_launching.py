@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from grokcore.cluster.trainjobs import JobRequest, Launch, launch_training, shared_place
-from grokcore.cluster.trainjobs.naming import LONGEST, job_name
+from grokcore.cluster.trainjobs.request import LONGEST, job_name
 from grokcore.data import open_dataset
 from grokcore.errors import InputError, StoppedError
 from grokcore.runs import read_manifest

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from grokcore.errors import InputError
 from grokcore.storage import read_bytes, sha256, write_atomically
-from grokcore.storage.cache import is_out_of_reach, is_own_file, private_folders
+from grokcore.storage.copies import is_out_of_reach, is_own_file, private_folders
 
 _FLAGS = (
     *("-O3", "-fopenmp", "-shared", "-fPIC", "-std=gnu11"),

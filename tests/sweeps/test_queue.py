@@ -10,7 +10,7 @@ import pytest
 from grokcore.errors import GrokcoreError
 from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec, resolve
-from grokcore.sweeps.work import Work, batches, finished
+from grokcore.sweeps.queue import Work, batches, finished
 from grokcore.training import TrainResult
 from grokcore.training.seeds.jobs import Job, Listener
 from grokcore.training.seeds.pool import train_in_processes

@@ -1,4 +1,4 @@
-"""Start a run, or find the one that this very request has started before."""
+"""Upload a package once per content, and start a run or attach to the one that the same request started before."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grokcore.cluster.kubeflow.api import KubeflowApi
-from grokcore.cluster.kubeflow.errors import ApiError, UnavailableError
-from grokcore.cluster.kubeflow.records import SUCCEEDED, Run, Version
+from grokcore.cluster.kubeflow.errors import ApiError, ConflictError, UnavailableError
+from grokcore.cluster.kubeflow.package import PipelinePackage
+from grokcore.cluster.kubeflow.records import SUCCEEDED, Pipeline, Run, Version
 
 CLOCK_STEP = 1.1
 """Seconds after which two runs that were made at once can be told apart: the API keeps times in whole seconds."""
@@ -99,3 +100,49 @@ def _first(runs: list[Run], made: Run) -> Run:
 
 def _age(run: Run) -> tuple[datetime, str]:
     return run.created or datetime.max.replace(tzinfo=UTC), run.id
+
+
+@dataclass(frozen=True)
+class Upload:
+    """
+    Attributes:
+        made: False where the server had this content already.
+    """
+
+    version: Version
+    made: bool
+
+
+def upload(api: KubeflowApi, package: PipelinePackage) -> Upload:
+    """The package as a version of its pipeline, which is made where it is not there.
+
+    A version is named by what is in it, so the same content is never uploaded twice, by whomever and from wherever.
+    """
+    pipeline = _pipeline(api, package)
+    found = _version(api, package, pipeline)
+    if found is not None:
+        return Upload(found, made=False)
+    try:
+        return Upload(api.upload_version(package, pipeline.id), made=True)
+    except ConflictError:
+        found = _version(api, package, pipeline)  # somebody was faster
+        if found is None:
+            raise
+        return Upload(found, made=False)
+
+
+def _pipeline(api: KubeflowApi, package: PipelinePackage) -> Pipeline:
+    found = api.pipeline(package.name)
+    if found is not None:
+        return found
+    try:
+        return api.create_pipeline(package.name, package.description)
+    except ConflictError:
+        found = api.pipeline(package.name)
+        if found is None:  # it is there, but for others
+            raise
+        return found
+
+
+def _version(api: KubeflowApi, package: PipelinePackage, pipeline: Pipeline) -> Version | None:
+    return next((version for version in api.versions(pipeline.id) if version.name == package.version), None)

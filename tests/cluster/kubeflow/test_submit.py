@@ -21,8 +21,7 @@ from grokcore.cluster.kubeflow.errors import UnavailableError
 from grokcore.cluster.kubeflow.form import filled_in
 from grokcore.cluster.kubeflow.naming import commit_of_code, run_name
 from grokcore.cluster.kubeflow.package import PipelinePackage
-from grokcore.cluster.kubeflow.submitting import Submission, submit
-from grokcore.cluster.kubeflow.uploading import upload
+from grokcore.cluster.kubeflow.submit import Submission, submit, upload
 from grokcore.spec import load_spec, resolve
 from tests.cluster.kubeflow.conftest import COMMIT, Kubeflow
 from tests.servers.kubeflow import Fault

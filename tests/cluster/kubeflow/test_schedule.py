@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from grokcore.cli import main
-from grokcore.cluster.kubeflow.cron import seconds, six_fields
 from grokcore.cluster.kubeflow.errors import UnavailableError
 from grokcore.cluster.kubeflow.form import filled_in
 from grokcore.cluster.kubeflow.package import PipelinePackage
-from grokcore.cluster.kubeflow.scheduling import Scheduled, schedule, unschedule
-from grokcore.cluster.kubeflow.uploading import upload
+from grokcore.cluster.kubeflow.schedule import Scheduled, schedule, seconds, six_fields, unschedule
+from grokcore.cluster.kubeflow.submit import upload
 from grokcore.errors import InputError
 from tests.cluster.kubeflow.conftest import Kubeflow
 from tests.servers.kubeflow import Fault

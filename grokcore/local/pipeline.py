@@ -1,4 +1,4 @@
-"""A pipeline in a child process, so that its caller can follow it, stop it, and say in one line why it failed."""
+"""Run a compiled pipeline in a child process that can be followed, stopped, and asked why it failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,35 @@ from types import FrameType
 from typing import Any
 
 from grokcore.errors import EXIT_OK, EXIT_STOPPED, GrokcoreError, InputError, StoppedError
-from grokcore.local.compiled import compiled_pipeline
+from grokcore.spec import ExperimentSpec, resolve
 from grokcore.stage import ERROR_FILE_VARIABLE, RETRY_VARIABLE, STOP_VARIABLE, Failure
 from grokcore.storage import clear_errors, local_path
+from grokcore.storage.layout import run_uri
 from grokcore.storage.regular import refuse_linked_folders
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def pipeline_names() -> list[str]:
+    """The pipelines that come with grokcore."""
+    installed = {path.stem for path in (_PACKAGE / "compiled").glob("*.yaml")}
+    checkout = {path.parent.name for path in _PACKAGE.parent.glob("pipelines/*/*/pipeline.yaml")}
+    return sorted(installed | checkout)
+
+
+def compiled_pipeline(name: str) -> Path:
+    """The compiled package of a pipeline.
+
+    Raises:
+        InputError: there is no pipeline of that name.
+    """
+    installed = _PACKAGE / "compiled" / f"{name}.yaml"
+    checkout = sorted(_PACKAGE.parent.glob(f"pipelines/*/{name}/pipeline.yaml"))
+    for path in (installed, *checkout):
+        if path.is_file():
+            return path
+    raise InputError(f"the compiled pipeline {name} is missing: run ci/compile in the checkout or reinstall grokcore")
+
 
 RUN_KEY = "local"
 """The key of runs in their store: always the same, so that the same command again resumes the same runs."""
@@ -154,3 +179,29 @@ class LocalPipeline:
         text = self.log.read_text("utf-8", errors="replace")
         lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in text.splitlines()]
         return next((line for line in reversed(lines) if re.search(r"\w", line)), "it said nothing")
+
+
+class LocalExperiment(LocalPipeline):
+    """`grokking_experiment` for one spec; everything it writes lies under `out`.
+
+    `out/runs/RUN_ID/local`, the attribute `run_directory`, is the run; its journal grows while it trains.
+    """
+
+    def __init__(
+        self, spec: ExperimentSpec, out: str | Path, *, resume: str = "auto", compare_run_uris: Sequence[str] = ()
+    ) -> None:
+        """
+        Raises:
+            InputError: Kubeflow Pipelines is not installed, or the compiled pipeline is missing.
+        """
+        self.spec = resolve(spec)
+        store = str(local_path(out).absolute())
+        self.run_directory = Path(run_uri(store, self.spec.run_id, RUN_KEY))
+        arguments = {
+            "preset": self.spec.model_dump_json(),
+            "store": store,
+            "run_key": RUN_KEY,
+            "resume": resume,
+            "compare_run_uris": list(compare_run_uris),
+        }
+        super().__init__("grokking_experiment", arguments, out)

@@ -16,7 +16,7 @@ from grokcore.cli import main
 from grokcore.cluster.kubeflow.api import KubeflowApi
 from grokcore.cluster.kubeflow.errors import AuthError, StillRunningError, UnavailableError
 from grokcore.cluster.kubeflow.records import Run
-from grokcore.cluster.kubeflow.waiting import wait
+from grokcore.cluster.kubeflow.wait import wait
 from tests.cluster.kubeflow.conftest import TOKEN, Kubeflow
 from tests.servers.kubeflow import Fault
 
