@@ -41,6 +41,7 @@ def test_the_stages_by_hand(s3_uri: str, tmp_path: Path, capsys: pytest.CaptureF
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}, "nothing but the cache is left on this machine"
 
 
+@pytest.mark.extended
 def test_seeds_by_hand(s3_uri: str, capsys: pytest.CaptureFixture[str]) -> None:
     data, runs = f"{s3_uri}/data", f"{s3_uri}/runs"
     short = ["smoke", "--set", "training.max_steps=10"]

@@ -5,10 +5,10 @@ import pytest
 
 from grokcore.data import Rows, generate_dataset, open_dataset
 from grokcore.data.formats import read_rows, write_rows
-from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask, dataset_id
 from grokcore.storage import sha256
 from grokcore.tasks import build_task
+from tests.support.checks import refusal
 from tests.tasks.small_tasks import SMALL
 
 TASK = ComparisonTask(entities=40, attributes=3, values=4, phi=8, probe_size=100)
@@ -25,14 +25,6 @@ def read_all(folder, *arguments):
     dataset = open_dataset(folder, *arguments)
     dataset.train()
     dataset.probes()
-
-
-def refused(folder, *arguments):
-    with pytest.raises(InputError) as caught:
-        read_all(folder, *arguments)
-    line = str(caught.value)
-    assert "\n" not in line
-    return line
 
 
 def edit(folder, change):
@@ -93,14 +85,14 @@ def test_a_path_and_a_file_uri_name_the_same_data_set(folder, uri):
 
 
 def test_nothing_there_says_how_to_make_one(tmp_path):
-    assert "make one with `grokcore generate SPEC --out" in refused(tmp_path / "absent")
-    assert "it has no dataset.json" in refused(tmp_path)
+    assert "make one with `grokcore generate SPEC --out" in refusal(read_all, tmp_path / "absent")
+    assert "it has no dataset.json" in refusal(read_all, tmp_path)
     (tmp_path / "file").write_text("")
-    assert "it has no dataset.json" in refused(tmp_path / "file")
+    assert "it has no dataset.json" in refusal(read_all, tmp_path / "file")
 
 
 def test_a_data_set_for_another_spec_is_refused_with_both_ids(folder):
-    line = refused(folder, "0123456789abcdef")
+    line = refusal(read_all, folder, "0123456789abcdef")
     assert dataset_id(TASK) in line
     assert "0123456789abcdef" in line
     assert "generate one for this spec" in line
@@ -109,14 +101,14 @@ def test_a_data_set_for_another_spec_is_refused_with_both_ids(folder):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    assert f"{name} is missing: remove {folder} and generate it again" in refused(folder)
+    assert f"{name} is missing: remove {folder} and generate it again" in refusal(read_all, folder)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_truncated_file_is_named(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
-    assert f"{name} has {len(content) // 2} bytes instead of {len(content)}" in refused(folder)
+    assert f"{name} has {len(content) // 2} bytes instead of {len(content)}" in refusal(read_all, folder)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -125,13 +117,13 @@ def test_one_flipped_bit_is_found(folder, name, place):
     content = bytearray((folder / name).read_bytes())
     content[int(place * (len(content) - 1))] ^= 1
     (folder / name).write_bytes(content)
-    assert f"{name} does not have the SHA-256" in refused(folder)
+    assert f"{name} does not have the SHA-256" in refusal(read_all, folder)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "[" * 100_000, "{}"])
 def test_a_damaged_dataset_json_gives_one_line(folder, content):
     (folder / "dataset.json").write_text(content)
-    assert "dataset.json" in refused(folder)
+    assert "dataset.json" in refusal(read_all, folder)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +152,13 @@ def test_a_damaged_dataset_json_gives_one_line(folder, content):
 )
 def test_an_edited_dataset_json_is_refused(folder, change, message):
     edit(folder, change)
-    assert message in refused(folder)
+    assert message in refusal(read_all, folder)
 
 
 def test_the_task_of_an_older_generator_is_not_judged_by_today(folder):
     edit(folder, lambda document: document.update(generator_version=99, id="0123456789abcdef", task={"kind": "gone"}))
     assert len(open_dataset(folder).train()) > 0
-    assert "by another version" in refused(folder, dataset_id(TASK))
+    assert "by another version" in refusal(read_all, folder, dataset_id(TASK))
 
 
 def test_data_that_were_made_before_a_field_existed_keep_their_id_and_their_meaning(tmp_path):
@@ -184,7 +176,7 @@ def test_prompts_of_the_former_generator_are_read_and_never_taken_for_today_s(tm
     generate_dataset(task, folder)
     edit(folder, lambda document: document.update(generator_version=2, id="0123456789abcdef"))
     assert open_dataset(folder).info.current_task() is None
-    assert "by another version" in refused(folder, dataset_id(task))
+    assert "by another version" in refusal(read_all, folder, dataset_id(task))
 
 
 @pytest.mark.parametrize("token", [-1, 10**6])
@@ -196,29 +188,29 @@ def test_tokens_outside_the_vocabulary_are_refused(folder, token, column, name):
     array[(0,) * array.ndim] = token
     write_rows(folder / name, splits)
     rehash(folder)
-    assert f"{name} has a token outside the vocabulary" in refused(folder)
+    assert f"{name} has a token outside the vocabulary" in refusal(read_all, folder)
 
 
 def test_files_that_are_no_such_tables_are_refused(folder):
     (folder / "train.parquet").write_bytes((folder / "vocab.json").read_bytes())
     rehash(folder)
-    assert "is no Parquet file" in refused(folder)
+    assert "is no Parquet file" in refusal(read_all, folder)
 
 
 def test_other_columns_are_refused(folder):
     pandas = pytest.importorskip("pandas")
     pandas.DataFrame({"question": ["a"], "answer": [1]}).to_parquet(folder / "train.parquet")
     rehash(folder)
-    assert "does not have the columns split, tokens and answer" in refused(folder)
+    assert "does not have the columns split, tokens and answer" in refusal(read_all, folder)
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", '["<a>", "<a>"]', "[[]]"])
 def test_a_vocabulary_of_something_else_is_refused(folder, content):
     (folder / "vocab.json").write_text(content)
     rehash(folder)
-    assert "vocab.json" in refused(folder)
+    assert "vocab.json" in refusal(read_all, folder)
 
 
 def test_the_layout_of_other_programs_is_not_trained_on(tmp_path):
     generate_dataset(TASK, tmp_path / "data", format="grokked-transformer")
-    assert "generate one without --format" in refused(tmp_path / "data")
+    assert "generate one without --format" in refusal(read_all, tmp_path / "data")

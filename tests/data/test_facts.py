@@ -14,6 +14,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask, ComplexReasoningTask, CompositionTask, ModularTask, dataset_id
 from grokcore.storage import sha256
 from grokcore.tasks import build_task
+from tests.support.checks import refusal
 from tests.tasks.small_tasks import ALL, texts
 
 PEOPLE = [f"person {number}" for number in range(40)]
@@ -50,10 +51,7 @@ def triples(table):
 
 
 def refused(path, kind="attributes"):
-    with pytest.raises(InputError) as caught:
-        read_facts(path, kind)
-    line = str(caught.value)
-    assert "\n" not in line
+    line = refusal(read_facts, path, kind)
     assert len(line) < 400
     return line
 

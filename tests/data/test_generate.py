@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from grokcore.data import DatasetInfo, generate_dataset, open_dataset
-from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask, dataset_id
 from grokcore.storage import sha256
 from grokcore.tasks import build_task
+from tests.support.checks import refusal
 from tests.tasks.small_tasks import SMALL
 
 TASKS = list(SMALL.values())
@@ -138,45 +138,37 @@ def test_processes_that_generate_the_same_data_set_at_once_all_succeed(tmp_path)
     assert open_dataset(tmp_path / "data").info.id == dataset_id(TASK)
 
 
-def refused(*arguments, **options):
-    with pytest.raises(InputError) as caught:
-        generate_dataset(*arguments, **options)
-    line = str(caught.value)
-    assert "\n" not in line
-    return line
-
-
 def test_something_else_at_the_place_is_refused_and_left_alone(tmp_path):
     generate_dataset(TASK, tmp_path / "data")
     before = hashes(tmp_path / "data")
-    line = refused(TASK.model_copy(update={"seed": 1}), tmp_path / "data")
+    line = refusal(generate_dataset, TASK.model_copy(update={"seed": 1}), tmp_path / "data")
     assert dataset_id(TASK) in line
     assert "remove it or choose another place" in line
-    assert "in the format grokcore" in refused(TASK, tmp_path / "data", format="grokked-transformer")
+    assert "in the format grokcore" in refusal(generate_dataset, TASK, tmp_path / "data", format="grokked-transformer")
     assert hashes(tmp_path / "data") == before
 
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.txt").write_text("dear")
-    assert "is no data set" in refused(TASK, tmp_path / "other")
-    assert "is no data set" in refused(TASK, tmp_path / "other/thesis.txt")
+    assert "is no data set" in refusal(generate_dataset, TASK, tmp_path / "other")
+    assert "is no data set" in refusal(generate_dataset, TASK, tmp_path / "other/thesis.txt")
     assert (tmp_path / "other/thesis.txt").read_text() == "dear"
 
 
 def test_a_damaged_data_set_is_not_reused(tmp_path):
     generate_dataset(TASK, tmp_path / "data")
     (tmp_path / "data/train.parquet").unlink()
-    assert "train.parquet is missing: remove" in refused(TASK, tmp_path / "data")
+    assert "train.parquet is missing: remove" in refusal(generate_dataset, TASK, tmp_path / "data")
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path):
-    line = refused(TASK, tmp_path / "data", format="csv")
+    line = refusal(generate_dataset, TASK, tmp_path / "data", format="csv")
     assert line == "there is no format 'csv'; formats are: grokcore, grokked-transformer"
 
 
 def test_an_unwritable_place_gives_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    assert refused(TASK, tmp_path / "file/data").startswith(f"cannot write {tmp_path}/file/data: ")
-    assert "is not supported" in refused(TASK, "ftp://host/data")
+    assert refusal(generate_dataset, TASK, tmp_path / "file/data").startswith(f"cannot write {tmp_path}/file/data: ")
+    assert "is not supported" in refusal(generate_dataset, TASK, "ftp://host/data")
 
 
 @by_format

@@ -15,6 +15,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask, dataset_id
 from grokcore.storage import Store, open_store, sha256
 from grokcore.storage.s3 import S3Store
+from tests.support.checks import refusal
 
 TASK = ComparisonTask(entities=40, attributes=3, values=4, phi=8, probe_size=100)
 FILES = ["probes.parquet", "train.parquet", "vocab.json"]
@@ -46,10 +47,7 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def refused(place: str) -> str:
-    with pytest.raises(InputError) as caught:
-        open_dataset(place)
-    line = str(caught.value)
-    assert "\n" not in line
+    line = refusal(open_dataset, place)
     assert place in line
     return line
 

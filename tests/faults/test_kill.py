@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from grokcore.runs.checkpoints import FOLDER, TENSORS, files_by_step, read_check
 from grokcore.spec import load_spec
 from grokcore.storage import Store, open_store
 from tests.faults.conftest import Trial
+from tests.support.checks import without_clock
 
 ROW = "SIGKILL at a random moment of a training run"
 
@@ -87,11 +87,6 @@ def has_come_so_far(run: Store, lines: int) -> bool:
     if run.directory is None:  # its journal is put every few seconds only
         return run.find(f"{FOLDER}/latest") is not None
     return run.find(JOURNAL) is not None and run.read(JOURNAL).count(b"\n") > lines
-
-
-def without_clock(run: Store) -> list[dict[str, object]]:
-    lines = (json.loads(line) for line in run.read(JOURNAL).splitlines())
-    return [{name: value for name, value in line.items() if name != "clock"} for line in lines]
 
 
 def last_state(run: Store, target: Path) -> dict[str, torch.Tensor]:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from grokcore.runs.resume import SPEC, Resume, check_place
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_store
 from tests.faults.starting import OVERRIDES
+from tests.support.checks import wait_until
 
 ROW = "SIGKILL at any operation of a run's start"
 
@@ -54,11 +54,7 @@ def test_while_kernels_are_compiled_no_place_is_taken(spec: ExperimentSpec, smok
     cold.pop("GROKCORE_KERNELS", None)
     process = subprocess.Popen(command, env=cold, start_new_session=True)
     try:
-        end = time.monotonic() + 120
-        while not begun.exists():
-            assert process.poll() is None, "it trained without compiling"
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_until(begun.exists, process)  # or else it trained without compiling
         assert not run.exists()
     finally:
         os.killpg(process.pid, signal.SIGKILL)

@@ -20,6 +20,7 @@ from grokcore.spec import load_spec
 from grokcore.storage import Store, open_store
 from tests.faults.conftest import Trial
 from tests.faults.dying import in_child
+from tests.support.checks import PATIENCE, wait_until
 
 ROW = "two writers"
 RACERS = 4
@@ -75,8 +76,7 @@ def test_a_writer_that_was_away_while_another_took_over_never_writes_again(
     child = os.fork()
     if child == 0:
         os._exit(in_child(lambda: write_until_refused(open_store(s3_uri))))
-    while store.find("first/0") is None:
-        time.sleep(0.02)
+    wait_until(lambda: store.find("first/0") is not None)
     time.sleep(trial.random.uniform(0, 0.5))
     grandchild = int(Path(f"/proc/{child}/task/{child}/children").read_text().split()[0])
     os.kill(grandchild, signal.SIGSTOP)
@@ -119,7 +119,7 @@ def test_two_commands_on_one_run(trial: Trial, smoke_data: Path, smoke_run: Path
     command = [sys.executable, "-m", "grokcore", "train", "smoke", "--data", str(smoke_data), "--out"]
     command += [str(tmp_path / "run"), "--set", "training.max_steps=300"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    results = {process.returncode: process.communicate()[1] for process in both if process.wait(timeout=120) >= 0}
+    results = {process.returncode: process.communicate()[1] for process in both if process.wait(timeout=PATIENCE) >= 0}
     assert sorted(results) == [0, 75]
     last = results[75].splitlines()[-1]
     assert last.startswith(f"grokcore: {tmp_path / 'run'} is being written by process ")

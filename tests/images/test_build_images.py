@@ -150,19 +150,15 @@ def test_a_lock_keeps_the_image_that_was_not_pushed(tmp_path: Path) -> None:
 
 
 def working_engine() -> str:
-    if reason := Podman.missing():
+    if reason := Podman.obstacle():
         pytest.skip(reason)
     return "podman"
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    if missing := Registry.missing():
-        pytest.skip(f"no {', '.join(missing)} here: apt-get install docker-registry")
-    server = Registry(tmp_path_factory.mktemp("registry"))
-    server.start()
-    yield server
-    server.stop()
+    with Registry(tmp_path_factory.mktemp("registry")).running() as server:
+        yield server
 
 
 @pytest.fixture

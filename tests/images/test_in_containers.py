@@ -44,7 +44,7 @@ def unable(reason: str) -> None:
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The CPU image of this checkout."""
-    if reason := Podman.missing():
+    if reason := Podman.obstacle():
         unable(reason)
     if GIVEN:
         return GIVEN
@@ -155,10 +155,8 @@ def test_the_help_comes_where_no_command_is_given(image: str) -> None:
 
 @pytest.fixture(scope="module")
 def docker_host(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = Podman(tmp_path_factory.mktemp("podman"))
-    server.start()
-    yield server.url
-    server.stop()
+    with Podman(tmp_path_factory.mktemp("podman")).running() as server:
+        yield server.url
 
 
 def run_pipeline(

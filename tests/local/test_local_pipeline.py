@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientEr
 from grokcore.local import LocalExperiment, compiled_pipeline
 from grokcore.local.__main__ import without_retries
 from grokcore.spec import ExperimentSpec, load_spec
+from tests.support.checks import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 LONG = ["training.max_steps=1000000", "training.checkpoint_interval=null", "evaluation.growth=1000"]
@@ -90,7 +90,7 @@ def test_a_stopped_pipeline_has_saved_and_the_same_call_goes_on(tmp_path: Path):
     caller = call_from_another_process(pipeline, tmp_path)
     wait_until(lambda: last_step(pipeline) >= 20, caller)
     caller.send_signal(signal.SIGTERM)
-    _, error = caller.communicate(timeout=60)
+    _, error = caller.communicate(timeout=PATIENCE)
     assert caller.returncode == 143
     saved = re.fullmatch(r"stopped at step (\d+); .*\n", error.decode())
     assert saved, error
@@ -185,14 +185,6 @@ def call_from_another_process(pipeline: LocalExperiment, place: Path) -> subproc
     )
 
 
-def wait_until(condition, process: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        assert process is None or process.poll() is None
-        time.sleep(0.1)
-
-
 def test_a_pipeline_can_be_followed_outside_the_main_thread(tmp_path: Path):
     pipeline = LocalExperiment(smoke(), tmp_path)
     pipeline.start()
@@ -207,7 +199,7 @@ def test_a_pipeline_can_be_followed_outside_the_main_thread(tmp_path: Path):
     thread = threading.Thread(target=follow)
     thread.start()
     pipeline.stop()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert isinstance(errors[0], StoppedError)
 
 

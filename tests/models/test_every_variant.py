@@ -24,12 +24,13 @@ from grokcore.models import (
     load_model,
     parameter_count,
 )
-from grokcore.runs import read_journal, read_manifest
+from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.training.batches import Batch, Examples
 from grokcore.training.seeds import train_seeds
 from tests.models import variants
 from tests.models.variants import VARIANTS, every_variant
+from tests.support.checks import without_clock
 
 STEPS = 16
 SIZES = {"vocabulary_size": 40, "sequence_length": 9}
@@ -58,11 +59,6 @@ def random_tokens(batch: int = 5, length: int = 6, seed: int = 0) -> Tensor:
 
 def every_position(tokens: Tensor) -> Tensor:
     return torch.arange(tokens.shape[1]).expand(tokens.shape)
-
-
-def without_clock(run: Path) -> list[dict[str, Any]]:
-    journal = read_journal(run / "metrics.jsonl")
-    return [{name: value for name, value in line.items() if name != "clock"} for line in journal]
 
 
 def test_every_architecture_has_a_row() -> None:

@@ -38,8 +38,6 @@ def samples() -> Samples:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A server with our rules, evaluated each second, that has scraped some of every metric."""
-    if missing := Prometheus.missing():
-        pytest.skip(f"no {', '.join(missing)} here: apt-get install prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     paths = []
     for path in rule_files():
@@ -50,12 +48,11 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         paths[-1].write_text(yaml.safe_dump(document))
     endpoint = Endpoint(MetricsOptions(0, "127.0.0.1", 0.0), samples)
     server = Prometheus(folder / "server", endpoint.url.removeprefix("http://").removesuffix("/metrics"), rules=paths)
-    server.start()
     try:
-        server.wait_until(lambda: _has_evaluated(server))
-        yield server
+        with server.running():
+            server.wait_until(lambda: _has_evaluated(server))
+            yield server
     finally:
-        server.stop()
         endpoint.close()
 
 

@@ -7,6 +7,7 @@ from ci import packages
 from ci.packages import ROOT, build, drift, targets
 
 
+@pytest.mark.extended
 def test_the_compiled_packages_and_readmes_are_what_their_source_gives():
     assert [str(path.relative_to(ROOT)) for path in drift(targets())] == []
 

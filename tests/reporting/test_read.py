@@ -12,17 +12,10 @@ import pytest
 from grokcore.errors import InputError
 from grokcore.reporting import build_report, read_runs
 from tests.reporting.synthetic_runs import Recipe
+from tests.support.checks import refusal
 
 Write = Callable[..., Path]
 LINE = '{"step":1,"train":{},"splits":{"a":{"accuracy":0.5}},"phases":{},"clock":{}}\n'
-
-
-def refused(runs: Any, **more: Any) -> str:
-    with pytest.raises(InputError) as caught:
-        read_runs(runs, **more)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def change(path: Path, **fields: Any) -> None:
@@ -32,20 +25,20 @@ def change(path: Path, **fields: Any) -> None:
 def test_a_run_without_evaluation_names_the_command_that_makes_one(run: Write) -> None:
     directory = run()
     (directory / "evaluation.json").unlink()
-    assert f"grokcore evaluate {directory}" in refused([directory])
+    assert f"grokcore evaluate {directory}" in refusal(read_runs, [directory])
 
 
 def test_a_directory_that_is_no_run_says_so(tmp_path: Path) -> None:
-    assert "is no run directory" in refused([tmp_path])
-    assert "is no run directory" in refused([tmp_path / "absent"])
+    assert "is no run directory" in refusal(read_runs, [tmp_path])
+    assert "is no run directory" in refusal(read_runs, [tmp_path / "absent"])
 
 
 def test_no_runs_at_all_are_refused() -> None:
-    assert "at least one run" in refused([])
+    assert "at least one run" in refusal(read_runs, [])
 
 
 def test_a_single_path_in_place_of_a_list_is_refused(run: Write) -> None:
-    assert "lists" in refused(str(run()))
+    assert "lists" in refusal(read_runs, str(run()))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +62,7 @@ def test_a_single_path_in_place_of_a_list_is_refused(run: Write) -> None:
 def test_a_damaged_file_is_named(run: Write, file: str, content: str, part: str) -> None:
     directory = run()
     (directory / file).write_text(content)
-    message = refused([directory])
+    message = refusal(read_runs, [directory])
     assert part in message
     assert file in message
 
@@ -78,12 +71,12 @@ def test_a_damaged_file_is_named(run: Write, file: str, content: str, part: str)
 def test_a_missing_file_is_named(run: Write, file: str) -> None:
     directory = run()
     (directory / file).unlink()
-    assert file in refused([directory])
+    assert file in refusal(read_runs, [directory])
 
 
 def test_an_evaluation_of_another_run_is_refused(run: Write) -> None:
     first, second = run("first"), run("second")
-    message = refused([first], evaluations=[second / "evaluation.json"])
+    message = refusal(read_runs, [first], evaluations=[second / "evaluation.json"])
     assert Recipe(name="second").run_id in message
     assert Recipe(name="first").run_id in message
 
@@ -94,7 +87,7 @@ def test_evaluations_may_lie_elsewhere_in_the_same_order(run: Write, tmp_path: P
     for number, directory in enumerate(runs):
         places.append((directory / "evaluation.json").rename(tmp_path / f"evaluation-{number}.json"))
     assert [view.label for view in read_runs(runs, places)] == ["first", "second"]
-    assert "2 runs and 1 evaluations" in refused(runs, evaluations=places[:1])
+    assert "2 runs and 1 evaluations" in refusal(read_runs, runs, evaluations=places[:1])
 
 
 def test_fields_of_a_later_version_are_no_damage(run: Write) -> None:

@@ -41,15 +41,10 @@ class Bucket:
 @pytest.fixture(scope="session")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     """A bucket on Ceph's RGW, which runs as long as this test process; about three seconds for the first test."""
-    missing = Gateway.missing()
-    if missing:
-        pytest.skip(f"no {', '.join(missing)} here: apt-get install radosgw ceph-mon ceph-osd ceph-common")
     boto3 = pytest.importorskip("boto3", reason="no boto3 here: pip install 'grokcore[s3]'")
     from botocore.config import Config
 
-    gateway = Gateway(tmp_path_factory.mktemp("rgw"))
-    gateway.start()
-    try:
+    with Gateway(tmp_path_factory.mktemp("rgw")).running() as gateway:
         client = boto3.session.Session().client(
             "s3",
             endpoint_url=gateway.endpoint,
@@ -60,8 +55,6 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
         )
         client.create_bucket(Bucket="tests")
         yield Bucket(gateway, "tests", client)
-    finally:
-        gateway.stop()
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.servers.process import serving
+
 ROOT = "/apis/v2beta1"
 MOVING = ("PENDING", "RUNNING", "PAUSED", "CANCELING")
 """States that a run leaves by itself."""
@@ -444,10 +446,5 @@ class _Handler(BaseHTTPRequestHandler):
 def fake_kubeflow() -> Iterator[FakeKubeflow]:
     """A server that runs as long as the block."""
     server = FakeKubeflow()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

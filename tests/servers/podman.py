@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -36,16 +35,18 @@ class Podman(Server):
         url: the value of DOCKER_HOST for them.
     """
 
+    PROGRAMS = ("podman",)
+    REMEDY = "apt-get install podman runc"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._socket = directory / "podman.sock"
         self.url = f"unix://{self._socket}"
 
-    @staticmethod
-    def missing() -> str:
-        """Why podman does not work here, or nothing."""
-        if not shutil.which("podman"):
-            return "no podman here: apt-get install podman runc"
+    @classmethod
+    def obstacle(cls) -> str:
+        if missing := super().obstacle():
+            return missing
         tried = podman("info")
         return "" if tried.returncode == 0 else f"podman does not work here: {tried.stderr.strip()}"
 

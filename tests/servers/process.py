@@ -7,21 +7,56 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
+from http.server import HTTPServer
 from pathlib import Path
+from typing import Self
 
-_PATIENCE = 60.0
+import pytest
+
+_PATIENCE = 120.0
 """Seconds until a program that does not get ready is an error."""
 
 
 class Server:
     """Processes around one directory; both are gone after `stop`, or when the process that started them dies."""
 
+    PROGRAMS: tuple[str, ...] = ()
+    REMEDY = ""
+    """What provides the programs."""
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._processes: list[subprocess.Popen[bytes]] = []
+
+    @classmethod
+    def obstacle(cls) -> str:
+        """Return why it cannot run on this machine, or an empty string."""
+        missing = [program for program in cls.PROGRAMS if shutil.which(program) is None]
+        return f"no {', '.join(missing)} here: {cls.REMEDY}" if missing else ""
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            RuntimeError: a part does not start.
+        """
+        raise NotImplementedError
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Run it as long as the block; skip the test where that is impossible."""
+        if obstacle := self.obstacle():
+            pytest.skip(obstacle)
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
 
     def start_process(self, *command: str) -> None:
         with (self.directory / f"{Path(command[0]).name}.out").open("ab") as output:
@@ -46,6 +81,17 @@ class Server:
             process.wait()
         self._processes.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    """Answer requests in another thread as long as the block runs."""
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def run(*command: str, env: dict[str, str] | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
@@ -21,6 +20,9 @@ class Prometheus(Server):
         url: of its web interface and API.
     """
 
+    PROGRAMS = ("prometheus", "promtool")
+    REMEDY = "apt-get install prometheus"
+
     def __init__(self, directory: Path, target: str, *, rules: Sequence[Path] = ()) -> None:
         """
         Args:
@@ -35,27 +37,17 @@ class Prometheus(Server):
             "scrape_configs": [{"job_name": "grokcore", "static_configs": [{"targets": [target]}]}],
         }
 
-    @staticmethod
-    def missing() -> list[str]:
-        """The programs that a machine would need for it and has not."""
-        return [program for program in ("prometheus", "promtool") if shutil.which(program) is None]
-
     def start(self) -> None:
-        """Raises RuntimeError if it does not start."""
         self.directory.mkdir(parents=True, exist_ok=True)
         configuration = self.directory / "prometheus.json"  # JSON is YAML
         configuration.write_text(json.dumps(self._configuration))
-        try:
-            self.start_process(
-                "prometheus",
-                f"--config.file={configuration}",
-                f"--storage.tsdb.path={self.directory / 'data'}",
-                f"--web.listen-address=127.0.0.1:{self._port}",
-            )
-            self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self._port, timeout=5)))
-        except BaseException:
-            self.stop()
-            raise
+        self.start_process(
+            "prometheus",
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={self.directory / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self._port}",
+        )
+        self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self._port, timeout=5)))
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of an instant query: for each series its labels, under `metric`, and its `value` or `values`."""
@@ -79,7 +71,8 @@ class Pushgateway(Server):
         address: host:port.
     """
 
-    PROGRAM = "prometheus-pushgateway"
+    PROGRAMS = ("prometheus-pushgateway",)
+    REMEDY = "apt-get install prometheus-pushgateway"
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -87,14 +80,9 @@ class Pushgateway(Server):
         self.address = f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Raises RuntimeError if it does not start."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        try:
-            self.start_process(self.PROGRAM, f"--web.listen-address={self.address}")
-            self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self._port, timeout=5)))
-        except BaseException:
-            self.stop()
-            raise
+        self.start_process("prometheus-pushgateway", f"--web.listen-address={self.address}")
+        self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self._port, timeout=5)))
 
     def metrics(self) -> str:
         """All that was pushed, as a scrape reads it."""

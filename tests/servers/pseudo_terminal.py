@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from tests.support.checks import PATIENCE
+
 _TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([^\x1b])", re.DOTALL)
 
 
@@ -134,7 +136,7 @@ class PseudoTerminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(PATIENCE)
         os.close(self._main)
 
     def _read(self) -> None:
@@ -160,7 +162,7 @@ class PseudoTerminal:
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)
 
-    def wait(self, condition: Callable[[list[str]], bool], seconds: float = 120) -> list[str]:
+    def wait(self, condition: Callable[[list[str]], bool], seconds: float = PATIENCE) -> list[str]:
         """What is shown once the condition holds."""
         deadline = time.monotonic() + seconds
         while True:
@@ -171,10 +173,10 @@ class PseudoTerminal:
             assert time.monotonic() < deadline, "\n".join(shown)
             time.sleep(0.02)
 
-    def end(self, seconds: float = 120) -> list[str]:
+    def end(self, seconds: float = PATIENCE) -> list[str]:
         """What is left on the screen when the program has ended."""
         self.process.wait(seconds)
-        self._reader.join(10)
+        self._reader.join(PATIENCE)
         return self.screen.shown
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.request
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,16 +20,14 @@ class Registry(Server):
         settings: file for CONTAINERS_REGISTRIES_CONF, so that podman and buildah speak HTTP with it.
     """
 
+    PROGRAMS = ("docker-registry",)
+    REMEDY = "apt-get install docker-registry"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._port = free_port()
         self.address = f"127.0.0.1:{self._port}"
         self.settings = directory / "registries.conf"
-
-    @staticmethod
-    def missing() -> list[str]:
-        """The programs that a machine would need for it and has not."""
-        return [] if shutil.which("docker-registry") else ["docker-registry"]
 
     def start(self) -> None:
         self.settings.write_text(f'[[registry]]\nlocation = "{self.address}"\ninsecure = true\n')

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import uuid
 from http.client import HTTPConnection
 from pathlib import Path
@@ -71,6 +70,9 @@ class Gateway(Server):
         access_key, secret_key: of a user who may do anything.
     """
 
+    PROGRAMS = PROGRAMS
+    REMEDY = "apt-get install radosgw ceph-mon ceph-osd ceph-common"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.port = free_port()
@@ -78,13 +80,7 @@ class Gateway(Server):
         self.access_key = f"AK{secrets.token_hex(9).upper()}"
         self.secret_key = f"SK{secrets.token_hex(19)}"
 
-    @staticmethod
-    def missing() -> list[str]:
-        """The programs that a machine would need for it and has not."""
-        return [program for program in PROGRAMS if shutil.which(program) is None]
-
     def start(self) -> None:
-        """Raises RuntimeError if a part does not start."""
         for name in ("mon", "osd", "rgw"):
             (self.directory / name).mkdir(parents=True)
         cluster, disk, monitor_port = str(uuid.uuid4()), str(uuid.uuid4()), free_port()
@@ -92,26 +88,22 @@ class Gateway(Server):
         (self.directory / "ceph.conf").write_text(
             _CONFIGURATION.format(cluster=cluster, monitor_port=monitor_port, directory=self.directory, port=self.port)
         )
-        try:
-            run("monmaptool", "--create", "--fsid", cluster, "--addv", "a", f"[v2:127.0.0.1:{monitor_port}/0]", monmap)
-            run("ceph-authtool", "--create-keyring", keyring)
-            for name, rights in _RIGHTS.items():
-                granted = [word for service, right in rights.items() for word in ("--cap", service, right)]
-                run("ceph-authtool", keyring, "--gen-key", "--name", name, *granted)
-            self._run("ceph-mon", "--mkfs", "--id", "a", "--monmap", monmap, "--keyring", keyring)
-            self._start("ceph-mon", "--id", "a")
-            self._run("ceph", "--connect-timeout", "30", "osd", "new", disk)
-            self._run("ceph-osd", "--mkfs", "--id", "0", "--osd-uuid", disk)
-            self._start("ceph-osd", "--id", "0")
-            self._run(
-                *("radosgw-admin", "user", "create", "--uid", "tester", "--display-name", "tester"),
-                *("--access-key", self.access_key, "--secret-key", self.secret_key),
-            )
-            self._start("radosgw", "--name", "client.admin", "--keyring", keyring)
-            self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self.port, timeout=5)))
-        except BaseException:
-            self.stop()
-            raise
+        run("monmaptool", "--create", "--fsid", cluster, "--addv", "a", f"[v2:127.0.0.1:{monitor_port}/0]", monmap)
+        run("ceph-authtool", "--create-keyring", keyring)
+        for name, rights in _RIGHTS.items():
+            granted = [word for service, right in rights.items() for word in ("--cap", service, right)]
+            run("ceph-authtool", keyring, "--gen-key", "--name", name, *granted)
+        self._run("ceph-mon", "--mkfs", "--id", "a", "--monmap", monmap, "--keyring", keyring)
+        self._start("ceph-mon", "--id", "a")
+        self._run("ceph", "--connect-timeout", "30", "osd", "new", disk)
+        self._run("ceph-osd", "--mkfs", "--id", "0", "--osd-uuid", disk)
+        self._start("ceph-osd", "--id", "0")
+        self._run(
+            *("radosgw-admin", "user", "create", "--uid", "tester", "--display-name", "tester"),
+            *("--access-key", self.access_key, "--secret-key", self.secret_key),
+        )
+        self._start("radosgw", "--name", "client.admin", "--keyring", keyring)
+        self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self.port, timeout=5)))
 
     def _run(self, program: str, *arguments: str) -> None:
         to_no_other_cluster = {name: value for name, value in os.environ.items() if not name.startswith("CEPH_")}

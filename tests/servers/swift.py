@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 import importlib.util
 import secrets
-import shutil
 import ssl
 import sys
 from http.client import HTTPSConnection
@@ -80,6 +79,9 @@ class Swift(Server):
         certificate: file with the certificate that it shows, which nobody has signed.
     """
 
+    PROGRAMS = ("openssl",)
+    REMEDY = "apt-get install openssl"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.port = free_port()
@@ -88,14 +90,13 @@ class Swift(Server):
         self.access_key = "lab:researcher"
         self.secret_key = secrets.token_hex(16)
 
-    @staticmethod
-    def missing() -> list[str]:
-        """What a machine would need for it and has not."""
-        absent = [] if importlib.util.find_spec("swift") else ["swift (pip)"]
-        return absent + [program for program in ("openssl",) if shutil.which(program) is None]
+    @classmethod
+    def obstacle(cls) -> str:
+        if importlib.util.find_spec("swift") is None:
+            return "no swift here: pip install 'grokcore[dev]'"
+        return super().obstacle()
 
     def start(self) -> None:
-        """Raises RuntimeError if a part does not start."""
         (self.directory / "disks" / "disk").mkdir(parents=True)
         ports = {name: free_port() for name in _SERVERS}
         suffixes = f"[swift-hash]\nswift_hash_path_suffix = {secrets.token_hex()}\n"
@@ -105,21 +106,17 @@ class Swift(Server):
             for name in _FILTERS.split()
             if f"[filter:{name}]" not in _FRONT
         )
-        try:
-            run(sys.executable, "-c", _RINGS, str(self.directory), *(f"{name}={port}" for name, port in ports.items()))
-            run(
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
-                *("-addext", "subjectAltName=IP:127.0.0.1", "-out", str(self.certificate)),
-                *("-keyout", str(self.directory / "key.pem")),
-            )
-            for name, port in ports.items():
-                self._start(name, port, _BACKEND)
-            self._start("proxy", self.port, front)
-            trusted = ssl.create_default_context(cafile=str(self.certificate))
-            self.wait_until(lambda: answers(HTTPSConnection("127.0.0.1", self.port, timeout=5, context=trusted)))
-        except BaseException:
-            self.stop()
-            raise
+        run(sys.executable, "-c", _RINGS, str(self.directory), *(f"{name}={port}" for name, port in ports.items()))
+        run(
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-out", str(self.certificate)),
+            *("-keyout", str(self.directory / "key.pem")),
+        )
+        for name, port in ports.items():
+            self._start(name, port, _BACKEND)
+        self._start("proxy", self.port, front)
+        trusted = ssl.create_default_context(cafile=str(self.certificate))
+        self.wait_until(lambda: answers(HTTPSConnection("127.0.0.1", self.port, timeout=5, context=trusted)))
 
     def _start(self, name: str, port: int, configuration: str) -> None:
         text = (_COMMON + configuration).format(

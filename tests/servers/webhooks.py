@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.servers.process import serving
+from tests.support.checks import PATIENCE
+
 
 class Receiver(ThreadingHTTPServer):
     """Answers with `answer(number of the request, from 0)`: a status, and headers.
@@ -47,7 +50,7 @@ class Receiver(ThreadingHTTPServer):
 
     def wait(self, messages: int) -> None:
         with self._came:
-            assert self._came.wait_for(lambda: len(self.messages) >= messages, timeout=60), self.messages
+            assert self._came.wait_for(lambda: len(self.messages) >= messages, timeout=PATIENCE), self.messages
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -85,13 +88,8 @@ def receiver(
         context.load_cert_chain(*certificate(tls))
         server.socket = context.wrap_socket(server.socket, server_side=True)
         server.scheme = "https"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:

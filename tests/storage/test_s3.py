@@ -84,7 +84,7 @@ def test_the_sha256_is_kept_beside_the_content(store: S3Store, tmp_path: Path) -
 
 
 def test_content_that_is_not_what_was_stored_is_refused(s3_uri: str, bucket: Bucket, tmp_path: Path) -> None:
-    store = S3Store(s3_uri, Connection(S3Settings(part_size=PART, patience=2)))
+    store = S3Store(s3_uri, Connection(S3Settings(part_size=PART, patience=0.5)))
     store.write("key", b"content")
     there = store._object("key")
     bucket.client.put_object(

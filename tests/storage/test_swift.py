@@ -24,12 +24,8 @@ PART = 5 << 20
 
 @pytest.fixture(scope="module")
 def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
-    if missing := Swift.missing():
-        pytest.skip(f"no {', '.join(missing)} here: pip install 'grokcore[dev]'")
-    server = Swift(tmp_path_factory.mktemp("swift"))
-    server.start()
-    yield server
-    server.stop()
+    with Swift(tmp_path_factory.mktemp("swift")).running() as server:
+        yield server
 
 
 @pytest.fixture

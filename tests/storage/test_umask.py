@@ -14,6 +14,7 @@ import grokcore
 from grokcore.spec import load_spec
 from grokcore.storage import FileStore
 from grokcore.storage.temporary import directory_beside, take_usual_mode, temporary_file
+from tests.support.extended import extended
 
 UMASKS = [0o077, 0o002, 0o027]
 
@@ -37,7 +38,7 @@ def odd_modes(top: Path, mask: int) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("mask", UMASKS, ids=oct)
+@pytest.mark.parametrize("mask", [UMASKS[0], *map(extended, UMASKS[1:])], ids=oct)
 def test_all_that_the_stages_leave_follows_the_umask(mask: int, tmp_path: Path) -> None:
     spec = load_spec("smoke", ["model.width=16", "training.max_steps=20", "training.checkpoint_interval=10"])
     with umask(mask):

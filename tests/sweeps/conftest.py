@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from grokcore.runs import read_journal
 from grokcore.sweeps import SweepSpec, load_sweep
+from tests.support.checks import without_clock
 
 TINY = """
 name: tiny
@@ -29,9 +29,7 @@ def tiny() -> SweepSpec:
 def journals(store: Path) -> dict[str, list[dict[str, Any]]]:
     """The journal of every run below a directory without its clocks, by the run's place."""
     return {
-        path.parent.relative_to(store).as_posix(): [
-            {name: value for name, value in line.items() if name != "clock"} for line in read_journal(path)
-        ]
+        path.parent.relative_to(store).as_posix(): without_clock(path.parent)
         for path in sorted(store.rglob("metrics.jsonl"))
         if "checkpoints" not in path.parts
     }

@@ -7,8 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from grokcore.spec import load_spec
 from grokcore.storage import open_store
 from grokcore.sweeps import SweepSpec, load_sweep, read_index, run_sweep
 from grokcore.sweeps.progress import SweepProgress
+from tests.support.checks import PATIENCE, wait_until
 from tests.sweeps.conftest import TINY, journals
 
 
@@ -132,13 +132,6 @@ def test_a_run_that_fails_or_is_anothers_stops_no_other_and_is_named_at_the_end(
     assert not (store / taken / "metrics.jsonl").exists()
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def reached(store: Path) -> list[int]:
     """The last step of every run that has begun."""
     return [lines[-1]["step"] for lines in journals(store).values() if lines]
@@ -152,7 +145,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "grokcore", "sweep", "tiny.yaml", "--out", "store", "--jobs", "2", *endless]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
-        wait_for(lambda: len(steps := reached(tmp_path / "store")) == 2 and max(steps) > 20)
+        wait_until(lambda: len(steps := reached(tmp_path / "store")) == 2 and max(steps) > 20)
         yield process
     finally:
         process.kill()
@@ -162,7 +155,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_signal_saves_all_runs_and_begins_none(started: subprocess.Popen[str], tmp_path: Path) -> None:
     begun = list((tmp_path / "store" / "runs").glob("*/local"))
     started.send_signal(signal.SIGTERM)
-    _, stderr = started.communicate(timeout=60)
+    _, stderr = started.communicate(timeout=PATIENCE)
     assert started.returncode == 143
     assert stderr.splitlines()[-1] == (
         "grokcore: stopped with 4 of 4 runs unfinished; the same command goes on from there"
@@ -176,6 +169,7 @@ def test_a_signal_saves_all_runs_and_begins_none(started: subprocess.Popen[str],
     assert not (sweep / "report.html").exists()
 
 
+@pytest.mark.extended
 def test_a_sweep_that_is_killed_goes_on(
     started: subprocess.Popen[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,7 +177,7 @@ def test_a_sweep_that_is_killed_goes_on(
     store = tmp_path / "store"
     started.kill()
     begun = list((store / "runs").glob("*/local"))
-    wait_for(lambda: all(read_manifest(run).exit_reason == "stopped" for run in begun))
+    wait_until(lambda: all(read_manifest(run).exit_reason == "stopped" for run in begun))
     saved = [
         max(files_by_step(open_store(run).child("checkpoints"))) for run in begun
     ]  # its last evaluation may lie before that

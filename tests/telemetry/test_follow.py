@@ -13,6 +13,7 @@ from grokcore.errors import InputError, TransientError
 from grokcore.runs import Journal
 from grokcore.runs.follow import follow
 from grokcore.storage import Store, open_store
+from tests.support.checks import PATIENCE
 
 
 def line(step: int) -> dict[str, Any]:
@@ -46,14 +47,14 @@ def test_following_a_live_journal_yields_each_line_once_and_survives_a_resume(tm
             journal.append(line(step))
         journal.close()
         for _ in steps:
-            assert written.acquire(timeout=10)
+            assert written.acquire(timeout=PATIENCE)
 
     append(1, 2, 3)
     with path.open("ab") as file:
         file.write(b'{"step": 4')  # torn by a crash
     append(4, 5, after=b"".join(path.read_bytes().splitlines(keepends=True)[:2]))  # as a resumed run does
     done.set()
-    watcher.join(timeout=10)
+    watcher.join(timeout=PATIENCE)
     assert seen == [1, 2, 3, 4, 5]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +14,8 @@ from tests.servers.prometheus import Pushgateway
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pushgateway]:
-    if shutil.which(Pushgateway.PROGRAM) is None:
-        pytest.skip(f"no {Pushgateway.PROGRAM} here: apt-get install prometheus-pushgateway")
-    gateway = Pushgateway(tmp_path_factory.mktemp("pushgateway"))
-    gateway.start()
-    yield gateway
-    gateway.stop()
+    with Pushgateway(tmp_path_factory.mktemp("pushgateway")).running() as gateway:
+        yield gateway
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from grokcore.errors import InputError
 from grokcore.telemetry.webhook import URL_VARIABLE, Webhook, webhook_url
 from tests.servers.webhooks import Receiver, receiver
+from tests.support.checks import wait_until
 
 QUICK = {"pauses": (0.01, 0.01), "timeout": 5.0}
 
@@ -172,13 +171,6 @@ def test_without_a_url_there_is_no_webhook(nothing: str | None, monkeypatch: pyt
     assert webhook_url() is None
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_close_waits_for_the_pause_between_attempts_no_longer_than_it_was_told() -> None:
     with receiver(lambda number: (503, {})) as server:
         failures = Failures()
@@ -186,6 +178,6 @@ def test_close_waits_for_the_pause_between_attempts_no_longer_than_it_was_told()
         webhook.send({})
         server.wait(1)
         webhook.close(0.01)
-        until(lambda: not any(thread.name == "webhook" for thread in threading.enumerate()))
+        wait_until(lambda: not any(thread.name == "webhook" for thread in threading.enumerate()))
     assert failures.number == 1
     assert len(server.messages) == 1

@@ -16,6 +16,7 @@ from grokcore.runs.lock import sole_writer
 from grokcore.storage import open_store
 from grokcore.terminal.board import Board, hardest
 from grokcore.terminal.text import encode, row_columns
+from tests.support.checks import PATIENCE
 from tests.terminal.runs import facts, grokking, line, write
 
 
@@ -88,7 +89,7 @@ def test_live_runs_are_followed_to_their_ends_and_new_ones_are_taken_in(tmp_path
         manifest = read_manifest(run)
         manifest.exit_reason = "budget_steps"
         manifest.write(run)
-        thread.join(60)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
     seen = stream.getvalue().splitlines()
     assert seen[-3] == "2 runs: 2 ended"

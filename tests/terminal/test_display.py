@@ -16,6 +16,7 @@ from grokcore.telemetry.sinks import FAILURES
 from grokcore.terminal.display import RunDisplay
 from grokcore.terminal.plain import worth_telling
 from grokcore.terminal.text import Appearance
+from tests.support.checks import PATIENCE
 from tests.terminal.runs import OOD, grokking, line, write
 
 
@@ -117,7 +118,7 @@ def test_a_pipe_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
         assert done.wait(60)
         assert not display.lost
         os.close(reading)  # lets the display's thread go
-        display._thread.join(30)
+        display._thread.join(PATIENCE)
         assert display.lost
 
 

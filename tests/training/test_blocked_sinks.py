@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from grokcore.spec import ExperimentSpec
 from grokcore.telemetry.sinks import FAILURES
 from tests.faults.proxy import Fault, Proxy
 from tests.servers.fixtures import Bucket
+from tests.support.checks import PATIENCE, wait_until
 
 
 def test_a_terminal_that_takes_nothing(smoke_spec: ExperimentSpec, smoke_data: Path, tmp_path: Path) -> None:
@@ -28,14 +28,11 @@ def test_a_terminal_that_takes_nothing(smoke_spec: ExperimentSpec, smoke_data: P
         stdout=subprocess.DEVNULL,
     )
     os.close(writer)
-    end = time.monotonic() + 120
-    while not has_ended(tmp_path / "run") and time.monotonic() < end:
-        time.sleep(0.1)
-    assert has_ended(tmp_path / "run"), "training waits for somebody to read what it says"
+    wait_until(lambda: has_ended(tmp_path / "run"))  # or else it waits for somebody to read what it says
     assert read_journal(tmp_path / "run" / "metrics.jsonl")[-1]["step"] == smoke_spec.training.max_steps
     with os.fdopen(reader, "rb") as pipe:
         said = pipe.read().decode()
-    assert training.wait(timeout=60) == 0
+    assert training.wait(timeout=PATIENCE) == 0
     assert "step 60/60" in said, "it comes once somebody reads"
 
 

@@ -13,25 +13,20 @@ import torch
 
 import grokcore
 from grokcore.errors import InputError, StoppedError
-from grokcore.runs import read_journal, read_manifest
+from grokcore.runs import read_manifest
 from grokcore.runs.checkpoints import files_by_step, read_checkpoint_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import FileStore
 from grokcore.training import train_seeds
 from grokcore.training.loop import MAX_RESTARTS, Trainer
 from grokcore.training.precision import MIN_SCALE, LossScaler
+from tests.support.checks import without_clock
 
 WILD = ["training.optimizer=sgd", "training.learning_rate=1e30", "training.gradient_clip=null"]
 
 
 def spec(policy: str, *overrides: str) -> ExperimentSpec:
     return load_spec("smoke", [f"training.on_nonfinite={policy}", "training.checkpoint_interval=10", *overrides])
-
-
-def journal(run: Path) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in line.items() if name != "clock"} for line in read_journal(run / "metrics.jsonl")
-    ]
 
 
 @pytest.fixture
@@ -72,7 +67,7 @@ def test_a_step_with_a_gradient_that_is_no_number_is_left_out_and_counted(
     monkeypatch.setattr(Trainer, "__init__", with_hook)
     projection = ["training.projection=norm_ball", "training.projection_bound=9"]
     assert grokcore.train_model(spec("skip", *projection), smoke_data, tmp_path / "skip").step == 60
-    lines = journal(tmp_path / "skip")
+    lines = without_clock(tmp_path / "skip")
     assert lines[-1]["steps_skipped"] == 3
     assert lines[-1]["train"]["loss"] < 0.7 * lines[0]["train"]["loss"]
     assert grokcore.train_model(spec("stop"), smoke_data, tmp_path / "stop").exit_reason == "diverged"
@@ -80,7 +75,7 @@ def test_a_step_with_a_gradient_that_is_no_number_is_left_out_and_counted(
 
 def test_skipping_nothing_changes_nothing(smoke_data: Path, smoke_run: Path, tmp_path: Path) -> None:
     grokcore.train_model(spec("skip"), smoke_data, tmp_path)
-    assert journal(tmp_path) == journal(smoke_run)
+    assert without_clock(tmp_path) == without_clock(smoke_run)
 
 
 def test_training_walks_back_and_goes_on_in_another_order(
@@ -90,7 +85,7 @@ def test_training_walks_back_and_goes_on_in_another_order(
     said: list[str] = []
     result = grokcore.train_model(spec("walk_back"), smoke_data, tmp_path, notify=said.append)
     assert (result.exit_reason, result.step) == ("budget_steps", 60)
-    lines, usual = journal(tmp_path), journal(smoke_run)
+    lines, usual = without_clock(tmp_path), without_clock(smoke_run)
     assert [line["step"] for line in lines] == [line["step"] for line in usual]
     first = next(index for index, line in enumerate(lines) if line["restarts"])
     assert lines[:first] == usual[:first]
@@ -120,8 +115,8 @@ def test_a_run_that_was_stopped_walks_back_as_if_it_had_not_been(
         with pytest.raises(StoppedError, match=f"stopped at step {stop_at}"):
             grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "parts")
     grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "parts")
-    assert journal(tmp_path / "parts") == journal(tmp_path / "whole")
-    assert journal(tmp_path / "parts")[-1]["restarts"] == 1
+    assert without_clock(tmp_path / "parts") == without_clock(tmp_path / "whole")
+    assert without_clock(tmp_path / "parts")[-1]["restarts"] == 1
 
 
 def test_walking_back_ends_after_some_attempts(smoke_data: Path, tmp_path: Path) -> None:
@@ -129,7 +124,7 @@ def test_walking_back_ends_after_some_attempts(smoke_data: Path, tmp_path: Path)
     result = grokcore.train_model(spec("walk_back", *WILD), smoke_data, tmp_path, notify=said.append)
     assert result.exit_reason == "diverged"
     assert len([line for line in said if "going on from step" in line]) == MAX_RESTARTS
-    lines = journal(tmp_path)
+    lines = without_clock(tmp_path)
     assert lines[-1]["train"]["loss"] is None
     assert lines[-1]["restarts"] == MAX_RESTARTS
     assert read_manifest(tmp_path).exit_reason == "diverged"
@@ -147,7 +142,7 @@ def test_what_came_after_the_checkpoint_walked_back_to_is_gone(
     steps = list(files_by_step(FileStore(tmp_path / "checkpoints")))
     assert steps == list(range(0, 61, 2))
     assert all(read_checkpoint_manifest(FileStore(tmp_path / "checkpoints"), step).finite for step in steps)
-    assert all(line["train"]["loss"] is not None for line in journal(tmp_path))
+    assert all(line["train"]["loss"] is not None for line in without_clock(tmp_path))
 
 
 @pytest.mark.parametrize("policy", ["skip", "walk_back"])
@@ -167,6 +162,6 @@ def test_a_run_whose_gradients_overflow_down_to_the_last_loss_scale_has_diverged
     result = grokcore.train_model(overflowing, smoke_data, tmp_path / "run")
 
     assert (result.exit_reason, result.step) == ("diverged", 30)
-    last = journal(tmp_path / "run")[-1]
+    last = without_clock(tmp_path / "run")[-1]
     assert (last["loss_scale"], last["steps_skipped"]) == (MIN_SCALE, 30)
     assert last["weight_norm"] is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from grokcore.runs import read_journal
 from grokcore.spec import load_spec
 from tests.servers.process import free_port
 from tests.servers.prometheus import Prometheus
+from tests.support.checks import wait_until
 
 RULES = Path(__file__).parents[2] / "manifests" / "monitoring" / "rules"
 
@@ -49,14 +49,10 @@ class Observed:
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
-    missing = Prometheus.missing()
-    if missing:
-        pytest.skip(f"no {', '.join(missing)} here: apt-get install prometheus")
     place, port = tmp_path_factory.mktemp("observed"), free_port()
     spec = load_spec("modular", list(GROKS))
     grokcore.generate_dataset(spec.task, place / "data")
     prometheus = Prometheus(place / "prometheus", f"127.0.0.1:{port}", rules=hurried(RULES, place / "rules"))
-    prometheus.start()
     said: list[str] = []
 
     def wait_until_seen(line: dict[str, Any]) -> None:
@@ -65,14 +61,12 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         if step % 60 == 0 and step < spec.training.max_steps:
             prometheus.wait_until(lambda: _values(prometheus, "grokking_step") == [step])
 
-    try:
+    with prometheus.running():
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("GROKCORE_METRICS_PORT", str(port))
             environment.delenv("GROKCORE_METRICS_LINGER", raising=False)
             grokcore.train_model(spec, place / "data", place / "run", on_evaluation=wait_until_seen, notify=said.append)
         yield Observed(prometheus, read_journal(place / "run" / "metrics.jsonl"), said)
-    finally:
-        prometheus.stop()
 
 
 def _values(prometheus: Prometheus, expression: str) -> list[float]:
@@ -118,11 +112,9 @@ def test_the_last_values_are_not_lost(observed: Observed) -> None:
 
 
 def test_the_alert_of_the_moment_fires(observed: Observed) -> None:
-    end = time.monotonic() + 30
     expression = 'max_over_time(ALERTS{alertname="GrokkingStarted",alertstate="firing"}[1h])'
-    while not (found := observed.prometheus.query(expression)) and time.monotonic() < end:
-        time.sleep(0.2)
-    [alert] = found
+    wait_until(lambda: observed.prometheus.query(expression))
+    [alert] = observed.prometheus.query(expression)
     assert alert["metric"]["split"] == "test"
     assert alert["metric"]["severity"] == "info"
 

@@ -10,9 +10,9 @@ import pytest
 
 import grokcore
 from grokcore.errors import InputError
-from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, TrainingSpec, load_spec
 from grokcore.spec.schedule import learning_rate_at, phase_drops
+from tests.support.checks import without_clock
 
 EARLY = [
     "training.schedule=phase",
@@ -56,16 +56,10 @@ def test_a_drop_comes_with_the_evaluation_that_confirms_the_phase() -> None:
     assert phase_drops(lines, TrainingSpec()) == ()
 
 
-def curve(run: Path) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in line.items() if name != "clock"} for line in read_journal(run / "metrics.jsonl")
-    ]
-
-
 def test_a_run_lowers_its_rate_when_its_phases_begin_and_resumes_so(smoke_data: Path, tmp_path: Path) -> None:
     spec = load_spec("smoke", EARLY)
     grokcore.train_model(spec, smoke_data, tmp_path / "whole")
-    whole = curve(tmp_path / "whole")
+    whole = without_clock(tmp_path / "whole")
     phases = whole[-1]["phases"]
     assert phases["memorized"] is not None
     assert phases["test_inferred_iid"]["grokked"] is not None
@@ -78,7 +72,7 @@ def test_a_run_lowers_its_rate_when_its_phases_begin_and_resumes_so(smoke_data: 
     first = load_spec("smoke", [*EARLY, "training.max_steps=8"])
     grokcore.train_model(first, smoke_data, tmp_path / "parts")
     grokcore.train_model(spec, smoke_data, tmp_path / "parts", resume="require")
-    assert curve(tmp_path / "parts")[-1] == whole[-1]
+    assert without_clock(tmp_path / "parts")[-1] == whole[-1]
 
 
 def test_evaluation_is_part_of_the_identity_only_where_it_decides_the_rate() -> None:

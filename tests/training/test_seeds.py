@@ -28,6 +28,7 @@ from grokcore.training import TrainResult
 from grokcore.training.seeds import pool
 from grokcore.training.seeds.jobs import Job, decode_job, encode_job
 from grokcore.training.seeds.train import Strategy, train_seeds
+from tests.support.checks import PATIENCE, wait_until, without_clock
 from tests.support.extended import extended
 
 SEEDS = (0, 1, 4)
@@ -38,11 +39,6 @@ def specs(*overrides: str, seeds: tuple[int, ...] = SEEDS) -> list[ExperimentSpe
     """The spec leaves its threads open, as users' specs do."""
     common = ["training.threads=null", "training.max_steps=30", *overrides]
     return [load_spec("smoke", [*common, f"seed={seed}"]) for seed in seeds]
-
-
-def without_clock(run: Path) -> list[dict[str, Any]]:
-    lines = read_journal(run / "metrics.jsonl")
-    return [{name: value for name, value in line.items() if name != "clock"} for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -139,13 +135,6 @@ def start(smoke_data: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def children(parent: int) -> list[int]:
     """The processes that train seeds for `parent`, as the kernel sees them; pytest has other children."""
     found = []
@@ -175,11 +164,11 @@ def evaluations(run: Path) -> int:
 def test_a_signal_saves_every_seed_and_the_same_command_goes_on(start: Start, smoke_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = start(out, "--set", "training.max_steps=1000000")
-    wait_for(lambda: evaluations(out / "seed-0") > 8)
+    wait_until(lambda: evaluations(out / "seed-0") > 8)
     workers = children(process.pid)
     assert workers
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
     assert "the same command goes on from there" in stderr.splitlines()[-1]
     assert "Traceback" not in stderr
@@ -189,7 +178,7 @@ def test_a_signal_saves_every_seed_and_the_same_command_goes_on(start: Start, sm
     steps = [int(place.name[5:]) for place in out.glob("seed-*/checkpoints/step-*")]
     budget = f"training.max_steps={max(steps) + 5}"
     process = start(out, "--set", budget)
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, stderr
     assert f"seed 0: resuming at step {min(steps)}" in stderr or f"seed 0: resuming at step {max(steps)}" in stderr
     assert f"2 runs at {out}" in stdout
@@ -201,13 +190,13 @@ def test_a_signal_saves_every_seed_and_the_same_command_goes_on(start: Start, sm
 @pytest.mark.extended
 def test_no_process_outlives_a_parent_that_is_killed(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path, "--set", "training.max_steps=1000000")
-    wait_for(lambda: evaluations(tmp_path / "seed-0") > 2)
+    wait_until(lambda: evaluations(tmp_path / "seed-0") > 2)
     workers = children(process.pid)
     assert workers
     process.kill()
     process.wait()
     try:
-        wait_for(lambda: not any(running(pid) for pid in workers), seconds=30)
+        wait_until(lambda: not any(running(pid) for pid in workers))
     finally:
         for pid in filter(running, workers):
             os.kill(pid, signal.SIGKILL)
@@ -218,14 +207,14 @@ def test_no_process_outlives_a_parent_that_is_killed(start: Start, tmp_path: Pat
 @pytest.mark.extended
 def test_a_second_signal_is_not_waited_for(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path, "--set", "training.max_steps=1000000")
-    wait_for(lambda: evaluations(tmp_path / "seed-0") > 2)
+    wait_until(lambda: evaluations(tmp_path / "seed-0") > 2)
     workers = children(process.pid)
     os.kill(workers[0], signal.SIGSTOP)  # one that would be waited for
     process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     try:
-        assert process.wait(timeout=20) == 143
+        assert process.wait(timeout=PATIENCE) == 143
     finally:
         for pid in filter(running, workers):
             os.kill(pid, signal.SIGKILL)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,9 @@ from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec
 from grokcore.training import train
 from grokcore.training.checkpoints import saving
+from tests.support.checks import PATIENCE, wait_until, without_clock
 
 COMMAND = [sys.executable, "-m", "grokcore", "train", "smoke"]
-
-
-def without_clock(run: Path) -> list[dict[str, Any]]:
-    lines = read_journal(run / "metrics.jsonl")
-    return [{name: value for name, value in line.items() if name != "clock"} for line in lines]
 
 
 def test_while_the_data_are_loaded_nothing_is_written(
@@ -122,11 +117,9 @@ def test_a_command_that_still_loads_its_libraries_leaves_with_143(smoke_data: Pa
     process = subprocess.Popen(
         [*COMMAND, "--data", str(smoke_data), "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True
     )
-    while "torch" not in Path(f"/proc/{process.pid}/maps").read_text():
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_until(lambda: "torch" in Path(f"/proc/{process.pid}/maps").read_text(), process)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
     assert stderr.splitlines()[-1].startswith("grokcore: stopped")
     assert "Traceback" not in stderr
@@ -143,17 +136,12 @@ grokcore.train_model(spec, {str(smoke_data)!r}, {str(tmp_path / "run")!r}, stop_
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {program!r}])"
     process = subprocess.Popen([sys.executable, "-c", parent], stderr=subprocess.DEVNULL)
     journal = tmp_path / "run" / "metrics.jsonl"
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 5, process)
     (child,) = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 60
     try:
-        while read_manifest(tmp_path / "run").exit_reason != "stopped":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: read_manifest(tmp_path / "run").exit_reason == "stopped")
     finally:
         if Path(f"/proc/{child}").exists():
             os.kill(child, signal.SIGKILL)

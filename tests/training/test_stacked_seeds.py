@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from grokcore.errors import InputError, StoppedError
-from grokcore.runs import read_journal
 from grokcore.spec import load_spec
 from grokcore.storage import read_json
 from grokcore.training.seeds import train_seeds
+from tests.support.checks import without_clock
 from tests.support.extended import extended
 
 EARLY, LATE = 1e-5, 1e-4
@@ -24,13 +24,6 @@ order, and training amplifies what that changes."""
 def train(data: Path, out: Path, strategy: Any, *overrides: str, seeds: int = 3, **options: Any) -> None:
     specs = [load_spec("smoke", [*overrides, f"seed={seed}"]) for seed in range(seeds)]
     train_seeds(specs, data, out, strategy=strategy, **options)
-
-
-def curves(out: Path, seed: int) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in line.items() if name != "clock"}
-        for line in read_journal(out / f"seed-{seed}" / "metrics.jsonl")
-    ]
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -59,7 +52,7 @@ def test_each_seed_trains_as_it_does_alone(overrides: list[str], smoke_data: Pat
         train(smoke_data, tmp_path / strategy, strategy, *overrides)
 
     for seed in range(3):
-        ours, alone = (curves(tmp_path / strategy, seed) for strategy in ("stacked", "sequence"))
+        ours, alone = (without_clock(tmp_path / strategy / f"seed-{seed}") for strategy in ("stacked", "sequence"))
         assert [line["step"] for line in ours] == [line["step"] for line in alone]
         for line, expected in zip(ours, alone, strict=True):
             near = EARLY if line["step"] <= 20 else LATE
@@ -70,7 +63,8 @@ def test_each_seed_trains_as_it_does_alone(overrides: list[str], smoke_data: Pat
                 assert line["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=near)
         model = tmp_path / "stacked" / f"seed-{seed}" / "model"
         assert {file.name for file in model.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
-    assert len({next(numbers(curves(tmp_path / "stacked", seed)[-1]["train"])) for seed in range(3)}) == 3
+    last = [without_clock(tmp_path / "stacked" / f"seed-{seed}")[-1]["train"] for seed in range(3)]
+    assert len({next(numbers(measures)) for measures in last}) == 3
 
 
 def test_seeds_that_were_stopped_go_on_as_if_they_had_not_been(smoke_data: Path, tmp_path: Path) -> None:
@@ -85,7 +79,7 @@ def test_seeds_that_were_stopped_go_on_as_if_they_had_not_been(smoke_data: Path,
     train(smoke_data, tmp_path / "parts", "stacked")
 
     for seed in range(3):
-        assert curves(tmp_path / "parts", seed) == curves(tmp_path / "whole", seed)
+        assert without_clock(tmp_path / "parts" / f"seed-{seed}") == without_clock(tmp_path / "whole" / f"seed-{seed}")
 
 
 def test_seeds_at_different_steps_form_groups(smoke_data: Path, tmp_path: Path) -> None:
@@ -94,7 +88,7 @@ def test_seeds_at_different_steps_form_groups(smoke_data: Path, tmp_path: Path) 
     train(smoke_data, tmp_path, "stacked")
 
     for seed in range(3):
-        assert curves(tmp_path, seed)[-1]["step"] == 60
+        assert without_clock(tmp_path / f"seed-{seed}")[-1]["step"] == 60
         assert read_json(tmp_path / f"seed-{seed}" / "manifest.json")["exit_reason"] == "budget_steps"
 
 

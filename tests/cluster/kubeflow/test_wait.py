@@ -19,6 +19,7 @@ from grokcore.cluster.kubeflow.records import Run
 from grokcore.cluster.kubeflow.wait import wait
 from tests.cluster.kubeflow.conftest import TOKEN, Kubeflow
 from tests.servers.kubeflow import Fault
+from tests.support.checks import PATIENCE
 
 QUICK = ["--poll", "0.01"]
 
@@ -210,7 +211,7 @@ def test_ctrl_c_leaves_the_run_alone_and_says_so(number: signal.Signals, direct:
         assert child.stderr is not None
         assert child.stderr.readline().startswith("grokcore: running")
         child.send_signal(number)
-        _, error = child.communicate(timeout=60)
+        _, error = child.communicate(timeout=PATIENCE)
     finally:
         child.kill()
         child.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_store
 from tests.cluster.trainjobs.conftest import PYTHON, WAITS, Said, ends_with
 from tests.servers.kubernetes import GROUP, Kubernetes
+from tests.support.checks import wait_until
 
 JOBS = f"trainjobs.{GROUP}"
 Make = Callable[..., Launch]
@@ -184,11 +184,9 @@ def followed(namespace: Kubernetes, launch: Make) -> Iterator[list[BaseException
 
     following = threading.Thread(target=follow)
     following.start()
-    while not namespace.running and following.is_alive():
-        time.sleep(0.05)
+    wait_until(lambda: namespace.running or not following.is_alive())
     yield raised
-    while namespace.jobs and following.is_alive():
-        time.sleep(0.05)
+    wait_until(lambda: not namespace.jobs or not following.is_alive())
     following.join()
 
 
@@ -202,8 +200,7 @@ def test_another_budget_for_a_run_that_is_being_trained_is_refused(
 
 def test_deleting_the_job_ends_the_wait(followed: list[BaseException], namespace: Kubernetes):
     delete(namespace)
-    while not followed:
-        time.sleep(0.05)
+    wait_until(lambda: followed)
     assert isinstance(followed[0], StoppedError)
     assert "somebody has deleted" in str(followed[0])
 

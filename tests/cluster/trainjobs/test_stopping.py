@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from grokcore.stage import Failure
 from grokcore.storage.layout import run_uri
 from tests.cluster.trainjobs.conftest import PYTHON, WAITS
 from tests.servers.kubernetes import Kubernetes
+from tests.support.checks import wait_until
 
 PROGRAM = """
 import sys
@@ -61,8 +61,7 @@ def test_a_stopped_launcher_says_what_happens_now_and_leaves_the_job(
 ):
     namespace.apply_runtime(WAITS)
     launcher = start(smoke_spec)
-    while not namespace.running and launcher.poll() is None:
-        time.sleep(0.05)
+    wait_until(lambda: namespace.running, launcher)
     launcher.send_signal(signal.SIGTERM)
     said, _ = launcher.communicate()
     assert launcher.returncode == EXIT_STOPPED, said
@@ -71,17 +70,16 @@ def test_a_stopped_launcher_says_what_happens_now_and_leaves_the_job(
     assert namespace.ran[0].pods[0].process.poll() is None
 
 
+@pytest.mark.extended
 def test_a_job_without_a_launcher_saves_and_ends_and_so_do_its_next_attempts(
     namespace: Kubernetes, start: Start, tmp_path: Path
 ):
     namespace.apply_runtime(PYTHON, max_restarts=1)
     launcher = start(load_spec("smoke", ["training.max_steps=100000000"]), patience=3)
     store = tmp_path / "store"
-    while not list(store.glob("runs/*/key/checkpoints/*")) and launcher.poll() is None:
-        time.sleep(0.1)
+    wait_until(lambda: list(store.glob("runs/*/key/checkpoints/*")), launcher)
     launcher.kill()
-    while not any(job["status"].get("conditions") for job in namespace.jobs.values()):
-        time.sleep(0.1)
+    wait_until(lambda: any(job["status"].get("conditions") for job in list(namespace.jobs.values())))
     (job,) = namespace.jobs.values()
     assert job["status"]["conditions"][0]["type"] == "Failed"
     first, second = namespace.ran[0].pods

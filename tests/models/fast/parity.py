@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from grokcore.models import SequenceModel, SharedPrefixes, build_model
 from grokcore.models.fast.conversion import to_transformers
+from grokcore.models.fast.kernels import library
 
 VOCABULARY, LONGEST = 40, 9
+
+needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
+with_and_without_kernels = pytest.mark.parametrize(
+    "kernels", [pytest.param("native", marks=needs_kernels), "torch"], indirect=True
+)
 
 
 def pair(spec, *, noise=0.1, dtype=torch.float64):

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from grokcore.models.fast.kernels import library
 from grokcore.models.fast.layers import RMSNorm, gated, gelu, plain_rotary, rotary, squared_relu, swiglu
+from tests.models.fast.parity import needs_kernels
 
-pytestmark = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
+pytestmark = needs_kernels
 precisions = pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 2e-6)])
 
 ELEMENTWISE = {

@@ -9,6 +9,7 @@ import torch
 
 from grokcore.errors import InputError
 from grokcore.models.fast.kernels import kernel_choice, kernels_for, library
+from tests.models.fast.parity import needs_kernels
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +35,7 @@ def libraries(folder):
     return list(folder.glob("*.so"))
 
 
-needs_a_compiler = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
-
-
-@needs_a_compiler
+@needs_kernels
 def test_kernels_are_compiled_once_and_found_again(cache, monkeypatch):
     assert kernel_choice() == "native"
     (built,) = libraries(cache)
@@ -50,7 +48,7 @@ def test_kernels_are_compiled_once_and_found_again(cache, monkeypatch):
     assert built.stat().st_mtime_ns == first
 
 
-@needs_a_compiler
+@needs_kernels
 def test_a_cache_that_cannot_be_written_falls_back_to_the_temporary_folder(cache, tmp_path):
     cache.parent.parent.write_text("a file where the folder should be")
 
@@ -58,7 +56,7 @@ def test_a_cache_that_cannot_be_written_falls_back_to_the_temporary_folder(cache
     assert len(libraries(tmp_path / "temporary" / f"grokcore-{os.getuid()}" / "kernels")) == 1
 
 
-@needs_a_compiler
+@needs_kernels
 def test_a_user_without_a_home_has_kernels_too(cache, tmp_path, monkeypatch):
     def homeless():
         raise RuntimeError("Could not determine home directory.")
@@ -70,7 +68,7 @@ def test_a_user_without_a_home_has_kernels_too(cache, tmp_path, monkeypatch):
     assert (tmp_path / "temporary" / f"grokcore-{os.getuid()}").is_dir()
 
 
-@needs_a_compiler
+@needs_kernels
 def test_loading_them_leaves_the_arithmetic_of_the_process_alone(cache):
     script = (
         "import torch; from grokcore.models.fast.kernels import kernel_choice;"
@@ -80,7 +78,7 @@ def test_loading_them_leaves_the_arithmetic_of_the_process_alone(cache):
     assert ran.stdout.split() == ["True", "True"]
 
 
-@needs_a_compiler
+@needs_kernels
 def test_in_somebody_elses_folders_a_process_compiles_for_itself_and_leaves_nothing(cache, monkeypatch, tmp_path):
     monkeypatch.setattr(library.os, "getuid", lambda: os.geteuid() + 1)
 
@@ -103,7 +101,7 @@ def test_kernels_can_be_switched_off(cache, monkeypatch):
     assert not cache.exists()
 
 
-@needs_a_compiler
+@needs_kernels
 def test_kernels_compute_in_fp32_and_fp64_on_the_cpu_only(cache):
     assert kernels_for(torch.zeros(1)) is not None
     assert kernels_for(torch.zeros(1, dtype=torch.float64)) is not None
@@ -111,7 +109,7 @@ def test_kernels_compute_in_fp32_and_fp64_on_the_cpu_only(cache):
     assert kernels_for(torch.zeros(1, device="meta")) is None
 
 
-@needs_a_compiler
+@needs_kernels
 def test_two_processes_may_compile_at_once(cache):
     program = "from grokcore.models.fast.kernels import kernel_choice; print(kernel_choice())"
     processes = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -120,7 +118,7 @@ def test_two_processes_may_compile_at_once(cache):
     assert len(libraries(cache)) == 1
 
 
-@needs_a_compiler
+@needs_kernels
 def test_kernels_compiled_ahead_serve_where_there_is_no_compiler(cache, tmp_path, monkeypatch):
     built = library.compile_ahead(tmp_path / "ahead")
     monkeypatch.setenv("GROKCORE_KERNELS", str(built.parent))
@@ -133,7 +131,7 @@ def test_kernels_compiled_ahead_serve_where_there_is_no_compiler(cache, tmp_path
     assert not cache.exists()
 
 
-@needs_a_compiler
+@needs_kernels
 @pytest.mark.parametrize(("compiler", "choice"), [("cc", "native"), ("no-such-compiler", "torch")])
 def test_kernels_compiled_ahead_for_other_processors_are_left_alone(cache, tmp_path, monkeypatch, compiler, choice):
     built = library.compile_ahead(tmp_path / "ahead")

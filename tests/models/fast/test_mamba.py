@@ -6,27 +6,21 @@ from torch.nn.functional import cross_entropy, silu, softplus
 
 from grokcore.models.fast.causal_convolution import causal_convolution, plain_causal_convolution
 from grokcore.models.fast.conversion import to_transformers
-from grokcore.models.fast.kernels import library
 from grokcore.models.fast.layout import Layout
 from grokcore.models.fast.mamba import plain_selective_scan, selective_scan
 from grokcore.spec import Mamba
-from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients, pair, questions
+from tests.models.fast.parity import (
+    LONGEST,
+    assert_close,
+    logits_and_gradients,
+    needs_kernels,
+    pair,
+    questions,
+    with_and_without_kernels,
+)
 
 EXACT = 1e-12
 PREFIXES, PREFIX_TOKENS, EXAMPLES, TOKENS = 3, 2, 10, 4
-needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
-
-
-@pytest.fixture(autouse=True)
-def kernels(request, monkeypatch):
-    """`torch` for tests that ask for it: what computes where there is no compiler."""
-    if getattr(request, "param", "native") == "torch":
-        monkeypatch.setattr(library, "load_kernels", lambda: None)
-
-
-with_and_without_kernels = pytest.mark.parametrize(
-    "kernels", [pytest.param("native", marks=needs_kernels), "torch"], indirect=True
-)
 
 
 def random_model(layers=2):

@@ -1,9 +1,15 @@
 import pytest
 import torch
 
-from grokcore.models.fast.kernels import library
 from grokcore.spec import GPT2, RWKV, LLaMA, Mamba, Mamba2
-from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients, pair, questions
+from tests.models.fast.parity import (
+    LONGEST,
+    assert_close,
+    logits_and_gradients,
+    pair,
+    questions,
+    with_and_without_kernels,
+)
 
 EXACT, IN_FP32 = 1e-12, 2e-5
 """transformers computes GPT-2 in the model's type throughout, and in the others norms, angles or states in fp32."""
@@ -14,18 +20,6 @@ ARCHITECTURES = [
     pytest.param(Mamba(width=32), IN_FP32, id="mamba"),
     pytest.param(Mamba2(width=32, state_size=16), IN_FP32, id="mamba2"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def kernels(request, monkeypatch):
-    """`torch` for tests that ask for it: what computes where there is no compiler."""
-    if getattr(request, "param", "native") == "torch":
-        monkeypatch.setattr(library, "load_kernels", lambda: None)
-    elif library.load_kernels() is None:
-        pytest.skip("no C compiler here: apt-get install gcc")
-
-
-with_and_without_kernels = pytest.mark.parametrize("kernels", ["native", "torch"], indirect=True)
 
 
 @with_and_without_kernels

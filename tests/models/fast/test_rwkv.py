@@ -5,29 +5,23 @@ import torch
 from torch.nn.functional import cross_entropy, layer_norm
 
 from grokcore.models.fast.conversion import to_transformers
-from grokcore.models.fast.kernels import library
 from grokcore.models.fast.layers import gated, squared_relu
 from grokcore.models.fast.layout import Layout
 from grokcore.models.fast.rwkv import gated_wkv, plain_gated_wkv
 from grokcore.models.fast.token_shift import plain_token_shift, token_shift
 from grokcore.spec import RWKV
-from tests.models.fast.parity import LONGEST, assert_close, logits_and_gradients, pair, questions
+from tests.models.fast.parity import (
+    LONGEST,
+    assert_close,
+    logits_and_gradients,
+    needs_kernels,
+    pair,
+    questions,
+    with_and_without_kernels,
+)
 
 EXACT = 1e-12
 PREFIXES, PREFIX_TOKENS, EXAMPLES, TOKENS = 3, 2, 10, 4
-needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
-
-
-@pytest.fixture(autouse=True)
-def kernels(request, monkeypatch):
-    """`torch` for tests that ask for it: what computes where there is no compiler."""
-    if getattr(request, "param", "native") == "torch":
-        monkeypatch.setattr(library, "load_kernels", lambda: None)
-
-
-with_and_without_kernels = pytest.mark.parametrize(
-    "kernels", [pytest.param("native", marks=needs_kernels), "torch"], indirect=True
-)
 
 
 def random_model(layers=2):

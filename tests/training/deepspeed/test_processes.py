@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,12 +17,10 @@ from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT
 from grokcore.runs import read_journal, read_manifest
 from grokcore.storage import open_store
 from grokcore.training.checkpoints.checkpoint import load_checkpoint
+from tests.support.checks import PATIENCE, wait_until
 from tests.training.deepspeed.conftest import DEEPSPEED, Group, train_together
 
 pytestmark = pytest.mark.extended
-
-PATIENCE = 200.0
-"""Seconds, far more than anything here takes on a machine that does something else as well."""
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -53,14 +50,6 @@ def start(smoke_data: Path) -> Iterator[Start]:
         process.communicate()
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
-
-
 def has_checkpoint_of(run: Path, step: int) -> Callable[[], bool]:
     return lambda: any(
         int(path.parent.name.removeprefix("step-")) >= step for path in run.glob("checkpoints/step-*/manifest.json")
@@ -84,7 +73,7 @@ def test_a_group_that_was_killed_is_resumed_by_one_process_to_the_curve_of_an_un
     # Divided by ZeRO, so that what one process goes on with was in two places.
     stage = ("--set", "training.zero_stage=2")
     killed = start(run, *LONG, *stage, "--processes", "2", "--set", "training.checkpoint_interval=5")
-    wait_for(has_checkpoint_of(run, 5), killed)
+    wait_until(has_checkpoint_of(run, 5), killed)
     os.kill(leader_of(run), signal.SIGKILL)
     _, told = killed.communicate(timeout=PATIENCE)
     assert killed.returncode == EXIT_TRANSIENT
@@ -117,7 +106,7 @@ def test_a_signal_to_any_process_of_torchrun_stops_all_after_saving(start: Start
     run = tmp_path / "run"
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "grokcore")
     training = start(run, *LONG, launcher=torchrun)
-    wait_for(has_checkpoint_of(run, 10), training)
+    wait_until(has_checkpoint_of(run, 10), training)
     leader = leader_of(run)
     (other,) = (pid for pid in children_of(parent_of(leader)) if pid != leader)
     os.kill(other, signal.SIGTERM)
@@ -133,7 +122,7 @@ def test_a_signal_to_any_process_of_torchrun_stops_all_after_saving(start: Start
 def test_sigterm_to_the_one_that_started_them_stops_all_with_its_own_exit_code(start: Start, tmp_path: Path) -> None:
     run = tmp_path / "run"
     training = start(run, *LONG, "--processes", "2")
-    wait_for(has_checkpoint_of(run, 10), training)
+    wait_until(has_checkpoint_of(run, 10), training)
     training.send_signal(signal.SIGTERM)
     _, told = training.communicate(timeout=PATIENCE)
     assert training.returncode == EXIT_STOPPED

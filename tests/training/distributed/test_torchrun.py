@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.checks import PATIENCE, wait_until
 from tests.support.extended import extended
 
 SCRIPT = """
@@ -65,7 +65,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 )
 def test_its_exit_code_is_that_of_its_processes(tmp_path: Path, codes: tuple[str, str], wanted: int, said: str) -> None:
     running = start(tmp_path, *codes)
-    _, errors = running.communicate(timeout=120)
+    _, errors = running.communicate(timeout=PATIENCE)
     assert running.returncode == wanted, errors
     assert said in errors
     assert "Traceback" not in errors
@@ -74,13 +74,9 @@ def test_its_exit_code_is_that_of_its_processes(tmp_path: Path, codes: tuple[str
 def test_a_signal_is_handed_on_and_awaited(tmp_path: Path) -> None:
     running = start(tmp_path, "wait")
     try:
-        deadline = time.monotonic() + 120
-        while len(list(tmp_path.glob("ready-*"))) < 2:
-            assert running.poll() is None, running.stderr and running.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: len(list(tmp_path.glob("ready-*"))) == 2, running)
         running.send_signal(signal.SIGTERM)
-        _, errors = running.communicate(timeout=120)
+        _, errors = running.communicate(timeout=PATIENCE)
     finally:
         running.kill()
         running.wait()
@@ -102,7 +98,7 @@ def test_nodes_that_do_not_find_each_other_are_worth_another_attempt(tmp_path: P
         "timeout=2",
         str(tmp_path / "none.py"),
     ]
-    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=120)
+    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=PATIENCE)
     assert done.returncode == 75, done.stderr
     assert "did not find each other" in done.stderr
     assert "Traceback" not in done.stderr

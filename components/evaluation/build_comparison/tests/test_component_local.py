@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.extended
 def test_the_example_compares_the_points_of_a_sweep(local_runner: Path, tmp_path: Path):
     from components.evaluation.build_comparison.example_pipelines import example_pipeline
 

@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
+
 from grokcore.champions import read_decision
 from tests.evaluation.made_up import write
 from tests.reporting.comparison.made_up_groups import run_of
 
 
+@pytest.mark.extended
 def test_the_example_judges_runs_of_an_earlier_pipeline(local_runner: Path, tmp_path: Path):
     from components.evaluation.compare_with_champion.example_pipelines import example_pipeline
 

@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from components.conftest import SmallRun
 
 
+@pytest.mark.extended
 def test_the_example_evaluates_a_run_that_it_imports(local_runner: Path, small_run: SmallRun):
     from components.evaluation.evaluate_model.example_pipelines import example_pipeline
 

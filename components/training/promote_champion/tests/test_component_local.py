@@ -1,9 +1,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.champions.test_champion import candidate, decided
 
 
+@pytest.mark.extended
 def test_the_example_promotes_a_candidate_of_an_earlier_pipeline(local_runner: Path, tmp_path: Path):
     from components.training.promote_champion.example_pipelines import example_pipeline
 

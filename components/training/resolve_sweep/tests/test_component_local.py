@@ -13,6 +13,7 @@ def test_runs_on_the_local_runner():
     assert [point["point"] for point in points] == ["entities=30", "entities=40"]
 
 
+@pytest.mark.extended
 def test_the_example_makes_the_data_of_every_point(local_runner: Path):
     from components.training.resolve_sweep.example_pipelines import example_pipeline
 

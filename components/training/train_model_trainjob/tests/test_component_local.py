@@ -9,6 +9,7 @@ from tests.servers.kubernetes import Kubernetes, kubernetes_server
 __all__ = ["kubernetes_server"]
 
 
+@pytest.mark.extended
 def test_the_example_runs_on_the_local_runner_and_trains_by_torchrun_on_two_nodes(
     local_runner: Path, kubernetes_server: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

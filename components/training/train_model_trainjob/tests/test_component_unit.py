@@ -4,7 +4,6 @@ import math
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from components.conftest import SmallRun
 from components.training.train_model import train_model
 from components.training.train_model_trainjob import train_model_trainjob
 from tests.servers.kubernetes import Kubernetes, kubernetes_server
+from tests.support.checks import wait_until
 
 __all__ = ["kubernetes_server"]
 
@@ -132,6 +132,7 @@ print(call(train, small, outputs(Path(place)), store=store, run_key="a", **CPU))
 """
 
 
+@pytest.mark.extended
 def test_a_launcher_that_is_killed_is_followed_by_the_next_one_and_trains_once(
     namespace: Kubernetes, small_run: SmallRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -140,8 +141,7 @@ def test_a_launcher_that_is_killed_is_followed_by_the_next_one_and_trains_once(
     command = [sys.executable, "-c", PROGRAM, spec, str(small_run.dataset), str(store), str(tmp_path / "first")]
     with (tmp_path / "said").open("w") as said:
         first = subprocess.Popen(command, stdout=said, stderr=said)
-        while not namespace.jobs and first.poll() is None:
-            time.sleep(0.05)
+        wait_until(lambda: namespace.jobs, first)
         first.send_signal(signal.SIGKILL)
         assert first.wait() == -signal.SIGKILL, (tmp_path / "said").read_text()
     made = outputs(tmp_path / "second")

@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.extended
 def test_the_example_runs_on_the_local_runner(local_runner: Path):
     from components.training.train_seeds.example_pipelines import example_pipeline
 

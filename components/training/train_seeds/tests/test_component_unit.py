@@ -7,6 +7,7 @@ from kfp import dsl
 
 from components.conftest import SmallRun
 from components.training.train_seeds import train_seeds
+from tests.support.checks import without_clock
 
 train = train_seeds.python_func
 RECORD = {"spec.yaml", "manifest.json", "metrics.jsonl"}
@@ -57,12 +58,7 @@ def test_without_a_store_checkpoints_never_become_artifacts(small_run: SmallRun,
 
 def test_a_seed_is_the_run_that_it_would_be_alone(small_run: SmallRun, tmp_path: Path):
     call(small_run, outputs(tmp_path), "0")
-
-    def curve(run: Path) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        return [{name: value for name, value in line.items() if name != "clock"} for line in lines]
-
-    assert curve(tmp_path / "runs" / "seed-0") == curve(small_run.run)
+    assert without_clock(tmp_path / "runs" / "seed-0") == without_clock(small_run.run)
 
 
 @pytest.mark.parametrize(("seeds", "run_key"), [("0..x", "a"), ("", "a"), ("0", "../elsewhere")])
