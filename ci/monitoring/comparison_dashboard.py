@@ -24,7 +24,7 @@ def recorded(series: str, selector: str = RUNS) -> str:
 
 
 def dashboard_of_runs() -> Json:
-    grokked = 'grokking_grokked_step{split="$split", definition="sustained"}'
+    sustained = 'grokking_sustained_step{split="$split", definition="sustained"}'
     panels = rows(
         (
             9,
@@ -32,19 +32,19 @@ def dashboard_of_runs() -> Json:
                 table(
                     "Runs",
                     "What is trained now. A step is empty until it has come to that. The ratio says "
-                    "how many times as late as the training set the split was answered: 2 and more is called grokking.",
+                    "how many times as late as the training set the split is sustained: 2 and more is called grokking.",
                     [
                         Query(recorded("run:grokking_step:max")),
                         Query(recorded("run:grokking_accuracy_ratio:max", ON_SPLIT)),
                         Query(by_run("grokking_memorized_step")),
-                        Query(by_run(grokked)),
-                        Query(f"{by_run(grokked)} / {by_run('grokking_memorized_step')}"),
+                        Query(by_run(sustained)),
+                        Query(f"{by_run(sustained)} / {by_run('grokking_memorized_step')}"),
                     ],
                     columns={
                         "Value #A": "step",
                         "Value #B": "accuracy",
-                        "Value #C": "memorised at",
-                        "Value #D": "grokked at",
+                        "Value #C": "memorized at",
+                        "Value #D": "sustained at",
                         "Value #E": "ratio",
                     },
                 )

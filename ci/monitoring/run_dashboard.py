@@ -66,7 +66,7 @@ def dashboard_of_run() -> Json:
             [
                 timeline(
                     "Phases",
-                    "Memorised is said of the training set; onset, grokked and collapsed of each held-out split.",
+                    "Memorized of the training set; onset, sustained and collapsed of each held-out split.",
                     Query(recorded("run:grokking_phase:max", "split", "phase"), "{{split}}: {{phase}}"),
                     PHASES,
                 )
@@ -77,13 +77,13 @@ def dashboard_of_run() -> Json:
             [
                 table(
                     "Steps at which it happened",
-                    "Empty until then. A verdict rests on sustained.",
+                    "Empty until then. Verdicts use the definition sustained.",
                     [
                         Query(of_run("grokking_memorized_step")),
                         Query(of_run("grokking_onset_step", "split")),
-                        Query(of_run("grokking_grokked_step", "split", "definition")),
+                        Query(of_run("grokking_sustained_step", "split", "definition")),
                     ],
-                    columns={"Value #A": "memorised", "Value #B": "onset", "Value #C": "grokked"},
+                    columns={"Value #A": "memorized", "Value #B": "onset", "Value #C": "sustained"},
                 )
             ],
         ),

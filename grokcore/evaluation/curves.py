@@ -87,7 +87,7 @@ def reached(seen: Evidence, split: str, rules: EvaluationSpec) -> dict[str, int 
 
 
 def phases_of(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> dict[str, Any]:
-    """The steps at which phases began: `memorized`, and onset, grokked (sustained) and collapsed per held-out split."""
+    """The steps at which phases began: `memorized`, and onset, sustained and collapsed of each held-out split."""
     rules, seen = spec.evaluation, evidence(lines, spec.training)
 
     def step(index: int | None) -> int | None:
@@ -96,7 +96,7 @@ def phases_of(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> di
     memorized = reached(seen, "train", rules)["sustained"]
     phases: dict[str, Any] = {"memorized": step(memorized)}
     for split in held_out:
-        accuracy, grokked = accuracy_of(seen.lines, split), reached(seen, split, rules)["sustained"]
+        accuracy, held = accuracy_of(seen.lines, split), reached(seen, split, rules)["sustained"]
         phases[split] = {
             "onset": step(
                 onset(
@@ -108,8 +108,8 @@ def phases_of(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> di
                     window=rules.window,
                 )
             ),
-            "grokked": step(grokked),
-            "collapsed": step(collapsed(accuracy, grokked, stable_threshold=rules.stable_floor, sustain=rules.sustain)),
+            "sustained": step(held),
+            "collapsed": step(collapsed(accuracy, held, stable_threshold=rules.stable_floor, sustain=rules.sustain)),
         }
     return phases
 

@@ -132,13 +132,13 @@ class _Split:
     def __init__(self, rules: EvaluationSpec) -> None:
         self._rules = rules
         self._accuracy: list[float | None] = []
-        self._grokked = _Sustained(rules.threshold, rules)
+        self._sustained = _Sustained(rules.threshold, rules)
         self._onset: _Sustained | None = None
         self._collapsed: _Collapsed | None = None
 
     def add(self, index: int, value: float | None, steps: Sequence[int]) -> None:
         self._accuracy.append(value)
-        self._grokked.add(index, value, steps)
+        self._sustained.add(index, value, steps)
         if self._onset is not None:
             self._onset.add(index, value, steps)
         if self._collapsed is not None:
@@ -152,16 +152,16 @@ class _Split:
             self._onset = _Sustained(2.0 if base is None or never else base + self._rules.onset_rise, self._rules)
             for index in range(memorized + 1, len(self._accuracy)):
                 self._onset.add(index, self._accuracy[index], steps)
-        grokked = self._grokked.found
-        if grokked is not None and self._collapsed is None:
+        held = self._sustained.found
+        if held is not None and self._collapsed is None:
             self._collapsed = _Collapsed(self._rules)
-            for index in range(grokked + 1, len(self._accuracy)):
+            for index in range(held + 1, len(self._accuracy)):
                 self._collapsed.add(index, self._accuracy[index])
 
     def phases(self, steps: Sequence[int]) -> dict[str, int | None]:
         found = {
             "onset": None if self._onset is None else self._onset.found,
-            "grokked": self._grokked.found,
+            "sustained": self._sustained.found,
             "collapsed": None if self._collapsed is None else self._collapsed.found,
         }
         return {name: None if index is None else steps[index] for name, index in found.items()}

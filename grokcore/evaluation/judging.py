@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from grokcore.evaluation.curves import DEFINITIONS, Evidence, Lines, evidence, phases_of, reached
 from grokcore.evaluation.remarks import rate_remarks, remarks_before
-from grokcore.runs.evaluation import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, Verdict
+from grokcore.runs.evaluation import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, verdict_of
 from grokcore.spec import ExperimentSpec, TrainingSpec
 from grokcore.spec.schedule import phase_drops, share_of_peak
 from grokcore.tasks import Role
@@ -74,20 +74,16 @@ def _held_out(
         ratio = times.sustained.steps / memorized.sustained.steps
     return HeldOut(
         **dict(times),
-        verdict=_verdict(times, ratio, phases["collapsed"], spec.evaluation.delay),
+        verdict=verdict_of(
+            times.sustained.steps if times.sustained else None,
+            memorized.sustained.steps if memorized.sustained else None,
+            phases["collapsed"],
+            delay=spec.evaluation.delay,
+        ),
         ratio=ratio,
         onset=phases["onset"],
         collapsed=phases["collapsed"],
     )
-
-
-def _verdict(times: Times, ratio: float | None, collapsed: int | None, delay: float) -> Verdict:
-    if times.sustained is None:
-        return "censored"
-    if collapsed is not None:
-        return "collapsed"
-    # Without memorisation (ratio None) the split has generalised before the training set was learnt: no delay.
-    return "grokked" if ratio is not None and ratio >= delay else "generalised"
 
 
 def times_in(seen: Evidence, split: str, spec: ExperimentSpec) -> Times:

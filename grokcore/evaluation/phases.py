@@ -1,4 +1,4 @@
-"""When a curve has memorised, begun to generalise, grokked, or lost it again.
+"""When a curve has memorized, begun to generalize, sustained it, or lost it again.
 
 Pure functions of a recorded curve: `accuracy` and `steps` are sequences of equal length, one entry per evaluation,
 steps ascending. Each answers with the index of an evaluation, or None while the event has not been observed: a run that
@@ -78,12 +78,12 @@ def onset(
     return sustained(accuracy, steps, threshold=base + rise, sustain=sustain, window=window, start=memorized + 1)
 
 
-def collapsed(accuracy: Curve, grokked: int | None, *, stable_threshold: float = 0.95, sustain: int = 3) -> int | None:
-    """The first of `sustain` evaluations in a row, after grokking, that lie below `stable_threshold`."""
-    if grokked is None:
+def collapsed(accuracy: Curve, held: int | None, *, stable_threshold: float = 0.95, sustain: int = 3) -> int | None:
+    """The first of `sustain` evaluations in a row, after the threshold was held from `held` on, below the floor."""
+    if held is None:
         return None
     below = 0
-    for index in range(grokked + 1, len(accuracy)):
+    for index in range(held + 1, len(accuracy)):
         below = 0 if reaches(accuracy[index], stable_threshold) else below + 1
         if below == sustain:
             return index - sustain + 1

@@ -91,7 +91,7 @@ class Evaluation(_Part):
 class Manifest(_Part):
     """`manifest.json`"""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     run_id: str
     name: str
     dataset: dict[str, Any]

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from grokcore.documents import decode_json
 from grokcore.errors import AbsentError, DamagedError, InputError
+from grokcore.runs.journal import current_phase
 from grokcore.storage import Store, StoredFile, sha256
 
 FOLDER = "checkpoints"
@@ -44,6 +45,13 @@ class CheckpointManifest(BaseModel):
     finite: bool = Field(description="whether every weight is a finite number")
     created: str = Field(description="UTC, ISO 8601")
     files: dict[str, FileFacts]
+
+    @field_validator("milestones")
+    @classmethod
+    def _current_names(cls, milestones: tuple[str, ...]) -> tuple[str, ...]:
+        """`test.sustained` for what a run with a journal of format 1 has named `test.grokked`."""
+        parts = (milestone.rpartition(".") for milestone in milestones)
+        return tuple(f"{split}{dot}{current_phase(phase)}" for split, dot, phase in parts)
 
     @property
     def bytes(self) -> int:

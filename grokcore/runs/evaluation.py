@@ -15,6 +15,21 @@ TRAINING_SET = "training set"
 Verdict = Literal["grokked", "generalised", "collapsed", "censored"]
 
 
+def verdict_of(sustained: int | None, memorized: int | None, collapsed: int | None, *, delay: float) -> Verdict:
+    """The verdict on a held-out split.
+
+    Args:
+        sustained, collapsed: steps at which these phases of the split began, None where they have not.
+        memorized: step at which the training set was memorized. Without it, or at step 0, nothing can be delayed.
+        delay: least `sustained / memorized` of a split that has grokked; one with less has merely generalized.
+    """
+    if sustained is None:
+        return "censored"
+    if collapsed is not None:
+        return "collapsed"
+    return "grokked" if memorized and sustained / memorized >= delay else "generalised"
+
+
 class _Result(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -50,7 +65,7 @@ class HeldOut(Times):
     )
     ratio: float | None = Field(description="T_split / T_train, both sustained")
     onset: int | None = Field(description="step from which accuracy stays above its value at memorisation")
-    collapsed: int | None = Field(description="step at which a grokked split had fallen below stable_threshold")
+    collapsed: int | None = Field(description="step at which a sustained split had fallen below stable_threshold")
 
 
 class SplitResult(_Result):

@@ -1,6 +1,7 @@
 """The metrics journal: the durable record of a run, one JSON line per evaluation.
 
-What a reader may rely on in a line of the metrics journal.
+`EvaluationLine` is what a reader may rely on in a line. Journals of format 1 (`Manifest.format`) call the phase
+`sustained` of a split `grokked`; every reader here returns them in the present format, and no file is changed.
 """
 
 from __future__ import annotations
@@ -155,8 +156,35 @@ def decode(text: bytes, path: Path | str) -> list[JournalLine]:
             line = None
         if (fault := _fault_of(line)) is not None:
             raise InputError(f"{path}, line {number}, is no evaluation ({fault}): the journal is damaged")
-        lines.append(line)
+        lines.append(upgraded(line))
     return lines
+
+
+def upgraded(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of any format in the present one, format 2."""
+    phases = line["phases"]
+    old = isinstance(phases, dict) and any("grokked" in begun for begun in phases.values() if isinstance(begun, dict))
+    if not old:
+        return line
+    renamed = {
+        split: {current_phase(phase): step for phase, step in begun.items()} if isinstance(begun, dict) else begun
+        for split, begun in phases.items()
+    }
+    return {**line, "phases": renamed}
+
+
+def current_phase(name: str) -> str:
+    """The present name of a phase that a file of format 1 names."""
+    return "sustained" if name == "grokked" else name
+
+
+def upgraded_journal(text: bytes, path: Path | str) -> bytes:
+    """Whole lines of a journal of any format in the present one; of the present one, `text` itself.
+
+    Raises:
+        InputError: a line is not an evaluation.
+    """
+    return b"".join(map(encode, decode(text, path))) if b'"grokked":' in text else text
 
 
 def _fault_of(line: Any) -> str | None:
@@ -190,7 +218,7 @@ class Measure(_Part):
 
 class SplitPhases(_Part):
     onset: _Step | None
-    grokked: _Step | None
+    sustained: _Step | None
     collapsed: _Step | None
 
 

@@ -18,6 +18,10 @@ from grokcore.runs.seal import FileDigest, Seal, sealed_manifest
 from grokcore.storage import FileStore, Store, StoredFile
 
 ExitReason = Literal["budget_steps", "budget_seconds", "grokked", "diverged", "stopped"]
+"""Why training ended; `grokked` names the rule `stop_on_grok`, not the verdict."""
+
+FORMAT: Literal[2] = 2
+"""Of the manifest and the journal beside it. In format 1 the journal calls the phase `sustained` `grokked`."""
 
 
 class _Record(BaseModel):
@@ -63,7 +67,9 @@ class AttemptRecord(Conditions):
 class Manifest(Conditions):
     """`versions`, `hardware`, `git` and `execution` are those of the last attempt."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = Field(
+        FORMAT, description="of this document and of metrics.jsonl; in 1 the latter calls the phase sustained grokked"
+    )
     run_id: str
     name: str
     dataset: DatasetReference

@@ -83,6 +83,8 @@ class ExperimentSpec(Spec):
             raise ValueError("a run's id needs the engine that takes its steps: resolve the spec first")
         model, training = identity_of(self.model), identity_of(self.training)
         model["seed"], training["seed"] = self.init_seed, self.order_seed
+        for drop in training.get("drop_on", ()):  # ids hold the name that the phase `sustained` had at first
+            drop["phase"] = "grokked" if drop["phase"] == "sustained" else drop["phase"]
         semantics = SEMANTICS_VERSION + self.model.SEMANTICS - 1
         parts = {"dataset": self.dataset_id, "model": model, "training": training, "semantics": semantics}
         if self.training.schedule == "phase":  # what is measured, and when, decides the learning rate

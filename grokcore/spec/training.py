@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from grokcore.spec.base import Spec, added_later, outside_identity
 
@@ -21,19 +21,25 @@ STABLE_THRESHOLD = 0.95
 
 
 class StopOnGrok(Spec):
-    """Stop once a split has grokked, after training on for long enough to judge that it stays so."""
+    """Stop once a split is sustained, after training on for long enough to judge that it stays so."""
 
-    split: str = Field(description="the held-out split whose sustained grokking ends the run")
-    tail: float = Field(1.25, ge=1.1, description="train on to this multiple of the sustained time to grok")
+    split: str = Field(description="the held-out split that ends the run once it is sustained")
+    tail: float = Field(1.25, ge=1.1, description="train on to this multiple of the step from which it is sustained")
 
 
 class PhaseDrop(Spec):
-    """Something that a run's own evaluations show, and that lowers the learning rate from there on."""
+    """A phase that lowers the learning rate once a run's own evaluations confirm it."""
 
-    phase: Literal["memorized", "onset", "grokked"] = Field(
-        description="what has to begin: memorized (the training set), onset or grokked (of a held-out split)"
+    phase: Literal["memorized", "onset", "sustained"] = Field(
+        description="what has to begin: memorized (the training set), onset or sustained (of a held-out split)"
     )
     split: str | None = Field(None, description="the held-out split whose phase it is; null with memorized")
+
+    @field_validator("phase", mode="before")
+    @classmethod
+    def _former_name(cls, phase: object) -> object:
+        """Earlier specs call the phase `sustained` `grokked`."""
+        return "sustained" if phase == "grokked" else phase
 
     @model_validator(mode="after")
     def _names_a_split(self) -> PhaseDrop:
@@ -116,7 +122,7 @@ class TrainingSpec(Spec):
     )
     max_steps: int = outside_identity(10_000, ge=1, le=MOST_STEPS, description="budget in optimiser steps")
     max_seconds: float | None = outside_identity(None, gt=0, description="budget in seconds; null has no limit")
-    stop_on_grok: StopOnGrok | None = outside_identity(None, description="stop after a split has grokked; null never")
+    stop_on_grok: StopOnGrok | None = outside_identity(None, description="stop after a split is sustained; null never")
     checkpoint_interval: int | None = outside_identity(
         1000, ge=1, description="steps between checkpoints; null saves at the end and on a signal only"
     )

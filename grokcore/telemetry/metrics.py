@@ -21,7 +21,7 @@ latest, most: the largest; sum; agreed: the value that all have, or `several`.
 
 SPLIT, PHASE, DEFINITION, QUANTILE, SINK = "split", "phase", "definition", "quantile", "sink"
 
-PHASES = ("memorized", "onset", "grokked", "collapsed")
+PHASES = ("memorized", "onset", "sustained", "collapsed")
 """Values of the label `phase`: `memorized` is one of the split `train`, the others of held-out splits."""
 DEFINITIONS = ("first_crossing", "sustained", "stable")
 """Values of the label `definition`."""
@@ -88,7 +88,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "grokking_phase",
         "gauge",
-        "1 once a phase has begun, 0 before: memorized of the training set; onset, grokked, collapsed of a held-out "
+        "1 once a phase has begun, 0 before: memorized of the training set; onset, sustained, collapsed of a held-out "
         "split.",
         (SPLIT, PHASE),
         over_seeds="half",
@@ -107,17 +107,25 @@ METRICS: tuple[Metric, ...] = (
         over_seeds="half",
     ),
     Metric(
-        "grokking_grokked_step",
+        "grokking_sustained_step",
         "gauge",
-        "Step from which a held-out split was answered; NaN until then. Of first_crossing, sustained and stable, a "
-        "verdict rests on sustained.",
+        "Step from which a held-out split holds the threshold, by three definitions; NaN until then. Phases and "
+        "verdicts use sustained.",
         (SPLIT, DEFINITION),
+        over_seeds="half",
+    ),
+    Metric(
+        "grokking_grokked",
+        "gauge",
+        "1 while the verdict on a held-out split is grokked (sustained, at least evaluation.delay times as late as "
+        "memorized, and not collapsed), 0 otherwise.",
+        (SPLIT,),
         over_seeds="half",
     ),
     Metric(
         "grokking_unlikely_to_grok",
         "gauge",
-        "1 while none of the held-out splits that have not grokked gives a sign that it will, 0 otherwise.",
+        "1 while none of the held-out splits that are not sustained gives a sign that it will grok, 0 otherwise.",
         over_seeds="half",
     ),
     Metric("grokking_step", "gauge", "Optimiser steps taken, those of earlier attempts included."),

@@ -1,13 +1,16 @@
-"""Word of the moment: a webhook is told when a run changes its phase, and when training ends.
+"""Notifications: a webhook receives a message when a phase of a run begins, and when training ends.
 
-{"format": 1, "run_id": "3f2a...", "name": "demo", "architecture": "gpt2", "task": "comparison", "seed": 0,
- "split": "test_inferred_ood", "phase": "grokked", "step": 2180, "accuracy": 0.994, "ratio": 3.6,
- "exit_reason": null, "uri": "s3://lab/runs/demo", "time": "2026-11-21T12:00:00Z",
- "text": "demo, seed 0: test_inferred_ood: sustained at step 2180, 3.6 times as late as the training set"}
+{"format": 2, "run_id": "3f2a...", "name": "demo", "architecture": "gpt2", "task": "comparison", "seed": 0,
+ "split": "test_inferred_ood", "phase": "sustained", "step": 2180, "accuracy": 0.994, "ratio": 3.6,
+ "verdict": "grokked", "exit_reason": null, "uri": "s3://lab/runs/demo", "time": "2026-11-21T12:00:00Z",
+ "text": "demo, seed 0: test_inferred_ood: sustained at step 2180, 3.6 times as late as the training set: grokked"}
 
-`phase` is memorized (of the split `train`), onset, grokked or collapsed of a held-out split, or, where `split` is null,
-ended or diverged; `step` is where it began, `accuracy` that of the split (of the training set where `split` is null) at
-the evaluation that showed it, `ratio` T_split / T_train. `text` is what services that show messages to people read.
+`phase` is memorized (of the split `train`), onset, sustained or collapsed of a held-out split, or, where `split` is
+null, ended or diverged; `step` is where it began, `accuracy` that of the split (of the training set where `split` is
+null) at the evaluation that confirmed it. Of the phase sustained, `ratio` is T_split / T_train, and `verdict` grokked
+where that is at least `evaluation.delay`, else generalised. `text` is what services that show messages to people read.
+
+Format 1 called the phase sustained grokked, and had no verdict.
 """
 
 from __future__ import annotations
@@ -20,34 +23,39 @@ from functools import partial
 from typing import Any
 
 from grokcore.errors import GrokcoreError
-from grokcore.runs.journal import JournalLine
+from grokcore.runs.evaluation import Verdict, verdict_of
+from grokcore.runs.journal import JournalLine, current_phase
 from grokcore.runs.manifest import Manifest
 from grokcore.storage import Store
 from grokcore.storage.local import home_relative
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.telemetry.webhook import Webhook, webhook_url
 
-TOLD = "notifications.json"
-"""In a run's directory: what a webhook has been told, so that a run that is resumed does not repeat it."""
+SENT = "notifications.json"
+"""In a run's directory: the events that the webhook has received, so that a resumed run does not repeat them."""
 
 GRACE_SECONDS, HURRY_SECONDS = 10.0, 2.0
-"""How long a run waits, at most, for the last messages to be delivered: at its end, and where it was interrupted."""
+"""Longest wait for the delivery of the last messages: when training ends, and when it is interrupted."""
 
-_WORDS = {
-    "memorized": "training set memorised",
-    "onset": "generalisation sets in",
-    "grokked": "sustained",
+FORMAT = 2
+"""Of messages, and of the record of those that were sent."""
+
+
+_TEXTS = {
+    "memorized": "training set memorized",
+    "onset": "generalization sets in",
+    "sustained": "sustained",
     "collapsed": "collapsed",
 }
 
 
 @dataclass(frozen=True)
-class Change:
-    """A phase that has begun.
+class Event:
+    """The beginning of a phase, or the end of training.
 
     Attributes:
-        split: None where it is the run's.
-        key: the same for the same change, after a resume too.
+        split: None for an event of the whole run.
+        key: equal for the same event, also after a resume.
     """
 
     split: str | None
@@ -60,9 +68,9 @@ class Change:
 
 
 class Notifications:
-    """Tells a webhook of the changes of one run, each once; training waits for nothing but, at its end, a little.
+    """Sends each event of one run to a webhook once. Training waits for deliveries only at its end, and briefly.
 
-    All methods are called in the thread that trains.
+    Call all methods in the thread that trains.
     """
 
     def __init__(
@@ -72,22 +80,26 @@ class Notifications:
         manifest: Manifest,
         lines: Sequence[JournalLine],
         notify: Callable[[str], None],
+        *,
+        delay: float,
     ) -> None:
         """
         Args:
-            store: of the run, to note there what has been told.
-            lines: the journal that the run goes on from. What stands in it and was never told, is told now; but
-                nothing, where this is the first process of the run that has a webhook.
-            notify: called with a line, once, when a message could not be delivered.
+            store: of the run, where the record of what was sent is kept.
+            lines: the journal that the run goes on from. Events in it that were not sent yet are sent now, unless this
+                is the first process of the run that has a webhook.
+            notify: called with one line, once, if a message could not be delivered.
+            delay: `evaluation.delay`, for the verdict on a split that is sustained.
         """
         self._webhook, self._store, self._manifest, self._notify = webhook, store, manifest, notify
+        self._delay = delay
         self._warned = self._ended = False
-        reached = list(changes(lines[-1]["phases"])) if lines else []
-        told = _read_told(store)
-        self._told = [change.key for change in reached] if told is None else told
-        self._sent = set(self._told)
-        if told is None:
-            self._note()
+        known = list(events(lines[-1]["phases"])) if lines else []
+        delivered = _read_record(store)
+        self._delivered = [event.key for event in known] if delivered is None else delivered
+        self._sent = set(self._delivered)
+        if delivered is None:
+            self._write_record()
         elif lines:
             self.show(lines[-1])
 
@@ -98,108 +110,116 @@ class Notifications:
         manifest: Manifest,
         lines: Sequence[JournalLine],
         notify: Callable[[str], None],
+        *,
+        delay: float,
     ) -> Notifications | None:
-        """Those that `GROKCORE_WEBHOOK_URL` asks for; of several ranks only the first has them.
+        """The notifications that `GROKCORE_WEBHOOK_URL` asks for; None without it, and on all ranks but the first.
 
-        Messages that cannot be delivered are counted among the failures of this process.
+        Failed deliveries are counted in `grokking_sink_failures_total`.
 
         Raises:
-            InputError: the variable holds no URL of a webhook.
+            InputError: the variable is not the URL of a webhook.
         """
         url = webhook_url()
         if url is None or os.environ.get("RANK", "0") not in ("", "0"):
             return None
-        return cls(Webhook(url, on_failure=partial(FAILURES.count, "webhook")), store, manifest, lines, notify)
+        webhook = Webhook(url, on_failure=partial(FAILURES.count, "webhook"))
+        return cls(webhook, store, manifest, lines, notify, delay=delay)
 
     def show(self, line: JournalLine) -> None:
-        """Tell of the phases that a new line of the journal shows."""
-        for change in changes(line["phases"]):
-            self._tell(change, line)
+        """Send the events that a new line of the journal confirms."""
+        for event in events(line["phases"]):
+            self._send(event, line)
         self._warn()
 
     def end(self, reason: str, line: JournalLine) -> None:
-        """Tell why training has ended, and where; `line` is the last of the journal."""
+        """Send why training ended; `line` is the last of the journal."""
         self._ended = True
-        self._tell(Change(None, "diverged" if reason == "diverged" else "ended", line["step"]), line, reason)
+        self._send(Event(None, "diverged" if reason == "diverged" else "ended", line["step"]), line, reason)
 
     def close(self) -> None:
-        """Wait a little for what is on its way; a run that was interrupted tells the rest once it goes on."""
+        """Wait briefly for deliveries under way; an interrupted run sends the rest when it is resumed."""
         self._webhook.close(GRACE_SECONDS if self._ended else HURRY_SECONDS)
         self._warn()
 
-    def _tell(self, change: Change, line: JournalLine, reason: str | None = None) -> None:
-        if change.key in self._sent:
+    def _send(self, event: Event, line: JournalLine, reason: str | None = None) -> None:
+        if event.key in self._sent:
             return
-        self._sent.add(change.key)
+        self._sent.add(event.key)
+        uri = home_relative(self._store.uri)
         self._webhook.send(
-            message(change, line, self._manifest, home_relative(self._store.uri), reason),
-            lambda: self._delivered(change),
+            message(event, line, self._manifest, uri, delay=self._delay, reason=reason),
+            lambda: self._record(event),
         )
 
-    def _delivered(self, change: Change) -> None:
-        self._told.append(change.key)
-        self._note()
+    def _record(self, event: Event) -> None:
+        self._delivered.append(event.key)
+        self._write_record()
 
-    def _note(self) -> None:
+    def _write_record(self) -> None:
         try:
-            self._store.write_json(TOLD, {"format": 1, "told": self._told})
-        except GrokcoreError as error:  # at worst a run that is resumed says it again
-            self._webhook.problem = self._webhook.problem or f"it could not be noted what it was told: {error}"
+            self._store.write_json(SENT, {"format": FORMAT, "told": self._delivered})
+        except GrokcoreError as error:  # at worst a resumed run sends the message again
+            self._webhook.problem = self._webhook.problem or f"{SENT} could not be written: {error}"
 
     def _warn(self) -> None:
         if self._webhook.problem is not None and not self._warned:
             self._warned = True
-            self._notify(f"the webhook was not told of a change; training goes on: {self._webhook.problem}")
+            self._notify(f"a notification was not delivered; training goes on: {self._webhook.problem}")
 
 
-def changes(phases: Mapping[str, Any]) -> Iterator[Change]:
-    """What has begun by a line of the journal, whose `phases` these are."""
+def events(phases: Mapping[str, Any]) -> Iterator[Event]:
+    """The phases that have begun, by the `phases` of a line of the journal."""
     if phases["memorized"] is not None:
-        yield Change("train", "memorized", phases["memorized"])
+        yield Event("train", "memorized", phases["memorized"])
     for split, begun in phases.items():
         if split != "memorized":
-            yield from (Change(split, phase, step) for phase, step in begun.items() if step is not None)
+            yield from (Event(split, phase, step) for phase, step in begun.items() if step is not None)
 
 
 def message(
-    change: Change, line: JournalLine, manifest: Manifest, uri: str, reason: str | None = None
+    event: Event, line: JournalLine, manifest: Manifest, uri: str, *, delay: float, reason: str | None = None
 ) -> dict[str, Any]:
-    """What the webhook is sent."""
-    memorized = line["phases"]["memorized"]
-    ratio = round(change.step / memorized, 3) if change.phase == "grokked" and memorized else None
-    measured = line["train"] if change.split in (None, "train") else line["splits"][change.split]
+    """The message for an event; see the head of this file."""
+    memorized, sustained = line["phases"]["memorized"], event.phase == "sustained"
+    ratio = round(event.step / memorized, 3) if sustained and memorized else None
+    verdict = verdict_of(event.step, memorized, None, delay=delay) if sustained else None
+    measured = line["train"] if event.split in (None, "train") else line["splits"][event.split]
     choices = manifest.choices
     return {
-        "format": 1,
+        "format": FORMAT,
         "run_id": manifest.run_id,
         "name": manifest.name,
         "architecture": choices.get("architecture"),
         "task": choices.get("task.kind"),
         "seed": choices.get("seed"),
-        "split": change.split,
-        "phase": change.phase,
-        "step": change.step,
+        "split": event.split,
+        "phase": event.phase,
+        "step": event.step,
         "accuracy": measured["accuracy"],
         "ratio": ratio,
+        "verdict": verdict,
         "exit_reason": reason,
         "uri": uri,
         "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "text": f"{manifest.name}, seed {choices.get('seed')}: {_sentence(change, ratio, reason)}",
+        "text": f"{manifest.name}, seed {choices.get('seed')}: {_text(event, ratio, verdict, reason)}",
     }
 
 
-def _sentence(change: Change, ratio: float | None, reason: str | None) -> str:
-    if change.split is None:
-        return f"diverged at step {change.step}" if reason == "diverged" else f"ended at step {change.step} ({reason})"
-    which = "" if change.phase == "memorized" else f"{change.split}: "
+def _text(event: Event, ratio: float | None, verdict: Verdict | None, reason: str | None) -> str:
+    if event.split is None:
+        return f"diverged at step {event.step}" if reason == "diverged" else f"ended at step {event.step} ({reason})"
+    split = "" if event.phase == "memorized" else f"{event.split}: "
     late = f", {ratio:.1f} times as late as the training set" if ratio else ""
-    return f"{which}{_WORDS[change.phase]} at step {change.step}{late}"
+    outcome = f": {verdict}" if verdict else ""
+    return f"{split}{_TEXTS[event.phase]} at step {event.step}{late}{outcome}"
 
 
-def _read_told(store: Store) -> list[str] | None:
-    """None where nothing was ever told, as far as can be read."""
+def _read_record(store: Store) -> list[str] | None:
+    """Keys of the events that were delivered; None if there is no record that can be read."""
     try:
-        record = store.read_json(TOLD)
-        return [str(key) for key in record["told"]]
+        record = store.read_json(SENT)
+        keys = (str(key).partition(" ") for key in record["told"])
+        return [f"{current_phase(phase)} {rest}" for phase, _, rest in keys]
     except (GrokcoreError, KeyError, TypeError):
         return None

@@ -45,9 +45,9 @@ def phase_events(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         known = before.get(split, {})
         if phases["onset"] is not None and known.get("onset") is None:
             events.append(f"* {split}: generalisation sets in at step {phases['onset']}")
-        if phases["grokked"] is not None and known.get("grokked") is None:
-            late = f", {phases['grokked'] / memorized:.1f} x the time to memorise" if memorized else ""
-            events.append(f"* {split}: sustained at step {phases['grokked']}{late}")
+        if phases["sustained"] is not None and known.get("sustained") is None:
+            late = f", {phases['sustained'] / memorized:.1f} x the time to memorise" if memorized else ""
+            events.append(f"* {split}: sustained at step {phases['sustained']}{late}")
         if phases["collapsed"] is not None and known.get("collapsed") is None:
             events.append(f"* {split}: collapsed at step {phases['collapsed']}")
     return events

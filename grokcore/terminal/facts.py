@@ -150,7 +150,7 @@ class RunFacts:
 
     def _held_out(self, name: str) -> SplitFacts:
         measured, begun, memorized = self.last["splits"][name], self.last["phases"][name], self.memorized
-        sustained, ratio = begun["grokked"], None
+        sustained, ratio = begun["sustained"], None
         if sustained is not None and memorized:
             ratio = sustained / memorized
         late = ratio is not None and ratio >= self.run.spec.evaluation.delay

@@ -42,14 +42,14 @@ from grokcore.training.step import StepGraphs
 
 
 def new_phases(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What has become known since the line before: `memorized`, or a held-out split's name with .onset or .grokked."""
+    """The phases that a line confirms and the line before did not: `memorized`, SPLIT.onset or SPLIT.sustained."""
     found = ["memorized"] if now["memorized"] is not None and before.get("memorized") is None else []
     for split, phases in now.items():
         if split != "memorized":
             known = before.get(split, {})
             found += [
                 f"{split}.{name}"
-                for name in ("onset", "grokked")
+                for name in ("onset", "sustained")
                 if phases[name] is not None and known.get(name) is None
             ]
     return found
@@ -113,7 +113,7 @@ class Trainer:
         self.times = StepTimes(asynchronous=device.type == "cuda")
 
     def run(self, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[JournalLine], None]) -> ExitReason:
-        """Train until a budget is used up, the split of `stop_on_grok` has grokked, training diverges, or `stop`.
+        """Train until a budget is used up, the split of `stop_on_grok` is sustained, training diverges, or `stop`.
 
         Args:
             recorder: what the run is written with.
@@ -238,8 +238,8 @@ class Trainer:
         if lines and _diverged(lines[-1]):
             return "diverged"
         if training.stop_on_grok and lines:
-            grokked = lines[-1]["phases"][training.stop_on_grok.split]["grokked"]
-            if grokked is not None and step >= training.stop_on_grok.tail * grokked:
+            sustained = lines[-1]["phases"][training.stop_on_grok.split]["sustained"]
+            if sustained is not None and step >= training.stop_on_grok.tail * sustained:
                 return "grokked"
         if step >= training.max_steps:
             return "budget_steps"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from grokcore.errors import InputError
 from grokcore.runs import Manifest, read_manifest
 from grokcore.runs.artifacts import RUN_FILES
+from grokcore.runs.manifest import FORMAT
 from grokcore.runs.resume import SPEC
 from grokcore.runs.seal import check_record
 from grokcore.spec import ExperimentSpec, read_spec
@@ -27,7 +28,7 @@ def break_seal(store: Store, notify: Callable[[str], None]) -> Manifest:
             except InputError as damage:
                 notify(f"{damage} - which this training does, from its last good checkpoint")
         manifest.write(store)
-    return manifest
+    return manifest.model_copy(update={"format": FORMAT})  # the journal is written anew, in the present format
 
 
 def remove_leftovers(store: Store) -> None:

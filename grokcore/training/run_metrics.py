@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from grokcore.evaluation.behaviour import unlikely_to_grok
 from grokcore.evaluation.curves import Evidence, Lines, accuracy_of, evidence, reached, steps_of
+from grokcore.runs.evaluation import verdict_of
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.telemetry.samples import Samples
@@ -57,20 +58,22 @@ def _phases(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> Samp
     steps = steps_of(seen.lines)
     for split in held_out:
         begun = phases.get(split, {})
-        for phase in ("onset", "grokked", "collapsed"):
+        for phase in ("onset", "sustained", "collapsed"):
             samples["grokking_phase", split, phase] = float(begun.get(phase) is not None)
+        verdict = verdict_of(begun.get("sustained"), memorized, begun.get("collapsed"), delay=rules.delay)
+        samples["grokking_grokked", split] = float(verdict == "grokked")
         samples["grokking_onset_step", split] = begun.get("onset")
         for definition, index in reached(seen, split, rules).items():
-            samples["grokking_grokked_step", split, definition] = None if index is None else steps[index]
+            samples["grokking_sustained_step", split, definition] = None if index is None else steps[index]
     return samples
 
 
 def _unlikely(lines: Lines, seen: Evidence, held_out: Sequence[str], rules: EvaluationSpec) -> bool:
-    """Whether all held-out splits that have not grokked, of which there is one, are unlikely to."""
+    """Whether there are held-out splits that are not sustained, and all of them are unlikely to grok."""
     if not lines:
         return False
     steps, memorized = steps_of(seen.lines), reached(seen, "train", rules)["sustained"]
-    waiting = [split for split in held_out if lines[-1]["phases"][split]["grokked"] is None]
+    waiting = [split for split in held_out if lines[-1]["phases"][split]["sustained"] is None]
     return bool(waiting) and all(
         unlikely_to_grok(accuracy_of(seen.lines, split), steps, memorized, threshold=rules.threshold)
         for split in waiting

@@ -268,7 +268,9 @@ def begin(
                 written = spec_of_resumed(store, trainer.state.step, spec, notify)
                 writer.store.write(SPEC, _yaml(written))
                 manifest.write(writer.store)
-            notifications = Notifications.of_environment(writer.store, manifest, recorder.lines, notify)
+            notifications = Notifications.of_environment(
+                writer.store, manifest, recorder.lines, notify, delay=spec.evaluation.delay
+            )
             if notifications is not None:
                 recorder.listeners.append(notifications.show)
             meter = RunMeter(spec, trainer, recorder, resumes=manifest.resumes)

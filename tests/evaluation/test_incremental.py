@@ -25,7 +25,7 @@ SPECS = [
     ],
     [
         *("training.schedule=phase", "training.drop_factor=1e-322", "training.warmup_steps=15", "evaluation.sustain=2"),
-        "training.drop_on=[{phase: onset, split: test_inferred_iid}, {phase: grokked, split: test_inferred_ood}]",
+        "training.drop_on=[{phase: onset, split: test_inferred_iid}, {phase: sustained, split: test_inferred_ood}]",
     ],
 ]
 

@@ -78,7 +78,7 @@ def test_phases_of_a_grokking_run() -> None:
     lines = [line(*values) for values in zip(STEPS, train, ood, strict=True)]
     assert phases_of(lines, ["ood"], ExperimentSpec()) == {
         "memorized": 200,
-        "ood": {"onset": 300, "grokked": 600, "collapsed": None},
+        "ood": {"onset": 300, "sustained": 600, "collapsed": None},
     }
     seen = evidence(lines, TrainingSpec())
     assert reached(seen, "ood", EvaluationSpec()) == {
@@ -98,7 +98,7 @@ def test_a_curve_that_only_rises_never_collapses(threshold: float) -> None:
     spec = ExperimentSpec(evaluation=EvaluationSpec(threshold=threshold))
     rising = [0.4, threshold, *(threshold + (1 - threshold) * part / 10 for part in range(1, 11))]
     lines = [line(100 * (number + 1), 1.0, value) for number, value in enumerate(rising)]
-    assert phases_of(lines, ["ood"], spec)["ood"] == {"onset": 200, "grokked": 200, "collapsed": None}
+    assert phases_of(lines, ["ood"], spec)["ood"] == {"onset": 200, "sustained": 200, "collapsed": None}
 
 
 def test_a_collapse_from_a_low_threshold_is_a_fall_below_it() -> None:

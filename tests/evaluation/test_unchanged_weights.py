@@ -37,7 +37,7 @@ def test_a_frozen_tail_does_not_sustain_what_was_right_at_its_beginning() -> Non
     assert run.evaluation.held_out[OOD].sustained is None
     assert run.evaluation.held_out[OOD].stable is None
     assert run.evaluation.held_out[OOD].verdict == "censored"
-    assert run.journal[-1]["phases"][OOD] == {"onset": None, "grokked": None, "collapsed": None}
+    assert run.journal[-1]["phases"][OOD] == {"onset": None, "sustained": None, "collapsed": None}
     trained_on = record(ending_at(100), Rise(5), {OOD: at_last}).evaluation.held_out[OOD]
     assert trained_on.sustained is not None
     assert trained_on.sustained.steps == 55
@@ -95,9 +95,9 @@ def test_evaluations_between_which_every_step_was_skipped_confirm_nothing() -> N
         return {"step": step, "train": {"accuracy": 1.0}, "splits": {OOD: measured}, "steps_skipped": skipped}
 
     lines = [line(5, 0.4, 0), line(10, 1.0, 0), line(15, 1.0, 5), line(20, 1.0, 10), line(25, 1.0, 15)]
-    assert phases_of(lines, [OOD], ExperimentSpec())[OOD]["grokked"] is None
+    assert phases_of(lines, [OOD], ExperimentSpec())[OOD]["sustained"] is None
     lines = [line(5, 0.4, 0), line(10, 1.0, 0), line(15, 1.0, 4), line(20, 1.0, 8), line(25, 1.0, 12)]
-    assert phases_of(lines, [OOD], ExperimentSpec())[OOD]["grokked"] == 10
+    assert phases_of(lines, [OOD], ExperimentSpec())[OOD]["sustained"] == 10
     assert len(evidence([], TrainingSpec()).lines) == 0
 
 
@@ -110,7 +110,7 @@ def test_a_run_does_not_stop_as_grokked_on_weights_that_stand_still(smoke_data: 
     assert (ends[7].exit_reason, ends[7].step) == ("budget_steps", 100)
     assert ends[100].exit_reason == "grokked"
     phases = read_journal(tmp_path / "7" / "metrics.jsonl")[-1]["phases"]
-    assert phases[OOD]["grokked"] is None
+    assert phases[OOD]["sustained"] is None
 
 
 def test_an_evaluation_that_counted_a_frozen_tail_has_to_be_made_again(tmp_path: Path) -> None:

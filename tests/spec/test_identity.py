@@ -210,3 +210,15 @@ def test_the_stable_threshold_keeps_the_ids_of_when_it_was_fixed() -> None:
     assert run() == "685827e694133b56"
     assert run("evaluation.threshold=.9") == "d3f89e2b383f1870"
     assert run("evaluation.stable_threshold=.8") == "f01d9e7d19b0b5d2"
+
+
+def test_a_phase_keeps_the_id_of_its_former_name() -> None:
+    """Written down from the version in which the phase `sustained` was called `grokked`."""
+    specs = [
+        load_spec(
+            "smoke", ["training.schedule=phase", f"training.drop_on=[{{phase: {phase}, split: test_inferred_iid}}]"]
+        )
+        for phase in ("grokked", "sustained")
+    ]
+    assert [spec.training.drop_on[0].phase for spec in specs] == ["sustained", "sustained"]
+    assert {spec.run_id for spec in specs} == {"d1d0d6b5142ee0af"}

@@ -15,7 +15,7 @@ def line(step: int, rate: float | None = 10.0) -> dict[str, Any]:
         "step": step,
         "train": {"accuracy": 1.0},
         "splits": {"test_inferred_ood": {"accuracy": 0.412}},
-        "phases": {"memorized": None, "test_inferred_ood": {"onset": None, "grokked": None, "collapsed": None}},
+        "phases": {"memorized": None, "test_inferred_ood": {"onset": None, "sustained": None, "collapsed": None}},
         "clock": {"steps_per_second": rate},
     }
 

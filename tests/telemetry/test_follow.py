@@ -24,7 +24,7 @@ def line(step: int) -> dict[str, Any]:
         "flops": 1.0,
         "train": {"accuracy": 1.0, "loss": 0.1},
         "splits": {"test": {"accuracy": 0.5, "loss": 0.1}},
-        "phases": {"memorized": None, "test": {"onset": None, "grokked": None, "collapsed": None}},
+        "phases": {"memorized": None, "test": {"onset": None, "sustained": None, "collapsed": None}},
         "clock": {"elapsed_seconds": 1.0, "steps_per_second": 10.0},
     }
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.runs import Journal, finite, read_journal
+from grokcore.runs import JOURNAL, Journal, finite, read_journal
+from grokcore.runs.follow import tail_of
+from grokcore.runs.journal import checked_lines, encode, last_evaluation, upgraded_journal
 from grokcore.storage import FileStore
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "smoke.jsonl"
 LINE = {"train": {"accuracy": 1.0}, "splits": {}, "phases": {"memorized": None}, "clock": {}}
 
 
@@ -75,3 +80,30 @@ def test_json_has_no_number_for_what_is_not_finite(tmp_path: Path) -> None:
     assert finite(float("inf")) is None
     with pytest.raises(ValueError, match="not JSON compliant"):
         Journal(FileStore(tmp_path)).append({"step": 1, "loss": float("nan")})
+
+
+def former(line: dict[str, Any]) -> dict[str, Any]:
+    """A line as journals of format 1 have it."""
+    return json.loads(json.dumps(line).replace('"sustained":', '"grokked":'))
+
+
+def test_a_real_journal_of_format_1_is_read_in_the_present_format(tmp_path: Path) -> None:
+    old = [{**json.loads(line), "clock": {"elapsed_seconds": 1.0}} for line in GOLDEN.read_text().splitlines()]
+    old[-1]["phases"]["test_inferred_iid"]["grokked"] = 40
+    path = tmp_path / JOURNAL
+    path.write_bytes(b"".join(map(encode, old)))
+    before = path.read_bytes()
+    lines = checked_lines(read_journal(path), path)
+    assert [set(line["phases"]["test_inferred_iid"]) for line in lines] == [{"onset", "sustained", "collapsed"}] * 15
+    assert lines[-1]["phases"]["test_inferred_iid"]["sustained"] == 40
+    assert [former(line) for line in lines] == old, "nothing else is changed"
+    assert last_evaluation(FileStore(tmp_path)) == lines[-1]
+    assert tail_of(FileStore(tmp_path))() == (lines, True)
+    assert path.read_bytes() == before, "a file is upgraded when it is read, never on disk"
+
+
+def test_a_journal_is_rewritten_in_the_present_format_and_one_that_has_it_stays(tmp_path: Path) -> None:
+    line = {"step": 1, **LINE, "phases": {"memorized": None, "test": {"onset": 1, "sustained": 2, "collapsed": None}}}
+    new, old = encode(line), encode(former(line))
+    assert upgraded_journal(new, "new") == new
+    assert upgraded_journal(old + new, "a run that went on") == new + new

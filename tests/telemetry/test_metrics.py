@@ -8,11 +8,11 @@ from grokcore.evaluation import curves
 from grokcore.telemetry.metrics import BY_NAME, DEFINITIONS, METRICS, PHASES, SINKS
 
 CONTRACT = """
-run_info accuracy_ratio loss generalization_gap_ratio phase memorized_step onset_step grokked_step step max_steps
-train_steps_total train_examples_total step_duration_seconds weight_norm gradient_norm learning_rate loss_scale
-optimizer_steps_skipped_total nonfinite_total checkpoint_duration_seconds checkpoint_bytes checkpoint_failures_total
-last_checkpoint_timestamp_seconds last_step_timestamp_seconds resumes_total attempt attempt_limit sink_failures_total
-unlikely_to_grok pipeline_last_success_timestamp_seconds replica_accuracy_ratio
+run_info accuracy_ratio loss generalization_gap_ratio phase memorized_step onset_step sustained_step grokked step
+max_steps train_steps_total train_examples_total step_duration_seconds weight_norm gradient_norm learning_rate
+loss_scale optimizer_steps_skipped_total nonfinite_total checkpoint_duration_seconds checkpoint_bytes
+checkpoint_failures_total last_checkpoint_timestamp_seconds last_step_timestamp_seconds resumes_total attempt
+attempt_limit sink_failures_total unlikely_to_grok pipeline_last_success_timestamp_seconds replica_accuracy_ratio
 """
 
 
@@ -41,5 +41,5 @@ def test_ids_are_labels_of_the_info_metric_alone() -> None:
 
 def test_label_values_are_those_that_the_code_uses() -> None:
     assert DEFINITIONS == curves.DEFINITIONS
-    assert PHASES == ("memorized", "onset", "grokked", "collapsed")
+    assert PHASES == ("memorized", "onset", "sustained", "collapsed")
     assert SINKS == ("journal", "prometheus", "terminal", "webhook")

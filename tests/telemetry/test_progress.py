@@ -9,14 +9,14 @@ import pytest
 from grokcore.telemetry.progress import phase_events, progress_line
 
 
-def line(step: int, memorized: int | None = None, grokked: int | None = None) -> dict[str, Any]:
+def line(step: int, memorized: int | None = None, sustained: int | None = None) -> dict[str, Any]:
     return {
         "step": step,
         "train": {"accuracy": 1.0},
         "splits": {"test_inferred_ood": {"accuracy": 0.5}},
         "phases": {
             "memorized": memorized,
-            "test_inferred_ood": {"onset": None, "grokked": grokked, "collapsed": None},
+            "test_inferred_ood": {"onset": None, "sustained": sustained, "collapsed": None},
         },
         "clock": {"steps_per_second": 10.0},
     }
@@ -35,5 +35,5 @@ def test_a_line_fits_the_window(width: int) -> None:
 def test_a_phase_is_told_once() -> None:
     assert phase_events({}, line(5, memorized=5)["phases"]) == ["* training set memorised at step 5"]
     assert phase_events(line(5, memorized=5)["phases"], line(9, memorized=5)["phases"]) == []
-    grokked = phase_events(line(5, memorized=5)["phases"], line(30, memorized=5, grokked=20)["phases"])
-    assert grokked == ["* test_inferred_ood: sustained at step 20, 4.0 x the time to memorise"]
+    events = phase_events(line(5, memorized=5)["phases"], line(30, memorized=5, sustained=20)["phases"])
+    assert events == ["* test_inferred_ood: sustained at step 20, 4.0 x the time to memorise"]

@@ -11,14 +11,14 @@ from grokcore.telemetry.samples import Distribution, Durations, Samples, combine
 STEP = "grokking_step_duration_seconds"
 
 
-def seed(number: int, accuracy: float | None, grokked: int | None, steps: int = 10) -> Samples:
+def seed(number: int, accuracy: float | None, sustained: int | None, steps: int = 10) -> Samples:
     durations = Durations(STEP)
     durations.add(0.003, steps)
     return {
         ("grokking_run_info", f"id{number}", "demo", "gpt2", "comparison", str(number), "1"): 1.0,
         ("grokking_accuracy_ratio", "ood"): accuracy,
-        ("grokking_phase", "ood", "grokked"): float(grokked is not None),
-        ("grokking_grokked_step", "ood", "sustained"): grokked,
+        ("grokking_phase", "ood", "sustained"): float(sustained is not None),
+        ("grokking_sustained_step", "ood", "sustained"): sustained,
         ("grokking_train_steps_total",): steps,
         (STEP,): durations.read(),
         ("grokking_last_step_timestamp_seconds",): 1000.0 + number,
@@ -42,11 +42,11 @@ def test_gauges_are_medians_and_the_spread_stands_beside_them() -> None:
 
 def test_a_phase_has_begun_once_half_of_the_seeds_are_in_it() -> None:
     none, one, two = seed(0, 0.1, None), seed(1, 0.9, 700), seed(2, 0.9, 900)
-    assert combine([none, none, one])["grokking_phase", "ood", "grokked"] == 0
-    assert combine([none, none, one])["grokking_grokked_step", "ood", "sustained"] is None
-    assert combine([none, one])["grokking_phase", "ood", "grokked"] == 1
-    assert combine([none, one])["grokking_grokked_step", "ood", "sustained"] == 700
-    assert combine([none, one, two])["grokking_grokked_step", "ood", "sustained"] == 900
+    assert combine([none, none, one])["grokking_phase", "ood", "sustained"] == 0
+    assert combine([none, none, one])["grokking_sustained_step", "ood", "sustained"] is None
+    assert combine([none, one])["grokking_phase", "ood", "sustained"] == 1
+    assert combine([none, one])["grokking_sustained_step", "ood", "sustained"] == 700
+    assert combine([none, one, two])["grokking_sustained_step", "ood", "sustained"] == 900
 
 
 def test_what_is_counted_is_summed_and_of_times_the_latest_counts() -> None:

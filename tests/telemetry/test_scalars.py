@@ -6,7 +6,7 @@ LINE = {
     "step": 200,
     "train": {"accuracy": 0.9, "loss": None},
     "splits": {"test": {"accuracy": 0.5, "loss": math.nan}, "other": {"accuracy": math.inf, "loss": 1.5}},
-    "phases": {"memorized": 100, "test": {"onset": 150, "grokked": None, "collapsed": None}},
+    "phases": {"memorized": 100, "test": {"onset": 150, "sustained": None, "collapsed": None}},
 }
 
 

@@ -17,7 +17,7 @@ def line(step: int, ood: float | None = 0.5, memorized: int | None = None) -> di
         "splits": {"test_inferred_ood": {"accuracy": ood}},
         "phases": {
             "memorized": memorized,
-            "test_inferred_ood": {"onset": None, "grokked": None, "collapsed": None},
+            "test_inferred_ood": {"onset": None, "sustained": None, "collapsed": None},
         },
         "clock": {"steps_per_second": 10.0},
     }

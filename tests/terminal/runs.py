@@ -51,7 +51,7 @@ def line(
     *,
     memorized: int | None = None,
     onset: int | None = None,
-    grokked: int | None = None,
+    sustained: int | None = None,
     collapsed: int | None = None,
     **more: Any,
 ) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def line(
         "loss_scale": None,
         "steps_skipped": 0,
         "restarts": 0,
-        "phases": {"memorized": memorized, OOD: {"onset": onset, "grokked": grokked, "collapsed": collapsed}},
+        "phases": {"memorized": memorized, OOD: {"onset": onset, "sustained": sustained, "collapsed": collapsed}},
         **more,
         "clock": {**clock, **more.get("clock", {})},
     }
@@ -88,7 +88,7 @@ def grokking(last: int = 4000) -> list[dict[str, Any]]:
                     ood,
                     memorized=200 if step >= 250 else None,
                     onset=800 if step >= 900 else None,
-                    grokked=2000 if step >= 2200 else None,
+                    sustained=2000 if step >= 2200 else None,
                 )
             )
     return lines

@@ -30,7 +30,7 @@ def lines(number: int, *, first: int = 1) -> Iterator[dict[str, Any]]:
             "splits": {"test": {"accuracy": accuracy, "loss": 0.1}},
             "phases": {
                 "memorized": 100 if step >= 200 else None,
-                "test": {"onset": None, "grokked": None, "collapsed": None},
+                "test": {"onset": None, "sustained": None, "collapsed": None},
             },
             "clock": {"elapsed_seconds": 1.0, "steps_per_second": 10.0},
         }

@@ -53,7 +53,7 @@ def test_phases_are_told_as_they_begin() -> None:
 
 
 def test_a_split_that_comes_with_the_training_set_has_not_grokked() -> None:
-    shown = text(facts([line(300, memorized=200, onset=250, grokked=300)]))
+    shown = text(facts([line(300, memorized=200, onset=250, sustained=300)]))
     assert "generalised at 300" in shown
     assert "1.5 x train" in shown
     assert "grokked" not in shown
@@ -121,7 +121,7 @@ def test_a_peak_above_a_baseline_that_is_not_known_is_none() -> None:
 
 
 def test_a_collapse_and_a_divergence_are_told() -> None:
-    lost = facts([line(900, 1.0, 0.2, memorized=200, onset=300, grokked=500, collapsed=800)])
+    lost = facts([line(900, 1.0, 0.2, memorized=200, onset=300, sustained=500, collapsed=800)])
     assert "collapsed at 800" in text(lost)
     assert f"! {OOD}: had been learnt, and was lost at step 800" in text(lost)
     wild = facts([line(900, None, None, weight_norm=None)], "diverged")

@@ -261,7 +261,7 @@ def test_a_run_keeps_the_checkpoints_of_its_milestones(smoke_data: Path, tmp_pat
     kept = {step: read_checkpoint_manifest(store, step).milestones for step in steps(store)}
     phases = [milestone for milestones in kept.values() for milestone in milestones]
     assert "memorized" in phases
-    assert "test_inferred_iid.grokked" in phases
+    assert "test_inferred_iid.sustained" in phases
     assert {step for step, milestones in kept.items() if not milestones} == {50, 60}
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from grokcore.cli import main
 from grokcore.errors import StoppedError
+from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
-from grokcore.telemetry.notifications import TOLD
+from grokcore.telemetry.notifications import SENT, Event, message
 from grokcore.training import train_model, train_seeds
 from tests.servers.webhooks import Receiver, receiver
 from tests.support.extended import extended
@@ -76,7 +77,7 @@ def test_the_url_stands_nowhere(
         monkeypatch.setenv("GROKCORE_WEBHOOK_URL", server.url)
         train_model(easy(), smoke_data, tmp_path / "run", notify=remarks.append)
     assert len(server.messages) >= 3
-    assert remarks[-1:] == ["the webhook was not told of a change; training goes on: its server answered 404"]
+    assert remarks[-1:] == ["a notification was not delivered; training goes on: its server answered 404"]
     secret = Receiver.SECRET.rpartition("/")[2]
     captured = capfd.readouterr()
     assert secret not in captured.out + captured.err + "".join(remarks)
@@ -98,9 +99,9 @@ def test_a_run_that_goes_on_repeats_nothing_and_says_what_was_missed(
     assert set(again) == (reached(run) | {(None, "ended")}) - (set(before) - {(None, "ended")})
     assert [message["step"] for message in server.messages if message["phase"] == "ended"] == [40, 60]
 
-    record = json.loads((run / TOLD).read_text())
+    record = json.loads((run / SENT).read_text())
     record["told"].remove("memorized train")  # as where the webhook was out of reach
-    (run / TOLD).write_text(json.dumps(record))
+    (run / SENT).write_text(json.dumps(record))
     with receiver() as server:
         monkeypatch.setenv("GROKCORE_WEBHOOK_URL", server.url)
         train_model(easy("training.max_steps=70"), smoke_data, run)
@@ -113,7 +114,7 @@ def test_a_run_that_gets_a_webhook_later_does_not_tell_its_past(
 ) -> None:
     run = tmp_path / "run"
     train_model(easy("training.max_steps=40"), smoke_data, run)
-    assert not (run / TOLD).exists()
+    assert not (run / SENT).exists()
     past = reached(run)
     assert past
     with receiver() as server:
@@ -197,3 +198,30 @@ def test_a_url_that_is_none_ends_a_command_before_anything_is_written(
     assert len(error.splitlines()) == 1
     assert "s3cr3t" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_an_earlier_version_told_of_repeats_nothing(
+    smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with receiver() as server:
+        monkeypatch.setenv("GROKCORE_WEBHOOK_URL", server.url)
+        train_model(easy("training.max_steps=40"), smoke_data, run)
+    assert ("test_inferred_iid", "sustained") in told(server)
+    record = (run / SENT).read_text()
+    (run / SENT).write_text(record.replace('"format": 2', '"format": 1').replace("sustained ", "grokked "))
+    with receiver() as server:
+        monkeypatch.setenv("GROKCORE_WEBHOOK_URL", server.url)
+        train_model(easy(), smoke_data, run)
+    assert ("test_inferred_iid", "sustained") not in told(server)
+
+
+@pytest.mark.parametrize(("memorized", "verdict"), [(100, "grokked"), (200, "generalised"), (None, "generalised")])
+def test_a_sustained_split_is_told_with_its_verdict(smoke_run: Path, memorized: int | None, verdict: str) -> None:
+    line = {"phases": {"memorized": memorized}, "splits": {"test": {"accuracy": 1.0}}}
+    sent = message(Event("test", "sustained", 300), line, read_manifest(smoke_run), "URI", delay=2.0)
+    assert (sent["phase"], sent["verdict"]) == ("sustained", verdict)
+    late = f", {300 / memorized:.1f} times as late as the training set" if memorized else ""
+    assert sent["text"] == f"smoke, seed 0: test: sustained at step 300{late}: {verdict}"
+    onset = message(Event("test", "onset", 300), line, read_manifest(smoke_run), "URI", delay=2.0)
+    assert (onset["verdict"], onset["ratio"]) == (None, None)

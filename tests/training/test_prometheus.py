@@ -92,15 +92,15 @@ def test_accuracy_is_seen_to_rise(observed: Observed) -> None:
 
 
 def test_phases_begin_one_after_another(observed: Observed) -> None:
-    for split, phase in (("train", "memorized"), ("test", "onset"), ("test", "grokked")):
+    for split, phase in (("train", "memorized"), ("test", "onset"), ("test", "sustained")):
         seen = observed.prometheus.history(f'grokking_phase{{split="{split}",phase="{phase}"}}')
         assert seen == sorted(seen)
         assert (seen[0], seen[-1]) == (0, 1), f"{phase} has been seen to begin"
     phases = observed.journal[-1]["phases"]
     [found] = observed.prometheus.query(
-        'last_over_time(grokking_grokked_step{split="test",definition="sustained"}[1h])'
+        'last_over_time(grokking_sustained_step{split="test",definition="sustained"}[1h])'
     )
-    assert float(found["value"][1]) == phases["test"]["grokked"]
+    assert float(found["value"][1]) == phases["test"]["sustained"]
 
 
 def test_the_last_values_are_not_lost(observed: Observed) -> None:

@@ -16,7 +16,7 @@ from tests.support.checks import without_clock
 
 EARLY = [
     "training.schedule=phase",
-    "training.drop_on=[{phase: memorized}, {phase: grokked, split: test_inferred_iid}]",
+    "training.drop_on=[{phase: memorized}, {phase: sustained, split: test_inferred_iid}]",
     "training.drop_factor=0.5",
     "training.warmup_steps=0",
     "evaluation={interval: 2, threshold: 0.25}",
@@ -62,12 +62,12 @@ def test_a_run_lowers_its_rate_when_its_phases_begin_and_resumes_so(smoke_data: 
     whole = without_clock(tmp_path / "whole")
     phases = whole[-1]["phases"]
     assert phases["memorized"] is not None
-    assert phases["test_inferred_iid"]["grokked"] is not None
+    assert phases["test_inferred_iid"]["sustained"] is not None
     rates = [line["learning_rate"] for line in whole]
     assert rates[0] == spec.training.learning_rate
     assert rates[-1] == spec.training.learning_rate / 4
     dropped = next(line for line in whole if line["learning_rate"] < rates[0])
-    assert dropped["phases"]["memorized"] or dropped["phases"]["test_inferred_iid"]["grokked"]
+    assert dropped["phases"]["memorized"] or dropped["phases"]["test_inferred_iid"]["sustained"]
 
     first = load_spec("smoke", [*EARLY, "training.max_steps=8"])
     grokcore.train_model(first, smoke_data, tmp_path / "parts")
@@ -90,7 +90,7 @@ def test_evaluation_is_part_of_the_identity_only_where_it_decides_the_rate() -> 
         ("[]", "schedule=phase needs drop_on"),
         ("[{phase: onset}]", "phase=onset needs a split"),
         ("[{phase: memorized, split: test_inferred_iid}]", "phase=memorized has no split"),
-        ("[{phase: grokked, split: nowhere}]", "allowed are test_inferred_iid, test_inferred_ood"),
+        ("[{phase: sustained, split: nowhere}]", "allowed are test_inferred_iid, test_inferred_ood"),
         ("[{phase: plateau}]", "drop_on"),
     ],
 )

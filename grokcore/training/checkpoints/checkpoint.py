@@ -26,6 +26,7 @@ from grokcore.runs.checkpoints import (
     folder_of,
     read_checkpoint_manifest,
 )
+from grokcore.runs.journal import upgraded_journal
 from grokcore.storage import Store, clear_errors, read_bytes, read_json, sha256
 
 
@@ -36,7 +37,7 @@ class Checkpoint:
     Attributes:
         tensors: on any device; of a checkpoint that was loaded, on the CPU.
         values: JSON.
-        journal: the lines of the journal up to here, as they stand in its file.
+        journal: the lines of the journal up to here, in the present format.
     """
 
     run_id: str
@@ -140,7 +141,8 @@ def _load(store: Store, manifest: CheckpointManifest, run_id: str) -> Checkpoint
                 tensors = load_file(folder / TENSORS)
         except SafetensorError as error:
             raise DamagedError(f"{TENSORS} cannot be read: {error}") from None
-        return Checkpoint(run_id, manifest.step, tensors, read_json(folder / VALUES), read_bytes(folder / HISTORY))
+        journal = upgraded_journal(read_bytes(folder / HISTORY), folder / HISTORY)
+        return Checkpoint(run_id, manifest.step, tensors, read_json(folder / VALUES), journal)
 
 
 @contextmanager
