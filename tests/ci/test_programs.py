@@ -75,6 +75,11 @@ def test_what_is_there_is_not_installed_again(machine: Path) -> None:
     assert not (machine / "calls").exists()
 
 
+def test_the_suite_says_what_it_runs() -> None:
+    done = subprocess.run([ROOT / "ci" / "test", "--help"], capture_output=True, text=True, check=True)
+    assert "--all" in done.stdout
+
+
 def test_skipped_tests_are_counted_by_the_program_that_is_missing() -> None:
     reasons = ["Skipped: no buildah here: apt-get install buildah", "Skipped: Mamba's blocks have no MLP"]
     reasons += 2 * ["Skipped: no radosgw, ceph-mon here: apt-get install radosgw ceph-mon"]

@@ -141,10 +141,10 @@ def test_the_next_evaluation_is_the_first_power_beyond_the_step(growth: float) -
 
 
 def test_no_growth_keeps_a_run_from_its_next_evaluation() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     for step in (0, 10**6, 2**53):
         assert next_evaluation(step, EvaluationSpec(interval=2**53, growth=1.001)) > step
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     for growth in ("1.0000000001", "1", "1.0009"):
         with pytest.raises(InputError, match=r"evaluation.growth: .*greater than or equal to 1.001"):
             load_spec("smoke", [f"evaluation.growth={growth}"])

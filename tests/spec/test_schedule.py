@@ -44,11 +44,11 @@ def test_drops_that_leave_nothing_end_the_rate() -> None:
 
 
 def test_the_longest_schedule_that_is_allowed_is_searched_at_once() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     end = last_change(TrainingSpec(schedule="linear", schedule_steps=2**53))
     assert end is not None
     assert 2**53 - end < 10
-    assert time.perf_counter() - begin < 0.1
+    assert time.process_time() - begin < 0.1
     for field in ("schedule_steps", "warmup_steps", "max_steps", "drop_steps"):
         value = 10**400 if field != "drop_steps" else f"[{10**400}]"
         with pytest.raises(InputError, match=rf"training\.{field}"):

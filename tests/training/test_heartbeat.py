@@ -22,6 +22,7 @@ from grokcore.training.heartbeat import (
     stop_without_launcher,
 )
 from grokcore.training.signals import StopRequest
+from tests.support.checks import PATIENCE
 
 
 class Noticed(StopRequest):
@@ -50,8 +51,8 @@ def watching(run: str | Path, monkeypatch: pytest.MonkeyPatch, patience: float) 
 
 def test_a_launcher_that_beats_is_heeded(store_uri: str, monkeypatch: pytest.MonkeyPatch):
     run = open_store(store_uri)
-    with Heartbeat(run, seconds=0.05), watching(store_uri, monkeypatch, patience=2) as stop:
-        assert not stop.event.wait(4)
+    with Heartbeat(run, seconds=0.05), watching(store_uri, monkeypatch, patience=4) as stop:
+        assert not stop.event.wait(5)
     assert run.find(ABANDONED) is None
 
 
@@ -59,12 +60,12 @@ def test_silence_is_a_wish_to_stop(store_uri: str, monkeypatch: pytest.MonkeyPat
     with Heartbeat(open_store(store_uri)):
         pass  # the launcher has gone
     with watching(store_uri, monkeypatch, patience=0.2) as stop:
-        assert stop.event.wait(30)
+        assert stop.event.wait(PATIENCE)
 
 
 def test_a_run_without_any_heartbeat_stops_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with watching(tmp_path, monkeypatch, patience=0.2) as stop:
-        assert stop.event.wait(30)
+        assert stop.event.wait(PATIENCE)
 
 
 def test_a_restart_of_an_abandoned_training_ends_at_once_until_a_launcher_is_back(
@@ -73,7 +74,7 @@ def test_a_restart_of_an_abandoned_training_ends_at_once_until_a_launcher_is_bac
     with Heartbeat(FileStore(tmp_path)):
         pass
     with watching(tmp_path, monkeypatch, patience=0.2) as stop:
-        assert stop.event.wait(30)
+        assert stop.event.wait(PATIENCE)
     with pytest.raises(StoppedError, match="nobody waits"), watching(tmp_path, monkeypatch, patience=900):
         pytest.fail("it has begun to train")
     with Heartbeat(FileStore(tmp_path)), watching(tmp_path, monkeypatch, patience=900) as stop:
@@ -96,10 +97,10 @@ def test_a_store_that_cannot_be_read_is_no_silence(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(FileStore, "read", out_of_reach)
     with watching(tmp_path, monkeypatch, patience=0.2) as stop:
-        assert enough.wait(30)
+        assert enough.wait(PATIENCE)
         assert not stop.requested
         monkeypatch.setattr(FileStore, "read", read)  # it is back, and nobody beats
-        assert stop.event.wait(30)
+        assert stop.event.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf"])

@@ -95,7 +95,7 @@ def test_while_a_save_is_under_way_it_is_waited_for(
     release, save = threading.Event(), saving.save_checkpoint
 
     def slowly(*arguments: Any) -> Any:
-        assert release.wait(30)
+        assert release.wait(PATIENCE)
         return save(*arguments)
 
     def stop(line: dict[str, Any]) -> None:
