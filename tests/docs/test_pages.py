@@ -112,6 +112,12 @@ def test_the_code_is_python(page: Path) -> None:
         ast.parse(block)
 
 
+def test_every_folder_of_the_library_is_described() -> None:
+    page = (ROOT / "docs" / "extending.md").read_text("utf-8").partition("## Where things are")[2]
+    folders = {path.name for path in (ROOT / "grokcore").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert {name for name in re.findall(r"`(\w+)/`", page) if name not in ("grokcore", "fast")} == folders
+
+
 def test_every_environment_variable_is_described() -> None:
     sources = [
         path for room in ("grokcore", "components") for path in (ROOT / room).rglob("*.py") if "tests" not in path.parts
