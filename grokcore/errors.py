@@ -28,11 +28,11 @@ class GrokcoreError(Exception):
     escaped. A URL in it loses what may be secret.
 
     Attributes:
-        said: whether another process of the same training says it, so that this one need not.
+        reported: whether another process of the same training reports it, so that this one need not.
     """
 
     exit_code = 1
-    said = False
+    reported = False
 
     def __init__(self, message: str = "") -> None:
         message = redacted(message)

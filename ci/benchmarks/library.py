@@ -16,8 +16,8 @@ from grokcore.data.supervision import longest_row
 from grokcore.models import build_model, execution_choices, parameter_count
 from grokcore.spec import ExperimentSpec
 from grokcore.training.distributed.group import ALONE, group_of_processes
-from grokcore.training.loop import Trainer, reproducible
-from grokcore.training.provenance import flops_per_step
+from grokcore.training.loop import reproducible
+from grokcore.training.trainer import Trainer
 
 
 @contextmanager
@@ -54,12 +54,11 @@ class Library:
             dataset,
             model,
             device=device,
-            flops_per_step=flops_per_step(spec, dataset),
             group=group_of_processes() if spec.training.engine == "deepspeed" else ALONE,
         )
         expected = parameter_count(spec.model, **sizes)
         self._outside_blocks = expected.total - expected.without_embeddings
-        self.step = self._trainer._step
+        self.step = self._trainer.take_step
         self.execution = {
             "prefix_sharing": self._trainer.examples.prefix_sharing,
             **execution_choices(spec.model, device.type),

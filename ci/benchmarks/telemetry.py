@@ -131,5 +131,5 @@ def _seconds_of_bookkeeping(calls: int = 100_000) -> float:
     begin = time.perf_counter()
     for _ in range(calls):
         started = time.perf_counter()
-        times.took(time.perf_counter() - started)
+        times.add_step(time.perf_counter() - started)
     return (time.perf_counter() - begin) / calls

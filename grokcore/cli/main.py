@@ -79,7 +79,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
     except GrokcoreError as error:
-        if not error.said and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one says it
+        if not error.reported and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one says it
             _complain(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:

@@ -120,7 +120,7 @@ def _train_together(options: argparse.Namespace, processes: int, stop: StopReque
     code = launch(python("-m", "grokcore", *options.arguments), processes, stop=stop, notify=say)
     if code:
         error = error_of(code)(f"a process of this training ended with exit code {code}")
-        error.said = True
+        error.reported = True
         raise error
 
 

@@ -83,6 +83,7 @@ ARCHITECTURE = Architecture[DeltaNet](
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=2.5,
     state=lambda spec: state(spec) + 3 * spec.width * (spec.conv_kernel - 1),
     own=OwnModel(
         config=config,

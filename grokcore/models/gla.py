@@ -78,6 +78,7 @@ ARCHITECTURE = Architecture[GLA](
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=1.7,
     state=state,
     own=OwnModel(
         config=config,

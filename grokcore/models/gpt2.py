@@ -76,6 +76,7 @@ ARCHITECTURE = Architecture[GPT2](
     outer_parameters=lambda spec: 2 * spec.width,
     position_parameters=lambda spec, positions: positions * spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=1.0,
     transformers=TransformersModel(
         model_class="GPT2LMHeadModel",
         config_class="GPT2Config",

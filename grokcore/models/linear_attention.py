@@ -74,6 +74,7 @@ ARCHITECTURE = Architecture[LinearAttention](
     outer_parameters=lambda spec: 2 * spec.width,
     position_parameters=lambda spec, positions: positions * spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=1.4,
     state=lambda spec: state(spec) + spec.width,  # and the sum of the keys
     own=OwnModel(
         config=config,

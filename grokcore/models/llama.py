@@ -61,6 +61,7 @@ ARCHITECTURE = Architecture[LLaMA](
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=1.0,
     transformers=TransformersModel(
         model_class="LlamaForCausalLM",
         config_class="LlamaConfig",

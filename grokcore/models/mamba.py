@@ -113,6 +113,7 @@ ARCHITECTURE = Architecture[Mamba](
     block_parameters=block_parameters,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=2.3,
     transformers=TransformersModel(
         model_class="MambaForCausalLM",
         config_class="MambaConfig",

@@ -98,6 +98,7 @@ ARCHITECTURE = Architecture[Mamba2](
     mlp_parameters=lambda spec: 0,
     outer_parameters=lambda spec: spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=1.6,
     state=lambda spec: inner_width(spec) * spec.state_size + convolved(spec) * (spec.conv_kernel - 1),
     transformers=TransformersModel(
         model_class="Mamba2ForCausalLM",

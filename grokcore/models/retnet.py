@@ -90,6 +90,7 @@ ARCHITECTURE = Architecture[RetNet](
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: 2 * spec.width,
     block_flops=block_flops,
+    relative_time_per_flop=1.6,
     state=state,
     own=OwnModel(
         config=config,

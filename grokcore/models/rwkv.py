@@ -118,6 +118,7 @@ ARCHITECTURE = Architecture[RWKV](
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: 4 * spec.width,  # a norm before the first block, which transformers keeps inside it
     block_flops=block_flops,
+    relative_time_per_flop=1.1,
     minimum_layers=2,
     transformers=TransformersModel(
         model_class="RwkvForCausalLM",

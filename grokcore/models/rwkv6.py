@@ -124,6 +124,7 @@ ARCHITECTURE = Architecture[RWKV6](
     mlp_parameters=mlp_parameters,
     outer_parameters=lambda spec: 4 * spec.width,  # a norm before the first block, and one after the last
     block_flops=block_flops,
+    relative_time_per_flop=2.2,
     state=lambda spec: state(spec) + 2 * spec.width,
     own=OwnModel(
         config=config,

@@ -16,6 +16,11 @@ MOST_EXAMPLES = 10_000_000
 
 _Step = Annotated[int, Field(le=MOST_STEPS)]
 
+OptimizerName = Literal["adamw", "adam", "sgd"]
+LossName = Literal["cross_entropy"]
+ProjectionName = Literal["none", "norm_ball"]
+"""Each name but none is a file of that name in `optimizers/`, `losses/` or `projections/` of grokcore/training."""
+
 STABLE_THRESHOLD = 0.95
 """What `stable_threshold` is where it is not given and `threshold` is no lower."""
 
@@ -49,7 +54,7 @@ class PhaseDrop(Spec):
 
 
 class TrainingSpec(Spec):
-    optimizer: Literal["adamw", "adam", "sgd"] = Field(
+    optimizer: OptimizerName = Field(
         "adamw", description="adamw; adam, whose weight decay is part of the gradient; sgd with betas[0] as momentum"
     )
     learning_rate: float = Field(1e-3, gt=0, le=1e38, description="peak learning rate")
@@ -80,11 +85,11 @@ class TrainingSpec(Spec):
     batch_size: int = Field(512, ge=1, le=MOST_EXAMPLES, description="examples per optimiser step, over all devices")
     gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimiser step; divides batch_size")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
-    projection: Literal["none", "norm_ball"] = Field(
+    projection: ProjectionName = Field(
         "none", description="what is done to the weights after each optimiser step: none, or norm_ball"
     )
     projection_bound: float | None = Field(None, gt=0, description="norm_ball: the largest L2 norm of all weights")
-    loss: Literal["cross_entropy"] = Field("cross_entropy", description="the loss of one supervised token")
+    loss: LossName = Field("cross_entropy", description="the loss of one supervised token")
     loss_on: Literal["answer", "answer_and_eos"] = Field(
         "answer", description="supervised tokens: the answer alone, or the answer and the closing </a>"
     )

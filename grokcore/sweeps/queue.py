@@ -17,8 +17,8 @@ from grokcore.runs.record import RunRecord
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import ExperimentSpec, resolve_device
 from grokcore.storage import open_store
-from grokcore.sweeps.costs import step_cost
 from grokcore.sweeps.progress import SweepProgress
+from grokcore.training.costs import relative_step_time
 from grokcore.training.seeds.jobs import Job, Listener, Outcome
 from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.seeds.train import STRATEGIES, best_strategy
@@ -94,7 +94,7 @@ def do(
         What became of each run, by its URI; None where it was not begun.
     """
     of_run = {work.run: work for work in works}
-    costs = {work.run: step_cost(work.spec, datasets[work.data]) for work in works}
+    costs = {work.run: relative_step_time(work.spec, datasets[work.data]) for work in works}
     ordered = sorted(works, key=lambda work: -costs[work.run] * work.spec.training.max_steps)
     progress.expect({work.run: (work.label, work.spec.training.max_steps, costs[work.run]) for work in ordered})
 

@@ -20,7 +20,7 @@ from grokcore.sweeps.progress import SweepProgress
 from grokcore.sweeps.queue import Work, all_finished, do
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
-from grokcore.training.metrics_server import exposing
+from grokcore.training.metrics_server import serve_metrics
 from grokcore.training.seeds.jobs import Outcome
 from grokcore.training.seeds.train import worst_kind
 from grokcore.training.signals import stop_on_signal
@@ -85,7 +85,7 @@ def run_sweep(
             raise InputError(f"sweep {sweep.name}, point {point.name}: {error}") from None
     _check_packages(sweep)
     place = SweepPlace(open_store(out).uri, sweep.name)
-    with stop_on_signal() as stop, exposing(progress.tell, stop):
+    with stop_on_signal() as stop, serve_metrics(progress.tell, stop):
         _write_sweep(sweep, place, progress.tell)
         tuned: dict[str, TunedPoint] = {}
         datasets = _datasets(points, place, stop.check)

@@ -1,7 +1,4 @@
-"""How long optimiser steps take. The one thing here that training itself has to do for every step.
-
-What is counted over the evaluations of one process, those that are thrown away when a run walks back included.
-"""
+"""Time and counts of training: how long steps take, how long a run has trained, and what its evaluations add up to."""
 
 from __future__ import annotations
 
@@ -13,50 +10,79 @@ from grokcore.telemetry.samples import Durations
 
 
 class StepTimes:
-    """The steps that this process has taken in one run, as its host sees them: the device is never waited for.
+    """Durations of the steps that this process has taken in one run, measured without waiting for the device.
 
     Attributes:
-        steps: how many.
-        last: when the last one ended, in seconds since the epoch; before the first, when this began.
+        steps: their number.
+        last: when the last one ended, in seconds since the epoch; before the first, when this was made.
     """
 
     def __init__(self, *, asynchronous: bool) -> None:
         """
         Args:
-            asynchronous: a step goes on after the call that began it has returned, so that only the time of many,
-                waited for by an evaluation, means anything.
+            asynchronous: the device still works on a step when the call that started it has returned, so that only the
+                time between two evaluations, which wait for the device, can be measured.
         """
         self.durations = Durations("grokking_step_duration_seconds")
         self.steps = 0
         self.last = time.time()
         self._asynchronous = asynchronous
 
-    def took(self, seconds: float) -> None:
-        """A step was called, and its call took so long."""
+    def add_step(self, seconds: float) -> None:
+        """Count a step whose call took `seconds`."""
         self.steps += 1
         self.last = time.time()
         if not self._asynchronous:
             self.durations.add(seconds)
 
-    def waited(self, steps: int, seconds: float) -> None:
-        """The device has been waited for: these steps, the last ones, took so long together."""
+    def add_interval(self, steps: int, seconds: float) -> None:
+        """Record the duration of the last `steps` steps together, once the device has finished them."""
         if self._asynchronous and steps:
             self.durations.add(seconds / steps, steps)
 
 
+class TrainingClock:
+    """Seconds that a run has trained, earlier attempts included, and the rate of its steps between evaluations."""
+
+    def __init__(self) -> None:
+        self.start(step=0, elapsed=0.0)
+
+    def start(self, *, step: int, elapsed: float) -> None:
+        """Start at `step`, after `elapsed` seconds of training."""
+        self._began = self._interval_began = time.monotonic()
+        self._before, self._first_step = elapsed, step
+
+    def elapsed(self) -> float:
+        """Seconds of training so far."""
+        return self._before + time.monotonic() - self._began
+
+    def interval(self, step: int) -> tuple[int, float]:
+        """Steps, and seconds of training, since the last evaluation."""
+        return step - self._first_step, time.monotonic() - self._interval_began
+
+    def start_interval(self, step: int) -> None:
+        """Measure the next interval from here."""
+        self._interval_began, self._first_step = time.monotonic(), step
+
+    def exclude(self, seconds: float) -> None:
+        """Leave `seconds` of other work, such as saving, out of the interval."""
+        self._interval_began += seconds
+
+
 @dataclass
-class Tally:
-    """
+class EvaluationCounts:
+    """Totals over the evaluations of this process, those that are discarded when a run walks back included.
+
     Attributes:
-        nonfinite: losses and weight norms that were no numbers.
-        steps_skipped: optimiser steps that were not applied.
+        nonfinite: losses and weight norms that were not finite.
+        steps_skipped: optimizer steps that were not applied.
     """
 
     nonfinite: int = 0
     steps_skipped: int = 0
 
     def add(self, line: JournalLine, before: JournalLine | None) -> None:
-        """Count an evaluation; `before` is the one that it follows."""
+        """Count an evaluation; `before` is the previous one."""
         losses = [measure["loss"] for measure in (line["train"], *line["splits"].values())]
         self.nonfinite += sum(value is None for value in (*losses, line["weight_norm"]))
         skipped = before["steps_skipped"] if before is not None else 0

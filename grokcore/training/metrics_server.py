@@ -1,8 +1,6 @@
-"""Whether and how this process exposes what it trains.
+"""Serve the metrics of what this process trains: one run, or the seeds of one experiment combined.
 
-What this process exposes: one run, or the seeds of one experiment as if they were one.
-
-How a process that trains for another one tells it what to expose.
+A process that trains for another one forwards its samples, and the other serves them.
 """
 
 from __future__ import annotations
@@ -21,11 +19,11 @@ from grokcore.telemetry.sinks import FAILURES
 from grokcore.training.signals import StopRequest
 
 
-class Board:
-    """The runs of the experiment in hand: those that differ from the one begun last in nothing but their seed.
+class LiveMetrics:
+    """Metrics of the runs of the current experiment: those that differ from the last one started only in their seed.
 
-    So a sweep shows the point whose run was begun last, and no series per run. A run that has ended stays until
-    another experiment begins.
+    So a sweep shows the point whose run was started last, and has no series per run. A run that has ended stays until
+    another experiment starts.
     """
 
     def __init__(self) -> None:
@@ -35,7 +33,7 @@ class Board:
         self._lost_before = FAILURES.read()
 
     def begin(self, spec: ExperimentSpec) -> None:
-        """A run of this spec is in hand now; runs of another experiment are shown no longer."""
+        """Start a run of this spec, and drop the runs of any other experiment."""
         experiment = spec.model_copy(update={"seed": 0})
         with self._lock:
             if experiment != self._experiment:
@@ -43,67 +41,66 @@ class Board:
                 self._runs = {}
 
     def show(self, spec: ExperimentSpec, run: str, read: Callable[[], Samples]) -> None:
-        """Show what `read` returns as the run `run`, in place of what was shown of it, if its experiment is in hand."""
+        """Read the run `run` by `read` from now on, if it belongs to the current experiment."""
         with self._lock:
             if spec.model_copy(update={"seed": 0}) == self._experiment:
                 self._runs[run] = read
 
     def read(self) -> Samples:
-        """What there is to see; nothing before the first run."""
+        """Return the samples of all runs combined; none before the first run."""
         with self._lock:
             readers = list(self._runs.values())
         return self.with_failures(combine([read() for read in readers]))
 
     def with_failures(self, samples: Samples) -> Samples:
-        """Samples, and what the sinks of this process have lost since it began to expose."""
+        """Add to samples what the sinks of this process have lost since it began to serve."""
         samples = dict(samples)
         for sink, lost in FAILURES.read().items():
             key = ("grokking_sink_failures_total", sink)
-            told = samples.get(key)  # by processes of their own, which count their own
-            samples[key] = lost - self._lost_before[sink] + (told if isinstance(told, int | float) else 0)
+            elsewhere = samples.get(key)  # counted by the processes that train the runs
+            samples[key] = lost - self._lost_before[sink] + (elsewhere if isinstance(elsewhere, int | float) else 0)
         return samples
 
 
-_boards: list[Board] = []
-"""The one that is in use, if there is one; a block of `exposing` or `relaying` inside another shares its board."""
+_in_use: list[LiveMetrics] = []
+"""The metrics that are served or forwarded, if any; nested blocks reuse them."""
 
 
-def board() -> Board | None:
-    """Where runs of this process are shown; None where nobody wants to see them."""
-    return _boards[0] if _boards else None
+def live_metrics() -> LiveMetrics | None:
+    """Return the metrics of this process's runs; None if they are neither served nor forwarded."""
+    return _in_use[0] if _in_use else None
 
 
 @contextmanager
-def using(board: Board) -> Iterator[None]:
-    """Have the runs of this process shown on `board`."""
-    _boards.insert(0, board)
+def _using(metrics: LiveMetrics) -> Iterator[None]:
+    _in_use.insert(0, metrics)
     try:
         yield
     finally:
-        _boards.remove(board)
+        _in_use.remove(metrics)
 
 
 @contextmanager
-def exposing(notify: Callable[[str], None], stop: StopRequest) -> Iterator[None]:
-    """Serve what is trained inside the block, if the environment wants it served and no block around does it already.
+def serve_metrics(notify: Callable[[str], None], stop: StopRequest) -> Iterator[None]:
+    """Serve metrics while the block runs if GROKCORE_METRICS_PORT is set; nested calls reuse the server.
 
-    At the end of a block that ends well, the endpoint stays until its last values have been scraped, as long as the
+    After a block without an error, the endpoint stays until its last values have been scraped, at most as long as the
     options allow, or until `stop` is requested.
 
     Args:
         notify: told where the endpoint is, or why there is none; training goes on without.
 
     Raises:
-        InputError: what the environment says of the endpoint is nothing of its kind.
+        InputError: the environment's options for the endpoint are invalid.
     """
-    options = MetricsOptions.from_environment() if board() is None else None
+    options = MetricsOptions.from_environment() if live_metrics() is None else None
     if options is None:
         yield
         return
-    shown = Board()
-    endpoint = _listen(options, shown, notify)
+    metrics = LiveMetrics()
+    endpoint = _listen(options, metrics, notify)
     try:
-        with using(shown):
+        with _using(metrics):
             yield
         if endpoint is not None:
             endpoint.linger(lambda: stop.requested)
@@ -112,11 +109,11 @@ def exposing(notify: Callable[[str], None], stop: StopRequest) -> Iterator[None]
             endpoint.close()
 
 
-def _listen(options: MetricsOptions, shown: Board, notify: Callable[[str], None]) -> Endpoint | None:
+def _listen(options: MetricsOptions, metrics: LiveMetrics, notify: Callable[[str], None]) -> Endpoint | None:
     try:
-        endpoint = Endpoint(options, shown.read)
+        endpoint = Endpoint(options, metrics.read)
     except OSError as error:
-        reason = f"nobody can listen at {options.address}:{options.port} ({error.strerror or error})"
+        reason = f"cannot listen at {options.address}:{options.port} ({error.strerror or error})"
     except ModuleNotFoundError:
         reason = "prometheus-client is not installed: pip install 'grokcore[metrics]'"
     else:
@@ -127,54 +124,54 @@ def _listen(options: MetricsOptions, shown: Board, notify: Callable[[str], None]
 
 
 @contextmanager
-def showing(spec: ExperimentSpec, run: str, read: Callable[[], Samples]) -> Iterator[None]:
-    """Show a run while it is trained in the block, and from then on as it was at the block's end."""
-    shown = board()
-    if shown is None:
+def show_run(spec: ExperimentSpec, run: str, read: Callable[[], Samples]) -> Iterator[None]:
+    """Include a run in the live metrics while it is trained in the block, and its last values from then on."""
+    metrics = live_metrics()
+    if metrics is None:
         yield
         return
-    shown.begin(spec)
-    shown.show(spec, run, read)
+    metrics.begin(spec)
+    metrics.show(spec, run, read)
     try:
         yield
     finally:
         last = read()
-        shown.show(spec, run, lambda: last)
+        metrics.show(spec, run, lambda: last)
 
 
-def write_final(store: Store, samples: Samples, notify: Callable[[str], None]) -> None:
-    """Leave a run's last values in its directory, where they are shown at all."""
-    shown = board()
-    if shown is None:
+def write_final_metrics(store: Store, samples: Samples, notify: Callable[[str], None]) -> None:
+    """Write a run's last values to its directory, if metrics are served or forwarded."""
+    metrics = live_metrics()
+    if metrics is None:
         return
     try:
-        store.write(FINAL, exposition(shown.with_failures(samples)))
+        store.write(FINAL, exposition(metrics.with_failures(samples)))
     except (GrokcoreError, ModuleNotFoundError) as error:
         FAILURES.warn("prometheus", f"{FINAL} could not be written: {error}", notify)
 
 
-RELAY_SECONDS = 1.0
-"""Between two messages: a scraper sees nothing older, and little that is new is lost with a process that is killed."""
+FORWARD_SECONDS = 1.0
+"""Seconds between two messages: as old as scraped values can be, and as much as is lost with a killed process."""
 
 
 @contextmanager
-def relaying(tell: Callable[[Samples], None]) -> Iterator[None]:
-    """Hand on what the run in the block has to show, now and then from a thread, and once more at its end."""
+def forward_metrics(send: Callable[[Samples], None]) -> Iterator[None]:
+    """Send the samples of the run in the block, once every FORWARD_SECONDS from a thread, and once at its end."""
     if MetricsOptions.from_environment() is None:
         yield
         return
-    board, over = Board(), threading.Event()
+    metrics, over = LiveMetrics(), threading.Event()
 
     def work() -> None:
-        while not over.wait(RELAY_SECONDS):
-            tell(board.read())
+        while not over.wait(FORWARD_SECONDS):
+            send(metrics.read())
 
-    thread = threading.Thread(target=work, name="relay", daemon=True)
+    thread = threading.Thread(target=work, name="forward-metrics", daemon=True)
     thread.start()
     try:
-        with using(board):
+        with _using(metrics):
             yield
     finally:
         over.set()
         thread.join()
-        tell(board.read())
+        send(metrics.read())

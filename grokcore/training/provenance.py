@@ -1,4 +1,4 @@
-"""The manifest of a run, made from what is true at its start."""
+"""The manifest of a run: what it is, and the conditions under which it is trained."""
 
 from __future__ import annotations
 
@@ -13,44 +13,28 @@ from typing import Any
 
 import torch
 
-from grokcore.data import Dataset
 from grokcore.data.supervision import input_length, longest_row
 from grokcore.evaluation.remarks import remarks_before
-from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count, step_flops
+from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count
 from grokcore.models.composition import Composition
 from grokcore.models.sizes import mean_passes
 from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, ModelFacts
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.storage.local import home_relative
+from grokcore.training.trainer import Trainer
 from grokcore.version import SOURCE_ROOT, __version__
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
 
 
-def flops_per_step(spec: ExperimentSpec, dataset: Dataset) -> float:
-    """Algorithmic FLOPs of one optimiser step of the plain model."""
-    training = spec.training
-    return step_flops(
-        spec.model,
-        vocabulary_size=dataset.info.vocabulary_size,
-        tokens=input_length(dataset.info.sequence_length, training.loss_on),
-        supervised=2 if training.loss_on == "answer_and_eos" else 1,
-        batch_size=training.batch_size,
-    )
-
-
-def manifest_of(
-    spec: ExperimentSpec, dataset: Dataset, data_uri: str, device: torch.device, prefix_sharing: str, processes: int = 1
-) -> Manifest:
-    """The manifest at the start of a run; `prefix_sharing` is `Examples.prefix_sharing`."""
-    deepspeed = spec.training.engine == "deepspeed"
+def manifest_of(trainer: Trainer, data_uri: str) -> Manifest:
+    """Return the manifest at the start of a run."""
+    spec, info, device = trainer.spec, trainer.dataset.info, trainer.device
+    processes = trainer.state.group.world_size
     size = parameter_count(
-        spec.model,
-        vocabulary_size=dataset.info.vocabulary_size,
-        sequence_length=longest_row(dataset.info.sequence_length),
+        spec.model, vocabulary_size=info.vocabulary_size, sequence_length=longest_row(info.sequence_length)
     )
-    match = match_words(spec.model)
     return Manifest(
         run_id=spec.run_id,
         name=spec.name,
@@ -67,28 +51,37 @@ def manifest_of(
         },
         git=_git(),
         choices=_choices(spec),
-        execution={
-            "prefix_sharing": prefix_sharing,
-            **execution_choices(spec.model, device.type),
-            **({"processes": str(processes), "zero_stage": str(spec.training.zero_stage)} if deepspeed else {}),
-            **({} if match is None else {"match": match}),
-        },
+        execution=_execution(trainer, processes),
         model=ModelFacts(
             parameters=size.total,
             parameters_without_embeddings=size.without_embeddings,
-            flops_per_step=flops_per_step(spec, dataset),
-            vocabulary_size=dataset.info.vocabulary_size,
-            sequence_length=input_length(dataset.info.sequence_length, spec.training.loss_on),
+            flops_per_step=trainer.flops_per_step,
+            vocabulary_size=info.vocabulary_size,
+            sequence_length=input_length(info.sequence_length, spec.training.loss_on),
             files=file_format(spec.model),
         ),
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
-        remarks=remarks_before(spec, dataset.info.splits),
+        remarks=remarks_before(spec, info.splits),
         started=utc_now(),
     )
 
 
+def _execution(trainer: Trainer, processes: int) -> dict[str, str]:
+    """Return how the run is computed here, as far as that can change the last bits of a result."""
+    spec, match = trainer.spec, match_words(trainer.spec.model)
+    execution = {"prefix_sharing": trainer.examples.prefix_sharing}
+    execution |= execution_choices(spec.model, trainer.device.type)
+    if spec.training.engine == "deepspeed":
+        execution |= {"processes": str(processes), "zero_stage": str(spec.training.zero_stage)}
+    if match is not None:
+        execution["match"] = match
+    if trainer.graphs is not None and trainer.graphs.status is not None:
+        execution["cuda_graph"] = trainer.graphs.status
+    return execution
+
+
 def _choices(spec: ExperimentSpec) -> dict[str, Any]:
-    """Everything that could confound a comparison, under one flat name each."""
+    """Return everything that could confound a comparison of two runs, under one flat name each."""
     built, composition = built_spec(spec.model), Composition.of(spec.model)
     choices = {**identity_of(spec.model), **identity_of(spec.training)}
     choices |= {"seed": spec.seed, "blocks": built.layers, **composition.words()}
@@ -100,15 +93,15 @@ def _choices(spec: ExperimentSpec) -> dict[str, Any]:
 
 
 _IRRELEVANT = frozenset({"versions.python", "versions.pydantic", "versions.safetensors", "hardware.cores"})
-"""Computes no number of a run."""
+"""Conditions that do not compute any number of a run."""
 _WITHOUT_EFFECT = frozenset({"execution.match", "execution.cuda_graph", "execution.kernel_obstacle"})
-"""Words for what the spec says, or what says the same as another name; a CUDA graph computes the same bits."""
+"""Repetitions of the spec or of another condition; and CUDA graphs, which compute the same bits."""
 
 
 def changed_conditions(before: Conditions, now: Conditions) -> list[str]:
-    """What is no longer as it was, of all that can change the last bits of a result: `NAME: BEFORE, now NOW` each.
+    """List changed conditions that can change the last bits of a result, as `NAME: BEFORE, now NOW`.
 
-    What an older version of grokcore did not record is not compared.
+    Conditions that an older version of grokcore did not record are left out.
     """
     old, new = _flat(before), _flat(now)
     names = [name for name in old if name in new and name not in _IRRELEVANT | _WITHOUT_EFFECT]
@@ -149,7 +142,7 @@ def _processor() -> str:
 
 
 def _git() -> dict[str, str | bool] | None:
-    """Commit of the checkout that grokcore is imported from; None for an installed package or without git."""
+    """Return the commit of the checkout that grokcore runs from; None for an installed package or without git."""
     root = SOURCE_ROOT
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""What a run writes while it trains: its journal and its checkpoints, without training waiting for either."""
+"""Write the journal and the checkpoints of a run in the background, so that training does not wait for either."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from grokcore.training.background import Background
 from grokcore.training.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from grokcore.training.checkpoints.retention import Retention
 from grokcore.training.checkpoints.saving import MAX_FAILURES, CheckpointWriter
-from grokcore.training.counters import Tally
+from grokcore.training.counters import EvaluationCounts
 
 PUT_SECONDS = 5.0
-"""Between two puts of a whole journal, at least."""
+"""Seconds between two puts of a whole journal, at least."""
 
 
 NEVER = 2**62
-"""An interval that no run reaches: of its multiples, only step 0 comes."""
+"""An interval longer than any run, of which step 0 is the only multiple."""
 
 
 class Recorder:
     """The journal and the checkpoints of one run.
 
-    The journal of a checkpoint is part of it. So it does not matter which lines had reached the journal's file when a
-    process was killed: a run that goes on from a checkpoint goes on from the lines that belong to it.
+    A checkpoint contains its journal. So it does not matter which lines had reached the journal's file when a process
+    was killed: a run that resumes from a checkpoint continues the checkpoint's journal.
 
     Attributes:
         lines: the evaluations so far.
-        checkpoint: the one to go on from, or None at the beginning of a run.
-        saver: of the checkpoints.
-        tally: of the evaluations that were added.
+        checkpoint: the one to resume from; None at the beginning of a run.
+        saver: saves the checkpoints.
+        counts: totals over the evaluations that were added.
         listeners: called with each line that is added.
     """
 
@@ -52,8 +52,8 @@ class Recorder:
     ) -> None:
         """
         Args:
-            resume: go on from the last good checkpoint.
-            require: refuse to begin anew where there are checkpoints, none of which can be used.
+            resume: resume from the last good checkpoint.
+            require: refuse to start anew if there are checkpoints and none can be used.
             notify: called with a line for each checkpoint that had to be skipped, and each save that failed.
 
         Raises:
@@ -77,7 +77,7 @@ class Recorder:
         if self.checkpoint is not None:
             self.saver.saved_step = self.checkpoint.step
         self.listeners: list[Callable[[JournalLine], None]] = []
-        self.tally = Tally()
+        self.counts = EvaluationCounts()
         self._last_put = 0.0
         self._put_error: GrokcoreError | None = None
         self._news: list[str] = []
@@ -85,7 +85,7 @@ class Recorder:
 
     def append(self, line: JournalLine) -> None:
         """Add an evaluation to the journal."""
-        self.tally.add(line, self.lines[-1] if self.lines else None)
+        self.counts.add(line, self.lines[-1] if self.lines else None)
         self.lines.append(line)
         self._journal.append(line)
         for listener in self.listeners:
@@ -96,20 +96,20 @@ class Recorder:
         return self._journal.content
 
     def costs(self) -> dict[str, Any]:
-        """What saving has cost so far, for the clock of a line."""
+        """Return what saving has cost so far, for the `clock` of a journal line."""
         return self.saver.statistics.as_dict()
 
     def save(self, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> None:
         """Save a state in the background."""
-        if self._walks_back:  # to a step that must not depend on how fast the store is
+        if self._walks_back:  # which checkpoint it walks back to must not depend on how fast the store is
             self.saver.wait()
         self.saver.save(checkpoint, milestones)
 
     def finish(self, checkpoint: Checkpoint, milestones: Sequence[str] = (), *, hurry: bool = False) -> None:
-        """Save a state, unless it is safe already, and have everything written before this returns.
+        """Save a state, unless it is saved already, and wait until everything is written.
 
         Args:
-            hurry: do not try again what fails.
+            hurry: do not retry failed writes.
 
         Raises:
             InputError, TransientError: something could not be written.
@@ -124,7 +124,7 @@ class Recorder:
             self._journal.put()
 
     def check(self) -> None:
-        """Raises what has gone wrong in the background, so that training must end; tells of what need not end it.
+        """Raise errors from the background that end training; notify of those that do not.
 
         Raises:
             InputError: the place cannot be written.
@@ -139,12 +139,12 @@ class Recorder:
             self._notify(self._news.pop(0))
 
     def walk_back(self, before: int) -> Checkpoint:
-        """The last good checkpoint before a step, with weights that are numbers; what came after it is removed.
+        """Return the last good checkpoint before a step whose weights are finite, and remove everything after it.
 
-        Only the regular ones count, and that of step 0: those are the same wherever a run was interrupted.
+        Only checkpoints of the regular interval and of step 0 are considered: an interruption does not change those.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no such checkpoint.
         """
         self.saver.wait()
         checkpoint, skipped = load_checkpoint(
@@ -160,7 +160,7 @@ class Recorder:
         return checkpoint
 
     def close(self) -> None:
-        """Let the save in hand finish; nothing is begun any more."""
+        """Wait for the current save, and start no other."""
         self._background.close()
         self._journal.close()
 

@@ -1,4 +1,4 @@
-"""What a run that goes on takes over from the processes that trained it before."""
+"""Resume a run: break its seal, clean up after killed writers, and compare the conditions with the last attempt."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from grokcore.training.provenance import changed_conditions
 
 
 def break_seal(store: Store, notify: Callable[[str], None]) -> Manifest:
-    """Break the seal of a run that goes on, and return its manifest: files may change from now on.
+    """Break the seal of a run that is resumed, since its files change from now on, and return its manifest.
 
-    A file that is damaged is said to be and no more: all are written anew, from the checkpoint.
+    A damaged file is only reported: all of them are written anew, from the checkpoint.
     """
     manifest = read_manifest(store)
     if manifest.seal is not None:
@@ -32,13 +32,13 @@ def break_seal(store: Store, notify: Callable[[str], None]) -> Manifest:
 
 
 def remove_leftovers(store: Store) -> None:
-    """Remove what writers of this run that were killed have left; other stages may be writing their files now."""
+    """Remove temporary files of killed writers of this run, but not those of other stages, which may be running."""
     theirs = (".evaluation.json.", ".report.html.", ".error.json.")
     store.remove_leftovers([name for name in store.leftovers() if not name.startswith(theirs)])
 
 
 def spec_of_resumed(store: Store, step: int, spec: ExperimentSpec, notify: Callable[[str], None]) -> ExperimentSpec:
-    """What a run that goes on from `step` leaves as its spec: its own where it is beyond the new budget already."""
+    """Return the spec of a run resumed at `step`, with its old budget if it is beyond the new one already."""
     asked = spec.training.max_steps
     if step <= asked:
         return spec
@@ -49,7 +49,7 @@ def spec_of_resumed(store: Store, step: int, spec: ExperimentSpec, notify: Calla
 
 
 def compare_attempts(manifest: Manifest, notify: Callable[[str], None]) -> None:
-    """Say what the run goes on with that its last attempt did not have."""
+    """Notify of conditions that have changed since the last attempt."""
     before, now = manifest.attempts[-2:]
     if changed := changed_conditions(before, now):
         notify(

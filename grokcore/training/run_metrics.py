@@ -1,13 +1,9 @@
-"""One run in numbers, read from what training holds anyway: nothing is computed until somebody asks.
-
-What the evaluations of a run so far amount to, as samples.
-"""
+"""Metrics of one run, computed when they are read, from values that training holds anyway."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from grokcore.evaluation.behaviour import unlikely_to_grok
 from grokcore.evaluation.curves import Evidence, Lines, accuracy_of, evidence, reached, steps_of
@@ -15,14 +11,12 @@ from grokcore.runs.evaluation import verdict_of
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.telemetry.samples import Samples
-
-if TYPE_CHECKING:
-    from grokcore.training.loop import Trainer
-    from grokcore.training.recorder import Recorder
+from grokcore.training.recorder import Recorder
+from grokcore.training.trainer import Trainer
 
 
-def judged(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> Samples:
-    """Samples of the last evaluation, and of the phases that all of them show."""
+def phase_metrics(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> Samples:
+    """Return the samples of the last evaluation, and of the phases that all of them show."""
     measured = _measured(lines[-1], held_out) if lines else {}
     return {**measured, **_phases(lines, held_out, spec)}
 
@@ -69,7 +63,7 @@ def _phases(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> Samp
 
 
 def _unlikely(lines: Lines, seen: Evidence, held_out: Sequence[str], rules: EvaluationSpec) -> bool:
-    """Whether there are held-out splits that are not sustained, and all of them are unlikely to grok."""
+    """Tell whether there are held-out splits that are not sustained, and all of them are unlikely to grok."""
     if not lines:
         return False
     steps, memorized = steps_of(seen.lines), reached(seen, "train", rules)["sustained"]
@@ -81,24 +75,24 @@ def _unlikely(lines: Lines, seen: Evidence, held_out: Sequence[str], rules: Eval
 
 
 RETRY_VARIABLE = "KFP_RETRY_INDEX"
-"""Set by Kubeflow Pipelines: the number of attempts before this one."""
+"""Set by Kubeflow Pipelines to the number of attempts before this one."""
 LIMIT_VARIABLE = "GROKCORE_ATTEMPT_LIMIT"
-"""Attempts that will be made; set by the pipelines."""
+"""Set by the pipelines to the number of attempts that will be made."""
 
 
-class RunMeter:
-    """Reads a run while another thread trains it. No number on a GPU is asked for: an evaluation has fetched it."""
+class RunMetrics:
+    """Reads a run while another thread trains it. GPU values come from the last evaluation, which has fetched them."""
 
-    def __init__(self, spec: ExperimentSpec, trainer: Trainer, recorder: Recorder, *, resumes: int) -> None:
+    def __init__(self, trainer: Trainer, recorder: Recorder, *, resumes: int) -> None:
         """
         Args:
-            resumes: how often training has gone on from a checkpoint, this time included.
+            resumes: how often training has resumed from a checkpoint, this time included.
         """
-        self._spec, self._trainer, self._recorder, self._resumes = spec, trainer, recorder, resumes
-        self._judged: tuple[int, Samples] = (-1, {})
+        self._spec, self._trainer, self._recorder, self._resumes = trainer.spec, trainer, recorder, resumes
+        self._last: tuple[int, Samples] = (-1, {})
 
     def samples(self) -> Samples:
-        """All of it, as it is now."""
+        """Return all samples of the run as it is now."""
         return {**self._identity(), **self._evaluations(), **self._training(), **self._checkpoints()}
 
     def _identity(self) -> Samples:
@@ -116,15 +110,15 @@ class RunMeter:
         return samples
 
     def _evaluations(self) -> Samples:
-        """Judged once for each new line."""
+        """Return the samples of the evaluations, computed once for each new line."""
         lines = list(self._recorder.lines)
         step = lines[-1]["step"] if lines else -1
-        if step != self._judged[0] or not lines:
-            self._judged = step, judged(lines, self._trainer.held_out, self._spec)
-        return self._judged[1]
+        if step != self._last[0] or not lines:
+            self._last = step, phase_metrics(lines, self._trainer.held_out, self._spec)
+        return self._last[1]
 
     def _training(self) -> Samples:
-        times, tally, training = self._trainer.times, self._recorder.tally, self._spec.training
+        times, counts, training = self._trainer.times, self._recorder.counts, self._spec.training
         return {
             ("grokking_step",): self._trainer.state.step,
             ("grokking_max_steps",): training.max_steps,
@@ -132,8 +126,8 @@ class RunMeter:
             ("grokking_train_examples_total",): times.steps * training.batch_size,
             ("grokking_step_duration_seconds",): times.durations.read(),
             ("grokking_last_step_timestamp_seconds",): times.last,
-            ("grokking_optimizer_steps_skipped_total",): tally.steps_skipped,
-            ("grokking_nonfinite_total",): tally.nonfinite,
+            ("grokking_optimizer_steps_skipped_total",): counts.steps_skipped,
+            ("grokking_nonfinite_total",): counts.nonfinite,
         }
 
     def _checkpoints(self) -> Samples:
@@ -151,6 +145,6 @@ class RunMeter:
 
 
 def _number(variable: str, default: int) -> int:
-    """What somebody else's variable says; where it is no number, telemetry is no reason to stop."""
+    """Return a variable as a number, and `default` if it is not one: telemetry must not stop training."""
     text = os.environ.get(variable, "")
     return int(text) if text.isascii() and text.isdigit() else default

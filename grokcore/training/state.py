@@ -1,7 +1,4 @@
-"""The state of training: all of it, and nothing else, goes into a checkpoint.
-
-The whole of a model's trained state under one set of names, whatever engine holds which part of it where.
-"""
+"""The state of training, whichever engine and process holds which part of it: exactly what a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -16,42 +13,44 @@ from grokcore.errors import InputError
 from grokcore.models import SequenceModel
 from grokcore.spec.experiment import derived_seed
 from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.distributed.group import ALONE, Group, Order
+from grokcore.training.distributed.group import ALONE, Command, Group
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.precision import MIN_SCALE, LossScaler
 
 
-class Whole(Protocol):
-    """Weights in fp32 as `model.NAME`, the optimiser's state as `optimizer.NUMBER.NAME`, as its state_dict counts.
+class FullState(Protocol):
+    """Full fp32 weights and optimizer state, gathered from all ranks.
+
+    Weights are named `model.NAME`, the optimizer's state `optimizer.NUMBER.NAME` with the numbers of its state_dict.
 
     Attributes:
-        computing: the model to evaluate, which computes with what is trained.
+        model: computes with the current weights, for evaluation.
     """
 
-    computing: Any
+    model: Any
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it, where it is or copied."""
+        """Return all tensors, in place or copied."""
 
     def shapes(self) -> dict[str, torch.Size]:
-        """What `load` needs."""
+        """Return the shapes that `load` needs."""
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take all of it over, in place."""
+        """Copy all tensors in, in place."""
 
     def weight_norm(self) -> float:
-        """L2 norm of all trained weights, computed in fp64 from the norms of each. Waits for the device."""
+        """Return the L2 norm of all trained weights, computed in fp64 from the norms of each. Waits for the device."""
 
-    def settle(self) -> None:
-        """Leave the trained fp32 weights in the model itself, so that it can be saved; ends its training."""
+    def consolidate(self) -> None:
+        """Copy the trained fp32 weights into the model itself, so that it can be saved; ends its training."""
 
 
-class InPlace:
-    """That of an engine that trains the model's own weights."""
+class LocalState:
+    """The full state of an engine that trains the model's own weights."""
 
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self._model, self._optimizer = model, optimizer
-        self.computing: Any = model
+        self.model: Any = model
 
     def tensors(self) -> dict[str, Tensor]:
         tensors = {
@@ -73,23 +72,23 @@ class InPlace:
         weights: list[Tensor] = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
         return norm_of(list(torch._foreach_norm(weights)))
 
-    def settle(self) -> None:
-        """They are there."""
+    def consolidate(self) -> None:
+        """Do nothing: the model has the trained weights."""
 
 
 def norm_of(norms: list[Tensor]) -> float:
-    """The norm of what has these norms, added up in fp64."""
+    """Combine the norms of several tensors to the norm of all, in fp64."""
     return float(torch.linalg.vector_norm(torch.stack(norms).double()).item())
 
 
 @dataclass
 class TrainingState:
-    """What one optimiser step changes. The sampler and the schedule are functions of `step` and `restarts`.
+    """Everything that an optimizer step changes. The sampler and the schedule are functions of `step` and `restarts`.
 
     Its tensors stay where they are from the first step to the last: a recorded step knows them by their addresses.
 
     Attributes:
-        whole: the weights and the optimiser's state, whoever of `group` holds them.
+        full: weights and optimizer state, gathered from all processes of `group`.
         group: the processes that train together; each draws random numbers of its own.
     """
 
@@ -102,38 +101,38 @@ class TrainingState:
     gradient_norm: Tensor = field(default_factory=lambda: torch.tensor(float("nan")))
     steps_skipped: Tensor = field(default_factory=lambda: torch.tensor(0))
     restarts: int = 0
-    whole: Whole = None  # type: ignore[assignment]
+    full: FullState = None  # type: ignore[assignment]
     group: Group = ALONE
 
     def __post_init__(self) -> None:
-        if self.whole is None:
-            self.whole = InPlace(self.model, self.optimizer)
+        if self.full is None:
+            self.full = LocalState(self.model, self.optimizer)
 
     def checkpoint(self, journal: bytes = b"") -> Checkpoint:
-        """All of it, where it is: the next step changes these tensors. A process alone does not wait for its device."""
-        self.group.order(Order.COLLECT)
+        """Return the state in place, which the next step changes. A single process does not wait for its device."""
+        self.group.command(Command.COLLECT)
         values = {"elapsed_seconds": self.elapsed_seconds, "restarts": self.restarts}
         return Checkpoint(self.run_id, self.step, self.collect(), values, journal)
 
     def collect(self) -> dict[str, Tensor]:
-        """All tensors of it; every process of the group has to take part."""
-        return {**self.whole.tensors(), **self._scalars(), **self.group.share_out(_random())}
+        """Return all tensors of the state; every process of the group has to call it."""
+        return {**self.full.tensors(), **self._scalars(), **self.group.gather(_random())}
 
     @torch.no_grad()
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on as if training had never been interrupted.
+        """Load a checkpoint, to continue as if training had never been interrupted.
 
         Raises:
-            InputError: the checkpoint is that of another state.
+            InputError: the checkpoint does not have the tensors of this state.
         """
         scalars = self._scalars()
-        for name, shape in (*self.whole.shapes().items(), *((name, one.shape) for name, one in scalars.items())):
+        for name, shape in (*self.full.shapes().items(), *((name, one.shape) for name, one in scalars.items())):
             if name not in checkpoint.tensors or checkpoint.tensors[name].shape != shape:
                 raise InputError(
                     f"the checkpoint of step {checkpoint.step} has no {name} of this run's shape: "
                     f"it was written by another version of grokcore"
                 )
-        self.whole.load(checkpoint.tensors)
+        self.full.load(checkpoint.tensors)
         for name, tensor in scalars.items():
             tensor.copy_(checkpoint.tensors[name])
         if self.scaler is not None:
@@ -144,14 +143,14 @@ class TrainingState:
         self.restarts = checkpoint.values["restarts"]
 
     def _scalars(self) -> dict[str, Tensor]:
-        """The loss scale, and what the journal reads of the last step."""
+        """Return the loss scale, and what the journal records of the last step."""
         tensors = {"gradient_norm": self.gradient_norm, "steps_skipped": self.steps_skipped}
         if self.scaler is not None:
             tensors |= {f"scaler.{name}": tensor for name, tensor in self.scaler.tensors().items()}
         return tensors
 
     def _restore_random(self, checkpoint: Checkpoint) -> None:
-        """The random numbers of this process; new ones where it was not there when the checkpoint was made."""
+        """Restore this process's random state; seed a new one if it had none when the checkpoint was made."""
         tensors, suffix = checkpoint.tensors, self.group.suffix
         if f"random.cpu{suffix}" not in tensors:
             torch.manual_seed(derived_seed(self.group.rank, f"{checkpoint.run_id} from step {checkpoint.step}"))

@@ -8,7 +8,7 @@ import pytest
 
 from grokcore.claims import LEDGER
 from grokcore.sweeps import expand, load_sweep, sweep_names
-from grokcore.sweeps.costs import step_cost
+from grokcore.training.costs import relative_step_time
 
 NAMES = sweep_names()
 SMALL = [name for name in NAMES if name.endswith("-small")]
@@ -53,7 +53,7 @@ def test_small_ones_take_minutes_on_two_cores(name: str) -> None:
         info = SimpleNamespace(vocabulary_size=300, sequence_length=5)
         trials = sweep.tuning.trials * len(sweep.tuning.seeds) * sweep.tuning.steps if sweep.tuning else 0
         steps = training.max_steps * len(sweep.seeds) + trials
-        seconds += step_cost(point.spec, info) * steps * _SECONDS_PER_FLOP  # type: ignore[arg-type]
+        seconds += relative_step_time(point.spec, info) * steps * _SECONDS_PER_FLOP  # type: ignore[arg-type]
     assert seconds / 2 < 25 * 60
 
 

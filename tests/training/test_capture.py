@@ -11,8 +11,8 @@ import torch
 from grokcore.data import open_dataset
 from grokcore.models import build_model
 from grokcore.spec import load_spec
-from grokcore.training.loop import Trainer
 from grokcore.training.seeds.stacked import StackedStep
+from grokcore.training.trainer import Trainer
 from tests.models.variants import ARCHITECTURES, VARIANTS, every_variant
 from tests.training.stand_in_cuda import CUDA, host_work, moved, stand_in_cuda
 
@@ -28,7 +28,7 @@ def trainer_of(data: Path, *overrides: str) -> Trainer:
         seed=spec.init_seed,
         eos=dataset.info.eos,
     )
-    return Trainer(spec, dataset, moved(model), device=CUDA, flops_per_step=1.0)
+    return Trainer(spec, dataset, moved(model), device=CUDA)
 
 
 def asked_of_host(data: Path, *overrides: str) -> list[str]:
@@ -36,7 +36,7 @@ def asked_of_host(data: Path, *overrides: str) -> list[str]:
         trainer = trainer_of(data, *overrides)
         trainer.sampler(0)
         with host_work() as found:
-            trainer._step()
+            trainer.take_step()
     return found
 
 

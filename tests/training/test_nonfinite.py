@@ -18,8 +18,9 @@ from grokcore.runs.checkpoints import files_by_step, read_checkpoint_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import FileStore
 from grokcore.training import train_seeds
-from grokcore.training.loop import MAX_RESTARTS, Trainer
+from grokcore.training.loop import MAX_RESTARTS
 from grokcore.training.precision import MIN_SCALE, LossScaler
+from grokcore.training.trainer import Trainer
 from tests.support.checks import without_clock
 
 WILD = ["training.optimizer=sgd", "training.learning_rate=1e30", "training.gradient_clip=null"]
@@ -34,7 +35,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Trainer], bool
     """Make a weight infinite after each step of which a function says so."""
 
     def install(when: Callable[[Trainer], bool]) -> None:
-        step = Trainer._step
+        step = Trainer.take_step
 
         def spoilt(trainer: Trainer) -> None:
             step(trainer)
@@ -42,7 +43,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Trainer], bool
                 with torch.no_grad():
                     trainer.parameters[0].fill_(math.inf)
 
-        monkeypatch.setattr(Trainer, "_step", spoilt)
+        monkeypatch.setattr(Trainer, "take_step", spoilt)
 
     return install
 
@@ -103,7 +104,7 @@ def test_a_run_that_was_stopped_walks_back_as_if_it_had_not_been(
     """Also where the signal had it save a state in between, later than the regular one."""
     spoil(lambda trainer: trainer.state.step == 35 and trainer.state.restarts == 0)
     grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "whole")
-    step = Trainer._step
+    step = Trainer.take_step
 
     def signalled(trainer: Trainer) -> None:
         step(trainer)
@@ -111,7 +112,7 @@ def test_a_run_that_was_stopped_walks_back_as_if_it_had_not_been(
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_step", signalled)
+        patch.setattr(Trainer, "take_step", signalled)
         with pytest.raises(StoppedError, match=f"stopped at step {stop_at}"):
             grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "parts")
     grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "parts")

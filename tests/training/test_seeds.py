@@ -365,7 +365,7 @@ def test_processes_share_the_cores_equally(
 ) -> None:
     monkeypatch.setattr(pool, "usable_cores", lambda: list(range(usable)))
     monkeypatch.setattr(pool, "cpu_quota", lambda: quota)
-    assert [sorted(share) for share in pool.shares(jobs, threads)] == expected
+    assert [sorted(share) for share in pool.core_shares(jobs, threads)] == expected
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from grokcore.data import Dataset
 from grokcore.errors import StoppedError
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec
-from grokcore.training import train
+from grokcore.training import attempt
 from grokcore.training.checkpoints import saving
+from grokcore.training.trainer import Trainer
 from tests.support.checks import PATIENCE, wait_until, without_clock
 
 COMMAND = [sys.executable, "-m", "grokcore", "train", "smoke"]
@@ -32,8 +33,8 @@ def test_while_the_data_are_loaded_nothing_is_written(
         signal.raise_signal(signal.SIGTERM)
         return opened(uri, expected_id)
 
-    opened = train.open_dataset
-    monkeypatch.setattr(train, "open_dataset", open_slowly)
+    opened = attempt.open_dataset
+    monkeypatch.setattr(attempt, "open_dataset", open_slowly)
     with pytest.raises(StoppedError, match="before its first step"):
         grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -47,9 +48,9 @@ def test_while_the_model_is_built_a_run_is_left_as_it_was(
         return built(*arguments, **options)
 
     grokcore.train_model(load_spec("smoke", ["training.max_steps=20"]), smoke_data, tmp_path)
-    built = train.build_model
+    built = attempt.build_model
     with monkeypatch.context() as patch:
-        patch.setattr(train, "build_model", build)
+        patch.setattr(attempt, "build_model", build)
         with pytest.raises(StoppedError):
             grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path)
     grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path)
@@ -70,16 +71,16 @@ def test_an_evaluation_is_abandoned_between_two_batches_and_made_again(
         if batches == 3:
             signal.raise_signal(signal.SIGTERM)
 
-    evaluate = train.Trainer._evaluate
+    evaluate = Trainer.evaluate
 
-    def watched(trainer: train.Trainer, *arguments: Any) -> Any:
+    def watched(trainer: Trainer, *arguments: Any) -> Any:
         if trainer.state.step != at:
             return evaluate(trainer, *arguments)
         with torch.nn.Module.register_forward_hook(trainer.model, count):
             return evaluate(trainer, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Trainer, "_evaluate", watched)
+        patch.setattr(Trainer, "evaluate", watched)
         with pytest.raises(StoppedError, match=f"stopped at step {at}"):
             grokcore.train_model(spec, smoke_data, tmp_path / "parts")
     assert batches == 3

@@ -21,9 +21,10 @@ from grokcore.spec.schedule import learning_rate_at
 from grokcore.storage import FileStore
 from grokcore.training.checkpoints.checkpoint import Snapshot, load_checkpoint
 from grokcore.training.checkpoints.saving import save_checkpoint
-from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.loop import reproducible
 from grokcore.training.precision import MIN_SCALE, LossScaler
 from grokcore.training.step import WARM_UPS
+from grokcore.training.trainer import Trainer
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -50,7 +51,7 @@ def trainer_of(
         seed=spec.init_seed,
         eos=dataset.info.eos,
     )
-    return Trainer(spec, dataset, model, device=device, flops_per_step=1.0, notify=notify)
+    return Trainer(spec, dataset, model, device=device, notify=notify)
 
 
 def overflow_at(trainer: Trainer, steps: tuple[int, ...]) -> None:
@@ -61,7 +62,7 @@ def overflow_at(trainer: Trainer, steps: tuple[int, ...]) -> None:
 
 def steps(trainer: Trainer, count: int) -> None:
     for _ in range(count):
-        trainer._step()
+        trainer.take_step()
 
 
 def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
@@ -147,7 +148,7 @@ def test_the_step_equals_its_naive_twin(
     naive = Naive(trainer, overflows)
     overflow_at(trainer, overflows)
     for step in range(16):
-        trainer._step()
+        trainer.take_step()
         naive(step)
         for ours, theirs in zip(trainer.parameters, naive.model.parameters(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
@@ -301,7 +302,7 @@ def test_a_step_never_waits_for_the_device(overrides: list[str], smoke_data: Pat
     for step in range(20):
         torch.cuda.set_sync_debug_mode("default" if step == WARM_UPS else "error")
         try:
-            trainer._step()
+            trainer.take_step()
         finally:
             torch.cuda.set_sync_debug_mode("default")
     assert trainer.sampler._epochs.keys() != {0}

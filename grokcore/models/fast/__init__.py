@@ -5,22 +5,12 @@ positions, prefixes that examples share once. All tokens are one flat list of ro
 matrix product. And what lies between the products is one pass in a kernel (`kernels/`) instead of many over copies.
 """
 
-from grokcore.models.fast import deltanet, gla, gpt2, linear_attention, llama, mamba, mamba2, retnet, rwkv, rwkv6
 from grokcore.models.fast.block import FastArchitecture
 from grokcore.models.fast.model import FastModel
+from grokcore.models.registry import ARCHITECTURES
+from grokcore.spec.implementations import implementations
 
-FAST_ARCHITECTURES: dict[str, FastArchitecture] = {
-    "gpt2": gpt2.FAST,
-    "llama": llama.FAST,
-    "rwkv": rwkv.FAST,
-    "mamba": mamba.FAST,
-    "linear_attention": linear_attention.FAST,
-    "retnet": retnet.FAST,
-    "gla": gla.FAST,
-    "deltanet": deltanet.FAST,
-    "mamba2": mamba2.FAST,
-    "rwkv6": rwkv6.FAST,
-}
-"""By the spec's `architecture`."""
+FAST_ARCHITECTURES: dict[str, FastArchitecture] = implementations(__name__, ARCHITECTURES, "FAST")
+"""By the spec's `architecture`, which is the name of a file here."""
 
 __all__ = ["FAST_ARCHITECTURES", "FastModel"]

@@ -1,97 +1,95 @@
-"""The processes that do not lead: they hold their part of a training and do what the leader orders."""
+"""Processes other than the leader: they hold their shard of the state and carry out the leader's commands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from grokcore.errors import GrokcoreError, TransientError, encode_error
 from grokcore.runs.resume import TrainResult, decode_outcome, encode_outcome
 from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.distributed.group import Group, Order
-
-if TYPE_CHECKING:
-    from grokcore.training.loop import Trainer
+from grokcore.training.distributed.group import Command, Group
+from grokcore.training.trainer import Trainer
 
 
-def await_beginning(group: Group) -> TrainResult | None:
-    """Wait until the leader begins; a result where there was nothing to begin.
+def await_start(group: Group) -> TrainResult | None:
+    """Wait until the leader starts training; return its result if there is nothing to train.
 
     Raises:
-        GrokcoreError: the leader's, which could not.
+        GrokcoreError: the leader's, which could not start.
     """
-    order, _ = group.next()
-    return None if order is Order.BEGIN else _end(group)
+    command, _ = group.next_command()
+    return None if command is Command.START else _receive_outcome(group)
 
 
-def hear_end(group: Group) -> TrainResult:
-    """Wait until the leader says how the training ends, which is all that it orders any more.
+def await_end(group: Group) -> TrainResult:
+    """Wait for the leader's final message, and return its result.
 
     Raises:
-        GrokcoreError: its error.
+        GrokcoreError: the leader's.
     """
-    group.next()
-    return _end(group)
+    group.next_command()
+    return _receive_outcome(group)
 
 
 def follow(trainer: Trainer, group: Group) -> TrainResult:
-    """Do this process's part of everything, until the leader ends it.
+    """Carry out the leader's commands until it ends the training.
 
     Raises:
         GrokcoreError: the leader's, raised by all processes alike.
     """
     state = trainer.state
-    part: Any = state.whole  # the methods below are those of an engine for several processes
-    step: Any = trainer.step
+    full: Any = state.full  # an engine for several processes has the methods below
+    step: Any = trainer.engine_step
     while True:
-        order, learning_rate = group.next()
-        match order:
-            case Order.STEP:
+        command, learning_rate = group.next_command()
+        match command:
+            case Command.STEP:
                 step.local(trainer.sampler(state.step), learning_rate)
-            case Order.COLLECT:
+            case Command.COLLECT:
                 state.collect()
-            case Order.RESTORE:
-                told = group.tell(None)
-                checkpoint = Checkpoint(state.run_id, told["step"], group.share({}), told["values"])
-                trainer.take_over(checkpoint, told["restarts"])
-            case Order.NORM:
-                part.divided_norm()
-            case Order.SETTLE:
-                part.settle_local()
-            case Order.END:
-                return _end(group)
-            case Order.BEGIN:
-                raise RuntimeError("a training began inside another")
+            case Command.RESTORE:
+                message = group.broadcast(None)
+                tensors = group.broadcast_tensors({})
+                checkpoint = Checkpoint(state.run_id, message["step"], tensors, message["values"])
+                trainer.restore_local(checkpoint, message["restarts"])
+            case Command.NORM:
+                full.local_norm()
+            case Command.CONSOLIDATE:
+                full.local_consolidate()
+            case Command.END:
+                return _receive_outcome(group)
+            case Command.START:
+                raise RuntimeError("a training started inside another")
 
 
 @contextmanager
-def leading(group: Group) -> Iterator[list[TrainResult]]:
-    """Tell the others how the block ends: with the one result that it puts into the list, or with its error."""
+def sending_outcome(group: Group) -> Iterator[list[TrainResult]]:
+    """Send the others the outcome of the block: the one result that it appends to the list, or its error."""
     results: list[TrainResult] = []
     try:
         yield results
     except GrokcoreError as error:
-        _tell(group, encode_error(error))
+        _send_outcome(group, encode_error(error))
         raise
     except Exception as error:
-        _tell(group, encode_error(TransientError(f"process 0 of this training failed: {type(error).__name__}")))
+        _send_outcome(group, encode_error(TransientError(f"process 0 of this training failed: {type(error).__name__}")))
         raise
-    _tell(group, encode_outcome(results[0]))
+    _send_outcome(group, encode_outcome(results[0]))
 
 
-def _tell(group: Group, outcome: dict[str, Any]) -> None:
-    """Where a peer has gone, the others have heard of it in the same way."""
+def _send_outcome(group: Group, outcome: dict[str, Any]) -> None:
     try:
-        group.order(Order.END)
-        group.tell(outcome)
-    except TransientError:
+        group.command(Command.END)
+        group.broadcast(outcome)
+    except TransientError:  # a process has gone, and the others have noticed it in the same way
         pass
 
 
-def _end(group: Group) -> TrainResult:
-    outcome = decode_outcome(group.tell(None))
+def _receive_outcome(group: Group) -> TrainResult:
+    outcome = decode_outcome(group.broadcast(None))
     if isinstance(outcome, GrokcoreError):
-        outcome.said = True
+        outcome.reported = True
         raise outcome
     return outcome

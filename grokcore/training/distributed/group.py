@@ -1,10 +1,9 @@
-"""The group of processes that train together: what the leader orders, and what they tell each other.
+"""The group of processes that train together: the leader's commands, and the messages between processes.
 
-An order is three numbers, added up over all processes by gloo on the CPU: the leader contributes what is to be done,
-and each process whether it was asked to stop. So a signal that reaches any one of them stops all at the same step, for
-no more than the message that each step needs anyway. Devices are not waited for. The group waits as long as it takes:
-the others wait in it while the leader evaluates or saves, and no clock may end that. A process that dies ends the
-connection, and with it the wait.
+A command is three numbers, summed over all processes by gloo on the CPU: the leader contributes the command, and each
+process whether it was asked to stop. So a signal to any one of them stops all at the same step, at no more cost than
+the message that each step needs anyway. Devices are not waited for. There is no timeout: the others wait here while the
+leader evaluates or saves. A process that dies closes the connection, which ends the wait.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from grokcore.training.signals import StopRequest
 
 _FOREVER = timedelta(days=365)
 _START = timedelta(minutes=30)
-"""How long processes may take to find each other, images that are still being pulled included."""
+"""Time for processes to find each other, which includes pulling images."""
 
 
-class Order(IntEnum):
+class Command(IntEnum):
     """What all processes do next."""
 
-    BEGIN = 1
+    START = 1
     STEP = 2
     COLLECT = 3
     RESTORE = 4
     NORM = 5
-    SETTLE = 6
+    CONSOLIDATE = 6
     END = 7
 
 
@@ -48,8 +47,8 @@ class Group:
     """One process's view of its group.
 
     Args:
-        place: which of them it is.
-        control: gloo's group of them all; None for a process alone, which needs nobody's word.
+        place: this process's rank.
+        control: gloo's group of all processes; None for a single process, which sends no messages.
     """
 
     def __init__(self, place: Rank, control: dist.ProcessGroup | None = None) -> None:
@@ -57,43 +56,43 @@ class Group:
         self._control = control
         self._stop = StopRequest()
 
-    def listen(self, stop: StopRequest) -> None:
-        """Tell the group of this request to stop, and this request of one to any other process of the group."""
+    def share_stop(self, stop: StopRequest) -> None:
+        """Share a request to stop: one to this process reaches the group, one to any other process reaches `stop`."""
         self._stop = stop
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         return self.rank == 0
 
     @property
     def suffix(self) -> str:
-        """What the names of this process's own tensors end with; those of the leader are plain."""
+        """Suffix of the names of this process's own tensors; the leader has none."""
         return f".{self.rank}" if self.rank else ""
 
-    def order(self, order: Order, learning_rate: float = 0.0) -> None:
-        """Have all others do what this process, the leader, does next; learn whether one of them was asked to stop.
+    def command(self, command: Command, learning_rate: float = 0.0) -> None:
+        """Send a command from the leader to all others, and receive their requests to stop.
 
-        Called by another process, which is doing it already, it does nothing.
+        Called by another process, which is carrying the command out already, it does nothing.
         """
-        if self._control is not None and self.leads:
-            self._exchange(float(order), learning_rate)
+        if self._control is not None and self.is_leader:
+            self._exchange(float(command), learning_rate)
 
-    def next(self) -> tuple[Order, float]:
-        """Wait for the leader's next order, and the learning rate of a step."""
-        order, learning_rate = self._exchange(0.0, 0.0)
-        return Order(int(order)), learning_rate
+    def next_command(self) -> tuple[Command, float]:
+        """Wait for the leader's next command, and the learning rate of a step."""
+        command, learning_rate = self._exchange(0.0, 0.0)
+        return Command(int(command)), learning_rate
 
-    def _exchange(self, order: float, learning_rate: float) -> tuple[float, float]:
-        message = torch.tensor([order, learning_rate, float(self._stop.requested)], dtype=torch.float64)
+    def _exchange(self, command: float, learning_rate: float) -> tuple[float, float]:
+        message = torch.tensor([command, learning_rate, float(self._stop.requested)], dtype=torch.float64)
         with lost_peers():
             dist.all_reduce(message, group=self._control)
-        order, learning_rate, stops = message.tolist()
+        command, learning_rate, stops = message.tolist()
         if stops:
             self._stop.requested = True
-        return order, learning_rate
+        return command, learning_rate
 
-    def tell(self, message: Any, *, sender: int = 0) -> Any:
-        """What one process tells all others, as JSON; everybody returns it."""
+    def broadcast(self, message: Any, *, sender: int = 0) -> Any:
+        """Send a message of one process to all, as JSON; every process returns it."""
         if self._control is None:
             return message
         content = json.dumps(message, allow_nan=False).encode() if self.rank == sender else b""
@@ -106,44 +105,46 @@ class Group:
             dist.broadcast(text, sender, group=self._control)
         return json.loads(text.numpy().tobytes())
 
-    def agree(self, error: GrokcoreError | None) -> None:
-        """Fail together: where one process has an error, all raise it.
+    def raise_together(self, error: GrokcoreError | None) -> None:
+        """Raise the error of any process in all of them.
 
         Raises:
-            GrokcoreError: the first process's that has one, of its class.
+            GrokcoreError: the error of the lowest rank that has one.
         """
         for sender in range(self.world_size):
-            found = self.tell(None if error is None else encode_error(error), sender=sender)
+            found = self.broadcast(None if error is None else encode_error(error), sender=sender)
             if found is not None:
                 failure = decode_error(found)
-                failure.said = not self.leads
+                failure.reported = not self.is_leader
                 raise failure
 
-    def share(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The leader's tensors, on every process: those of the others are on the CPU."""
+    def broadcast_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Send the leader's tensors to all processes, which receive them on the CPU."""
         if self._control is None:
             return dict(tensors)
-        layout = self.tell(
+        layout = self.broadcast(
             [[name, str(one.dtype).removeprefix("torch."), list(one.shape)] for name, one in tensors.items()]
         )
         found: dict[str, Tensor] = {}
         for name, dtype, shape in layout:
-            one = tensors[name].cpu().contiguous() if self.leads else torch.empty(shape, dtype=getattr(torch, dtype))
+            one = (
+                tensors[name].cpu().contiguous() if self.is_leader else torch.empty(shape, dtype=getattr(torch, dtype))
+            )
             with lost_peers():
                 dist.broadcast(one.view(-1).view(torch.uint8), 0, group=self._control)
             found[name] = one
         return found
 
-    def share_out(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors on the CPU that each process has one of its own of, under a name for each process."""
+    def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Gather each process's own CPU tensors in all processes; the names of ranks from 1 on end with the rank."""
         if self._control is None:
             return dict(tensors)
         found: dict[str, Tensor] = {}
         for name, mine in tensors.items():
-            everybody = [torch.empty_like(mine) for _ in range(self.world_size)]
+            gathered = [torch.empty_like(mine) for _ in range(self.world_size)]
             with lost_peers():
-                dist.all_gather(everybody, mine.contiguous(), group=self._control)
-            found |= {f"{name}.{rank}" if rank else name: one for rank, one in enumerate(everybody)}
+                dist.all_gather(gathered, mine.contiguous(), group=self._control)
+            found |= {f"{name}.{rank}" if rank else name: one for rank, one in enumerate(gathered)}
         return found
 
 
@@ -152,7 +153,8 @@ ALONE = Group(Rank())
 
 @contextmanager
 def lost_peers() -> Iterator[None]:
-    """
+    """Turn the error of a lost connection into one that names its cause.
+
     Raises:
         TransientError: another process of the group has gone.
     """
@@ -169,11 +171,11 @@ def lost_peers() -> Iterator[None]:
 
 @cache
 def group_of_processes() -> Group:
-    """The group that the environment describes, made once per process; DeepSpeed needs one of a process alone, too.
+    """Join the group that the environment describes, once per process; DeepSpeed needs one for a single process, too.
 
     Raises:
-        InputError: the environment describes none that can be.
-        TransientError: the others did not come.
+        InputError: the environment's description is contradictory, or names a GPU that does not exist.
+        TransientError: the other processes did not connect in time.
     """
     place = rank_of_environment()
     _name_for_deepspeed(place)
@@ -200,7 +202,7 @@ def group_of_processes() -> Group:
 
 
 def _name_for_deepspeed(place: Rank) -> None:
-    """Say in torchrun's variables what another launcher has said in its own."""
+    """Set torchrun's variables to what another launcher has set in its own."""
     for name, value in (("RANK", place.rank), ("WORLD_SIZE", place.world_size), ("LOCAL_RANK", place.local_rank)):
         os.environ.setdefault(name, str(value))
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")

@@ -105,7 +105,7 @@ def _wait(children: Sequence[subprocess.Popen[bytes]], stop: StopRequest, notify
     for rank, child in enumerate(children):
         if child.returncode < 0:
             name = signal.Signals(-child.returncode).name
-            hint = ", perhaps for want of memory" if child.returncode == -signal.SIGKILL else ""
+            hint = ", perhaps out of memory" if child.returncode == -signal.SIGKILL else ""
             notify(
                 f"process {rank} of {len(children)} was killed by {name}{hint}; "
                 f"the same command goes on from the last checkpoint"

@@ -1,12 +1,11 @@
-"""The optimiser step by DeepSpeed: one process per device, each on its share of every batch.
+"""The optimizer step by DeepSpeed: one process per device, each on its share of every batch.
 
-With fp16 and bf16 DeepSpeed trains fp32 weights of its own, here called masters, and the model's are copies of them in
-that format. It computes with these in the operations of the native engine: in fp32, and in autocast where that has no
-need of it. ZeRO divides the masters and the optimiser's state among the processes.
+With fp16 and bf16 DeepSpeed trains fp32 master weights of its own, and the model's weights are copies of them in that
+format. It computes with these in the operations of the native engine: in fp32, and in autocast where that has no
+need of it. ZeRO shards the master weights and the optimizer's state over the processes.
 
-What happens at a step that must not be applied is decided here as the native engine decides it: the loss scale is ours
-and handed to DeepSpeed for each step, and where a spec asks for the consequences of a gradient that is no number,
-DeepSpeed's leaving the step out does not stand in their way.
+Skipped steps are handled as by the native engine: the loss scale is ours and handed to DeepSpeed for each step, and
+where a spec wants the consequences of a nonfinite gradient, the step that DeepSpeed leaves out is made up for.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
 from grokcore.spec import TrainingSpec
 from grokcore.training.batches import Examples
-from grokcore.training.distributed.group import Group, Order, lost_peers
+from grokcore.training.distributed.group import Command, Group, lost_peers
 from grokcore.training.engines.deepspeed_config import deepspeed_config
-from grokcore.training.engines.deepspeed_state import Masters
+from grokcore.training.engines.deepspeed_state import DeepSpeedState
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers.optimizer import Optimizer
-from grokcore.training.precision import LossScaler
-from grokcore.training.projections import PROJECTIONS
+from grokcore.training.projections import projection_of
 from grokcore.training.state import TrainingState
+from grokcore.training.update import Update, gradients_of
 
 
 class Widened(nn.Module):
-    """A model that computes with its weights in fp32, whatever they are kept in.
+    """A model that computes with its weights in fp32, whatever format they are stored in.
 
-    What is no matrix product, a decay rate raised to powers above all, wants more digits than fp16 has, and the kernels
-    that compute it want one format.
+    Operations other than matrix products, such as powers of a decay rate, need more digits than fp16 has, and their
+    kernels need one format.
     """
 
     def __init__(self, model: SequenceModel) -> None:
@@ -46,14 +45,14 @@ class Widened(nn.Module):
         self.shares_prefixes = model.shares_prefixes
 
     def forward(self, *inputs: Any) -> Tensor:
-        """The model's own result."""
+        """Return the model's own result."""
         wide = {name: weight.float() for name, weight in self.model.named_parameters()}
         logits: Tensor = torch.func.functional_call(self.model, wide, inputs)
         return logits
 
 
 class Objective(nn.Module):
-    """From row numbers to the loss on those examples: what DeepSpeed is given to train."""
+    """The module that DeepSpeed trains: from row numbers to the loss on those examples."""
 
     def __init__(self, model: nn.Module, examples: Examples, training: TrainingSpec, device: torch.device) -> None:
         super().__init__()
@@ -62,7 +61,7 @@ class Objective(nn.Module):
         self._loss = LOSSES[training.loss]
 
     def forward(self, rows: Tensor) -> Tensor:
-        """The mean loss of the examples of (B,) int64 `rows`."""
+        """Return the mean loss of the examples of (B,) int64 `rows`."""
         batch = self._examples[rows]
         with autocast(self._training.precision, self._device):
             logits_bpv = self.model(batch.inputs, batch.positions, batch.prefixes)
@@ -77,15 +76,13 @@ def initialize(
     *,
     device: torch.device,
     group: Group,
-) -> tuple[Any, Masters]:
-    """DeepSpeed's engine around a model and our optimiser, and the fp32 weights that it trains.
-
-    `masters.computing` is the model to evaluate.
+) -> tuple[Any, DeepSpeedState]:
+    """Return DeepSpeed's engine around a model and our optimizer, and the full state that it trains.
 
     All processes of the group have to call it, with the same model. It leaves the model's weights as they were, rounded
-    where the precision says so; the masters are not rounded.
+    where the precision says so; the master weights are not rounded.
     """
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)  # or it tells its life on stdout
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)  # otherwise it logs to stdout
     os.environ.setdefault("DS_ACCELERATOR", device.type)  # it would warn that it has found no GPU
     import deepspeed
     from deepspeed.utils import logger
@@ -99,7 +96,7 @@ def initialize(
     exact = {id(weight): weight.detach().clone() for weight in weights}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     for one in optimizer.param_groups:
-        one["lr"] = 0.0  # DeepSpeed takes a step with gradients of 0 to see the optimiser's state come into being
+        one["lr"] = 0.0  # DeepSpeed takes a step with gradients of 0 to create the optimizer's state
     computing = model if training.precision == "fp32" else Widened(model)
     with lost_peers():
         engine, *_ = deepspeed.initialize(
@@ -111,35 +108,47 @@ def initialize(
     for name, buffer in buffers.items():  # rotary tables and the like: constants, which lose by rounding
         owner, _, last = name.rpartition(".")
         model.get_submodule(owner).register_buffer(last, buffer, persistent=_persists(model.get_submodule(owner), last))
-    masters = Masters(model, computing, optimizer, weights, engine, stage=training.zero_stage, group=group)
-    masters.reset(exact)
-    return engine, masters
+    full = DeepSpeedState(model, computing, optimizer, weights, engine, stage=training.zero_stage, group=group)
+    full.reset(exact)
+    return engine, full
 
 
 class DeepSpeedStep:
-    """An optimiser step of all processes together; the leader calls it, and the others its part `local`."""
+    """An optimizer step of all processes together: rank 0 calls it, the others call `local`."""
 
-    def __init__(
-        self, state: TrainingState, engine: Any, masters: Masters, training: TrainingSpec, *, device: torch.device
-    ) -> None:
-        self._state, self._engine, self._masters, self._training = state, engine, masters, training
-        self._group = state.group
-        self._scaler: LossScaler | None = state.scaler
-        # In fp32 and undivided, DeepSpeed applies every step, and leaves the gradients where they can be looked at.
+    graphs = None
+
+    def __init__(self, state: TrainingState, engine: Any, full: DeepSpeedState, training: TrainingSpec) -> None:
+        self._state, self._engine, self._full, self._training = state, engine, full, training
+        self._group, self._scaler, self._optimizer = state.group, state.scaler, state.optimizer
+        # In fp32 and unsharded, DeepSpeed applies every step, and leaves the gradients where they can be read.
         self._plain = training.precision == "fp32" and training.zero_stage == 0
-        self._optimizer = state.optimizer
-        self._skip = torch.tensor(0.0, device=device) if self._plain and training.on_nonfinite == "skip" else None
-        self._optimizer.found_inf = self._skip
+        projection = projection_of(training)
+
+        def project(skipped: Tensor | None) -> None:
+            if projection is not None:
+                projection(full.master_weights, skipped)
+                full.copy_to_model()
+
+        self._update = Update(
+            training,
+            state.optimizer,
+            None if projection is None else project,
+            gradient_norm=state.gradient_norm,
+            steps_skipped=state.steps_skipped,
+            scaler=state.scaler,
+            detects_nonfinite=self._plain,
+        )
         if engine.optimizer is not self._optimizer and hasattr(engine.optimizer, "loss_scaler"):
             engine.optimizer.loss_scaler.raise_error_at_min_scale = False  # the scale is ours, and may go below
 
     def __call__(self, rows: Tensor, learning_rate: float) -> None:
         """Train on the examples of (batch_size,) int64 `rows`, those of all processes together."""
-        self._group.order(Order.STEP, learning_rate)
+        self._group.command(Command.STEP, learning_rate)
         self.local(rows, learning_rate)
 
     def local(self, rows: Tensor, learning_rate: float) -> None:
-        """This process's part of it: its share of the rows, and of all gradients."""
+        """Do this process's part: its share of the rows, and of all gradients."""
         self._state.model.prepare(self._state.step)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
@@ -150,43 +159,35 @@ class DeepSpeedStep:
             for part in mine.chunk(self._training.gradient_accumulation):
                 self._engine.backward(self._scaled(self._engine(part)))
                 if self._plain and self._engine.is_gradient_accumulation_boundary():
-                    self._look_at_gradients()
+                    self._update.measure(gradients_of(self._full.weights))
                 self._engine.step()
-        self._settle_step()
+        self._update.finish(self._update.skip if self._plain else self._skipped_by_deepspeed())
         self._state.step += 1
 
     def _scaled(self, loss: Tensor) -> Tensor:
-        """The loss to go back from. Undivided, DeepSpeed 0.19 divides fp16's gradients by a scale that it never applied
-        to the loss: with our optimiser, which is none of its fused ones."""
+        """Return the loss to backpropagate.
+
+        Unsharded, DeepSpeed 0.19 divides fp16's gradients by a scale that it never applied to the loss, since our
+        optimizer is not one of its fused ones.
+        """
         return loss if self._scaler is None or self._training.zero_stage else loss * self._scaler.scale
 
-    def _look_at_gradients(self) -> None:
-        gradients = [weight.grad for weight in self._masters.weights if weight.grad is not None]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        self._state.gradient_norm.copy_(norm)
-        if self._skip is not None:
-            self._skip.copy_(norm.isfinite().logical_not())
+    def _skipped_by_deepspeed(self) -> Tensor | None:
+        """Take over the gradient norm, and return 1 if DeepSpeed has skipped the step, 0 if not.
 
-    def _settle_step(self) -> None:
-        """What the native engine does at the end of a step, with what DeepSpeed has made of it."""
-        state, training, skipped = self._state, self._training, self._skip
-        if not self._plain:
-            applied = bool(self._engine.was_step_applied())
-            scale = 1.0 if self._scaler is None or training.zero_stage else float(self._scaler.scale.item())
-            norm = self._engine.get_global_grad_norm()
-            state.gradient_norm.fill_(float(norm) / scale if applied else float("inf"))
-            skipped = torch.tensor(float(not applied), device=state.gradient_norm.device)
-            if not applied and self._scaler is None and training.on_nonfinite != "skip":
-                self._masters.spoil()
-                skipped = None
-        if training.projection != "none" and training.projection_bound is not None:
-            PROJECTIONS[training.projection](self._masters.masters, training.projection_bound, skipped)
-            self._masters.publish()
-        if self._scaler is not None and skipped is not None:
-            self._scaler.found_inf.copy_(skipped)
-            self._scaler.update()
-        if skipped is not None:
-            state.steps_skipped += skipped.long()
+        Where the spec does not skip steps, the step that DeepSpeed has left out is made up for, and None returned.
+        """
+        state, training, scaler = self._state, self._training, self._scaler
+        applied = bool(self._engine.was_step_applied())
+        scale = 1.0 if scaler is None or training.zero_stage else float(scaler.scale.item())
+        norm = self._engine.get_global_grad_norm()
+        state.gradient_norm.fill_(float(norm) / scale if applied else float("inf"))
+        if scaler is not None:
+            return scaler.found_inf.fill_(float(not applied))
+        if not applied and training.on_nonfinite != "skip":
+            self._full.fill_with_nan()
+            return None
+        return torch.tensor(float(not applied), device=state.gradient_norm.device)
 
 
 def _persists(module: nn.Module, buffer: str) -> bool:

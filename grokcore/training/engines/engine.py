@@ -1,8 +1,4 @@
-"""Engines by name: `(spec, model, examples, device, group, notify) -> (state, step)`.
-
-`model` is on the device; `step` takes the row numbers of a batch and the learning rate. An engine that trains in a
-group of processes has, as `step.local`, the part of those that do not lead.
-"""
+"""Engines by name: `(spec, model, examples, device, group, notify) -> (state, step)`, with `model` on the device."""
 
 from __future__ import annotations
 
@@ -21,9 +17,18 @@ from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.precision import loss_scaler
 from grokcore.training.state import TrainingState
-from grokcore.training.step import Step
+from grokcore.training.step import Step, StepGraphs
 
-Stepper = Callable[[Tensor, float], None]
+
+class EngineStep(Protocol):
+    """Takes optimizer steps. In a group of processes, ranks other than 0 call its method `local` instead."""
+
+    @property
+    def graphs(self) -> StepGraphs | None:
+        """What runs the steps as CUDA graphs; None for an engine that does not."""
+
+    def __call__(self, rows: Tensor, learning_rate: float) -> None:
+        """Train on the examples of (batch_size,) int64 `rows`."""
 
 
 class Engine(Protocol):
@@ -36,7 +41,7 @@ class Engine(Protocol):
         device: torch.device,
         group: Group,
         notify: Callable[[str], None],
-    ) -> tuple[TrainingState, Stepper]: ...
+    ) -> tuple[TrainingState, EngineStep]: ...
 
 
 def native(
@@ -47,8 +52,8 @@ def native(
     device: torch.device,
     group: Group,
     notify: Callable[[str], None],
-) -> tuple[TrainingState, Stepper]:
-    """Steps of our own on one device, on a GPU as one CUDA graph each."""
+) -> tuple[TrainingState, EngineStep]:
+    """Train on one device, on a GPU with each step as one CUDA graph."""
     state = _state(spec, model, _optimizer(spec, model), device)
     return state, Step(state, examples, spec.training, device=device, notify=notify)
 
@@ -61,15 +66,15 @@ def deepspeed(
     device: torch.device,
     group: Group,
     notify: Callable[[str], None],
-) -> tuple[TrainingState, Stepper]:
-    """Steps by DeepSpeed, on one device or several."""
+) -> tuple[TrainingState, EngineStep]:
+    """Train with DeepSpeed, on one device or several."""
     from grokcore.training.engines.deepspeed import DeepSpeedStep, initialize
 
     optimizer = _optimizer(spec, model)
-    engine, masters = initialize(model, optimizer, examples, spec.training, device=device, group=group)
+    engine, full = initialize(model, optimizer, examples, spec.training, device=device, group=group)
     state = _state(spec, model, optimizer, device)
-    state.whole, state.group = masters, group
-    return state, DeepSpeedStep(state, engine, masters, spec.training, device=device)
+    state.full, state.group = full, group
+    return state, DeepSpeedStep(state, engine, full, spec.training)
 
 
 ENGINES: dict[str, Engine] = {"native": native, "deepspeed": deepspeed}

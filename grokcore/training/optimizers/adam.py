@@ -11,3 +11,6 @@ class Adam(AdamW):
     """As AdamW, but the decay passes through the moments, so that weights with large gradients are decayed less."""
 
     update = staticmethod(torch._fused_adam_)
+
+
+OPTIMIZER = Adam

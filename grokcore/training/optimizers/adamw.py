@@ -14,7 +14,7 @@ from grokcore.training.optimizers.optimizer import Optimizer
 class AdamW(Optimizer):
     """AdamW in torch's fused kernel: one pass over the weights.
 
-    The same numbers as `torch.optim.AdamW(fused=True)` gives, with one step counter instead of one for each weight:
+    It gives the same numbers as `torch.optim.AdamW(fused=True)`, with one step counter instead of one for each weight:
     counting those takes longer on a CPU than updating a small model.
     """
 
@@ -61,8 +61,11 @@ class AdamW(Optimizer):
             )
 
     def _state_of(self, weight: Tensor) -> dict[str, Tensor]:
-        """That of a weight; DeepSpeed takes a first step, which is undone, before it lets anybody prepare for it."""
+        """Return the state of a weight; DeepSpeed takes a first step, later undone, before `prepare` can be called."""
         state: dict[str, Tensor] = self.state[weight]
         if "exp_avg" not in state:
             state |= {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
         return state
+
+
+OPTIMIZER = AdamW

@@ -1,4 +1,4 @@
-"""What the training step asks of an optimiser."""
+"""The interface of optimizers to the training step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Optimizer(torch.optim.Optimizer):
-    """An optimiser whose step a CUDA graph can hold and loss scaling can skip.
+    """An optimizer whose step a CUDA graph can hold and loss scaling can skip.
 
     All of its state is there from the start, and changes in place. `step` takes the learning rate of a group as a
     number or as a 0-d tensor, which the next replay then reads anew, and never asks the device for a value.
@@ -19,7 +19,7 @@ class Optimizer(torch.optim.Optimizer):
     found_inf: Tensor | None = None
 
     def prepare(self) -> None:
-        """Have the whole state, at its beginning, for the weights that the groups hold now, and for no others.
+        """Make the initial state for the weights that the groups hold now, and drop any other.
 
         DeepSpeed puts weights of its own in the place of the model's.
         """

@@ -50,8 +50,11 @@ class SGD(Optimizer):
             )
 
     def _momentum_of(self, weight: Tensor) -> Tensor:
-        """That of a weight; DeepSpeed takes a first step, which is undone, before it lets anybody prepare for it."""
+        """Return the state of a weight; DeepSpeed takes a first step, later undone, before `prepare` can be called."""
         state: dict[str, Tensor] = self.state[weight]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weight)
         return state["momentum_buffer"]
+
+
+OPTIMIZER = SGD

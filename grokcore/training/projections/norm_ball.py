@@ -14,3 +14,6 @@ def norm_ball(weights: Sequence[Tensor], bound: float, skipped: Tensor | None = 
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(weights))))
     factor = (bound / norm.clamp_min(1e-12)).clamp_max(1.0)
     torch._foreach_mul_(list(weights), factor if skipped is None else torch.maximum(factor, skipped))
+
+
+PROJECTION = norm_ball

@@ -1,9 +1,7 @@
-"""A run as a piece of work: what goes into it, what can come out, and who is told.
+"""Jobs: runs to train, their outcomes, and the messages that a worker process exchanges about them.
 
-What a process that trains runs is told, and says: one JSON line each.
-
-To it: a job, or null where there is no further one. From it: {"line": a line of the journal}, {"note": a remark},
-{"metrics": samples of its metrics}, and at the end of a job {"end": a result or an error}.
+Messages are JSON lines. To the worker: a job, or null after the last one. From it: {"line": a line of the journal},
+{"note": a remark}, {"metrics": samples of its metrics}, and at the end of a job {"end": a result or an error}.
 """
 
 from __future__ import annotations
@@ -20,15 +18,15 @@ from grokcore.runs.resume import Resume, TrainResult
 from grokcore.spec import ExperimentSpec, validate
 
 Outcome = TrainResult | GrokcoreError | None
-"""What became of a job: its result, why there is none, or None where it was not begun."""
+"""The result of a job, the error that it ended with, or None if it was not started."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What `train_model` is called with for one run; `spec` is resolved, `data`, `run` are URIs.
+    """The arguments of `train_model` for one run; `spec` is resolved, `data` and `run` are URIs.
 
     Attributes:
-        evaluate: whether `evaluate_model` follows, as a part of the work.
+        evaluate: whether `evaluate_model` follows, as a part of the job.
     """
 
     spec: ExperimentSpec
@@ -44,9 +42,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is told what happens to a job, as it happens; `notify` takes what belongs to no single one.
+    """Callbacks for the progress of jobs; `notify` takes remarks that do not belong to a single one.
 
-    `on_begin` comes once a job is in hand, `on_evaluation` with each new line of its journal.
+    `on_begin` is called when a job starts, `on_evaluation` with each new line of its journal.
     """
 
     on_begin: Callable[[Job], None]
@@ -56,10 +54,10 @@ class Listener:
     notify: Callable[[str], None]
 
 
-def attempt(
+def run_job(
     job: Job, *, on_evaluation: Callable[[JournalLine], None], notify: Callable[[str], None]
 ) -> TrainResult | GrokcoreError:
-    """Do one job in this process; what goes wrong with it is returned, so that others go on.
+    """Do one job in this process; return its error instead of raising it, so that other jobs go on.
 
     The traceback of a bug goes to stderr.
     """

@@ -1,8 +1,8 @@
-"""Seeds side by side in one process: their weights stacked, one optimiser step for all of them.
+"""Train several seeds in one process with their weights stacked, by one optimizer step for all of them.
 
-A small model leaves most of a GPU idle: its kernels are over before the next are launched. Stacked, every kernel works
-for all seeds at once. All else stays as it is for a single run: each has a trainer of its own, whose weights and
-moments are slices of the stack, and which evaluates, saves and ends as if it were alone.
+A small model leaves most of a GPU idle: its kernels end before the next are launched. Stacked, every kernel works
+for all seeds at once. Everything else stays as it is for a single run: each seed has a trainer of its own, whose
+weights and optimizer state are slices of the stack, and which evaluates, saves and ends as if it were alone.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ from grokcore.models.precision import autocast
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
-from grokcore.training.loop import Trainer, reproducible
+from grokcore.training.attempt import Attempt, begin
+from grokcore.training.loop import reproducible, training_steps
 from grokcore.training.losses import LOSSES
 from grokcore.training.optimizers import OPTIMIZERS
-from grokcore.training.projections import PROJECTIONS
+from grokcore.training.projections import Projection, projection_of
 from grokcore.training.seeds.jobs import Job, Listener, Outcome, evaluate
 from grokcore.training.signals import StopRequest, stop_on_signal
-from grokcore.training.step import StepGraphs
-from grokcore.training.train import Attempt, begin
+from grokcore.training.step import StepGraphs, learning_rate_tensor
+from grokcore.training.trainer import Trainer
+from grokcore.training.update import Update, gradients_of, norm_of_each_seed
 
 
 def train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
-    """All seeds at once; those that resume at other steps than the rest form groups of their own, one after another."""
+    """Train all seeds at once; seeds that resume at different steps form groups, trained one after another."""
     spec = jobs[0].spec
     device = torch.device(resolve_device(spec.training.device))
     outcomes: list[Outcome] = [None] * len(jobs)
@@ -41,11 +43,15 @@ def train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
         runs.enter_context(reproducible(spec.order_seed, device, spec.training.threads))
         groups: dict[int, dict[int, Attempt]] = {}
         for number, job in enumerate(jobs):
-            tell = partial(listener.on_remark, job)
             listener.on_begin(job)
             try:
                 attempt = runs.enter_context(
-                    begin(job.spec, job.data, job.run, resume=job.resume, stop=stop, notify=tell)
+                    begin(
+                        *(job.spec, job.data, job.run, device),
+                        resume=job.resume,
+                        stop=stop,
+                        notify=partial(listener.on_remark, job),
+                    )
                 )
             except GrokcoreError as error:
                 outcomes[number] = error
@@ -62,29 +68,29 @@ def _train_group(
     attempts: dict[int, Attempt], jobs: Sequence[Job], stop: StopRequest, listener: Listener
 ) -> dict[int, Outcome]:
     outcomes: dict[int, Outcome] = {}
-    turns = {
-        number: attempt.trainer.turns(attempt.recorder, stop, partial(listener.on_evaluation, jobs[number]))
+    steps = {
+        number: training_steps(attempt.trainer, attempt.recorder, stop, partial(listener.on_evaluation, jobs[number]))
         for number, attempt in attempts.items()
     }
-    step = StackedStep([attempt.trainer for attempt in attempts.values()], listener.notify)
-    while turns:
-        for number in list(turns):
+    take_step = StackedStep([attempt.trainer for attempt in attempts.values()], listener.notify)
+    while steps:
+        for number in list(steps):
             try:
-                next(turns[number])
+                next(steps[number])
                 continue
             except StopIteration as end:
                 outcome = _ended(attempts[number], jobs[number], end)
             except GrokcoreError as error:
                 outcome = error
-            del turns[number]
+            del steps[number]
             outcomes[number] = outcome
             listener.on_end(jobs[number], outcome)
-        if turns and not stop.requested:  # a signal between two turns ends all seeds at the same step
+        if steps and not stop.requested:  # a signal between two steps ends all seeds at the same step
             begin = time.perf_counter()
-            step()
+            take_step()
             seconds = time.perf_counter() - begin
-            for number in turns:
-                attempts[number].trainer.times.took(seconds)
+            for number in steps:
+                attempts[number].trainer.times.add_step(seconds)
     return outcomes
 
 
@@ -99,7 +105,7 @@ def _ended(attempt: Attempt, job: Job, end: StopIteration) -> TrainResult | Grok
 
 
 class StackedStep:
-    """One optimiser step of K trainers at the same step, on weights (K, ...) of which each trainer's are a slice."""
+    """One optimizer step of K trainers at the same step, on weights (K, ...) of which each trainer's are a slice."""
 
     def __init__(self, trainers: Sequence[Trainer], notify: Callable[[str], None]) -> None:
         first = trainers[0]
@@ -119,19 +125,25 @@ class StackedStep:
         self._optimizer = OPTIMIZERS[self._training.optimizer](groups, self._training)
         self._gradient_norms = torch.stack([trainer.state.gradient_norm for trainer in trainers])
         for number, trainer in enumerate(trainers):
-            self._take_over(trainer, number)
+            self._replace_by_slices(trainer, number)
         self._loss = LOSSES[self._training.loss]
         self._rows = torch.zeros(len(trainers), self._training.batch_size, dtype=torch.int64, device=self._device)
-        precision = torch.float32 if self._device.type == "cuda" else torch.float64
-        self._learning_rate = torch.zeros((), dtype=precision, device=self._device)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._learning_rate
+        self._learning_rate = learning_rate_tensor(self._optimizer, self._device)
+        projection = projection_of(self._training)
+        self._update = Update(
+            self._training,
+            self._optimizer,
+            None if projection is None else partial(self._project, projection),
+            gradient_norm=self._gradient_norms,
+            steps_skipped=first.state.steps_skipped,  # stays 0: what skips steps is not stacked
+            norm_of=norm_of_each_seed,
+        )
         self._graphs = StepGraphs(self._work, self._training, self._device, notify)
         for trainer in trainers:
             trainer.graphs = self._graphs
 
-    def _take_over(self, trainer: Trainer, number: int) -> None:
-        """Make a trainer's weights and optimiser state slices of the stack, their values unchanged."""
+    def _replace_by_slices(self, trainer: Trainer, number: int) -> None:
+        """Replace a trainer's weights and optimizer state by slices of the stack, with unchanged values."""
         state = trainer.state.optimizer.state
         for weight, stacked in zip(trainer.parameters, self._weights.values(), strict=True):
             for name, value in state[weight].items():
@@ -152,28 +164,21 @@ class StackedStep:
             trainer.state.step = step + 1
 
     def _work(self) -> None:
-        training, weights = self._training, list(self._weights.values())
+        weights = list(self._weights.values())
         try:
-            for rows in self._rows.chunk(training.gradient_accumulation, dim=1):
+            for rows in self._rows.chunk(self._training.gradient_accumulation, dim=1):
                 self._losses(rows).sum().backward()
-            gradients = [weight.grad for weight in weights if weight.grad is not None]
-            squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
-            norms = squares.sum(0).sqrt()
-            self._gradient_norms.copy_(norms)
-            if training.gradient_clip is not None:
-                factors = (training.gradient_clip / (norms + 1e-6)).clamp_max(1.0)
-                for gradient in gradients:
-                    gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
-            self._optimizer.step()
-            if training.projection != "none" and training.projection_bound is not None:
-                for trainer in self._trainers:
-                    PROJECTIONS[training.projection](trainer.parameters, training.projection_bound, None)
+            self._update(gradients_of(weights))
         finally:
             for weight in weights:
                 weight.grad = None
 
+    def _project(self, projection: Projection, skipped: Tensor | None) -> None:
+        for trainer in self._trainers:
+            projection(trainer.parameters, skipped)
+
     def _losses(self, rows: Tensor) -> Tensor:
-        """(K,) the loss of every seed on its part of the batch, rows (K, B), divided by the number of parts."""
+        """Return each seed's loss (K,) on one part of the batch, rows (K, B), divided by the number of parts."""
         batch = self._examples[rows.flatten()]
         inputs, positions, targets = (
             column.unflatten(0, rows.shape) for column in (batch.inputs, batch.positions, batch.targets)

@@ -1,4 +1,4 @@
-"""Several seeds of one spec: checked together, trained together, each an ordinary run of its own."""
+"""Train several seeds of one spec, each as an ordinary run."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_devic
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.telemetry.webhook import webhook_url
-from grokcore.training.metrics_server import exposing
-from grokcore.training.seeds.jobs import Job, Listener, Outcome, attempt
+from grokcore.training.costs import flops_per_step
+from grokcore.training.metrics_server import serve_metrics
+from grokcore.training.seeds.jobs import Job, Listener, Outcome, run_job
 from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.signals import stop_on_signal
 
 Strategy = Literal["processes", "sequence", "stacked"]
 
 _SMALL_STEP = 1e11
-"""FLOPs of an optimiser step below which a GPU that does 1e14 and more a second has little to do with one seed."""
+"""FLOPs of an optimizer step below which one seed leaves a GPU of 1e14 FLOP/s and more mostly idle."""
 
 _SEVERITY = (EXIT_STOPPED, EXIT_TRANSIENT, 1, EXIT_BAD_INPUT)
-"""Of several failures, the one that decides the exit code: first those after which the same call can go further."""
+"""Exit codes of several failures in order of precedence: first those after which the same call can go further."""
 
 
 def directory_of(seed: int) -> str:
-    """The name of a seed's run directory."""
+    """Return the name of a seed's run directory."""
     return f"seed-{seed}"
 
 
@@ -49,14 +50,14 @@ def train_seeds(
     on_end: Callable[[int, TrainResult | GrokcoreError], None] = lambda seed, outcome: None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> list[TrainResult]:
-    """Train specs that differ in their seed alone, each in a directory of its own, or go on where they stopped.
+    """Train specs that differ only in their seed, each in its own directory, or resume them.
 
     Each seed is trained on one device, so that `engine: auto` is the native one here; with DeepSpeed the seeds on a GPU
     are trained one after another.
 
-    The run of seed 3 in `out/seed-3` is what `train_model(spec, data, "out/seed-3")` makes: bit for bit on a CPU, given
-    the same processor, torch, C kernels and `training.threads`, which is one for either by default. A seed that fails
-    leaves the others alone.
+    The run of seed 3 in `out/seed-3` equals that of `train_model(spec, data, "out/seed-3")`: bit for bit on a CPU,
+    given the same processor, torch, C kernels and `training.threads`, which is one for either by default. A seed that
+    fails does not affect the others.
 
     Args:
         specs: one spec per seed.
@@ -70,7 +71,7 @@ def train_seeds(
             those that fill it alone.
         stop_with_parent: as in `train_model`.
         on_evaluation: called with the seed and each new line of its journal.
-        on_end: called with the seed and its result, or why there is none.
+        on_end: called with the seed and its result or error.
         notify: called with a line about resuming, once for each remark on all seeds, and for each seed that failed, at
             the end.
 
@@ -78,9 +79,9 @@ def train_seeds(
         The results, in the order of the specs.
 
     Raises:
-        InputError: before anything is trained: the specs are no seeds of one spec, cannot run here, the data are not
-            theirs, or `out` holds something else.
-        StoppedError: SIGINT or SIGTERM; all states are saved, and the same call goes on from there.
+        InputError: before anything is trained: the specs differ in more than their seed, cannot run here, the data are
+            not theirs, or `out` holds something else.
+        StoppedError: SIGINT or SIGTERM; all states are saved, and the same call continues from there.
         GrokcoreError: some seeds failed; of the class whose exit code tells best what to do next.
     """
     resolved = [resolve(spec, devices=1) for spec in specs]
@@ -95,26 +96,26 @@ def train_seeds(
     for remark in shared:
         notify(remark)
 
-    def tell(job: Job, line: str) -> None:
+    def tell_remark(job: Job, line: str) -> None:
         if line not in shared:
             notify(f"seed {job.seed}: {line}")
 
     listener = Listener(
         on_begin=lambda job: None,
         on_evaluation=lambda job, line: on_evaluation(job.seed, line),
-        on_remark=tell,
+        on_remark=tell_remark,
         on_end=lambda job, outcome: on_end(job.seed, outcome),
         notify=notify,
     )
     if resolved[0].training.engine == "deepspeed" and strategy == "sequence" and len(jobs) > 1:
         notify("training.engine=deepspeed trains one seed after another; on one GPU, native trains several at once")
-    with stop_on_signal(with_parent=stop_with_parent) as stop, exposing(notify, stop):
+    with stop_on_signal(with_parent=stop_with_parent) as stop, serve_metrics(notify, stop):
         outcomes = STRATEGIES[strategy](jobs, listener)
     return _all_or_worst({job.seed: outcome for job, outcome in zip(jobs, outcomes, strict=True)}, notify)
 
 
 def _places(specs: Sequence[ExperimentSpec], out: str | Path | Sequence[str | Path]) -> list[Store]:
-    """The place of each run."""
+    """Return the place of each run."""
     if not isinstance(out, str | Path):
         if len(out) != len(specs):
             raise InputError(f"there are {len(specs)} seeds and {len(out)} places: give one for each")
@@ -126,7 +127,7 @@ def _places(specs: Sequence[ExperimentSpec], out: str | Path | Sequence[str | Pa
 
 
 def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, runs: Sequence[Store], resume: Resume) -> list[Job]:
-    """One job per spec, all that can be known to be wrong with them found."""
+    """Make one job per spec, after checking all that can be checked before training."""
     _check_seeds(specs)
     together = rank_of_environment().world_size
     if together > 1:
@@ -134,28 +135,26 @@ def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, runs: Sequence[Stor
             f"several seeds are trained by one process, and there are {together}: start it without torchrun"
         )
     check_hardware(specs[0])
-    webhook_url()  # one that is none is found out now
+    webhook_url()  # fail early on an invalid webhook URL
     for run, spec in zip(runs, specs, strict=True):
         check_place(run, spec, resume)
     open_dataset(data, expected_id=specs[0].dataset_id)
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
-    place = open_store(data).uri  # wherever a process of its own is started
+    place = open_store(data).uri  # absolute, for worker processes
     return [Job(spec, place, run.uri, resume) for run, spec in zip(runs, specs, strict=True)]
 
 
 def best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
-    """How seeds of this spec are trained fastest on its device; `job` is one of them."""
+    """Return the fastest strategy for seeds of this spec on its device; `job` is one of them."""
     if resolve_device(spec.training.device) == "cpu":
         return "processes"
-    from grokcore.training.provenance import flops_per_step
-
-    small = flops_per_step(spec, open_dataset(job.data)) < _SMALL_STEP
+    small = flops_per_step(spec, open_dataset(job.data).info) < _SMALL_STEP
     return "stacked" if small and why_not_stacked(spec) is None else "sequence"
 
 
 def why_not_stacked(spec: ExperimentSpec) -> str | None:
-    """What keeps seeds of this spec from being stacked, or None where nothing does."""
+    """Return the setting that keeps seeds of this spec from being stacked, or None."""
     if spec.training.engine != "native":
         return f"training.engine={spec.training.engine}"
     if spec.model.implementation != "fast":
@@ -185,11 +184,11 @@ def _check_seeds(specs: Sequence[ExperimentSpec]) -> None:
 
 
 def train_in_sequence(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
-    """One job after another, in this process; after a signal no further one is begun."""
+    """Do one job after another in this process; after a signal no other is started."""
     outcomes: list[Outcome] = [None] * len(jobs)
     for number, job in enumerate(jobs):
         listener.on_begin(job)
-        outcome = outcomes[number] = attempt(
+        outcome = outcomes[number] = run_job(
             job,
             on_evaluation=partial(listener.on_evaluation, job),
             notify=partial(listener.on_remark, job),
@@ -211,12 +210,12 @@ STRATEGIES = {"processes": train_in_processes, "sequence": train_in_sequence, "s
 
 
 def worst_kind(errors: Iterable[GrokcoreError]) -> type[GrokcoreError]:
-    """The class of the error whose exit code tells best what to do about several."""
+    """Return the class of the error whose exit code takes precedence."""
     return type(min(errors, key=lambda error: _SEVERITY.index(error.exit_code)))
 
 
 def _all_or_worst(outcomes: Mapping[int, Outcome], notify: Callable[[str], None]) -> list[TrainResult]:
-    """All results; or an error that sums up what is missing, after a line for each seed that failed."""
+    """Return all results, or notify of each seed that failed and raise an error that sums up what is missing."""
     results = [outcome for outcome in outcomes.values() if isinstance(outcome, TrainResult)]
     if len(results) == len(outcomes):
         return results

@@ -1,6 +1,6 @@
-"""A process that trains runs: `python -m grokcore.training.seeds.worker CORES` reads jobs and says how they go.
+"""A process that trains runs: `python -m grokcore.training.seeds.worker CORES` reads jobs and sends their progress.
 
-Its standard input belongs to the process that started it, and ends with it: training then stops as at a signal.
+Its standard input ends when the process that started it does: training then stops as at a signal.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 from grokcore.errors import EXIT_OK, EXIT_STOPPED, StoppedError
 from grokcore.runs.resume import encode_outcome
 from grokcore.telemetry.samples import encode as encode_samples
-from grokcore.training.metrics_server import relaying
-from grokcore.training.seeds.jobs import Job, attempt, decode_job, encode
+from grokcore.training.metrics_server import forward_metrics
+from grokcore.training.seeds.jobs import Job, decode_job, encode, run_job
 from grokcore.training.seeds.pool import pin
 
-_SPEAKING = threading.Lock()
-"""Of several threads, one says its line before the next."""
+_SENDING = threading.Lock()
+"""Held while a thread writes a message, so that messages do not mix."""
 
 
 def main(cores: str) -> int:
@@ -38,28 +38,28 @@ def main(cores: str) -> int:
         import grokcore.training.train  # noqa: F401 - torch is loaded while the first job is on its way
 
         while (job := jobs.get()) is not None:
-            with relaying(lambda samples: _say(output, {"metrics": encode_samples(samples)})):
-                outcome = attempt(
+            with forward_metrics(lambda samples: _send(output, {"metrics": encode_samples(samples)})):
+                outcome = run_job(
                     job,
-                    on_evaluation=lambda line: _say(output, {"line": line}),
-                    notify=lambda line: _say(output, {"note": line}),
+                    on_evaluation=lambda line: _send(output, {"line": line}),
+                    notify=lambda line: _send(output, {"note": line}),
                 )
-            _say(output, {"end": encode_outcome(outcome)})
+            _send(output, {"end": encode_outcome(outcome)})
     except StoppedError:
         return EXIT_STOPPED
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # nothing is left that could be stopped
+            signal.signal(number, signal.SIG_IGN)  # nothing is left to stop
     return EXIT_OK
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """Outside of training, where `train_model` listens for itself, a signal ends what is going on."""
+    """Handle a signal outside of training, where `train_model` does not: stop at once."""
     raise StoppedError("stopped outside of its steps; the same command goes on from there")
 
 
 def _listen(jobs: queue.SimpleQueue[Job | None]) -> None:
-    """Queue the jobs that come; where they end without a last word, the process that gives them has gone."""
+    """Queue the jobs that arrive; if they end without a final null, the process that sends them has gone."""
     with open(0, "rb", buffering=0, closefd=False) as pipe:  # a buffer's lock would stand in the way of leaving
         for line in iter(pipe.readline, b""):
             message: Any = json.loads(line)
@@ -71,10 +71,10 @@ def _listen(jobs: queue.SimpleQueue[Job | None]) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _say(output: int, message: Any) -> None:
-    """Whole lines only; nobody may be there to hear them, which must not stop a run from saving."""
+def _send(output: int, message: Any) -> None:
+    """Write whole lines only; a closed pipe must not stop a run from saving."""
     line = memoryview(encode(message))
-    with _SPEAKING, suppress(OSError):
+    with _SENDING, suppress(OSError):
         while line:
             line = line[os.write(output, line) :]
 

@@ -40,7 +40,7 @@ def main(plan: dict[str, Any]) -> None:
             )
             outcomes[name] = {"step": result.step, "exit_reason": result.exit_reason}
         except GrokcoreError as error:
-            outcomes[name] = {"error": type(error).__name__, "message": str(error), "said": error.said}
+            outcomes[name] = {"error": type(error).__name__, "message": str(error), "said": error.reported}
         outcomes[name]["remarks"] = remarks
     (out / f"outcomes-{place.rank}.json").write_text(json.dumps(outcomes))
 

@@ -63,7 +63,7 @@ def test_where_one_fails_the_others_are_ended_and_its_code_is_kept(monkeypatch: 
 def test_a_process_that_is_killed_is_named() -> None:
     code, (line,) = run("import os, signal\nif os.environ['RANK'] == '1': os.kill(os.getpid(), signal.SIGKILL)")
     assert code == EXIT_TRANSIENT
-    assert line.startswith("process 1 of 2 was killed by SIGKILL, perhaps for want of memory;")
+    assert line.startswith("process 1 of 2 was killed by SIGKILL, perhaps out of memory;")
 
 
 def test_a_wish_to_stop_reaches_every_process_once(tmp_path: Path) -> None:

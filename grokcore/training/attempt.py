@@ -1,0 +1,214 @@
+"""One attempt at a run by this process: from an empty place or a checkpoint to the files that a run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from grokcore.data import Dataset, open_dataset
+from grokcore.data.supervision import longest_row
+from grokcore.errors import StoppedError
+from grokcore.models import build_model, execution_choices
+from grokcore.models.tokenizer import save_tokenizer
+from grokcore.runs import JOURNAL, Manifest
+from grokcore.runs.lock import sole_writer
+from grokcore.runs.manifest import ExitReason
+from grokcore.runs.resume import SPEC, Resume, TrainResult, check_place
+from grokcore.runs.seal import MODEL, FileDigest, digest_of, file_digest
+from grokcore.spec import ExperimentSpec
+from grokcore.storage import Store, new_directory, open_store
+from grokcore.telemetry.notifications import Notifications
+from grokcore.telemetry.webhook import webhook_url
+from grokcore.training.distributed.group import ALONE, Command, Group
+from grokcore.training.loop import has_ended
+from grokcore.training.metrics_server import show_run, write_final_metrics
+from grokcore.training.provenance import manifest_of, utc_now
+from grokcore.training.recorder import Recorder
+from grokcore.training.resuming import break_seal, compare_attempts, remove_leftovers, spec_of_resumed
+from grokcore.training.run_metrics import RunMetrics
+from grokcore.training.signals import StopRequest
+from grokcore.training.trainer import Trainer
+
+
+@dataclass
+class Attempt:
+    """A run that this process has started or resumed, as its only writer.
+
+    Attributes:
+        store: the run's place.
+        trainer: at the step where training continues.
+        recorder: with the journal up to there.
+        spec: the content of spec.yaml.
+        notifications: None unless the environment asks for them.
+    """
+
+    store: Store
+    trainer: Trainer
+    recorder: Recorder
+    metrics: RunMetrics
+    manifest: Manifest
+    spec: bytes
+    notify: Callable[[str], None]
+    notifications: Notifications | None
+
+    def record_graphs(self, _line: Mapping[str, Any] | None = None) -> None:
+        """Note in the manifest that a step could not be recorded as a CUDA graph, once that is known."""
+        graphs = self.trainer.graphs
+        if graphs is not None and graphs.status not in (None, self.manifest.execution.get("cuda_graph")):
+            self.manifest.set_execution("cuda_graph", str(graphs.status))
+            self.manifest.write(self.store)
+
+    def end(self, reason: ExitReason) -> TrainResult:
+        """Write the model, the final metrics and the sealed manifest.
+
+        Raises:
+            StoppedError: the reason is a signal.
+        """
+        step = self.trainer.state.step
+        files = {SPEC: digest_of(self.spec), JOURNAL: digest_of(self.recorder.journal)}
+        if reason != "stopped":
+            files |= self._write_model()
+        write_final_metrics(self.store, self.metrics.samples(), self.notify)
+        self.record_graphs()
+        self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
+        self.manifest.write(self.store, seal=files)
+        if reason == "stopped":
+            raise StoppedError(f"stopped at step {step}; the same command goes on from there")
+        if self.notifications is not None:
+            self.notifications.end(reason, self.recorder.lines[-1])
+        return TrainResult(self.store.uri, reason, step)
+
+    def _write_model(self) -> dict[str, FileDigest]:
+        """Write the model, and return the digests of its files by their keys."""
+        self.trainer.state.full.consolidate()
+        if self.store.directory is not None:  # where all of it can appear at once
+            with new_directory(self.store.directory / MODEL, replace=True) as folder:
+                return self._save_model(folder)
+        with self.store.scratch() as folder:
+            files = self._save_model(folder)
+            self.store.upload_directory(folder, MODEL, last="model.safetensors")
+            return files
+
+    def _save_model(self, folder: Path) -> dict[str, FileDigest]:
+        dataset = self.trainer.dataset
+        self.trainer.model.save(folder)
+        save_tokenizer(folder, dataset.vocabulary, dataset.info.eos)
+        return {f"{MODEL}/{path.name}": file_digest(path) for path in folder.iterdir()}
+
+
+@contextmanager
+def begin(
+    spec: ExperimentSpec,
+    data: str | Path,
+    out: str | Path,
+    device: torch.device,
+    *,
+    resume: Resume,
+    stop: StopRequest,
+    notify: Callable[[str], None],
+    group: Group = ALONE,
+) -> Iterator[Attempt]:
+    """Do everything that comes before the first step: check, take the place, make the trainer, load a checkpoint.
+
+    Args:
+        spec: resolved, and able to run here.
+        group: the processes that train together, of which this one is the leader.
+
+    Raises:
+        GrokcoreError: as in `train_model`.
+    """
+    webhook_url()  # fail early on an invalid webhook URL
+    store = open_store(out)
+    check_place(store, spec, resume)
+    dataset = open_dataset(data, expected_id=spec.dataset_id)
+    execution_choices(spec.model, device.type)  # compiles the kernels, for up to a minute, before a place is taken
+    stop.check()
+    with sole_writer(store, notify=notify, check_stop=stop.check) as writer:
+        resuming = check_place(store, spec, resume, ours=True)  # another process may have begun it meanwhile
+        group.command(Command.START)
+        group.raise_together(None)
+        trainer = make_trainer(spec, dataset, device, notify, group)
+        stop.check()
+        remove_leftovers(writer.store)
+        manifest = manifest_of(trainer, open_store(data).uri)
+        _notify_of(manifest, notify)
+        before = break_seal(writer.store, notify) if resuming else None
+        if before is None:  # a run from its first file on, wherever this process may be killed
+            manifest.begin_attempt(0, manifest.started)
+            writer.store.write(SPEC, _yaml(spec))
+            manifest.write(writer.store)
+        recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
+        notifications: Notifications | None = None
+        try:
+            if recorder.checkpoint is not None:
+                trainer.restore(recorder.checkpoint)
+            if before is not None:
+                manifest = _resumed(manifest, before, trainer, recorder, notify)
+                spec = spec_of_resumed(store, trainer.state.step, spec, notify)
+                writer.store.write(SPEC, _yaml(spec))
+                manifest.write(writer.store)
+            notifications = Notifications.of_environment(
+                writer.store, manifest, recorder.lines, notify, delay=spec.evaluation.delay
+            )
+            if notifications is not None:
+                recorder.listeners.append(notifications.show)
+            metrics = RunMetrics(trainer, recorder, resumes=manifest.resumes)
+            with show_run(trainer.spec, store.uri, metrics.samples):
+                attempt = Attempt(
+                    *(writer.store, trainer, recorder, metrics, manifest, _yaml(spec), notify, notifications)
+                )
+                recorder.listeners.append(attempt.record_graphs)
+                yield attempt
+        finally:
+            recorder.close()
+            if notifications is not None:
+                notifications.close()
+
+
+def make_trainer(
+    spec: ExperimentSpec, dataset: Dataset, device: torch.device, notify: Callable[[str], None], group: Group
+) -> Trainer:
+    """Build the spec's model and a trainer for it; all processes of the group do so at the same time."""
+    model = build_model(
+        spec.model,
+        vocabulary_size=dataset.info.vocabulary_size,
+        sequence_length=longest_row(dataset.info.sequence_length),
+        seed=spec.init_seed,
+        eos=dataset.info.eos,
+    )
+    return Trainer(spec, dataset, model, device=device, notify=notify, group=group)
+
+
+def _notify_of(manifest: Manifest, notify: Callable[[str], None]) -> None:
+    """Tell the size that `match` chose, the remarks, and why the C kernels are not used."""
+    if size := manifest.execution.get("match"):
+        notify(size)
+    for remark in manifest.remarks:
+        notify(remark)
+    if obstacle := manifest.execution.get("kernel_obstacle"):
+        notify(f"torch computes in place of the C kernels, slower and equal up to rounding: {obstacle}")
+
+
+def _resumed(
+    manifest: Manifest, before: Manifest, trainer: Trainer, recorder: Recorder, notify: Callable[[str], None]
+) -> Manifest:
+    """Return the manifest of a resumed run: this attempt's, or the one before if nothing is left to train."""
+    if has_ended(trainer, recorder.lines):  # the record stays that of the processes that trained
+        return before.model_copy(update={"exit_reason": None, "finished": None})
+    manifest.begin_attempt(trainer.state.step, manifest.started, before)
+    manifest.started = before.started
+    manifest.resumes = before.resumes + (recorder.checkpoint is not None)
+    if recorder.checkpoint is not None:
+        compare_attempts(manifest, notify)
+    return manifest
+
+
+def _yaml(spec: ExperimentSpec) -> bytes:
+    text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return text.encode()
