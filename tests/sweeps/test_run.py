@@ -152,6 +152,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.extended
 def test_a_signal_saves_all_runs_and_begins_none(started: subprocess.Popen[str], tmp_path: Path) -> None:
     begun = list((tmp_path / "store" / "runs").glob("*/local"))
     started.send_signal(signal.SIGTERM)

@@ -73,6 +73,7 @@ def test_the_runs_have_what_was_found_and_trials_lie_apart_from_them(tuned: tupl
     assert all(place.startswith("tuning/runs/") for place in _places(result))
 
 
+@pytest.mark.extended
 def test_a_search_that_was_interrupted_comes_to_the_same(tuned: tuple[Path, SweepResult], tmp_path: Path) -> None:
     """Its last trial, the index and the runs are gone; the other trials are found, not trained again."""
     done, result = tuned

@@ -10,8 +10,10 @@ from torch.nn.functional import cross_entropy
 from grokcore.models import SequenceModel, SharedPrefixes, build_model
 from grokcore.models.fast.conversion import to_transformers
 from grokcore.models.fast.kernels import library
+from grokcore.models.fast.layout import Layout
 
 VOCABULARY, LONGEST = 40, 9
+PREFIXES, PREFIX_TOKENS, EXAMPLES, TOKENS = 3, 2, 10, 4
 
 needs_kernels = pytest.mark.skipif(library.load_kernels() is None, reason="no C compiler here: apt-get install gcc")
 with_and_without_kernels = pytest.mark.parametrize(
@@ -92,3 +94,43 @@ def assert_close(one, other, tolerance):
         largest = max(expected.abs().max().item(), 1e-3)
         difference = (one[1][name] - expected).abs().max().item() / largest
         assert difference < tolerance, f"{name}: relative difference {difference:.1e}"
+
+
+def assert_prefixes_are_shared(fast, expected, asked, tolerance):
+    """A prefix that examples share hands on its state to each, as `expected` computes from whole sequences."""
+    shared = logits_and_gradients(fast, asked.own, asked.own_positions, asked.targets, asked.prefixes)
+
+    assert_close(shared, expected(fast, asked.tokens, asked.positions, asked.targets), tolerance)
+
+
+def assert_sequences_agree(fast, expected, length, tolerance):
+    """Sequences of so many tokens are computed as `expected` computes them, at every position."""
+    tokens = questions(own_tokens=LONGEST - 2).tokens[:, :length]
+    positions = torch.arange(len(tokens))[:, None] % length
+
+    ours = logits_and_gradients(fast, tokens, positions, tokens[:, :1])
+
+    assert_close(ours, expected(fast, tokens, positions, tokens[:, :1]), tolerance)
+
+
+def layout(*, shared):
+    if not shared:
+        return Layout(EXAMPLES, TOKENS, torch.device("cpu"))
+    of = torch.arange(EXAMPLES) % (PREFIXES + 1)
+    return Layout(EXAMPLES, TOKENS, torch.device("cpu"), PREFIXES, PREFIX_TOKENS, of)
+
+
+def values_and_gradients(function, *inputs):
+    """What a function of tensors returns, one tensor or several, and the gradients of its inputs."""
+    inputs = [tensor.clone().requires_grad_() for tensor in inputs]
+    outputs = function(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    weights = torch.linspace(-1, 1, outputs[0].numel(), dtype=outputs[0].dtype).view_as(outputs[0])
+    sum((number + 1) * (weights * output).sum() for number, output in enumerate(outputs)).backward()
+    return [*(output.detach() for output in outputs), *(tensor.grad for tensor in inputs)]
+
+
+def assert_each_close(ours, theirs, tolerance):
+    """Each tensor equals its counterpart, relative to the largest entry."""
+    for one, other in zip(ours, theirs, strict=True):
+        assert ((one.double() - other).abs().max() / other.abs().max()).item() < tolerance

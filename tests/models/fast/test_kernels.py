@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from grokcore.models.fast.layers import RMSNorm, gated, gelu, plain_rotary, rotary, squared_relu, swiglu
-from tests.models.fast.parity import needs_kernels
+from tests.models.fast.parity import assert_each_close, needs_kernels, values_and_gradients
 
 pytestmark = needs_kernels
 precisions = pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 2e-6)])
@@ -18,18 +18,6 @@ ELEMENTWISE = {
 }
 
 
-def values_and_gradients(function, *inputs):
-    inputs = [tensor.clone().requires_grad_() for tensor in inputs]
-    output = function(*inputs)
-    weights = torch.linspace(-1, 1, output.numel(), dtype=output.dtype).view_as(output)
-    return [output.detach(), *torch.autograd.grad((weights * output).sum(), inputs)]
-
-
-def assert_close(ours, theirs, tolerance):
-    for one, other in zip(ours, theirs, strict=True):
-        assert ((one.double() - other).abs().max() / other.abs().max()).item() < tolerance
-
-
 @precisions
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @pytest.mark.parametrize("scale", [1, 40])
@@ -40,7 +28,7 @@ def test_activations_equal_torch(name, scale, dtype, tolerance):
 
     ours = values_and_gradients(function, *(tensor.to(dtype) for tensor in inputs))
 
-    assert_close(ours, values_and_gradients(expected, *inputs), tolerance)
+    assert_each_close(ours, values_and_gradients(expected, *inputs), tolerance)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -62,7 +50,7 @@ def test_rms_norm_equals_torch(width, dtype, tolerance):
 
     kernel = values_and_gradients(ours, x.to(dtype), weight.to(dtype))
 
-    assert_close(
+    assert_each_close(
         kernel, values_and_gradients(lambda x, w: functional.rms_norm(x, w.shape, w, 1e-5), x, weight), tolerance
     )
 
@@ -77,7 +65,7 @@ def test_rotary_turns_the_first_columns_and_leaves_the_rest(columns, dtype, tole
 
     ours = values_and_gradients(lambda x: rotary(x * 1, positions, columns, size=8, base=100.0), x.to(dtype))
 
-    assert_close(ours, values_and_gradients(lambda x: plain_rotary(x, cosines, sines, columns), x), tolerance)
+    assert_each_close(ours, values_and_gradients(lambda x: plain_rotary(x, cosines, sines, columns), x), tolerance)
     assert torch.equal(ours[0][:, columns:], x.to(dtype)[:, columns:])
     assert torch.equal(ours[0][0], x.to(dtype)[0])
 

@@ -10,17 +10,21 @@ from grokcore.models.fast.layout import Layout
 from grokcore.models.fast.mamba import plain_selective_scan, selective_scan
 from grokcore.spec import Mamba
 from tests.models.fast.parity import (
+    EXAMPLES,
     LONGEST,
-    assert_close,
-    logits_and_gradients,
+    TOKENS,
+    assert_each_close,
+    assert_prefixes_are_shared,
+    assert_sequences_agree,
+    layout,
     needs_kernels,
     pair,
     questions,
+    values_and_gradients,
     with_and_without_kernels,
 )
 
 EXACT = 1e-12
-PREFIXES, PREFIX_TOKENS, EXAMPLES, TOKENS = 3, 2, 10, 4
 
 
 def random_model(layers=2):
@@ -75,42 +79,14 @@ def by_recurrence(fast, tokens, positions, targets):
 def test_shared_prefixes_hand_on_their_state(prefix_tokens, own_tokens, supervised, layers):
     fast = random_model(layers)
     asked = questions(examples=24, prefix_tokens=prefix_tokens, own_tokens=own_tokens, supervised=supervised)
-
-    shared = logits_and_gradients(fast, asked.own, asked.own_positions, asked.targets, asked.prefixes)
-
-    assert_close(shared, by_recurrence(fast, asked.tokens, asked.positions, asked.targets), EXACT)
+    assert_prefixes_are_shared(fast, by_recurrence, asked, EXACT)
 
 
 @with_and_without_kernels
 @pytest.mark.parametrize("length", range(1, LONGEST))
 def test_sequences_of_any_length_are_those_of_the_recurrence(length):
     """Shorter than the convolution, too."""
-    fast = random_model()
-    tokens = questions(own_tokens=LONGEST - 2).tokens[:, :length]
-    positions = torch.arange(len(tokens))[:, None] % length
-
-    ours = logits_and_gradients(fast, tokens, positions, tokens[:, :1])
-
-    assert_close(ours, by_recurrence(fast, tokens, positions, tokens[:, :1]), EXACT)
-
-
-def layout(*, shared):
-    if not shared:
-        return Layout(EXAMPLES, TOKENS, torch.device("cpu"))
-    of = torch.arange(EXAMPLES) % (PREFIXES + 1)
-    return Layout(EXAMPLES, TOKENS, torch.device("cpu"), PREFIXES, PREFIX_TOKENS, of)
-
-
-def values_and_gradients(function, *inputs):
-    inputs = [tensor.clone().requires_grad_() for tensor in inputs]
-    output = function(*inputs)
-    (torch.linspace(-1, 1, output.numel(), dtype=output.dtype).view_as(output) * output).sum().backward()
-    return [output.detach(), *(tensor.grad for tensor in inputs)]
-
-
-def assert_same(ours, theirs, tolerance):
-    for one, other in zip(ours, theirs, strict=True):
-        assert ((one - other).abs().max() / other.abs().max()).item() < tolerance
+    assert_sequences_agree(random_model(), by_recurrence, length, EXACT)
 
 
 @needs_kernels
@@ -125,7 +101,7 @@ def test_the_convolution_kernel_equals_its_twin(shared, channels, taps):
     kernel = values_and_gradients(lambda *tensors: causal_convolution(*tensors, where), *inputs)
 
     plain = values_and_gradients(lambda *tensors: plain_causal_convolution(*tensors, where), *inputs)
-    assert_same(kernel, plain, EXACT)
+    assert_each_close(kernel, plain, EXACT)
 
 
 def scan_inputs(where, channels, states, chosen=None):
@@ -155,7 +131,7 @@ def test_the_scan_kernel_equals_its_twin(shared, channels, states, some, dtype, 
     )
 
     plain = values_and_gradients(lambda *tensors: plain_selective_scan(*tensors, where, chosen), *inputs)
-    assert_same(kernel, plain, tolerance)
+    assert_each_close(kernel, plain, tolerance)
 
 
 @pytest.mark.gpu
@@ -170,7 +146,7 @@ def test_the_kernel_of_mamba_ssm_equals_the_plain_scan(some):
     kernel = values_and_gradients(lambda *tensors: selective_scan(*tensors, where, chosen), *inputs)
 
     plain = values_and_gradients(lambda *tensors: plain_selective_scan(*tensors, where, chosen), *inputs)
-    assert_same(kernel, plain, 1e-4)
+    assert_each_close(kernel, plain, 1e-4)
 
 
 @with_and_without_kernels

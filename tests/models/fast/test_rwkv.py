@@ -13,15 +13,19 @@ from grokcore.spec import RWKV
 from tests.models.fast.parity import (
     LONGEST,
     assert_close,
+    assert_each_close,
+    assert_prefixes_are_shared,
+    assert_sequences_agree,
+    layout,
     logits_and_gradients,
     needs_kernels,
     pair,
     questions,
+    values_and_gradients,
     with_and_without_kernels,
 )
 
 EXACT = 1e-12
-PREFIXES, PREFIX_TOKENS, EXAMPLES, TOKENS = 3, 2, 10, 4
 
 
 def random_model(layers=2):
@@ -80,22 +84,13 @@ def by_recurrence(fast, tokens, positions, targets):
 def test_shared_prefixes_hand_on_their_state(prefix_tokens, own_tokens, supervised, layers):
     fast = random_model(layers)
     asked = questions(examples=24, prefix_tokens=prefix_tokens, own_tokens=own_tokens, supervised=supervised)
-
-    shared = logits_and_gradients(fast, asked.own, asked.own_positions, asked.targets, asked.prefixes)
-
-    assert_close(shared, by_recurrence(fast, asked.tokens, asked.positions, asked.targets), EXACT)
+    assert_prefixes_are_shared(fast, by_recurrence, asked, EXACT)
 
 
 @with_and_without_kernels
 @pytest.mark.parametrize("length", range(1, LONGEST))
 def test_sequences_of_any_length_are_those_of_the_recurrence(length):
-    fast = random_model()
-    tokens = questions(own_tokens=LONGEST - 2).tokens[:, :length]
-    positions = torch.arange(len(tokens))[:, None] % length
-
-    ours = logits_and_gradients(fast, tokens, positions, tokens[:, :1])
-
-    assert_close(ours, by_recurrence(fast, tokens, positions, tokens[:, :1]), EXACT)
+    assert_sequences_agree(random_model(), by_recurrence, length, EXACT)
 
 
 @with_and_without_kernels
@@ -111,25 +106,9 @@ def test_the_first_own_token_follows_the_last_of_its_prefix_or_nothing(position)
     assert_close(shared, by_recurrence(fast, asked.tokens, positions, asked.targets), EXACT)
 
 
-def layout(*, shared):
-    if not shared:
-        return Layout(EXAMPLES, TOKENS, torch.device("cpu"))
-    of = torch.arange(EXAMPLES) % (PREFIXES + 1)
-    return Layout(EXAMPLES, TOKENS, torch.device("cpu"), PREFIXES, PREFIX_TOKENS, of)
-
-
 def some_rows(where, *, some):
     """Rows of prefixes and examples, one of them twice."""
     return torch.tensor([0, 3, 1, where.shared_rows, len(where.visible_rows) - 1, 3]) if some else None
-
-
-def values_and_gradients(function, *inputs):
-    inputs = [tensor.clone().requires_grad_() for tensor in inputs]
-    outputs = function(*inputs)
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    weights = torch.linspace(-1, 1, outputs[0].numel(), dtype=outputs[0].dtype).view_as(outputs[0])
-    sum((number + 1) * (weights * output).sum() for number, output in enumerate(outputs)).backward()
-    return [*(output.detach() for output in outputs), *(tensor.grad for tensor in inputs)]
 
 
 layouts_rows_and_widths = pytest.mark.parametrize(
@@ -169,8 +148,7 @@ def test_the_wkv_kernel_equals_its_twin(shared, some, width, dtype, tolerance):
     )
 
     expected = values_and_gradients(lambda *tensors: plain_gated_wkv(*tensors, where, rows), *inputs)
-    for ours, theirs in zip(kernel, expected, strict=True):
-        assert ((ours - theirs).abs().max() / theirs.abs().max()).item() < tolerance
+    assert_each_close(kernel, expected, tolerance)
 
 
 def wkv_inputs(where, rows, width):
