@@ -1,4 +1,4 @@
-"""`grokcore champion`: who holds the title, since when and why; taking a promotion back; what a retraining came to."""
+"""`grokcore champion`: show, list or roll back a champion, and print the verdict of a retraining."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from grokcore.storage.local import clear_errors, local_path
 
 
 def show(options: argparse.Namespace) -> None:
-    """The champion of a name."""
+    """Show the current champion of a name."""
     history, entries = _history(options)
     entry = entries[-1]
     if history.pointed() != entry:
-        say(f"{history.pointer_uri} is behind: the champion is version {entry.version}; the next retraining mends it")
+        say(
+            f"{history.pointer_uri} is out of date: the champion is version {entry.version}; the next "
+            "retraining corrects it"
+        )
     if options.json:
         print_text(json.dumps(_record(entry), indent=2))
         return
@@ -43,7 +46,7 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
 
 
 def history(options: argparse.Namespace) -> None:
-    """All versions, oldest first."""
+    """List all versions, oldest first."""
     _, entries = _history(options)
     if options.json:
         print_text(json.dumps([_record(entry) for entry in entries], indent=2))
@@ -66,11 +69,11 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def roll_back(options: argparse.Namespace) -> None:
-    """Bring an earlier version back, once somebody has said yes."""
+    """Promote an earlier version again, after confirmation."""
     _, entries = _history(options)
     head = entries[-1]
     target = next(e for e in entries if e.version == rollback_target(entries, options.champion, options.to))
-    question = f"replace champion {head.name} version {head.version} by version {target.version} again?"
+    question = f"replace champion {head.name} version {head.version} with version {target.version}?"
     if not options.yes and not confirmed(question):
         say("nothing was changed")
         return
@@ -79,11 +82,11 @@ def roll_back(options: argparse.Namespace) -> None:
 
 
 def verdict(options: argparse.Namespace) -> None:
-    """What a retraining came to, as Markdown.
+    """Print the verdict of a retraining as Markdown.
 
     Raises:
-        GrokcoreError: the verdict is one to fail on, or a promotion was not carried out; exit code 1.
-        InputError: there is no such record, or `--fail-on` names no verdict.
+        GrokcoreError: `--fail-on` lists the verdict, or a promotion is missing; exit code 1.
+        InputError: no such record, or `--fail-on` lists an unknown verdict.
     """
     unwanted = _verdicts(options.fail_on)
     decision = read_decision(options.uri)
@@ -94,9 +97,9 @@ def verdict(options: argparse.Namespace) -> None:
             summary.write(text)
     sys.stdout.flush()
     if decision.verdict in unwanted:
-        raise GrokcoreError(f"the verdict is {decision.verdict}, which --fail-on names")
+        raise GrokcoreError(f"the verdict is {decision.verdict}, which --fail-on lists")
     if decision.verdict == "promote" and decision.promoted is None:
-        raise GrokcoreError("the verdict is promote, but the promotion has not been carried out")
+        raise GrokcoreError("the verdict is promote, but the promotion is missing")
 
 
 def _verdicts(text: str) -> set[str]:
@@ -104,14 +107,15 @@ def _verdicts(text: str) -> set[str]:
     known = get_args(Verdict)
     unknown = sorted(names - set(known))
     if unknown:
-        raise InputError(f"--fail-on {unknown[0]} is no verdict; the verdicts are {', '.join(known)}")
+        raise InputError(f"--fail-on: unknown verdict {unknown[0]}; known are {', '.join(known)}")
     return names
 
 
 def _history(options: argparse.Namespace) -> tuple[History, Sequence[Entry]]:
-    """
+    """Open the history of a champion and read its entries.
+
     Raises:
-        InputError: there is no such champion.
+        InputError: no such champion.
     """
     found = History(champion_store(options.store), options.champion)
     entries = found.entries()

@@ -1,4 +1,4 @@
-"""`grokcore claims`: the ledger, and runs held against it."""
+"""`grokcore claims`: print the ledger of claims, and test it on evaluated runs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def claims(options: argparse.Namespace) -> None:
-    """Judge runs by the ledger, or print the ledger itself."""
+    """Test the claims on runs, or list the claims."""
     if options.list:
         if options.runs:
-            raise InputError("--list prints the ledger and reads no runs: leave out either")
+            raise InputError("--list reads no runs: leave out either")
         _print_ledger(options)
         return
     if not options.runs:
-        raise InputError("name runs, or places below which they lie; --list prints the claims themselves")
+        raise InputError("name runs or directories that contain runs; --list prints the claims")
     from grokcore.claims import document
     from grokcore.evaluation.records import read_records
     from grokcore.runs.seal import not_verified
@@ -61,13 +61,13 @@ _MARKS: dict[Verdict, str] = {
     "does not hold here": "x",
     "underpowered": "?",
 }
-"""Of the verdicts on claims that were tested."""
+"""Signs of the verdicts on tested claims."""
 _MOST_UNMET = 4
-"""Published conditions that are named one by one, where runs do not meet them; claims.json has all."""
+"""Unmet published conditions that are printed one by one; claims.json has all of them."""
 
 
 def _table(results: list[ClaimResult], columns: int) -> Iterator[str]:
-    """A paragraph for each claim and scope that was tested; the other claims by their numbers."""
+    """Lines of a paragraph per tested claim and scope; other claims by their numbers."""
     for result in results:
         if result.verdict == "not tested":
             continue

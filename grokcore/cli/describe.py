@@ -34,6 +34,7 @@ _SCHEMAS = {
 
 
 def presets(options: argparse.Namespace) -> None:
+    """List the presets with their descriptions."""
     names = preset_names()
     indent = max(len(name) for name in names) + 2
     columns = max(40, shutil.get_terminal_size((120, 24)).columns)
@@ -45,7 +46,7 @@ def presets(options: argparse.Namespace) -> None:
 
 
 def spec(options: argparse.Namespace) -> None:
-    """The resolved spec as YAML, its ids as comments; or a JSON schema."""
+    """Print the resolved spec as YAML with its ids as comments, the DeepSpeed configuration, or a JSON schema."""
     if options.schema:
         module, _, name = _SCHEMAS[options.schema].partition(":")
         print_text(json.dumps(getattr(import_module(module), name).model_json_schema(), indent=2))
@@ -66,7 +67,7 @@ def spec(options: argparse.Namespace) -> None:
 
 
 def _print_deepspeed(spec: ExperimentSpec, processes: int | None) -> None:
-    """The configuration that DeepSpeed would be given for a spec, by so many processes or those of this machine."""
+    """Print the DeepSpeed configuration of a spec, for `processes` or the devices of this machine."""
     from grokcore.training.engines.deepspeed_config import deepspeed_config
 
     if processes is not None and processes < 1:
@@ -85,24 +86,24 @@ _COUNTS = ("entities", "attributes", "relations", "values")
 
 
 def _spec_over_data(options: argparse.Namespace) -> ExperimentSpec:
-    """The spec of the command line with the task of a data set in place of its own."""
+    """Return the spec of the command line with its task replaced by that of a dataset."""
     from grokcore.data.dataset import open_dataset
 
     for override in options.overrides:
         if override.strip().startswith("task."):
-            raise InputError(f"the task comes from the data set at {options.data}: leave out --set {override}")
+            raise InputError(f"the task comes from the dataset at {options.data}: leave out --set {override}")
     info = open_dataset(options.data).info
     task = info.current_task()
     if task is None:
         raise InputError(
-            f"the data set at {options.data} was made by version {info.generator_version} of the generator, which is "
-            f"not the one of this grokcore: generate it again"
+            f"the dataset at {options.data} was made by version {info.generator_version} of the generator, which this "
+            f"grokcore does not have: generate it again"
         )
     base = spec_of(options)
     changes: dict[str, Any] = {"task": task.model_dump()}
     if task != base.task and base.description:
         counts = ", ".join(f"{getattr(task, name):,} {name}" for name in _COUNTS if hasattr(task, name))
-        changes["description"] = f"{base.name}, on the data set {info.id} of {counts}"
+        changes["description"] = f"{base.name}, on the dataset {info.id} of {counts}"
     spec: ExperimentSpec = validate(ExperimentSpec, {**base.model_dump(), **changes})
     return spec
 
@@ -111,7 +112,7 @@ _HEADER = ("model.architecture", "name", "token mixer", "parameters/block", "sta
 
 
 def models(options: argparse.Namespace) -> None:
-    """A table of the registry, in the sizes of a spec, or in those that architectures have by default."""
+    """Print a table of architectures, sized by a spec or by their defaults."""
     fields = {} if options.spec is None else load_spec(options.spec).model.model_dump(mode="json")
     fields = {name: fields[name] for name in ("width", "heads", "layers", "mlp_width") if name in fields}
     try:
@@ -125,7 +126,7 @@ def models(options: argparse.Namespace) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     for row in rows:
         print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print_text("\ndeviations from papers and their authors' code")
+    print_text("\ndeviations from the papers and their published code")
     for entry in entries:
         for number, deviation in enumerate(entry.deviations):
             label = "" if number else entry.architecture

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at and found.
+    """One row of the table.
 
     Attributes:
-        verdict: ok; absent, which only some uses need; or failed, which somebody has asked for and does not work.
-        remark: what it means, or what would help.
+        verdict: ok; absent, for what only some uses need; or failed, for what was asked for and does not work.
+        remark: consequence, or remedy.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Check:
 
 
 def doctor(options: argparse.Namespace) -> None:
-    """Print a row for each check as it is made.
+    """Run all checks, printing each result at once.
 
     Raises:
-        InputError: the store or the cluster that was asked about does not do what training needs.
+        InputError: the store or cluster fails a check.
     """
     failed = []
     for check in _checks(options):
@@ -54,7 +54,7 @@ def doctor(options: argparse.Namespace) -> None:
         if check.verdict == "failed":
             failed.append(check.name.strip())
     if failed:
-        raise InputError(f"not all is well: {', '.join(failed)}; see the table")
+        raise InputError(f"failed checks: {', '.join(failed)}; see the table")
 
 
 def _checks(options: argparse.Namespace) -> Iterator[Check]:
@@ -83,7 +83,7 @@ _EXTRAS = {
 def versions() -> Iterator[Check]:
     yield Check("grokcore", __version__)
     supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    yield Check("python", platform.python_version(), "" if supported else "supported are 3.11 to 3.13")
+    yield Check("python", platform.python_version(), "" if supported else "supported versions: 3.11 to 3.13")
     for extra, packages in _EXTRAS.items():
         for package in packages:
             yield _package(package, extra)
@@ -102,13 +102,13 @@ def hardware() -> Iterator[Check]:
     for number, gpu in enumerate(gpus):
         yield Check(f"CUDA GPU {number}", gpu)
     if not gpus:
-        yield Check("CUDA GPU", "none", "fp16 is not available; training runs on the CPU", "absent")
+        yield Check("CUDA GPU", "none", "training runs on the CPU, without fp16", "absent")
     yield Check("cores", str(os.cpu_count()))
     bf16 = cpu_computes_bf16()
-    yield Check("bf16 on the CPU", "yes" if bf16 else "no", "" if bf16 else "precision auto takes fp32 on the CPU")
+    yield Check("bf16 on the CPU", "yes" if bf16 else "no", "" if bf16 else "precision auto means fp32 on the CPU")
     compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
     ahead = os.environ.get("GROKCORE_KERNELS", "")
-    kernels = f"kernels for the CPU lie in {ahead}" if ahead else "kernels for the CPU are not built here"
+    kernels = f"CPU kernels are prebuilt in {ahead}" if ahead else "CPU kernels cannot be built"
     yield Check("C compiler", compiler or "none", "" if compiler else kernels)
 
 
@@ -129,18 +129,18 @@ def directories() -> Iterator[Check]:
     try:
         places.append(("temporary directory", tempfile.gettempdir()))
     except FileNotFoundError:
-        yield Check("temporary directory", "none", "set TMPDIR to a directory that can be written")
+        yield Check("temporary directory", "none", "set TMPDIR to a writable directory")
     for name, directory in places:
         free = shutil.disk_usage(directory).free / 1e9
         writable = "writable" if os.access(directory, os.W_OK) else "read-only"
-        yield Check(name, f"{writable}, {free:.1f} GB free", "" if free > 2 else "little room for runs")
+        yield Check(name, f"{writable}, {free:.1f} GB free", "" if free > 2 else "little space for runs")
 
 
 def store(uri: str) -> Iterator[Check]:
-    """Write, read, list and delete in a folder of a name that nobody else uses; nothing is left behind.
+    """Write, read, list and delete in a temporary folder of the store.
 
     Raises:
-        InputError: `uri` is none.
+        InputError: invalid URI.
     """
     top = open_store(uri)
     yield Check("store", top.uri)
@@ -150,7 +150,7 @@ def store(uri: str) -> Iterator[Check]:
         for name, attempt in _ATTEMPTS.items():
             check = _tried(name, attempt, place)
             yield check
-            if check.verdict == "failed" and name == "write":  # nothing else can work
+            if check.verdict == "failed" and name == "write":  # the rest needs it
                 return
     finally:
         with suppress(GrokcoreError):
@@ -171,23 +171,23 @@ def _write(place: Store) -> str:
 
 
 def _read(place: Store) -> str:
-    return "" if place.read("probe") == b"grokcore" else "what was read is not what was written"
+    return "" if place.read("probe") == b"grokcore" else "read back different bytes than were written"
 
 
 def _list(place: Store) -> str:
-    return "" if [file.key for file in place.files()] == ["probe"] else "what was written is not listed"
+    return "" if [file.key for file in place.files()] == ["probe"] else "does not list a written file"
 
 
 def _conditional_write(place: Store) -> str:
     first, second = (place.write_new("new", content) for content in (b"first", b"second"))
     if first and not second and place.read("new") == b"first":
         return ""
-    return "a second writer is not refused: let only one process at a time train a run, and move a champion"
+    return "does not refuse a second writer: train each run, and promote champions, in one process at a time"
 
 
 def _delete(place: Store) -> str:
     place.delete("probe")
-    return "" if place.find("probe") is None else "what was deleted is still there"
+    return "" if place.find("probe") is None else "a deleted file is still there"
 
 
 _ATTEMPTS: dict[str, Callable[[Store], str]] = {
@@ -197,7 +197,7 @@ _ATTEMPTS: dict[str, Callable[[Store], str]] = {
     "conditional write": _conditional_write,
     "delete": _delete,
 }
-"""Each returns what is wrong, nothing where it works."""
+"""Each returns the problem, or an empty text."""
 
 
 TASK_RIGHTS = {
@@ -205,25 +205,25 @@ TASK_RIGHTS = {
     "pods": ("get", "list", "watch"),
     "pods/log": ("get",),
 }
-"""What a task of a pipeline needs: verbs by resource."""
+"""Rights that a pipeline task needs: verbs by resource."""
 TRAINJOB_RIGHTS = {
     "trainjobs.trainer.kubeflow.org": ("create", "get", "list", "watch", "patch", "delete"),
     "trainingruntimes.trainer.kubeflow.org": ("get",),
 }
-"""What the launcher of a TrainJob needs beside that."""
+"""Additional rights of the launcher of a TrainJob."""
 
 
 def in_cluster() -> bool:
-    """Whether this is a pod."""
+    """Whether this process runs in a pod."""
     return "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 def cluster() -> Iterator[Check]:
-    """Rights are asked of the API, not tried.
+    """Check rights and the TrainingRuntime by asking the API, without creating anything.
 
     Raises:
-        InputError: there is no cluster to talk to.
-        TransientError: it does not answer.
+        InputError: no cluster is configured.
+        TransientError: the API does not answer.
     """
     from grokcore.cluster.trainjobs.api import TrainJobApi
     from grokcore.cluster.trainjobs.request import RUNTIME
@@ -240,12 +240,12 @@ def cluster() -> Iterator[Check]:
     if lacking:
         yield Check("  TrainJobs", "no rights", f"no right to {lacking}: {_FOR_TRAINJOBS}", "absent")
     elif api.get_runtime(RUNTIME) is None:
-        yield Check("  TrainJobs", "no runtime", f"there is no TrainingRuntime {RUNTIME}: {_FOR_TRAINJOBS}", "absent")
+        yield Check("  TrainJobs", "no runtime", f"no TrainingRuntime {RUNTIME}: {_FOR_TRAINJOBS}", "absent")
     else:
         yield Check("  TrainJobs", RUNTIME)
 
 
-_FOR_TRAINJOBS = "apply manifests/components/trainjob, if training should run as TrainJobs"
+_FOR_TRAINJOBS = "apply manifests/components/trainjob to train with TrainJobs"
 
 
 def _lacking(api: TrainJobApi, rights: Mapping[str, tuple[str, ...]]) -> str:

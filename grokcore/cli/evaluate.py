@@ -1,4 +1,4 @@
-"""`grokcore evaluate`: measure finished runs, and print what was found."""
+"""`grokcore evaluate`: evaluate finished runs and print the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grokcore.storage import local_copy
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """One run in all detail; several as tables, one for all seeds of a spec."""
+    """Evaluate runs; print one in detail, or runs that differ only in their seed as one table."""
     specs = _specs_of_different(options.runs)
     from grokcore.evaluation import evaluate_model
     from grokcore.runs.groups import group_key, grouped
@@ -37,13 +37,13 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
-    """The spec of each run, none of which may count twice among the seeds of a spec."""
+    """Specs by run; a run given twice is refused, since it would count as two seeds."""
     specs: dict[str, ExperimentSpec] = {}
     places: dict[str, str] = {}
     for run in runs:
         with local_copy(run, (MANIFEST, "spec.yaml")) as record:
             identity = read_manifest(record).run_id
             if identity in places:
-                raise InputError(f"{run} is the same run as {places[identity]}, seed included: name one of them")
+                raise InputError(f"{run} and {places[identity]} are the same run, seed included: give one of them")
             places[identity], specs[run] = run, read_spec(record / "spec.yaml")
     return specs

@@ -1,4 +1,4 @@
-"""`grokcore generate`: a data set from a task, or from a user's own facts."""
+"""`grokcore generate`: generate a dataset from a task or from a user's own facts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from grokcore.data import DatasetInfo
 
 _UNKNOWN_FACTS = "f" * 64
-"""Stands for facts that are yet to be read: with them, a task leaves to them what they decide."""
+"""Placeholder digest of facts that are not read yet: it makes a task accept fields that the facts decide."""
 _COUNTED = ("entities", "attributes", "values", "relations", "out_degree", "facts")
-"""Fields of a task that a user's facts decide."""
+"""Task fields that follow from a user's facts."""
 
 
 def generate(options: argparse.Namespace) -> None:
+    """Generate a dataset and print its splits."""
     from grokcore.data import generate_dataset
 
     if options.facts is None:
@@ -43,14 +44,14 @@ def generate(options: argparse.Namespace) -> None:
 
 
 def _spec_for_facts(options: argparse.Namespace) -> ExperimentSpec:
-    """The spec of the command line, its task one over facts that are not known yet."""
+    """Load the spec with a task over facts that are still to be read."""
     from grokcore.data.facts import kinds_from_facts
     from grokcore.tasks import FROM_FACTS
 
     for override in options.overrides:
         field = override.partition("=")[0].strip()
         if field in (f"task.{name}" for name in _COUNTED):
-            raise InputError(f"{field} is what the facts of {options.facts} make it: leave out --set {override}")
+            raise InputError(f"{field} follows from the facts of {options.facts}: leave out --set {override}")
     kinds = [override.partition("=")[2].strip() for override in options.overrides if _chooses_kind(override)]
     try:
         spec = load_spec(options.spec, [*options.overrides, f"task.facts={_UNKNOWN_FACTS}"], notify=say)
@@ -58,8 +59,9 @@ def _spec_for_facts(options: argparse.Namespace) -> ExperimentSpec:
         if not str(error).startswith("task.facts: there is no such field"):
             raise
         raise InputError(
-            f"{kinds[-1] if kinds else options.spec} cannot be made from facts; kinds of task that can are "
-            f"{kinds_from_facts()}: choose one with --set task.kind=..."
+            f"{kinds[-1] if kinds else options.spec} cannot be made from facts: choose one of "
+            f"{kinds_from_facts()} with "
+            f"--set task.kind=..."
         ) from None
     assert spec.task.kind in FROM_FACTS  # noqa: S101 - the kinds with a field for facts are those
     return spec

@@ -1,4 +1,4 @@
-"""`grokcore`: the one place where errors become a line and an exit code."""
+"""Entry point of the `grokcore` command: run a command, turn errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _EXTRAS = {
     "pipeline": "pipelines",
     "models": "all",
 }
-"""The extra that brings what a command needs beyond the base installation."""
+"""Extra of the package that each command needs beyond the base installation."""
 
 
 _OF_A_STREAM = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EINVAL)
-"""What writing to standard output fails with: such an error names no file."""
+"""Errors of writing to standard output; they come without a file name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 done; 2 bad input; 75 try again; 143 stopped by a signal after saving; those of `grokcore pipeline` are
-        in its help.
+        0 success; 2 bad input; 75 transient failure, retry; 143 stopped by a signal after saving. The help of
+        `grokcore pipeline` lists its own.
     """
     _open_standard_streams()
     try:
@@ -47,26 +47,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(sys.argv[1:] if arguments is None else arguments)
         finally:
             if sys.stdout is not None:
-                sys.stdout.flush()  # here, where a disk that is full is still a line and an exit code
+                sys.stdout.flush()  # here, so that a full disk is reported below
     except KeyboardInterrupt:
         return EXIT_STOPPED
-    except BrokenPipeError:  # the reader has gone (`grokcore presets | head`)
-        _give_up_stdout()
+    except BrokenPipeError:  # the reader has exited (`grokcore presets | head`)
+        _discard_stdout()
         return 0
     except (OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, OSError) and error.filename is None and error.errno in _OF_A_STREAM:
-            _give_up_stdout()
-            _complain(f"cannot write to standard output: {error.strerror or error}")
+            _discard_stdout()
+            _print_error(f"cannot write to standard output: {error.strerror or error}")
             return EXIT_TRANSIENT
         cause = error_of_the_machine(error)
         if cause is None:
             raise
-        _complain(str(cause))
+        _print_error(str(cause))
         return cause.exit_code
 
 
 def _run(arguments: Sequence[str]) -> int:
-    # Imported here, where Ctrl-C is no traceback: loading what the parser needs takes a tenth of a second.
+    # Imported here, where main() handles Ctrl-C: loading the parser takes a tenth of a second.
     import importlib
 
     from grokcore.cli.parser import build_parser
@@ -74,33 +74,33 @@ def _run(arguments: Sequence[str]) -> int:
     options = build_parser().parse_args(arguments)
     options.arguments = list(arguments)
     if getattr(options, "metrics_port", None) is not None:
-        os.environ["GROKCORE_METRICS_PORT"] = options.metrics_port  # the processes that train read it too
+        os.environ["GROKCORE_METRICS_PORT"] = options.metrics_port  # training processes read it too
     module, _, function = options.command.partition(":")
     try:
         getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
     except GrokcoreError as error:
-        if not error.reported and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one says it
-            _complain(str(error))
+        if not error.reported and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, rank 0 prints
+            _print_error(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
         package = (error.name or "grokcore").partition(".")[0]
         if package == "grokcore" or options.name not in _EXTRAS:
             raise
-        _complain(f"{options.name} needs {package}: pip install 'grokcore[{_EXTRAS[options.name]}]'")
+        _print_error(f"{options.name} needs {package}: pip install 'grokcore[{_EXTRAS[options.name]}]'")
         return EXIT_BAD_INPUT
     return 0
 
 
-def _complain(line: str) -> None:
-    """A line on stderr, which may be closed or full as well."""
+def _print_error(line: str) -> None:
+    """Print a line to stderr, ignoring failures: it may be closed or full as well."""
     from contextlib import suppress
 
     with suppress(OSError, ValueError):
         print(f"grokcore: {printable(line)}", file=sys.stderr, flush=True)
 
 
-def _give_up_stdout() -> None:
-    """Let what is still to be written vanish: Python would complain once more when it flushes at exit."""
+def _discard_stdout() -> None:
+    """Redirect stdout to /dev/null, or Python would report the same error again when it flushes at exit."""
     from contextlib import suppress
 
     with suppress(OSError, ValueError, AttributeError):
@@ -108,9 +108,9 @@ def _give_up_stdout() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Give a process that was started without some of its standard streams (`>&-`) ones that lead nowhere.
+    """Open missing standard streams (`>&-`) on /dev/null.
 
-    Else the next file that it opens, a journal perhaps, takes their number, and whatever is printed goes into it.
+    Otherwise the next file that is opened, such as a journal, takes the free descriptor, and output goes into it.
     """
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass

@@ -1,4 +1,4 @@
-"""What commands print: whatever a file of somebody else's says, a terminal shows it and obeys none of it."""
+"""Print text to a terminal with control characters escaped, so that no file can send it commands."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from grokcore.errors import printable, redacted
 
 
 def print_line(line: object = "", *, stream: TextIO | None = None) -> None:
-    """Print one line: line ends and what a terminal would obey are escaped, secrets in URLs left out."""
+    """Print one line, with line ends and control characters escaped and secrets in URLs redacted."""
     print(printable(redacted(str(line))), file=stream or sys.stdout, flush=True)
 
 
 def print_text(text: str) -> None:
-    """Print a text of several lines that this command has laid out, what a terminal would obey is escaped."""
+    """Print text of several lines, with control characters escaped."""
     for line in text.removesuffix("\n").split("\n"):
         print(printable(line), flush=True)

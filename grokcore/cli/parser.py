@@ -1,64 +1,84 @@
-"""The parser of `grokcore`."""
+"""The argument parser of `grokcore`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import Any
 
 from grokcore.cli.pipeline_parser import add_pipeline
 from grokcore.version import __version__
 
-_SPEC = "a preset's name (see `grokcore presets`), a YAML or JSON file, or a URI such as that of a run's spec.yaml"
+_SPEC = "name of a preset (see `grokcore presets`), a YAML or JSON file, or a URI such as that of a run's spec.yaml"
+
+_RESUME = (
+    "auto resumes an existing run or starts a new one; never refuses an existing run; require refuses to start a new "
+    "one (default: %(default)s)"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports help it could not write; argparse ignores a full disk and exits with 0."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is not None and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line; parsing leaves in `command` the function that a command calls, as `module:function`."""
-    parser = argparse.ArgumentParser(
+    """Build the parser; parsing stores the function of the chosen command in `command`, as `module:function`."""
+    parser: argparse.ArgumentParser = _Parser(
         prog="grokcore",
         description="A laboratory for grokking: generate synthetic reasoning tasks, train models on them far past "
-        "overfitting, watch for the moment of generalisation, and report it.",
-        epilog="A first run: grokcore run demo",
+        "overfitting, watch for the moment of generalization, and report it.",
+        epilog="Start with: grokcore run demo",
     )
     parser.add_argument("--version", action="version", version=f"grokcore {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    run = _command(commands, "run", "run:run", "the whole pipeline on this machine: generate, train, evaluate, report")
+    run = _command(commands, "run", "run:run", "generate, train, evaluate and report in one go, on this machine")
     _add_spec(run)
     run.add_argument(
-        "--out", default="grokcore-store", metavar="DIR", help="where everything goes (default: %(default)s)"
+        "--out", default="grokcore-store", metavar="DIR", help="directory for all output (default: %(default)s)"
     )
-    run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
+    run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=_RESUME)
     _add_metrics(run)
 
     _add_generate(commands)
 
-    train = _command(commands, "train", "train:train", "train a spec on its dataset, or go on where it stopped")
+    train = _command(commands, "train", "train:train", "train a model, or resume training from the last checkpoint")
     _add_spec(train, seeds=True)
-    train.add_argument("--data", required=True, metavar="URI", help="the dataset, from `grokcore generate`")
-    train.add_argument("--out", required=True, metavar="URI", help="directory of the run; of the runs with --seeds")
-    train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help="default: %(default)s")
+    train.add_argument("--data", required=True, metavar="URI", help="dataset, made by `grokcore generate`")
+    train.add_argument("--out", required=True, metavar="URI", help="directory of the run, or with --seeds of all runs")
+    train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=_RESUME)
     train.add_argument(
         "--processes",
         type=int,
         metavar="N",
-        help="processes on this machine that train together with DeepSpeed (default: one per GPU where training.engine "
-        "is deepspeed, else 1); on several machines use torchrun ... -m grokcore train",
+        help="number of data-parallel DeepSpeed processes on this machine (default: one per GPU if training.engine is "
+        "deepspeed, else 1); on several machines use torchrun ... -m grokcore train",
     )
     _add_metrics(train)
 
     evaluate = _command(
-        commands, "evaluate", "evaluate:evaluate", "measure finished runs: accuracies, phases, times to grok"
+        commands, "evaluate", "evaluate:evaluate", "evaluate finished runs: accuracy per split, phases, time to grok"
     )
     evaluate.add_argument(
-        "runs", nargs="+", metavar="RUN_URI", help="directories of runs; those that differ in their seed are summed up"
+        "runs",
+        nargs="+",
+        metavar="RUN_URI",
+        help="run directories; runs that differ only in their seed are summarized together",
     )
-    evaluate.add_argument("--data", metavar="URI", help="the dataset (default: where each run found it)")
+    evaluate.add_argument("--data", metavar="URI", help="dataset (default: the one each run was trained on)")
 
-    report = _command(commands, "report", "report:report", "one HTML page about one or more evaluated runs")
-    report.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of the runs")
-    report.add_argument("--out", required=True, metavar="FILE", help="the HTML file to write")
+    report = _command(commands, "report", "report:report", "write an HTML report of one or more evaluated runs")
+    report.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories")
+    report.add_argument("--out", required=True, metavar="FILE", help="HTML file to write")
 
     watch = _command(commands, "watch", "watch:watch", "follow the progress of runs, live or finished")
-    watch.add_argument("runs", nargs="+", metavar="RUN_URI", help="directories of runs, or places below which runs lie")
+    watch.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories, or directories that contain runs")
 
     _add_sweep(commands)
 
@@ -72,22 +92,26 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_champion(commands)
 
-    _command(commands, "presets", "describe:presets", "the experiments that come with grokcore")
+    _command(commands, "presets", "describe:presets", "list the experiments that come with grokcore")
 
-    models = _command(commands, "models", "describe:models", "the architectures there are, their sizes and papers")
-    models.add_argument("spec", metavar="SPEC", nargs="?", help=f"take width and heads from it: {_SPEC}")
-    models.add_argument("--json", action="store_true", help="as JSON")
+    models = _command(commands, "models", "describe:models", "list the architectures with their sizes and papers")
+    models.add_argument(
+        "spec", metavar="SPEC", nargs="?", help=f"experiment whose width, heads and layers to assume: {_SPEC}"
+    )
+    models.add_argument("--json", action="store_true", help="print JSON")
 
-    spec = _command(commands, "spec", "describe:spec", "the resolved spec and its ids, or a JSON schema")
+    spec = _command(commands, "spec", "describe:spec", "print the resolved spec and its ids, or a JSON schema")
     _add_spec(spec, optional=True)
     spec.add_argument(
-        "--deepspeed", action="store_true", help="print the configuration that DeepSpeed would be given here, as JSON"
+        "--deepspeed",
+        action="store_true",
+        help="print the DeepSpeed configuration that training here would use, as JSON",
     )
-    spec.add_argument("--processes", type=int, metavar="N", help="processes that --deepspeed assumes")
+    spec.add_argument("--processes", type=int, metavar="N", help="number of processes that --deepspeed assumes")
     spec.add_argument(
         "--data",
         metavar="URI",
-        help="take the task of this dataset, as one that was generated from your own facts needs",
+        help="take the task from this dataset; needed if it was generated from your own facts",
     )
     spec.add_argument(
         "--schema",
@@ -104,27 +128,27 @@ def build_parser() -> argparse.ArgumentParser:
             "champion",
             "retraining",
         ),
-        help="print the JSON schema of the spec, or of a file that runs leave (default: %(const)s)",
+        help="print the JSON schema of a spec or of an output file (default: %(const)s)",
     )
 
-    doctor = _command(commands, "doctor", "doctor:doctor", "what works on this machine, and in a store or cluster")
-    doctor.add_argument(
-        "--store", metavar="URI", help="try this store, too (default: what GROKCORE_STORE says, else none)"
+    doctor = _command(
+        commands, "doctor", "doctor:doctor", "check what works on this machine, and in a store or cluster"
     )
+    doctor.add_argument("--store", metavar="URI", help="also test this store (default: GROKCORE_STORE, if set)")
     doctor.add_argument(
         "--cluster",
         action="store_true",
-        help="ask for rights in the namespace of KUBECONFIG; done anyway in a pod",
+        help="also check your rights in the namespace of KUBECONFIG; always done inside a pod",
     )
     return parser
 
 
 def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sweep = _command(
-        commands, "sweep", "sweep:sweep", "many experiments that differ in chosen fields: train all, then compare them"
+        commands, "sweep", "sweep:sweep", "train many experiments that differ in a few fields, and compare them"
     )
-    sweep.add_argument("sweep", metavar="SPEC", nargs="?", help="a sweep's name (see --list) or a YAML or JSON file")
-    sweep.add_argument("--out", metavar="URI", help="the store that data, runs and the comparison go to")
+    sweep.add_argument("sweep", metavar="SPEC", nargs="?", help="name of a sweep (see --list), or a YAML or JSON file")
+    sweep.add_argument("--out", metavar="URI", help="store for data, runs and the comparison")
     sweep.add_argument(
         "--set",
         dest="overrides",
@@ -133,89 +157,93 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help="change a field of the base experiment; can be repeated",
     )
-    sweep.add_argument("--seeds", metavar="LIST", help="seeds of each point, as in 0..4 or 0,3,5")
-    sweep.add_argument("--jobs", type=int, metavar="N", help="runs at a time on the CPU, at most (default: all cores)")
-    sweep.add_argument("--most-runs", type=int, metavar="N", help="allow a sweep of more runs than it does itself")
-    sweep.add_argument("--untuned", action="store_true", help="leave out the search for hyperparameters")
+    sweep.add_argument("--seeds", metavar="LIST", help="seeds of each point, for example 0..4 or 0,3,5")
     sweep.add_argument(
-        "--pipeline", action="store_true", help="run it as the Kubeflow pipeline parameter_sweep, on its local runner"
+        "--jobs", type=int, metavar="N", help="maximum number of concurrent runs on the CPU (default: one per core)"
     )
-    sweep.add_argument("--dry-run", action="store_true", help="show the points and their ids, and run nothing")
-    sweep.add_argument("--list", action="store_true", help="the sweeps that come with grokcore")
+    sweep.add_argument("--most-runs", type=int, metavar="N", help="raise the sweep's limit on its number of runs")
+    sweep.add_argument("--untuned", action="store_true", help="skip the hyperparameter search")
+    sweep.add_argument(
+        "--pipeline", action="store_true", help="run the Kubeflow pipeline parameter_sweep with Kubeflow's local runner"
+    )
+    sweep.add_argument("--dry-run", action="store_true", help="print the points and their ids without running anything")
+    sweep.add_argument("--list", action="store_true", help="list the sweeps that come with grokcore")
     _add_metrics(sweep)
 
 
 def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    generate = _command(commands, "generate", "generate:generate", "make the dataset of a spec's task")
+    generate = _command(commands, "generate", "generate:generate", "generate the dataset of a spec's task")
     _add_spec(generate)
-    generate.add_argument("--out", required=True, metavar="URI", help="directory of the dataset")
+    generate.add_argument("--out", required=True, metavar="URI", help="directory to write the dataset to")
     generate.add_argument(
         "--from",
         dest="facts",
         metavar="FILE",
-        help="make it from your own facts instead of drawing them: CSV or Parquet with the columns subject, relation, "
-        "object (composition) or entity, attribute, value (comparison, complex_reasoning; numbers or dates)",
+        help="use your own facts instead of drawing them: CSV or Parquet with the columns subject, relation, object "
+        "(composition) or entity, attribute, value (comparison, complex_reasoning; values are numbers or dates)",
     )
     generate.add_argument(
         "--format",
         choices=("grokcore", "grokked-transformer"),
         default="grokcore",
-        help="grokcore (Parquet), or the JSON files of the public code of arXiv 2405.15071 (default: %(default)s)",
+        help="grokcore (Parquet), or the JSON format of the public code of arXiv 2405.15071 (default: %(default)s)",
     )
 
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     compare = _command(
-        commands, "compare", "report:compare", "groups of runs against each other: one HTML page, and tables of it all"
+        commands, "compare", "report:compare", "compare groups of runs: an HTML page, tables and verdicts on claims"
     )
-    compare.add_argument(
-        "runs", nargs="+", metavar="RUN_URI", help="directories of runs, or places below which runs lie"
-    )
+    compare.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories, or directories that contain runs")
     compare.add_argument(
         "--out",
         required=True,
         metavar="URI",
-        help="where report.html, runs.csv, runs.parquet, curves.parquet and claims.json go",
+        help="directory for report.html, runs.csv, runs.parquet, curves.parquet and claims.json",
     )
     compare.add_argument(
-        "--skip-unfinished", action="store_true", help="leave out runs that are not evaluated up to their end"
+        "--skip-unfinished", action="store_true", help="leave out runs that are not evaluated up to their last step"
     )
 
 
 def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    claims = _command(commands, "claims", "claims:claims", "hold runs against claims of the literature")
-    claims.add_argument("runs", nargs="*", metavar="RUNS", help="runs, or places below which evaluated runs lie")
-    claims.add_argument("--list", action="store_true", help="print the claims themselves, with their hashes")
+    claims = _command(commands, "claims", "claims:claims", "test claims of the literature on evaluated runs")
     claims.add_argument(
-        "--json", action="store_true", help="as JSON, with all evidence (grokcore spec --schema claims)"
+        "runs", nargs="*", metavar="RUNS", help="run directories, or directories that contain evaluated runs"
     )
-    claims.add_argument("--out", metavar="FILE", help="write the JSON to this file or URI, too")
+    claims.add_argument("--list", action="store_true", help="list the claims with their hashes")
+    claims.add_argument(
+        "--json", action="store_true", help="print JSON, with all evidence (grokcore spec --schema claims)"
+    )
+    claims.add_argument("--out", metavar="FILE", help="also write the JSON to this file or URI")
     claims.add_argument("--skip-unfinished", action="store_true", help="leave out runs that are not evaluated yet")
 
 
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     runs = commands.add_parser(
-        "runs", help="the runs in a store: list, show, delete", description="The runs in a store, and what can go."
+        "runs",
+        help="list, inspect and delete the runs in a store",
+        description="List, inspect and delete the runs in a store.",
     )
     actions = runs.add_subparsers(metavar="ACTION", required=True)
 
-    found = _command(actions, "list", "runs:list_", "all runs at a place and below it")
-    found.add_argument("uri", metavar="URI", help="a store, or any place in it")
-    found.add_argument("--json", action="store_true", help="as JSON")
+    found = _command(actions, "list", "runs:list_", "list all runs in a directory and its subdirectories")
+    found.add_argument("uri", metavar="URI", help="a store, or any directory in it")
+    found.add_argument("--json", action="store_true", help="print JSON")
 
-    show = _command(actions, "show", "runs:show", "one run, with its checkpoints and what unfinished writes have left")
-    show.add_argument("uri", metavar="RUN_URI", help="directory of the run")
-    show.add_argument("--json", action="store_true", help="as JSON")
+    show = _command(actions, "show", "runs:show", "show one run, its checkpoints, and leftovers of interrupted writes")
+    show.add_argument("uri", metavar="RUN_URI", help="run directory")
+    show.add_argument("--json", action="store_true", help="print JSON")
     show.add_argument(
         "--verify",
         action="store_true",
-        help="read model and checkpoints on object storage, too",
+        help="verify the hashes of model and checkpoints on object storage too",
     )
 
-    delete = _command(actions, "delete", "runs:delete", "delete a run; what is no run, or is being written, is refused")
-    delete.add_argument("uri", metavar="RUN_URI", help="directory of the run")
-    delete.add_argument("--leftovers", action="store_true", help="delete only what unfinished writes have left in it")
-    delete.add_argument("--yes", action="store_true", help="do not ask")
+    delete = _command(actions, "delete", "runs:delete", "delete a run; refused if it is being written")
+    delete.add_argument("uri", metavar="RUN_URI", help="run directory")
+    delete.add_argument("--leftovers", action="store_true", help="delete only the leftovers of interrupted writes")
+    delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     for action in (found, show, delete):
         action.set_defaults(name="runs")
 
@@ -223,33 +251,36 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add_champion(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     champion = commands.add_parser(
         "champion",
-        help="the best experiment so far under a name: show, history, rollback; the verdict of a retraining",
-        description="The champions of a store, which the pipeline scheduled_retraining promotes.",
+        help="show, list or roll back a champion; print the verdict of a retraining",
+        description="Manage the champions of a store: the experiments that the pipeline scheduled_retraining promotes.",
     )
     actions = champion.add_subparsers(metavar="ACTION", required=True)
 
-    show = _command(actions, "show", "champion:show", "who is the champion, and why")
-    history = _command(actions, "history", "champion:history", "all that were, oldest first")
-    rollback = _command(actions, "rollback", "champion:roll_back", "bring an earlier version back, as a further one")
+    show = _command(actions, "show", "champion:show", "show the current champion and why it was promoted")
+    history = _command(actions, "history", "champion:history", "list all versions, oldest first")
+    rollback = _command(actions, "rollback", "champion:roll_back", "promote an earlier version again, as a new version")
     for action in (show, history, rollback):
         action.add_argument("champion", metavar="NAME", help="name of the champion")
-        action.add_argument(
-            "--store", default="", metavar="URI", help="the store of the runs (default: what GROKCORE_STORE says)"
-        )
+        action.add_argument("--store", default="", metavar="URI", help="store of the runs (default: GROKCORE_STORE)")
     for action in (show, history):
-        action.add_argument("--json", action="store_true", help="as JSON")
-    rollback.add_argument("--to", type=int, metavar="N", help="the version (default: the champion before this one)")
-    rollback.add_argument("--yes", action="store_true", help="do not ask")
+        action.add_argument("--json", action="store_true", help="print JSON")
+    rollback.add_argument(
+        "--to", type=int, metavar="N", help="version to promote again (default: the previous champion)"
+    )
+    rollback.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
-    verdict = _command(actions, "verdict", "champion:verdict", "what a retraining came to, as Markdown")
-    verdict.add_argument("uri", metavar="URI", help="its record: STORE/retrainings/NAME/RUN_KEY.json")
+    verdict = _command(actions, "verdict", "champion:verdict", "print the verdict of a retraining, as Markdown")
+    verdict.add_argument("uri", metavar="URI", help="record of the retraining: STORE/retrainings/NAME/RUN_KEY.json")
     verdict.add_argument(
         "--fail-on",
         default="",
         metavar="LIST",
-        help="exit with 1 on these verdicts, as in keep,inconclusive; always on a promotion that was not carried out",
+        help="exit with 1 on these verdicts, for example keep,inconclusive; a promotion that failed "
+        "always exits with 1",
     )
-    verdict.add_argument("--summary", metavar="FILE", help="append it to this file, too, as a CI job's summary")
+    verdict.add_argument(
+        "--summary", metavar="FILE", help="also append it to this file, such as the summary of a CI job"
+    )
     for action in (show, history, rollback, verdict):
         action.set_defaults(name="champion")
 
@@ -266,8 +297,8 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics-port",
         metavar="PORT",
-        help="serve Prometheus metrics of the training on this port, 0 for any that is free, off for none "
-        "(default: what GROKCORE_METRICS_PORT says, else off)",
+        help="serve Prometheus metrics of the training on this port; 0 picks a free one, off serves none "
+        "(default: GROKCORE_METRICS_PORT, else off)",
     )
 
 
@@ -283,9 +314,11 @@ def _add_spec(parser: argparse.ArgumentParser, *, optional: bool = False, seeds:
     )
     seed = parser.add_mutually_exclusive_group()
     seed.add_argument(
-        "--seed", type=int, metavar="N", help="seed of initialisation and order (the same as --set seed=N)"
+        "--seed", type=int, metavar="N", help="seed of initialization and batch order (the same as --set seed=N)"
     )
     if seeds:
         seed.add_argument(
-            "--seeds", metavar="LIST", help="several seeds at once, as in 0..7 or 0,3,5: each a run in OUT/seed-N"
+            "--seeds",
+            metavar="LIST",
+            help="train several seeds, for example 0..7 or 0,3,5; each run goes to OUT/seed-N",
         )

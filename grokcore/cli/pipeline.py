@@ -1,4 +1,4 @@
-"""`grokcore pipeline`: compiled pipelines and their runs on Kubeflow Pipelines."""
+"""`grokcore pipeline`: compile pipelines, and run them on Kubeflow Pipelines."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 def compile_(options: argparse.Namespace) -> None:
-    """Write a package, or list those that there are."""
+    """Write a compiled package, or list all pipelines."""
     if options.pipeline is None:
         if options.images or options.out or options.kubernetes:
-            raise InputError(f"which pipeline? {', '.join(pipeline_names())}")
+            raise InputError(f"name a pipeline: {', '.join(pipeline_names())}")
         packages = [(name, read_package(compiled_pipeline(name))) for name in pipeline_names()]
         print_columns([(name, package.version, package.description) for name, package in packages])
         return
@@ -45,7 +45,7 @@ def compile_(options: argparse.Namespace) -> None:
 
     package = package_of(options)
     if options.namespace and not options.kubernetes:
-        raise InputError("--namespace is for resources: add --kubernetes")
+        raise InputError("--namespace needs --kubernetes")
     text = as_manifest(package, options.namespace) if options.kubernetes else package.text
     if options.out is None:
         sys.stdout.write(text)
@@ -57,7 +57,7 @@ def compile_(options: argparse.Namespace) -> None:
 
 
 def upload(options: argparse.Namespace) -> None:
-    """A version of a pipeline on the server."""
+    """Upload a package as a version of its pipeline."""
     from grokcore.cluster.kubeflow.submit import upload as upload_
 
     package = package_of(options)
@@ -68,12 +68,12 @@ def upload(options: argparse.Namespace) -> None:
         identity = {"pipeline_id": done.version.pipeline_id, "version_id": done.version.id}
         print_json({**identity, "name": done.version.name, "url": page, "uploaded": done.made})
         return
-    say("uploaded" if done.made else "this very content is there already: nothing was uploaded")
+    say("uploaded" if done.made else "already uploaded, skipped")
     print_columns([("pipeline", package.name), ("version", done.version.name), ("page", page)])
 
 
 def submit(options: argparse.Namespace) -> None:
-    """A run of a pipeline: started, or found."""
+    """Start a run, or attach to the run of the same request; wait for it if asked to."""
     package = package_of(options)
     parameters = parameters_of(package, options)
     subject = subject_of(package, parameters, notify=say)
@@ -95,7 +95,7 @@ def submit(options: argparse.Namespace) -> None:
     )
     page = api.connection.run_page(done.run.id)
     if not done.started:
-        say(f"this very request has a run already, {done.run.state.lower()}: attached to it (--again starts anew)")
+        say(f"attached to the run of the same request, {done.run.state.lower()} (--again starts a new one)")
     if not options.json:
         print_columns([("run", done.run.id), ("name", name), ("page", page)])
         sys.stdout.flush()
@@ -106,12 +106,12 @@ def submit(options: argparse.Namespace) -> None:
 
 
 def wait(options: argparse.Namespace) -> None:
-    """The end of a run."""
+    """Wait for a run to end."""
     _wait(api_of(options), options.run, options)
 
 
 def schedule(options: argparse.Namespace) -> None:
-    """A recurring run: made, listed or removed."""
+    """Create, list or remove a recurring run."""
     if options.list:
         _list_schedules(options)
         return
@@ -119,13 +119,13 @@ def schedule(options: argparse.Namespace) -> None:
         _remove_schedule(options)
         return
     if options.pipeline is None:
-        raise InputError(f"which pipeline? {', '.join(pipeline_names())}")
+        raise InputError(f"name a pipeline: {', '.join(pipeline_names())}")
     if options.cron is None and options.interval is None:
-        raise InputError('when? Give --cron "30 2 * * 1" or --interval 7d')
-    from grokcore.cluster.kubeflow.schedule import seconds, six_fields
+        raise InputError('schedule needs a time: give --cron "30 2 * * 1" or --interval 7d')
+    from grokcore.cluster.kubeflow.schedule import interval_seconds, kubeflow_cron
 
-    cron = None if options.cron is None else six_fields(options.cron)
-    interval = None if options.interval is None else seconds(options.interval)
+    cron = None if options.cron is None else kubeflow_cron(options.cron)
+    interval = None if options.interval is None else interval_seconds(options.interval)
     package = package_of(options)
     parameters = parameters_of(package, options)
     subject_of(package, parameters, notify=say)
@@ -149,14 +149,14 @@ def schedule(options: argparse.Namespace) -> None:
         print_json(schedule_record(done.schedule, page) | {"made": done.made, "replaced": done.replaced})
         return
     if not done.made:
-        say("just this is scheduled already: nothing was changed")
+        say("already scheduled, unchanged")
     elif done.replaced:
-        say(f"took the place of {done.replaced} of other content")
+        say(f"replaced {done.replaced} earlier schedule{'' if done.replaced == 1 else 's'}")
     print_columns([("schedule", done.schedule.id), ("name", done.schedule.name), ("when", when), ("page", page)])
 
 
 def list_(options: argparse.Namespace) -> None:
-    """Pipelines, schedules and runs."""
+    """List pipelines, schedules and the latest runs."""
     api = api_of(options)
     at = api.connection
     pipelines = [(pipeline, next(api.versions(pipeline.id), None)) for pipeline in api.pipelines()]
@@ -185,7 +185,7 @@ def list_(options: argparse.Namespace) -> None:
         *(("run", run.name, run.state.lower(), shown_time(run.created), run.id) for run in runs),
     ]
     if not rows:
-        say(f"there is nothing at {at.host}, in the experiment {at.experiment}")
+        say(f"no pipelines, schedules or runs at {at.host} in the experiment {at.experiment}")
         return
     print_columns([("what", "name", "state", "made", "id"), *rows])
 
@@ -199,12 +199,12 @@ def _list_schedules(options: argparse.Namespace) -> None:
     elif found:
         print_columns([("what", "name", "when", "made", "id"), *map(schedule_row, found)])
     else:
-        say(f"there is no schedule in the experiment {api.connection.experiment}")
+        say(f"no schedules in the experiment {api.connection.experiment}")
 
 
 def _remove_schedule(options: argparse.Namespace) -> None:
     if options.pipeline is None and options.called is None:
-        raise InputError("which schedule? Name the pipeline, or give --name")
+        raise InputError("name the schedule: give its pipeline or --name")
     name = options.called or package_of(options).name
     from grokcore.cluster.kubeflow.schedule import unschedule
 
@@ -212,7 +212,7 @@ def _remove_schedule(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"name": name, "removed": number})
     else:
-        print_line(f"removed schedule {name}" if number else f"there is no schedule {name}: nothing was removed")
+        print_line(f"removed schedule {name}" if number else f"no schedule {name}: nothing removed")
 
 
 def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: Any) -> None:
@@ -223,7 +223,7 @@ def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: A
         with _stoppable():
             run = wait_(api, run_id, timeout=options.timeout, poll=options.poll, patience=options.patience, notify=say)
     except KeyboardInterrupt:
-        raise StoppedError(f"stopped waiting; the run goes on: grokcore pipeline wait {run_id}") from None
+        raise StoppedError(f"stopped waiting; the run continues: grokcore pipeline wait {run_id}") from None
     page = api.connection.run_page(run_id)
     for line in failure_lines(run):
         say(line)
@@ -236,7 +236,7 @@ def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: A
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM, by which CI systems end jobs, is like Ctrl-C."""
+    """Treat SIGTERM, which CI systems send to end jobs, like Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield
         return

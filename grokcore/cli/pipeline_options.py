@@ -1,4 +1,4 @@
-"""The package, parameters and connection that the options of `grokcore pipeline` name."""
+"""Turn options of `grokcore pipeline` into a package, run parameters and a connection."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def package_of(options: argparse.Namespace) -> PipelinePackage:
-    """The package that a command line asks for, its images by digest where it names a lock file.
+    """Read the package that the options name, and pin its images if they name a lock file.
 
     Raises:
-        InputError: there is none of that name, or the lock does not fit it.
+        InputError: no such pipeline, or a lock file for other images.
     """
     source = options.pipeline
     if looks_like_path(source):
@@ -38,26 +38,26 @@ def package_of(options: argparse.Namespace) -> PipelinePackage:
     else:
         names, name = pipeline_names(), source.replace("-", "_")
         if name not in names:
-            raise InputError(f"there is no pipeline {source!r}: {nearest(name, names)}there are {', '.join(names)}")
+            raise InputError(f"unknown pipeline {source!r}: {nearest(name, names)}known are {', '.join(names)}")
         package = read_package(compiled_pipeline(name))
     if options.images:
         package = with_images(package, read_lock(local_path(options.images)))
         for image in without_digest(package):
-            say(f"{options.images} does not have {image}: left as it is")
+            say(f"{options.images} has no digest for {image}: left unchanged")
     return package
 
 
 def parameters_of(package: PipelinePackage, options: argparse.Namespace) -> dict[str, Any]:
-    """All parameters of the run: those of the command line, and defaults.
+    """Parameters of the run: those of the command line, and defaults for the rest.
 
     Raises:
-        InputError: one of them does not belong to the pipeline, or has a value that it cannot have.
+        InputError: a parameter that the pipeline does not have, or an invalid value.
     """
     entries: dict[str, str] = {}
     for text in options.parameters:
         name, separator, value = text.partition("=")
         if not separator or not name:
-            raise InputError(f"--param {text!r} must read NAME=VALUE, for example --param gpu_count=2")
+            raise InputError(f"--param {text!r} must have the form NAME=VALUE, for example --param gpu_count=2")
         if name in entries:
             raise InputError(f"--param {name} is given twice")
         entries[name] = value
@@ -78,7 +78,7 @@ def parameters_of(package: PipelinePackage, options: argparse.Namespace) -> dict
 
 
 def _inlined(source: str | None, *, sweep: bool = False) -> str | None:
-    """A name as it is, and a file as its text, since no file of this machine is there where the pipeline runs."""
+    """Return a known name unchanged, and the content of a file: the pipeline runs where local files do not exist."""
     if source is None:
         return None
     if sweep:
@@ -88,15 +88,16 @@ def _inlined(source: str | None, *, sweep: bool = False) -> str | None:
         return source if source in sweep_names() else as_yaml(load_sweep(source))
     if source in preset_names():
         return source
-    document_of(source, preset_names())  # so that what is no YAML is refused here
+    document_of(source, preset_names())  # refuse invalid YAML here
     text, _ = source_text(source, preset_names(), allow_files=True)
-    return text if "\n" in text else f"{text}\n"  # a single line could pass for a name
+    return text if "\n" in text else f"{text}\n"  # the newline marks it as content, not a name
 
 
 def api_of(options: argparse.Namespace) -> KubeflowApi:
-    """
+    """Connect to the API that the options and the environment name.
+
     Raises:
-        InputError: there is no host, or no token where a file was named.
+        InputError: no host is named, or the token file has no token.
     """
     at = connection(
         host=options.host,
@@ -116,4 +117,4 @@ def _warn_of_open_token(at: Connection) -> None:
     name = host.partition("/")[0].partition(":")[0]
     inside = name in ("localhost", "127.0.0.1") or name.endswith((".svc", ".local")) or "." not in name
     if at.token is not None and host != at.host and not inside:
-        say(f"the token goes to {name} in the open: use https")
+        say(f"the token is sent unencrypted to {name}: use https")

@@ -1,4 +1,4 @@
-"""What `grokcore pipeline` shows of runs, tasks and schedules: records for --json, rows for people."""
+"""Output of `grokcore pipeline`: runs, tasks and schedules as JSON records and as table rows."""
 
 from __future__ import annotations
 

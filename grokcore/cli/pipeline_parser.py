@@ -1,4 +1,4 @@
-"""The parser of `grokcore pipeline`."""
+"""The argument parser of `grokcore pipeline`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from grokcore.cluster.kubeflow.connection import (
 )
 from grokcore.cluster.kubeflow.errors import EXIT_CODES
 
-_NAME = "a pipeline's name (grokcore pipeline compile lists them), or a compiled package's path"
+_NAME = "name of a pipeline (listed by grokcore pipeline compile), or path of a compiled package"
 
 
 def add_pipeline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`grokcore pipeline ACTION`."""
+    """Add `grokcore pipeline ACTION`."""
     pipeline = commands.add_parser(
         "pipeline",
-        help="pipelines on Kubeflow: compile, upload, submit, wait, schedule, list",
-        description="The compiled pipelines, and their runs on an installation of Kubeflow Pipelines.",
+        help="compile, upload, submit, wait for, schedule and list pipelines on Kubeflow",
+        description="Compile pipelines, and run them on an installation of Kubeflow Pipelines.",
         epilog=EXIT_CODES,
     )
     actions = pipeline.add_subparsers(metavar="ACTION", required=True)
@@ -36,22 +36,28 @@ def add_pipeline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_compile(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    compile_ = _action(actions, "compile", "compile_", "write a compiled package, its images pinned by digests")
-    compile_.add_argument("pipeline", metavar="NAME", nargs="?", help=f"{_NAME}; without one, the list of them")
+    compile_ = _action(
+        actions, "compile", "compile_", "write a compiled package, optionally with images pinned by digest"
+    )
+    compile_.add_argument("pipeline", metavar="NAME", nargs="?", help=f"{_NAME}; omit it to list all pipelines")
     compile_.add_argument("--out", metavar="FILE", help="default: standard output")
     _add_images(compile_)
     compile_.add_argument(
-        "--kubernetes", action="store_true", help="as resources Pipeline and PipelineVersion, to be applied by GitOps"
+        "--kubernetes",
+        action="store_true",
+        help="write the Kubernetes resources Pipeline and PipelineVersion, for GitOps",
     )
-    compile_.add_argument("--namespace", metavar="NAME", help="of the resources; none leaves it to who applies them")
+    compile_.add_argument(
+        "--namespace", metavar="NAME", help="namespace of the resources (default: none, set when they are applied)"
+    )
 
 
 def _add_upload(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    upload = _action(actions, "upload", "upload", "upload a pipeline, once for each content")
+    upload = _action(actions, "upload", "upload", "upload a pipeline, skipped if the same content is already there")
     upload.add_argument("pipeline", metavar="NAME", help=_NAME)
     _add_images(upload)
     _add_connection(upload)
-    upload.add_argument("--json", action="store_true", help="as JSON")
+    upload.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_submit(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,28 +65,32 @@ def _add_submit(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         actions,
         "submit",
         "submit",
-        "start a run, or attach to the one that the same request has started",
-        note="A run's name holds the pipeline, what is trained, its id, the commit and a digest of the request. "
-        "Where a run of that name goes on or has succeeded, it is taken instead of starting another; a retraining "
-        "that shall run each time is given a --param run_key=... of its own, or --again.",
+        "start a run, or attach to the run that the same request started before",
+        note="The name of a run is made of the pipeline, the experiment and its id, the commit and a digest of the "
+        "request. If a run of that name is active or has succeeded, the command attaches to it instead of starting "
+        "another. To run a retraining every time, give it its own --param run_key=... or --again.",
     )
     submit.add_argument("pipeline", metavar="NAME", help=_NAME)
     _add_images(submit)
     _add_parameters(submit)
-    submit.add_argument("--again", action="store_true", help="start a run whatever there is")
-    submit.add_argument("--commit", metavar="SHA", help="default: of grokcore's checkout, else what the CI says")
-    submit.add_argument("--wait", action="store_true", help="wait for the end, and exit by it")
+    submit.add_argument("--again", action="store_true", help="start a new run in any case")
+    submit.add_argument(
+        "--commit",
+        metavar="SHA",
+        help="commit in the run's name (default: of grokcore's checkout, else from the CI system)",
+    )
+    submit.add_argument("--wait", action="store_true", help="wait for the run to end, and exit with its outcome")
     _add_waiting(submit)
     _add_connection(submit)
-    submit.add_argument("--json", action="store_true", help="as JSON")
+    submit.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_wait(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    wait = _action(actions, "wait", "wait", "wait for a run to end, and exit by how it ended")
-    wait.add_argument("run", metavar="RUN_ID", help="id of the run, as submit prints it")
+    wait = _action(actions, "wait", "wait", "wait for a run to end, and exit with its outcome")
+    wait.add_argument("run", metavar="RUN_ID", help="id of the run, printed by submit")
     _add_waiting(wait)
     _add_connection(wait)
-    wait.add_argument("--json", action="store_true", help="the run, its tasks and outputs as JSON")
+    wait.add_argument("--json", action="store_true", help="print the run, its tasks and outputs as JSON")
 
 
 def _add_schedule(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,38 +98,43 @@ def _add_schedule(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
         actions,
         "schedule",
         "schedule",
-        "start runs of a pipeline by the clock",
-        note="One schedule of a name: the same request changes nothing, another one replaces it. One run at a time; "
-        "times that were missed are left out. Times are those of Kubeflow's controller, UTC unless it was set up "
-        "otherwise.",
+        "run a pipeline on a schedule",
+        note="Names of schedules are unique: an identical request changes nothing, a different one "
+        "replaces the schedule. "
+        "Runs of a schedule never overlap, and missed times are not made up for. Times are in the time zone of "
+        "Kubeflow's controller, normally UTC.",
     )
     schedule.add_argument("pipeline", metavar="NAME", nargs="?", help=_NAME)
     when = schedule.add_mutually_exclusive_group()
-    when.add_argument("--cron", metavar="FIELDS", help='five fields as in crontab, "30 2 * * 1", or six: seconds first')
-    when.add_argument("--interval", metavar="TIME", help="every so many seconds, or 90m, 6h, 7d")
-    when.add_argument("--list", action="store_true", help="the schedules of the experiment")
-    when.add_argument("--remove", action="store_true", help="remove it; a run of it that goes on is left alone")
+    when.add_argument(
+        "--cron", metavar="FIELDS", help='five fields as in crontab, such as "30 2 * * 1", or six with seconds first'
+    )
+    when.add_argument("--interval", metavar="TIME", help="time between runs, in seconds or as 90m, 6h, 7d")
+    when.add_argument("--list", action="store_true", help="list the schedules of the experiment")
+    when.add_argument("--remove", action="store_true", help="remove the schedule; its active run is left alone")
     schedule.add_argument(
         "--name", dest="called", metavar="TEXT", help="name of the schedule (default: the pipeline's)"
     )
     _add_images(schedule)
     _add_parameters(schedule)
     _add_connection(schedule)
-    schedule.add_argument("--json", action="store_true", help="as JSON")
+    schedule.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_list(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    list_ = _action(actions, "list", "list_", "pipelines, schedules and the latest runs")
-    list_.add_argument("--runs", type=int, default=20, metavar="N", help="at most so many runs (default: %(default)s)")
+    list_ = _action(actions, "list", "list_", "list pipelines, schedules and the latest runs")
+    list_.add_argument(
+        "--runs", type=int, default=20, metavar="N", help="maximum number of runs (default: %(default)s)"
+    )
     _add_connection(list_)
-    list_.add_argument("--json", action="store_true", help="as JSON")
+    list_.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _action(
     actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, summary: str, note: str = ""
 ) -> argparse.ArgumentParser:
     sentence = f"{summary[0].upper()}{summary[1:]}."
-    # Nothing may be abbreviated: `--token SECRET` would be taken for --token-file, and the secret for a name to print.
+    # No abbreviations: `--token SECRET` would be read as --token-file, and the secret printed as a file name.
     parser = actions.add_parser(
         name, help=summary, description=f"{sentence} {note}".strip(), epilog=EXIT_CODES, allow_abbrev=False
     )
@@ -129,14 +144,18 @@ def _action(
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--images", metavar="FILE", help="lock file of images, from ci/build-images --push --lock FILE: runs use these"
+        "--images",
+        metavar="FILE",
+        help="use the image digests of this lock file, made by ci/build-images --push --lock FILE",
     )
 
 
 def _add_parameters(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--preset", metavar="SPEC", help="what to train: a preset's name or a YAML or JSON file")
-    what.add_argument("--sweep", metavar="SPEC", help="for pipelines over sweeps: a sweep's name or a file")
+    what.add_argument("--preset", metavar="SPEC", help="experiment: name of a preset, or a YAML or JSON file")
+    what.add_argument(
+        "--sweep", metavar="SPEC", help="sweep, for pipelines that take one: name of a sweep, or a YAML or JSON file"
+    )
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -151,51 +170,62 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="a parameter of the pipeline, as it would be typed into the form of the UI; can be repeated",
+        help="parameter of the pipeline, written as in the form of the UI; can be repeated",
     )
     parser.add_argument(
         "--service-account",
         metavar="NAME",
         default="grokcore",
-        help='that the pods run as (default: %(default)s; "" leaves it to Kubeflow)',
+        help='service account of the pods (default: %(default)s; "" is Kubeflow\'s default)',
     )
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer; the run goes on")
     parser.add_argument(
-        "--poll", type=_seconds, default=10.0, metavar="SECONDS", help="between two looks (default: %(default)g)"
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="stop waiting after this time; the run continues (default: no limit)",
+    )
+    parser.add_argument(
+        "--poll",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="time between two status requests (default: %(default)g)",
     )
     parser.add_argument(
         "--patience",
         type=_seconds,
         default=300.0,
         metavar="SECONDS",
-        help="of an outage of the API to wait through (default: %(default)g)",
+        help="how long to tolerate an outage of the API (default: %(default)g)",
     )
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "Kubeflow",
-        f"In a pod of the cluster none of these is needed. A token is never a flag: put it into a file, or into "
-        f"{TOKEN_VARIABLE}.",
+        f"Not needed inside a pod of the cluster. Tokens are not accepted on the command line: put them into a file or "
+        f"into {TOKEN_VARIABLE}.",
     )
-    group.add_argument("--host", metavar="URL", help=f"of Kubeflow Pipelines (default: {HOST_VARIABLE})")
+    group.add_argument("--host", metavar="URL", help=f"URL of Kubeflow Pipelines (default: {HOST_VARIABLE})")
     group.add_argument(
         "--token-file",
         metavar="FILE",
-        help=f"holds a bearer token; read anew for each request (default: {TOKEN_FILE_VARIABLE})",
+        help=f"file with a bearer token, reread for each request (default: {TOKEN_FILE_VARIABLE})",
     )
     group.add_argument(
-        "--namespace", metavar="NAME", help=f"yours, on a multi-user installation (default: {NAMESPACE_VARIABLE})"
+        "--namespace",
+        metavar="NAME",
+        help=f"your namespace on a multi-user installation (default: {NAMESPACE_VARIABLE})",
     )
     group.add_argument(
         "--experiment",
         metavar="NAME",
-        help=f"that runs are grouped under (default: {EXPERIMENT_VARIABLE}, else {DEFAULT_EXPERIMENT})",
+        help=f"Kubeflow experiment that groups the runs (default: {EXPERIMENT_VARIABLE}, else {DEFAULT_EXPERIMENT})",
     )
-    group.add_argument("--ca", metavar="FILE", help=f"certificates to trust (default: {CA_VARIABLE}, SSL_CERT_FILE)")
+    group.add_argument("--ca", metavar="FILE", help=f"CA certificates to trust (default: {CA_VARIABLE}, SSL_CERT_FILE)")
 
 
 def _seconds(text: str) -> float:

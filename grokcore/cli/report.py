@@ -1,4 +1,4 @@
-"""`grokcore report` and `grokcore compare`: runs as a page."""
+"""`grokcore report` and `grokcore compare`: write HTML pages about runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from grokcore.cli.specs import say
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write one page about one or more evaluated runs."""
+    """Write a page about one or more evaluated runs."""
     from grokcore.reporting import build_report
 
     print_line(build_report(options.runs, options.out, notify=say))
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Write the page and the tables, and name what lies where."""
+    """Write page and tables, and print where they are."""
     from grokcore.reporting.comparison import build_comparison
 
     comparison = build_comparison(

@@ -1,4 +1,4 @@
-"""`grokcore run`: the pipeline on Kubeflow Pipelines' local runner, watched through the run's journal."""
+"""`grokcore run`: run the pipeline with Kubeflow Pipelines' local runner, and show progress from the run's journal."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from grokcore.terminal.display import RunDisplay
 
 
 def run(options: argparse.Namespace) -> None:
+    """Generate, train, evaluate and report one experiment."""
     spec = resolve(spec_of(options))
-    check_hardware(spec)  # before anything is generated; the training would refuse these too
+    check_hardware(spec)  # fail before anything is generated
     webhook_url()
     from grokcore.local import LocalExperiment
 
@@ -31,11 +32,11 @@ def run(options: argparse.Namespace) -> None:
     place, done = open_store(pipeline.run_directory), threading.Event()
     asked, reached = spec.training.max_steps, _steps_so_far(place)
     if reached > asked:
-        say(f"the run has gone to step {reached} already, beyond training.max_steps={asked}: it stays as it is")
+        say(f"the run is at step {reached} already, beyond training.max_steps={asked}: it is left unchanged")
     display = RunDisplay(sys.stderr, place, max_steps=max(asked, reached))
 
     def trained() -> bool:
-        """Whether this call's training has ended; a run that is resumed has the end of an earlier one on record."""
+        """Whether training ended in this call; the manifest of a resumed run may hold the end of an earlier call."""
         manifest = pipeline.run_directory / MANIFEST
         return has_ended(place) and manifest.stat().st_mtime >= started
 
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
         if not done.is_set() and reason != "stopped":
             say("trained; evaluating and reporting")
 
-    say("generating, then training; the first evaluation comes in some seconds")
+    say("generating data, then training; the first evaluation takes a few seconds")
     started = time.time()
     pipeline.start()
     follower = threading.Thread(target=show, daemon=True)
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _steps_so_far(place: Store) -> int:
-    """The last step in the journal of the run at `place`; 0 where there is none."""
+    """Last step in the journal of the run at `place`; 0 without a journal."""
     try:
         lines = read_journal(local_path(place.uri) / JOURNAL)
     except InputError:

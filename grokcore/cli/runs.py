@@ -1,4 +1,4 @@
-"""`grokcore runs`: what is in a store, and what can go."""
+"""`grokcore runs`: list, inspect and delete the runs in a store."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from grokcore.storage import open_store
 
 
 def list_(options: argparse.Namespace) -> None:
-    """A table, or JSON, of all runs below a place."""
+    """List all runs in a directory and its subdirectories."""
     root = open_store(options.uri)
     runs = list_runs(root)
     if options.json:
         print_text(json.dumps([_record(run) for run in runs], indent=2))
     elif not runs:
-        say(f"there is no run at {options.uri} or below it")
+        say(f"no runs in {options.uri}")
     else:
         head = ("run", "name", "architecture", "task", "seed", "step", "state", "size", "last written")
         print_columns([head, *(_row(run) for run in runs)])
@@ -56,7 +56,7 @@ def _record(run: RunSummary) -> dict[str, Any]:
 
 
 def show(options: argparse.Namespace) -> None:
-    """One run with its checkpoints and leftovers."""
+    """Show one run, its checkpoints and leftovers."""
     detail = describe_run(open_store(options.uri), verify=options.verify)
     if options.json:
         print_text(json.dumps({**asdict(detail), **_replaced(detail)}, indent=2))
@@ -67,7 +67,7 @@ def show(options: argparse.Namespace) -> None:
         print_columns([_checkpoint(facts) for facts in detail.checkpoints])
     junk = [*((file.key, size(file.size)) for file in detail.orphans), *((name, "") for name in detail.leftovers)]
     if junk:
-        print_line(f"left by unfinished writes (grokcore runs delete --leftovers {options.uri})")
+        print_line(f"leftovers of interrupted writes (grokcore runs delete --leftovers {options.uri})")
         print_columns(junk)
 
 
@@ -95,7 +95,7 @@ def _facts(detail: RunDetail) -> Iterator[tuple[str, str]]:
 
 
 def _replaced(detail: RunDetail) -> dict[str, Any]:
-    """Fields of a detail that JSON shows otherwise."""
+    """Fields of a detail that need conversion to JSON."""
     return {
         "summary": _record(detail.summary),
         "manifest": detail.manifest.model_dump() if detail.manifest is not None else None,
@@ -103,10 +103,10 @@ def _replaced(detail: RunDetail) -> dict[str, Any]:
 
 
 def delete(options: argparse.Namespace) -> None:
-    """Delete a run, or only what unfinished writes have left in it, once somebody has said yes."""
+    """Delete a run, or only its leftovers, after confirmation."""
     run = open_store(options.uri)
     check_run(run)
-    what = "what unfinished writes have left in" if options.leftovers else "the run at"
+    what = "the leftovers of interrupted writes in" if options.leftovers else "the run at"
     if not options.yes and not confirmed(f"delete {what} {run}?"):
         say("nothing was deleted")
         return
@@ -121,18 +121,19 @@ def delete(options: argparse.Namespace) -> None:
 
 
 def confirmed(question: str) -> bool:
-    """
+    """Ask on the terminal.
+
     Raises:
-        InputError: nobody is there to ask.
+        InputError: stdin is not a terminal.
     """
     if not sys.stdin.isatty():
-        raise InputError(f"{question} Say so with --yes")
+        raise InputError(f"{question} Confirm with --yes")
     print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def size(number: int) -> str:
-    """Bytes in decimal units."""
+    """Format a number of bytes in decimal units."""
     value = float(number)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5:

@@ -1,4 +1,4 @@
-"""The spec that a command line asks for."""
+"""Load the spec that a command line names."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from grokcore.storage.scheme import check_scheme
 
 
 def spec_of(options: argparse.Namespace) -> ExperimentSpec:
-    """The spec of `SPEC --set ... --seed N`; what switching architectures drops is said on stderr.
+    """Load the spec of `SPEC --set ... --seed N`; fields dropped by a switch of architecture or task go to stderr.
 
     Raises:
-        InputError: in one line, what is wrong with it.
+        InputError: the field at fault, what is wrong and what is allowed.
     """
     overrides = [*options.overrides, *([] if options.seed is None else [f"seed={options.seed}"])]
     return load_spec(_fetched(options.spec), overrides, notify=say)
 
 
 def _fetched(source: str) -> str:
-    """A spec's name or path as it is, or the text behind its URI."""
-    if not any(character.isspace() for character in source):  # else it is a spec itself
+    """Return a name or path unchanged, or download the text of a URI."""
+    if not any(character.isspace() for character in source):  # with whitespace it is an inline spec
         check_scheme(source)
     if re.match(r"[a-z][a-z0-9+.-]*://\S+$", source) is None:
         return source
@@ -33,10 +33,10 @@ def _fetched(source: str) -> str:
     try:
         text = store.read(key).decode()
     except UnicodeDecodeError:
-        raise InputError(f"{source} is no text: give the URI of a spec in YAML or JSON") from None
-    return text if "\n" in text else f"{text}\n"  # a single line could pass for a name
+        raise InputError(f"{source} is not a text file: give the URI of a spec in YAML or JSON") from None
+    return text if "\n" in text else f"{text}\n"  # the newline marks it as content, not a name
 
 
 def say(line: str) -> None:
-    """A remark on stderr, so that stdout stays what was asked for."""
+    """Print a remark to stderr; stdout is for results."""
     print_line(f"grokcore: {line}", stream=sys.stderr)

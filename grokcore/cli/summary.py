@@ -1,4 +1,4 @@
-"""Evaluations as tables in the terminal."""
+"""Print evaluations as tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_evaluation(evaluation: Mapping[str, Any]) -> None:
-    """Accuracy per split beside its baseline, and the times to grok; censored ones said so."""
+    """Print accuracy per split beside its baseline, and times to grok or their censoring."""
     splits = evaluation["splits"]
     width = max(len(name) for name in splits)
     print_line(f"accuracy after {evaluation['step']:,} steps")
@@ -31,7 +31,7 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
         cells = [_time(times[definition]) for definition in ("first_crossing", "sustained", "stable")]
         print_line(f"  {name:<{width}}  " + "  ".join(f"{cell:>14}" for cell in cells))
     end = "the run" if evaluation["censored_at"] >= evaluation["step"] else "the learning rate"
-    print_line(f"verdict (what is censored was not reached by step {evaluation['censored_at']:,}, where {end} ended)")
+    print_line(f"verdict (censored: not reached by step {evaluation['censored_at']:,}, where {end} ended)")
     for name, held_out in evaluation["held_out"].items():
         late = f", {held_out['ratio']:.1f} x the time of the training set" if held_out["ratio"] else ""
         print_line(f"  {name:<{width}}  {held_out['verdict']}{late}")
@@ -39,16 +39,16 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
 
 
 def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
-    """Runs of one spec by their labels: each in a row, then median and range over all of them."""
+    """Print runs of one spec by label: one row each, then median and range over all."""
     from grokcore.evaluation.remarks import remarks_on_many
     from grokcore.evaluation.seeds import samples_of
 
     runs = list(evaluations.values())
     samples = samples_of(runs)
-    print_line(f"{name}: {len(runs)} runs that differ in their seed alone")
+    print_line(f"{name}: {len(runs)} runs that differ only in their seed")
     print_line(f"final accuracy, and the step from which {runs[0].threshold:g} was sustained")
     print_columns([("", *samples), *((label, *_cells(evaluation)) for label, evaluation in evaluations.items())])
-    print_line("median over the runs, and range; a censored run counts as later than its end (Kaplan-Meier)")
+    print_line("median over the runs, and range; censored runs count as later than their end (Kaplan-Meier)")
     head = ("", "sustained from step", "final accuracy", "verdicts")
     print_columns([head, *((split, *_sample(sample)) for split, sample in samples.items())])
     _print_remarks(remarks_on_many(runs))
@@ -62,7 +62,7 @@ def _print_remarks(remarks: Sequence[str]) -> None:
 
 
 def _cells(evaluation: Evaluation) -> Iterator[str]:
-    """What one run came to on the training set and on each held-out split."""
+    """Format the results of one run on the training set and on each held-out split."""
     yield f"{_accuracy(evaluation.train.accuracy)} {_since(evaluation.memorized)}"
     for split, held_out in evaluation.held_out.items():
         lost = ", collapsed" if held_out.verdict == "collapsed" else ""
@@ -76,7 +76,7 @@ def _since(times: Times) -> str:
 def _sample(sample: Sample) -> tuple[str, str, str]:
     middle = f"> {sample.median.step:,}" if sample.median.censored else f"{sample.median.step:,}"
     if sample.earliest is not None:
-        # Where a run ended early, the latest time that was seen need not be the latest that there is.
+        # If a run ended early, the latest observed time need not be the latest.
         sign = "> " if sample.latest.censored else ">= " if sample.censored else ""
         middle += f" ({sample.earliest:,} to {sign}{sample.latest.step:,})"
     spread = sample.accuracy
@@ -85,7 +85,7 @@ def _sample(sample: Sample) -> tuple[str, str, str]:
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """A table without lines, indented."""
+    """Print an indented table without rules."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

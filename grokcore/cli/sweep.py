@@ -1,4 +1,4 @@
-"""`grokcore sweep`: experiments that differ in some fields, and their comparison; --pipeline runs them by Kubeflow."""
+"""`grokcore sweep`: train the points of a sweep here, or with --pipeline by Kubeflow, and compare them."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
 
 
 def sweep(options: argparse.Namespace) -> None:
-    """List, show or run sweeps."""
+    """List sweeps, print the points of one, or run it."""
     if options.list:
         _list()
         return
     if options.sweep is None:
-        raise InputError(f"name a sweep, or see --list; sweeps are: {', '.join(sweep_names())}")
+        raise InputError(f"name a sweep: {', '.join(sweep_names())}")
     spec = _spec(options)
     if options.dry_run:
         _show(spec, expand(spec, notify=say))
         return
     if options.out is None:
-        raise InputError("--out URI is required: the store that data, runs and the comparison go to")
+        raise InputError("--out URI is required: the store for data, runs and the comparison")
     from grokcore.training.signals import stop_on_signal
 
-    with stop_on_signal():  # from here on, since the libraries take seconds to load
+    with stop_on_signal():  # as early as this: importing the libraries takes seconds
         _run(spec, options)
 
 
 def _spec(options: argparse.Namespace) -> SweepSpec:
-    """The sweep with what the command line changes in it."""
+    """Load the sweep with the changes of the command line."""
     spec = load_sweep(options.sweep, options.overrides, notify=say)
     changes: dict[str, object] = {}
     if options.seeds is not None:
@@ -70,12 +70,12 @@ def _spec(options: argparse.Namespace) -> SweepSpec:
 
 def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
     if options.jobs is not None and options.jobs < 1:
-        raise InputError(f"--jobs {options.jobs}: at least one run at a time is needed")
+        raise InputError(f"--jobs {options.jobs} must be at least 1")
     if options.jobs is not None and options.pipeline:
         raise InputError(
-            "--jobs and --pipeline contradict each other: the pipeline's runner decides what runs at a time"
+            "--jobs and --pipeline exclude each other: the pipeline's runner decides how many runs are concurrent"
         )
-    webhook_url()  # one that is none is found out now
+    webhook_url()  # fail early on an invalid URL
     from grokcore.sweeps.progress import SweepProgress
     from grokcore.sweeps.run import run_sweep
 
@@ -90,7 +90,7 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
             finally:
                 progress.close()
     finally:
-        for result in results:  # where some runs have failed, too
+        for result in results:  # also if some runs failed
             print_result(result)
 
 
@@ -106,7 +106,7 @@ def _list() -> None:
 
 
 def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
-    """What a sweep would run."""
+    """Print the points of a sweep and their ids."""
     seeds = ",".join(map(str, spec.seeds))
     draws = f" on draws {','.join(map(str, spec.data_seeds))} of the data" if spec.data_seeds else ""
     runs = sum(len(one.specs) for one in points)
@@ -118,15 +118,15 @@ def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
     print_columns(rows)
     if spec.tuning is not None:
         print_line(
-            f"before them {spec.tuning.trials} trials of {spec.tuning.steps:,} steps for each point, in "
-            f"{', '.join(spec.tuning.search)}; --untuned leaves them out"
+            f"tuning first: {spec.tuning.trials} trials of {spec.tuning.steps:,} steps for each point, over "
+            f"{', '.join(spec.tuning.search)}; --untuned skips them"
         )
     if spec.claims:
-        print_line(f"meant for the claims {', '.join(spec.claims)}")
+        print_line(f"tests the claims {', '.join(spec.claims)}")
 
 
 def print_result(result: SweepResult) -> None:
-    """What each point came to, over its seeds; what was tuned; and where the comparison lies."""
+    """Print results per point over its seeds, tuned values, and where the comparison is."""
     from grokcore.evaluation.seeds import samples_of
     from grokcore.runs.groups import labels_of
 
@@ -160,7 +160,7 @@ def _runs(records: Sequence[RunRecord], index: SweepIndex, name: str) -> str:
 
 
 def _cell(sample: Sample | None) -> str:
-    """`> 3,500, 0/3 grokked, .41`: median time, verdicts and final accuracy."""
+    """Format median time, verdicts and final accuracy: `> 3,500, 0/3 grokked, .41`."""
     return "" if sample is None else ", ".join(_parts(sample))
 
 
@@ -173,24 +173,24 @@ def _parts(sample: Sample) -> Iterator[str]:
 
 
 _SECONDS = 2.0
-"""Between two looks at the runs."""
+"""Interval between two looks at the runs."""
 
 
 def run_pipeline(sweep: SweepSpec, out: str, progress: SweepProgress) -> None:
-    """Let the pipeline make, train, evaluate and compare everything; what is done already is left alone.
+    """Run the pipeline parameter_sweep; finished runs are skipped.
 
     Raises:
-        InputError: the sweep cannot be run in this way, or not on this machine.
-        GrokcoreError: a stage failed, with its own error.
+        InputError: the pipeline cannot run this sweep, or this machine cannot.
+        GrokcoreError: the error of a failed stage.
     """
     if sweep.tuning is not None:
         raise InputError(
-            f"sweep {sweep.name} begins with a search for hyperparameters, which the pipeline does not make: leave out "
-            f"--pipeline, or take --untuned"
+            f"sweep {sweep.name} starts with a hyperparameter search, which the pipeline does not support: leave out "
+            f"--pipeline, or add --untuned"
         )
     store = open_store(out)
     if store.directory is None:
-        raise InputError(f"--out {out}: the local pipeline works in a directory of this machine; name one")
+        raise InputError(f"--out {out}: the local pipeline needs a directory on this machine")
     points = expand(sweep, notify=progress.tell)
     for point in points:
         check_hardware(point.spec)
@@ -206,7 +206,7 @@ def run_pipeline(sweep: SweepSpec, out: str, progress: SweepProgress) -> None:
 
 
 class _Watch:
-    """Tells a progress what the journals and manifests of runs show."""
+    """Update the progress from the journals and manifests of the runs."""
 
     def __init__(self, points: list[Point], place: SweepPlace, progress: SweepProgress) -> None:
         from grokcore.sweeps.queue import Work, all_finished
@@ -224,7 +224,7 @@ class _Watch:
         progress.expect({work.run: (work.label, work.spec.training.max_steps, 1.0) for work in self._left})
 
     def look(self) -> None:
-        """See how the runs stand that have not ended."""
+        """Update the runs that have not ended."""
         for work in list(self._left):
             self._look_at(work)
 
@@ -249,7 +249,7 @@ class _Watch:
 
 
 def _time_of(file: Path) -> float:
-    """When a file was last written, 0 for one that is not there."""
+    """Modification time of a file, 0 if it is absent."""
     try:
         return file.stat().st_mtime
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""`grokcore train`: one run, in one process or several that train together; with --seeds one run for each seed."""
+"""`grokcore train`: train one run in one process or several, or with --seeds one run per seed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 
 def train(options: argparse.Namespace) -> None:
+    """Train one run, or one per seed."""
     from grokcore.training.signals import stop_on_signal
 
-    with stop_on_signal() as stop:  # from here on, since the libraries take seconds to load
+    with stop_on_signal() as stop:  # as early as this: importing the libraries takes seconds
         if options.seeds is not None:
             if options.processes is not None:
-                raise InputError("--processes is for one run, and --seeds makes several: leave one of them out")
+                raise InputError("--processes and --seeds exclude each other: --processes is for a single run")
             _train_seeds(options)
         else:
             with _launched(options, stop):
@@ -45,7 +46,7 @@ def train(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _launched(options: argparse.Namespace, stop: StopRequest) -> Iterator[None]:
-    """Heed the launcher of this training, if there is one, and leave word of a failure where it looks."""
+    """Under a launcher: stop when its heartbeat ends, and record a failure where it looks for one."""
     from grokcore.training.heartbeat import is_launched, stop_without_launcher
 
     if not is_launched():
@@ -56,7 +57,7 @@ def _launched(options: argparse.Namespace, stop: StopRequest) -> Iterator[None]:
 
 
 def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
-    spec, processes = _shared_out(options)
+    spec, processes = _spec_and_processes(options)
     if processes > 1:
         _train_together(options, processes, stop)
         return
@@ -69,7 +70,9 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
         train_model(spec, options.data, options.out, resume=options.resume, stop_with_parent=with_parent)
         return
     display = RunDisplay(sys.stderr, open_store(options.out), max_steps=spec.training.max_steps)
-    heading = [signpost(options.out, spec.run_id)]  # before all else, but not before an error, which stays one line
+    heading = [
+        signpost(options.out, spec.run_id)
+    ]  # printed before other output, but not before an error, which stays one line
 
     def tell(remark: str) -> None:
         while heading:
@@ -96,16 +99,18 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
     print_line(f"next: grokcore evaluate {options.out}")
 
 
-def _shared_out(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:
-    """The resolved spec of a training, and how many processes to start for it."""
+def _spec_and_processes(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:
+    """Return the resolved spec, and the number of processes to start (1 inside a group that was started already)."""
     from grokcore.training.distributed.launch import processes_here
 
     wanted, together = options.processes, rank_of_environment().world_size
     if wanted is not None and wanted < 1:
         raise InputError(f"--processes {wanted} must be at least 1")
-    if together > 1:  # somebody has started them already
+    if together > 1:  # a launcher such as torchrun started this process
         if wanted not in (None, together):
-            raise InputError(f"--processes {wanted}, but this is one of {together} processes: leave it out")
+            raise InputError(
+                f"--processes {wanted} contradicts the {together} processes that the launcher started: leave it out"
+            )
         return resolve(spec_of(options), devices=together), 1
     spec = resolve(spec_of(options), devices=wanted)
     processes = wanted or processes_here(spec)
@@ -114,18 +119,18 @@ def _shared_out(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:
 
 
 def _train_together(options: argparse.Namespace, processes: int, stop: StopRequest) -> None:
-    """This same command in several processes, the first of which does all the talking."""
+    """Run this command in several processes; rank 0 prints."""
     from grokcore.training.distributed.launch import error_of, launch, python
 
     code = launch(python("-m", "grokcore", *options.arguments), processes, stop=stop, notify=say)
     if code:
-        error = error_of(code)(f"a process of this training ended with exit code {code}")
+        error = error_of(code)(f"a training process ended with exit code {code}")
         error.reported = True
         raise error
 
 
 def _train_seeds(options: argparse.Namespace) -> None:
-    """Train all seeds; one that fails is reported at the end."""
+    """Train all seeds; a failure of one is raised after the others have ended."""
     seeds = parse_seeds(options.seeds)
     specs = _specs(options, seeds)
     with unblocked(sys.stderr) as stream:
@@ -136,7 +141,7 @@ def _train_seeds(options: argparse.Namespace) -> None:
             progress.close()
     out = options.out.rstrip("/")
     print_line(f"{len(results)} runs at {out}/seed-*: seeds {options.seeds}")
-    # A shell finds files that match a pattern, but no objects: there it has to be told the names.
+    # A shell expands patterns over local files but not over objects, so object names are spelled out.
     names = "*" if open_store(out).directory else f"{{{','.join(map(str, seeds))}}}" if len(seeds) > 1 else seeds[0]
     print_line(f"next: grokcore evaluate {shlex.quote(out)}/seed-{names}")
 
@@ -164,7 +169,7 @@ def _train_all(options: argparse.Namespace, specs: list[ExperimentSpec], progres
 
 
 def _last_line(run_uri: str) -> JournalLine | None:
-    """The last evaluation of a run that has ended; None where its store does not answer just now."""
+    """Last evaluation of a finished run; None if its store does not answer."""
     try:
         with local_copy(run_uri, (JOURNAL,)) as run:
             return read_journal(run / JOURNAL)[-1]

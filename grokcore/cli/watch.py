@@ -1,4 +1,4 @@
-"""`grokcore watch`: one run in all detail, or many in a line each."""
+"""`grokcore watch`: follow one run in detail, or many in a line each."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ def loop_items(
         sweep = with_changes(sweep, (), seeds=seeds)
     if sweep.tuning is not None:
         raise InputError(
-            f"sweep {sweep.name} begins with a search for hyperparameters, which a loop does not make: leave out "
-            f"tuning, or run it by `grokcore sweep`"
+            f"sweep {sweep.name} starts with a hyperparameter search, which a loop does not support: leave out "
+            f"tuning, or use `grokcore sweep`"
         )
     points = _chosen(expand(sweep, notify=notify), only)
     items = [(point, spec) for point in points for spec in point.draws]

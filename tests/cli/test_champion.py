@@ -37,7 +37,7 @@ def test_show_tells_when_the_pointer_is_behind(store: str, capsys: pytest.Captur
     assert main(["champion", "show", "default", "--store", store]) == 0
     out, error = capsys.readouterr()
     assert "version 3" in out
-    assert "is behind: the champion is version 3" in error
+    assert "is out of date: the champion is version 3" in error
 
 
 def test_history_is_a_line_for_each_version(store: str, capsys: pytest.CaptureFixture[str]):
@@ -54,7 +54,7 @@ def test_rollback_asks_and_then_says_what_it_did(
 ):
     rollback = ["champion", "rollback", "default", "--store", store]
     assert main(rollback) == 2
-    assert "replace champion default version 3 by version 2 again? Say so with --yes" in capsys.readouterr().err
+    assert "replace champion default version 3 with version 2? Confirm with --yes" in capsys.readouterr().err
     monkeypatch.setattr("grokcore.cli.champion.confirmed", lambda question: False)
     assert main(rollback) == 0
     assert "nothing was changed" in capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_the_verdict_is_markdown_for_a_job_and_decides_its_exit_code(
     assert len(table) == 2
     assert all(line.count("|") == 8 for line in table)
     assert main(["champion", "verdict", worse.uri, "--fail-on", "keep, inconclusive"]) == 1
-    assert "the verdict is keep, which --fail-on names" in capsys.readouterr().err
+    assert "the verdict is keep, which --fail-on lists" in capsys.readouterr().err
     assert main(["champion", "verdict", worse.uri, "--fail-on", "promote"]) == 0
     assert main(["champion", "verdict", worse.uri, "--fail-on", "lost"]) == 2
     assert main(["champion", "verdict", f"{store_uri}/retrainings/default/none.json"]) == 2
@@ -106,7 +106,7 @@ def test_a_promotion_that_was_not_carried_out_fails_whatever_was_asked(
 ):
     decision = decided(str(tmp_path), candidate("first"))
     assert main(["champion", "verdict", decision.uri]) == 1
-    assert "not been carried out" in capsys.readouterr().err
+    assert "the promotion is missing" in capsys.readouterr().err
 
 
 def test_what_a_spec_is_called_cannot_break_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

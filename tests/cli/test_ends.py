@@ -26,7 +26,9 @@ def python(program: str, **options: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("command", ["presets", "spec smoke", "spec --schema", "generate smoke --out d"])
+@pytest.mark.parametrize(
+    "command", ["--help", "pipeline submit --help", "presets", "spec smoke", "spec --schema", "generate smoke --out d"]
+)
 def test_a_full_disk_behind_stdout_is_one_line(command: str, tmp_path: Path) -> None:
     with FULL.open("w") as full:
         words = [sys.executable, "-m", "grokcore", *command.split()]

@@ -77,12 +77,12 @@ def test_the_kept_facts_make_the_same_data_set_again(facts: Path, tmp_path: Path
 
 def test_what_cannot_be_is_refused_in_one_line(facts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generate = ("generate", "smoke", "--from", facts, "--out", tmp_path / "data")
-    assert "task.entities is what the facts" in refused(capsys, *generate, "--set", "task.entities=9")
+    assert "task.entities follows from the facts" in refused(capsys, *generate, "--set", "task.entities=9")
     assert "task.phi: " in refused(capsys, *generate, "--set", "task.phi=-1")
     assert "lower phi to at most" in refused(capsys, *generate, "--set", "task.phi=1000")
     assert "smoke cannot be made" not in refused(capsys, *generate, "--set", "task.colour=red")
     line = refused(capsys, "generate", "modular", "--from", facts, "--out", tmp_path / "data")
-    assert "modular cannot be made from facts; kinds of task that can are comparison, composition" in line
+    assert "modular cannot be made from facts: choose one of comparison, composition" in line
     line = refused(capsys, *generate, "--set", "task.kind=in_context")
     assert "in_context cannot be made from facts" in line
     assert "there is no file" in refused(capsys, "generate", "smoke", "--from", "absent.csv", "--out", tmp_path / "d")
@@ -96,7 +96,7 @@ def test_a_spec_takes_its_task_from_the_data_or_from_the_command_line_but_not_bo
     smoke_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = refused(capsys, "spec", "modular", "--data", smoke_data, "--set", "task.seed=1")
-    assert "the task comes from the data set" in line
+    assert "the task comes from the dataset" in line
     assert "there is no data set" in refused(capsys, "spec", "smoke", "--data", tmp_path / "absent")
     line = refused(capsys, "spec", "modular", "--data", smoke_data)
     assert "stop_on_grok.split=test is no held-out split of comparison" in line

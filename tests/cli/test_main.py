@@ -104,7 +104,7 @@ def test_the_stages_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert f"grokcore evaluate {run}" in capsys.readouterr().err
     assert not page.exists()
     assert main(["evaluate", str(run)]) == 0
-    assert "what is censored was not reached by step 10" in capsys.readouterr().out
+    assert "censored: not reached by step 10" in capsys.readouterr().out
     assert main(["report", str(run), "--out", str(page)]) == 0
     assert page.stat().st_size < 3_000_000
     assert main(["watch", str(run)]) == 0

@@ -92,7 +92,7 @@ def test_a_run_counts_once_among_the_seeds_of_a_spec(
 ) -> None:
     shutil.copytree(smoke_run, tmp_path / "copy")
     assert main(["evaluate", str(smoke_run), str(tmp_path / "copy")]) == 2
-    assert "is the same run as" in capsys.readouterr().err
+    assert "are the same run" in capsys.readouterr().err
 
 
 def test_a_summary_names_medians_ranges_and_verdicts_and_keeps_what_is_censored(
@@ -101,13 +101,13 @@ def test_a_summary_names_medians_ranges_and_verdicts_and_keeps_what_is_censored(
     runs = {"seed-0": evaluation(300, 1.0), "seed-1": evaluation(None, 0.5), "seed-10": evaluation(None, 0.7)}
     print_seeds(runs, "demo")
     assert capsys.readouterr().out.splitlines() == [
-        "demo: 3 runs that differ in their seed alone",
+        "demo: 3 runs that differ only in their seed",
         "final accuracy, and the step from which 0.99 was sustained",
         "           training set    test",
         "  seed-0   1.000 from 300  1.000 from 300",
         "  seed-1   1.000 censored  0.500 censored",
         "  seed-10  1.000 censored  0.700 censored",
-        "median over the runs, and range; a censored run counts as later than its end (Kaplan-Meier)",
+        "median over the runs, and range; censored runs count as later than their end (Kaplan-Meier)",
         "                sustained from step   final accuracy          verdicts",
         "  training set  > 900 (300 to > 900)  1.000 (1.000 to 1.000)",
         "  test          > 900 (300 to > 900)  0.700 (0.500 to 1.000)  1 grokked, 2 censored",

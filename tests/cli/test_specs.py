@@ -33,7 +33,7 @@ def test_a_spec_in_one_line_of_json_is_one_wherever_it_lies(tmp_path: Path, caps
 
 def test_a_uri_that_leads_nowhere_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for name, word in (("absent.yaml", "absent.yaml"), ("binary", "no text")):
+    for name, word in (("absent.yaml", "absent.yaml"), ("binary", "not a text file")):
         assert main(["spec", f"file://{tmp_path}/{name}"]) == 2
         error = capsys.readouterr().err
         assert word in error

@@ -40,13 +40,13 @@ def test_a_dry_run_shows_points_ids_and_budgets_and_writes_nothing(
     assert shown[0] == "sizes: 2 points, seeds 3,4,5: 6 runs"
     assert [row.split()[0] for row in shown[2:4]] == ["entities=30", "entities=40"]
     assert shown[2].endswith("1,234")
-    assert shown[-1] == "meant for the claims gpt2-groks"
+    assert shown[-1] == "tests the claims gpt2-groks"
     assert [path.name for path in tmp_path.iterdir()] == ["sizes.yaml"]
 
 
 def test_a_search_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "architectures-tuned-small", "--dry-run"]) == 0
-    assert "before them 8 trials of 400 steps for each point" in capsys.readouterr().out
+    assert "tuning first: 8 trials of 400 steps for each point" in capsys.readouterr().out
     assert main(["sweep", "architectures-tuned-small", "--dry-run", "--untuned"]) == 0
     assert "trials" not in capsys.readouterr().out
 
@@ -61,9 +61,9 @@ def test_more_runs_than_a_sweep_allows_have_to_be_allowed(capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "name a sweep, or see --list; sweeps are: architecture-variants,"),
+        ([], "name a sweep: architecture-variants,"),
         (["sizes.yaml"], "--out URI is required"),
-        (["sizes.yaml", "--out", "store", "--jobs", "0"], "--jobs 0: at least one run at a time"),
+        (["sizes.yaml", "--out", "store", "--jobs", "0"], "--jobs 0 must be at least 1"),
         (["sizes.yaml", "--out", "store", "--seeds", "3..1"], "--seeds 3..1: the range 3..1 runs backwards"),
         (["sizes.yaml", "--out", "store", "--most-runs", "0"], "most_runs: input should be greater than or equal to 1"),
         (["sizes.yaml", "--out", "store", "--set", "model.depth=3"], "base: model.depth: there is no such field"),

@@ -136,7 +136,7 @@ def test_a_budget_behind_a_finished_run_is_said_and_the_run_stays(tmp_path: Path
     assert main(["run", "smoke", *sixty, "--set", "training.max_steps=30", "--out", out]) == 0
 
     said = capsys.readouterr().err
-    assert "the run has gone to step 60 already, beyond training.max_steps=30" in said
+    assert "the run is at step 60 already, beyond training.max_steps=30" in said
     assert "/30" not in said
     assert (run / "spec.yaml").read_bytes() == written
 

@@ -91,7 +91,7 @@ def test_their_directories_are_ordinary(trained: Path, tmp_path: Path, capsys: p
     assert "budget_steps at step 30" in capsys.readouterr().out
     assert main(["evaluate", *map(str, runs)]) == 0
     shown = capsys.readouterr().out
-    assert "3 runs that differ in their seed alone" in shown
+    assert "3 runs that differ only in their seed" in shown
     assert all((run / "evaluation.json").exists() for run in runs)
     assert main(["report", *map(str, runs), "--out", str(tmp_path / "report.html")]) == 0
 

@@ -1,4 +1,4 @@
-"""The calls of the API of Kubeflow Pipelines, v2beta1, that are made here: the one place that knows them."""
+"""Calls of the Kubeflow Pipelines API, v2beta1; no other module depends on its shape."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _NEWEST_FIRST = "created_at desc"
 
 
 class KubeflowApi:
-    """Each of these raises ApiError, whose subclasses say more, when the API refuses or does not answer."""
+    """Client of the API. All methods raise ApiError or a subclass if the API refuses or does not respond."""
 
     def __init__(self, connection: Connection, **options: Any) -> None:
         """
         Args:
-            options: of the Transport: patience, timeout, sleep.
+            options: patience, timeout and sleep of the Transport.
         """
         self.connection = connection
         self._transport = Transport(connection, **options)
@@ -43,10 +43,10 @@ class KubeflowApi:
         self._schedules = self._transport.service("RecurringRunServiceApi")
 
     def pipeline(self, name: str) -> Pipeline | None:
-        """The pipeline of a name, or None."""
+        """Look up a pipeline by name."""
         call = self._pipelines.pipeline_service_get_pipeline_by_name
         try:
-            return pipeline_of(self._transport.ask(call, name=name, **self._where()))
+            return pipeline_of(self._transport.read(call, name=name, **self._where()))
         except NotFoundError:
             return None
 
@@ -55,35 +55,35 @@ class KubeflowApi:
         return map(pipeline_of, self._transport.pages(call, "pipelines", **self._where()))
 
     def create_pipeline(self, name: str, description: str) -> Pipeline:
-        """A pipeline without a version."""
+        """Create a pipeline without a version."""
         body = self._transport.models.V2beta1Pipeline(
             name=name, display_name=name, description=description or None, namespace=self.connection.namespace
         )
-        return pipeline_of(self._transport.tell(self._pipelines.pipeline_service_create_pipeline, body))
+        return pipeline_of(self._transport.write(self._pipelines.pipeline_service_create_pipeline, body))
 
     def versions(self, pipeline_id: str) -> Iterator[Version]:
-        """The versions of a pipeline, the newest first."""
+        """Versions of a pipeline, newest first."""
         call = self._pipelines.pipeline_service_list_pipeline_versions
         options = {"pipeline_id": pipeline_id, "sort_by": _NEWEST_FIRST}
         return map(version_of, self._transport.pages(call, "pipeline_versions", **options))
 
     def upload_version(self, package: PipelinePackage, pipeline_id: str) -> Version:
         with temporary_directory() as directory:
-            file = directory / f"{package.name}.yaml"  # the server goes by the ending
+            file = directory / f"{package.name}.yaml"  # the server checks the extension
             file.write_text(package.text, "utf-8")
-            answer = self._transport.tell(
+            answer = self._transport.write(
                 self._uploads.upload_pipeline_version, str(file), name=package.version, pipelineid=pipeline_id
             )
         return version_of(answer)
 
     def experiment(self) -> str | None:
-        """The id of the connection's experiment, or None."""
+        """Id of the connection's experiment, or None if it does not exist."""
         name, call = self.connection.experiment, self._experiments.experiment_service_list_experiments
         found = self._transport.pages(call, "experiments", filter=_called(name), **self._where())
         return next((str(entry.experiment_id) for entry in found if entry.display_name == name), None)
 
     def ensure_experiment(self) -> str:
-        """The id of the connection's experiment, which is made where it is not there."""
+        """Id of the connection's experiment, created if it does not exist."""
         found = self.experiment()
         if found is not None:
             return found
@@ -91,19 +91,19 @@ class KubeflowApi:
             display_name=self.connection.experiment, namespace=self.connection.namespace
         )
         try:
-            made = self._transport.tell(self._experiments.experiment_service_create_experiment, body)
+            made = self._transport.write(self._experiments.experiment_service_create_experiment, body)
         except ConflictError:
-            found = self.experiment()  # somebody was faster
+            found = self.experiment()  # created concurrently
             if found is None:
                 raise
             return found
         return str(made.experiment_id)
 
     def run(self, run_id: str) -> Run:
-        return run_of(self._transport.ask(self._runs.run_service_get_run, run_id))
+        return run_of(self._transport.read(self._runs.run_service_get_run, run_id))
 
     def runs(self, experiment_id: str, *, name: str | None = None, limit: int | None = None) -> list[Run]:
-        """Runs of an experiment, the newest first: at most `limit`, only those of a name."""
+        """Runs of an experiment, newest first; at most `limit`, optionally filtered by name."""
         options = {"experiment_id": experiment_id, "sort_by": _NEWEST_FIRST, **_narrowed(name)}
         found = map(run_of, self._transport.pages(self._runs.run_service_list_runs, "runs", limit, **options))
         return list(islice((run for run in found if name is None or run.name == name), limit))
@@ -125,13 +125,13 @@ class KubeflowApi:
             service_account=service_account or None,
             **self._what(version, parameters),
         )
-        return run_of(self._transport.tell(self._runs.run_service_create_run, body))
+        return run_of(self._transport.write(self._runs.run_service_create_run, body))
 
     def terminate_run(self, run_id: str) -> None:
-        self._transport.tell(self._runs.run_service_terminate_run, run_id)
+        self._transport.write(self._runs.run_service_terminate_run, run_id)
 
     def schedules(self, experiment_id: str, *, name: str | None = None) -> list[Schedule]:
-        """Schedules of an experiment, the newest first; only those of a name."""
+        """Schedules of an experiment, newest first, optionally filtered by name."""
         call = self._schedules.recurring_run_service_list_recurring_runs
         options = {"experiment_id": experiment_id, "sort_by": _NEWEST_FIRST, **_narrowed(name)}
         found = map(schedule_of, self._transport.pages(call, "recurring_runs", **options))
@@ -149,9 +149,9 @@ class KubeflowApi:
         service_account: str,
         description: str,
     ) -> Schedule:
-        """A recurring run by a cron expression of six fields, or every `interval` seconds; one run at a time.
+        """Create a recurring run by a cron expression of six fields or every `interval` seconds, without overlap.
 
-        Times that were missed are not made up for: a lab that was down for a week wants one run and not seven.
+        Missed times are not made up for: after a week of downtime one run is wanted, not seven.
         """
         models = self._transport.models
         trigger = (
@@ -170,24 +170,24 @@ class KubeflowApi:
             no_catchup=True,
             **self._what(version, parameters),
         )
-        return schedule_of(self._transport.tell(self._schedules.recurring_run_service_create_recurring_run, body))
+        return schedule_of(self._transport.write(self._schedules.recurring_run_service_create_recurring_run, body))
 
     def enable_schedule(self, schedule_id: str) -> None:
-        self._transport.tell(self._schedules.recurring_run_service_enable_recurring_run, schedule_id)
+        self._transport.write(self._schedules.recurring_run_service_enable_recurring_run, schedule_id)
 
     def disable_schedule(self, schedule_id: str) -> None:
-        self._transport.tell(self._schedules.recurring_run_service_disable_recurring_run, schedule_id)
+        self._transport.write(self._schedules.recurring_run_service_disable_recurring_run, schedule_id)
 
     def delete_schedule(self, schedule_id: str) -> None:
-        """Delete a schedule; servers before 2.16 do not know ORPHAN and end its running runs, too."""
+        """Delete a schedule; servers before 2.16 ignore ORPHAN and end its active runs too."""
         call = self._schedules.recurring_run_service_delete_recurring_run
-        self._transport.tell(call, schedule_id, propagation_policy="ORPHAN")
+        self._transport.write(call, schedule_id, propagation_policy="ORPHAN")
 
     def _where(self) -> dict[str, Any]:
         return {"namespace": self.connection.namespace} if self.connection.namespace else {}
 
     def _what(self, version: Version, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that runs and schedules have in common."""
+        """Fields common to runs and schedules."""
         models = self._transport.models
         return {
             "pipeline_version_reference": models.V2beta1PipelineVersionReference(
@@ -202,5 +202,5 @@ def _narrowed(name: str | None) -> dict[str, str]:
 
 
 def _called(name: str) -> str:
-    """A filter of the API for one name."""
+    """API filter for an exact name."""
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})

@@ -1,8 +1,8 @@
-"""Where the API of Kubeflow Pipelines is, and who asks it: from flags and the environment, and from nowhere else.
+"""URL and credentials of the Kubeflow Pipelines API, from options, the environment and the pod.
 
-Neither ~/.config/kfp nor a browser is asked, so that a command does on a laptop what it does in CI. A token is read
-from a file or the environment, never from a flag, which every user of a machine can see; it is read anew for each
-request, since short-lived tokens are replaced while a run is waited for.
+~/.config/kfp and browser logins are not used, so that a command works the same on a laptop and in CI. A token comes
+from a file or the environment, never from an option, which other users of the machine could see. It is reread for each
+request, since short-lived tokens are replaced during a long wait.
 """
 
 from __future__ import annotations
@@ -27,35 +27,36 @@ DEFAULT_EXPERIMENT = "grokcore"
 _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _IN_CLUSTER_HOST = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 _PROJECTED_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
-"""Where Kubeflow has Kubernetes put a token for its API into a pod that asks for one."""
+"""Path of the token that Kubernetes mounts into a pod for Kubeflow's API, on request."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token, which is read when it is needed; its text stands in no repr and no message.
+    """A bearer token that is read when needed and never appears in a repr or message.
 
     Attributes:
-        file: where it is read from, or None where it is a variable of the environment.
+        file: its file, or None for the environment variable.
     """
 
     file: Path | None
 
     @property
     def can_change(self) -> bool:
-        """Whether somebody may replace it while this process runs."""
+        """Whether it may be replaced while this process runs."""
         return self.file is not None
 
     def read(self) -> str:
-        """
+        """Read the token.
+
         Raises:
-            InputError: the file cannot be read or has no token.
+            InputError: the file is unreadable or does not hold exactly one token.
         """
         if self.file is None:
             return os.environ[TOKEN_VARIABLE].strip()
         try:
             text = self.file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not a text file"
             raise InputError(f"the token file {self.file} cannot be read: {reason}") from None
         if not text or len(text.split()) != 1:
             raise InputError(f"the token file {self.file} must hold one token and nothing else")
@@ -67,13 +68,13 @@ class Token:
 
 @dataclass(frozen=True)
 class Connection:
-    """One API, and how it is asked.
+    """An API server and how to access it.
 
     Attributes:
         host: base URL, without a slash at its end.
-        ui: base URL of the pages for people.
-        namespace: the user's, on a multi-user installation; None on others.
-        ca: certificates to trust instead of the usual ones.
+        ui: base URL of the web UI.
+        namespace: of the user, on a multi-user installation; else None.
+        ca: CA certificates that replace the default ones.
     """
 
     host: str
@@ -101,19 +102,19 @@ def connection(
     experiment: str | None = None,
     ca: str | None = None,
 ) -> Connection:
-    """What flags say, then the environment, then the pod that this may be.
+    """Resolve the connection from options, then the environment, then the pod.
 
     Raises:
-        InputError: there is no host, or what is named is not there.
+        InputError: no host is given, or a named file is missing.
     """
     named = host or os.environ.get(HOST_VARIABLE)
     if not named and _IN_CLUSTER.is_dir():
         named = _IN_CLUSTER_HOST
     if not named:
-        raise InputError(f"which Kubeflow? Give its URL with --host, or set {HOST_VARIABLE}")
+        raise InputError(f"no Kubeflow given: pass its URL with --host, or set {HOST_VARIABLE}")
     certificates = ca or os.environ.get(CA_VARIABLE) or os.environ.get("SSL_CERT_FILE")
     if certificates and not Path(certificates).is_file():
-        raise InputError(f"there is no file of certificates {certificates}")
+        raise InputError(f"certificate file not found: {certificates}")
     base = _base(named)
     return Connection(
         host=base,
@@ -126,16 +127,16 @@ def connection(
 
 
 def _base(host: str) -> str:
-    """A URL as the base of others; https where it names no scheme, as Kubeflow's own client has it."""
+    """Normalize a base URL; the default scheme is https, as in Kubeflow's own client."""
     try:
         url = urlsplit(host if "://" in host else f"https://{host}")
-        _ = url.port  # a ValueError where it is no number
+        _ = url.port  # ValueError unless it is a number
     except ValueError:
-        raise InputError("the URL of Kubeflow is none: it should read https://kubeflow.example.org/pipeline") from None
+        raise InputError("invalid URL of Kubeflow: it should read https://kubeflow.example.org/pipeline") from None
     if url.username or url.password:
         raise InputError("the URL of Kubeflow must not hold a user or password: put a token into a file, --token-file")
     if url.scheme not in ("http", "https") or not url.hostname:
-        raise InputError(f"{host} is no URL of Kubeflow: it should read https://kubeflow.example.org/pipeline")
+        raise InputError(f"{host} is not a URL of Kubeflow: it should read https://kubeflow.example.org/pipeline")
     return url._replace(fragment="", query="").geturl().rstrip("/")
 
 
@@ -150,5 +151,5 @@ def _token(file: str | None) -> Token | None:
         token = Token(_PROJECTED_TOKEN)
     else:
         return None
-    token.read()  # what is wrong with it is said before anything is asked
+    token.read()  # report a bad token before the first request
     return token

@@ -10,25 +10,25 @@ from grokcore.errors import GrokcoreError
 
 
 class RunFailedError(GrokcoreError):
-    """The run has failed; nothing is wrong with the request or with the API."""
+    """The run failed; the request and the API are fine."""
 
     exit_code = 1
 
 
 class StillRunningError(GrokcoreError):
-    """The time to wait is over and the run is not; it goes on."""
+    """The timeout is over; the run continues."""
 
     exit_code = 3
 
 
 class ApiError(GrokcoreError):
-    """The API refused, or what answered is not the API; asking again does not help."""
+    """The API refused, or the server is not the API; retrying does not help."""
 
     exit_code = 4
 
 
 class AuthError(ApiError):
-    """The API does not know who asks (401), or the asker may not do this (403)."""
+    """Not authenticated (401), or not authorized (403)."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
@@ -36,39 +36,39 @@ class AuthError(ApiError):
 
 
 class UnavailableError(ApiError):
-    """The API could not be reached, or failed itself (5xx); it may answer again."""
+    """The API is unreachable or failed itself (5xx); a retry may succeed."""
 
 
 class NotFoundError(ApiError):
-    """The API knows no such thing."""
+    """The requested object does not exist."""
 
 
 class ConflictError(ApiError):
-    """There is one of that name already."""
+    """An object of that name already exists."""
 
 
 class RunCancelledError(GrokcoreError):
-    """Somebody has ended the run."""
+    """The run was cancelled."""
 
     exit_code = 5
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done, or the run has succeeded; 1 the run has failed; 2 wrong input; 3 the time to wait is over; "
-    "4 the API or who asks it; 5 the run was cancelled; 143 stopped by a signal, the run goes on."
+    "Exit codes: 0 success; 1 the run failed; 2 invalid input; 3 the timeout is over; 4 the API is unavailable or "
+    "refused; 5 the run was cancelled; 143 stopped by a signal, the run continues."
 )
-"""For the help of every command."""
+"""Shown in the help of every action."""
 
 
 _LONGEST = 400
-"""Characters of a server's message that are worth showing; Kubeflow's repeat themselves."""
+"""Maximum characters of a server's message to show; those of Kubeflow repeat themselves."""
 
 _SHORTEST_SECRET = 8
-"""Characters; what is shorter may stand in any message by chance."""
+"""Minimum characters of a token to redact; anything shorter may occur in a message by chance."""
 
 
 def error_of(error: Exception, connection: Connection, token: str | None) -> ApiError:
-    """The error to raise for what a request came to; no text of the token is in it, whatever the server has echoed."""
+    """Map a failed request to the error to raise, with the token redacted should the server echo it."""
     from urllib3.exceptions import HTTPError
 
     status = getattr(error, "status", None)
@@ -77,37 +77,38 @@ def error_of(error: Exception, connection: Connection, token: str | None) -> Api
         found = _of_status(int(status), error, connection)
     elif isinstance(error, OSError | HTTPError) or "SSL" in reason:
         found = _of_connection(reason, connection)
-    else:  # how the client meets an answer that it cannot read
-        found = ApiError(_no_api(connection, "what it answers is not the API's"))
+    else:  # the client could not parse the response
+        found = ApiError(_not_the_api(connection, "the response is not in its format"))
     return _without(found, token)
 
 
 def _of_status(status: int, error: Any, connection: Connection) -> ApiError:
-    said = _message(error.body)
-    about = f": {said}" if said else ""
+    message = _message(error.body)
+    about = f": {message}" if message else ""
     match status:
         case 401:
             return AuthError(
-                f"{connection.host} does not know who asks (401){about}; {_advice(connection)}", status=401
+                f"{connection.host} did not authenticate the request (401){about}; {_advice(connection)}", status=401
             )
         case 403:
-            who = str(connection.token or "a request without a token")
+            who = str(connection.token or "requests without a token")
             return AuthError(
-                f"{connection.host} does not allow this to {who} (403){about}; it needs a role in the namespace that "
-                f"may use pipelines, runs and recurring runs",
+                f"{connection.host} does not authorize {who} (403){about}; grant a role in the "
+                "namespace with rights on "
+                f"pipelines, runs and recurring runs",
                 status=403,
             )
-        case 404 if said is None:
-            return ApiError(_no_api(connection, "it has no such page (404)"))
+        case 404 if message is None:
+            return ApiError(_not_the_api(connection, "it has no such page (404)"))
         case 404:
-            return NotFoundError(f"{connection.host} has no such thing (404){about}")
+            return NotFoundError(f"not found at {connection.host} (404){about}")
         case 409:
-            return ConflictError(f"{connection.host} has one of that name (409){about}")
+            return ConflictError(f"the name already exists at {connection.host} (409){about}")
         case 429 | 500 | 502 | 503 | 504:
-            return UnavailableError(f"{connection.host} fails ({status}){about}; try again later")
+            return UnavailableError(f"{connection.host} failed ({status}){about}; try again later")
         case _ if 300 <= status < 400:
             return AuthError(
-                f"{connection.host} answers with a redirect ({status}), as a login page does; {_advice(connection)}",
+                f"{connection.host} redirects ({status}), as to a login page; {_advice(connection)}",
                 status=401,
             )
         case _:
@@ -115,14 +116,14 @@ def _of_status(status: int, error: Any, connection: Connection) -> ApiError:
 
 
 def _of_connection(reason: str, connection: Connection) -> ApiError:
-    """A request that got no answer; certificates are a matter of settings, everything else may pass."""
+    """Map a request without a response: certificates need other settings, everything else may be transient."""
     if "certificate" in reason.lower() or "SSL" in reason:
         return ApiError(
-            f"{connection.host} cannot be trusted: {_last(reason)}; name the file of its authority with --ca"
+            f"the certificate of {connection.host} is not trusted: {_last(reason)}; give its CA file with --ca"
         )
     if "timed out" in reason:
-        return UnavailableError(f"{connection.host} does not answer in time; is it up, and reachable from here?")
-    return UnavailableError(f"{connection.host} cannot be reached: {_last(reason)}; is it up, and is the URL right?")
+        return UnavailableError(f"{connection.host} timed out; is it up, and reachable from here?")
+    return UnavailableError(f"{connection.host} is unreachable: {_last(reason)}; is it up, and is the URL right?")
 
 
 def _advice(connection: Connection) -> str:
@@ -131,31 +132,32 @@ def _advice(connection: Connection) -> str:
     return f"{connection.token} is not valid here: it may have expired, or be for another audience"
 
 
-def _no_api(connection: Connection, found: str) -> str:
+def _not_the_api(connection: Connection, found: str) -> str:
     return (
-        f"{connection.host} is not the API of Kubeflow Pipelines: {found}; --host (or {HOST_VARIABLE}) must be the URL "
-        f"below which /apis/v2beta1 is"
+        f"{connection.host} is not the API of Kubeflow Pipelines: {found}; --host (or "
+        f"{HOST_VARIABLE}) must be the base "
+        f"URL of /apis/v2beta1"
     )
 
 
 def _message(body: str | bytes | None) -> str | None:
-    """What the API says in an error; None where it is not the API that speaks."""
+    """Message of an error response; None if it is not from the API."""
     try:
         answer = json.loads(body or "")
     except (ValueError, TypeError):
         return None
     if not isinstance(answer, dict):
         return None
-    told = answer.get("message") or answer.get("error") or answer.get("detail") or answer.get("title") or ""
+    text = answer.get("message") or answer.get("error") or answer.get("detail") or answer.get("title") or ""
     validation = answer.get("validation")
-    if isinstance(validation, list):  # of a gateway that checks requests
-        told = f"{told} {json.dumps(validation)}"
-    text = " ".join(str(told).split())
+    if isinstance(validation, list):  # from a gateway that validates requests
+        text = f"{text} {json.dumps(validation)}"
+    text = " ".join(str(text).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _last(reason: str) -> str:
-    """The part of a nested reason that says what happened."""
+    """Innermost part of a nested reason."""
     return " ".join(reason.rpartition(": ")[2].strip("()'\" ").split()) or reason
 
 

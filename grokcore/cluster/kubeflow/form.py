@@ -1,4 +1,4 @@
-"""What the form of the Kubeflow UI makes of the text in its fields, so that the command line makes the same of it.
+"""Convert text to parameter values exactly as the form of the Kubeflow UI does.
 
 The form shows every default as text and sends every field as a value of the parameter's type. Its rules are
 JavaScript's: a number is what `Number()` reads and is a double, a list or dict is what `JSON.parse` reads. Forms of
@@ -20,7 +20,7 @@ from grokcore.errors import InputError
 
 
 class _Nothing:
-    """The value of a field that sends none."""
+    """Type of the marker for a field that sends no value."""
 
     def __repr__(self) -> str:
         return "NOTHING"
@@ -30,7 +30,7 @@ NOTHING: Final = _Nothing()
 """An empty field of any type but text: the parameter keeps its default."""
 
 LARGEST = 2**53 - 1
-"""Up to here every integer has a double of its own, which is what parameters travel as."""
+"""Largest integer up to which all integers are exact as doubles, the type that parameters are sent as."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BASED = re.compile(r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)", re.ASCII)
@@ -46,7 +46,7 @@ _EXPECTED = {
 
 
 def text_of(value: Any, type_: str) -> str:
-    """What the form shows for a value."""
+    """Text that the form shows for a value."""
     match type_:
         case "LIST" | "STRUCT":
             return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -59,10 +59,10 @@ def text_of(value: Any, type_: str) -> str:
 
 
 def value_of(text: str, type_: str) -> Any:
-    """What the form sends for a text.
+    """Value that the form sends for a text.
 
     Raises:
-        ValueError: the form would mark the field as wrong.
+        ValueError: the form would mark the field as invalid.
     """
     if type_ == "STRING":
         return text
@@ -88,13 +88,13 @@ def value_of(text: str, type_: str) -> Any:
 
 
 def filled_in(package: PipelinePackage, entries: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of a run: what was entered, and the defaults of all other fields.
+    """Parameters of a run: the entries, and defaults for all other fields.
 
     Args:
-        entries: text by parameter, as somebody types it into the form.
+        entries: text by parameter, as typed into the form.
 
     Raises:
-        InputError: in one line, an entry that the pipeline does not have or that the form would refuse, or one missing.
+        InputError: an unknown parameter, an entry that the form would refuse, or a missing one.
     """
     inputs = package.inputs
     for name in entries:
@@ -118,7 +118,7 @@ def _entered(field: Input, text: str) -> Any:
         blank = field.type != "STRING" and text != "" and not text.strip()
         large = isinstance(value, float | int) and not abs(value) <= LARGEST
         if blank or (large and (field.type == "NUMBER_INTEGER" or math.isinf(value))):
-            raise ValueError  # the form takes blanks for 0, and what no double holds for something else
+            raise ValueError  # the form reads blanks as 0, and rounds numbers beyond double precision
     except DuplicateKeyError as error:
         raise InputError(f"{field.name}={_briefly(text)}: {error}") from None
     except ValueError:
@@ -127,16 +127,16 @@ def _entered(field: Input, text: str) -> Any:
 
 
 def _as_sent(field: Input) -> Any:
-    """The default of a field as the form sends it, which turns the 0.0 of a compiled package into 0."""
+    """Default of a field as the form sends it; it turns the 0.0 of a compiled package into 0."""
     if field.default is None:
         if field.optional:
             return NOTHING
-        raise InputError(f"{field.name} has no default: give it with --param {field.name}=VALUE")
+        raise InputError(f"{field.name} is required: give it with --param {field.name}=VALUE")
     return value_of(text_of(field.default, field.type), field.type)
 
 
 def _number(text: str) -> float:
-    """JavaScript's `Number()`, where it is one."""
+    """Parse a number as JavaScript's `Number()` does."""
     stripped = text.strip()
     if stripped == "":
         return 0.0
@@ -148,7 +148,7 @@ def _number(text: str) -> float:
 
 
 def _number_text(value: float) -> str:
-    """JavaScript's `toString()` of a number."""
+    """Format a number as JavaScript's `toString()` does."""
     if value == 0:
         return "0"
     if not 1e-6 <= abs(value) < 1e21:

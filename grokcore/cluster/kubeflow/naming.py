@@ -19,26 +19,26 @@ from grokcore.spec.loading import parse_seeds
 from grokcore.version import SOURCE_ROOT, __version__
 
 COMMIT_VARIABLES = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")
-"""Where GitHub, GitLab and Jenkins say which commit they work on."""
+"""Variables in which GitHub, GitLab and Jenkins pass the commit."""
 
 
 def run_name(package: PipelinePackage, subject: str, parameters: Mapping[str, Any], commit: str) -> str:
-    """`PIPELINE SUBJECT COMMIT REQUEST`, for example `grokking-experiment demo 1c5d20cd03f3 0d39bfb1 5fd2a1c0`.
+    """Compose `PIPELINE SUBJECT COMMIT REQUEST`: `grokking-experiment demo 1c5d20cd03f3 0d39bfb1 5fd2a1c0`.
 
     Args:
-        subject: what is trained, for people, and its id; may be empty.
-        parameters: all that the run is given.
-        commit: of the code that asks.
+        subject: name and id of the experiment or sweep; may be empty.
+        parameters: all parameters of the run.
+        commit: of the code that submits.
 
-    The request's digest stands for the package and for all parameters, budgets, places and run keys included, which
-    the subject's id leaves out: whoever raises a budget wants another run and not the one that has ended.
+    REQUEST is a digest of the package and all parameters. It includes budgets, stores and run keys, which the subject's
+    id leaves out: a raised budget is a new run, not the one that has ended.
     """
     request = fingerprint({"package": package.digest, "parameters": dict(parameters)})[:8]
     return " ".join(filter(None, (package.name, subject, commit[:8], request)))
 
 
 def commit_of_code() -> str:
-    """The commit of the checkout that grokcore is imported from, else the CI's, else `v` and grokcore's version."""
+    """Commit of the checkout that grokcore is imported from, else of the CI job, else `v` and grokcore's version."""
     root = SOURCE_ROOT
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "rev-parse", "HEAD"]
@@ -55,10 +55,11 @@ _LONGEST_NAME = 40
 
 @dataclass(frozen=True)
 class Subject:
-    """
+    """The experiment or sweep that a pipeline run trains.
+
     Attributes:
-        name: of the experiment or sweep, for people.
-        id: twelve hexadecimal digits of what it is: of the run's id, or of those of all points of a sweep.
+        name: of the experiment or sweep.
+        id: twelve hexadecimal digits: of the run id, or of a digest over all points of a sweep.
     """
 
     name: str
@@ -71,12 +72,12 @@ class Subject:
 def subject_of(
     package: PipelinePackage, parameters: Mapping[str, Any], notify: Callable[[str], None] = lambda line: None
 ) -> Subject | None:
-    """What the parameters describe; None for a pipeline whose form has neither a preset nor a sweep.
+    """Resolve the experiment or sweep; None for a pipeline that has neither parameter.
 
-    Resolved as the pipeline's first task does it, by names and inline texts alone: no file of this machine is there.
+    Names and inline texts are resolved as in the pipeline's first task, which has no access to local files.
 
     Raises:
-        InputError: in one line, what is wrong with the spec.
+        InputError: the spec is invalid.
     """
     if "preset" in package.inputs:
         spec = resolve(load_spec(parameters["preset"], _changes(parameters), allow_files=False, notify=notify))
@@ -98,7 +99,7 @@ def _sweep(parameters: Mapping[str, Any], notify: Callable[[str], None]) -> Subj
 
     only = parameters.get("only", parameters.get("architectures", []))
     if not all(isinstance(name, str) for name in only):
-        raise InputError("the names of points to keep must be texts")
+        raise InputError("names of points to keep must be strings")
     seeds = parameters.get("seeds", "")
     items = loop_items(
         parameters["sweep"], split_overrides(parameters.get("overrides", "")), seeds=seeds, only=only, notify=notify

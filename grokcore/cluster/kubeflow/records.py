@@ -1,4 +1,4 @@
-"""What the API tells of runs, pipelines and schedules, as far as it is used here."""
+"""Runs, pipelines and schedules, parsed from responses of the API."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ SUCCEEDED = frozenset({"SUCCEEDED", "SKIPPED"})
 FAILED = frozenset({"FAILED", "ERROR"})
 CANCELLED = frozenset({"CANCELED"})
 TERMINAL = SUCCEEDED | FAILED | CANCELLED
-"""States that no run leaves. Kubeflow's own client waits for ever on one that was cancelled."""
+"""Final states. Kubeflow's own client waits forever for a cancelled run."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a run, as far as it has come.
+    """A task of a run.
 
     Attributes:
-        error: what Kubeflow says of its failure; often empty, since the task's log has the reason.
+        error: of Kubeflow; often empty, since the reason is in the task's log.
         outputs: ids of artifacts by the output's name.
     """
 
@@ -35,7 +35,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Run:
-    """
+    """A run of a pipeline.
+
     Attributes:
         schedule: id of the schedule that started it, or empty.
     """
@@ -57,13 +58,13 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """Neither ended nor being ended by somebody."""
+        """Whether it has neither ended nor is being cancelled."""
         return not self.ended and self.state != "CANCELING"
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a pipeline, as it was uploaded."""
+    """An uploaded version of a pipeline."""
 
     id: str
     name: str
@@ -83,7 +84,7 @@ class Schedule:
     """A recurring run.
 
     Attributes:
-        trigger: the cron expression, or the seconds between two runs as text: every 3600 s.
+        trigger: the cron expression, or the interval as text: every 3600 s.
     """
 
     id: str

@@ -15,10 +15,11 @@ from grokcore.spec.experiment import fingerprint
 
 @dataclass(frozen=True)
 class Scheduled:
-    """
+    """Result of `schedule`.
+
     Attributes:
-        made: False where just this was scheduled already.
-        replaced: how many schedules of other content it took the place of.
+        made: False if an identical schedule existed.
+        replaced: number of different schedules that it replaced.
     """
 
     schedule: Schedule
@@ -37,22 +38,22 @@ def schedule(
     service_account: str,
     notify: Callable[[str], None] = lambda line: None,
 ) -> Scheduled:
-    """A schedule of `name` that starts this version with these parameters.
+    """Ensure that exactly one schedule of `name` exists, which starts this version with these parameters.
 
-    What it does is kept as a digest in its description. The new one is made before the old ones are put away, so that
-    whoever is interrupted between the two has a schedule, and the next call puts the rest away.
+    A digest of its content is kept in its description. The new schedule is created before the old ones are removed: an
+    interrupted call leaves a schedule behind, and the next call removes the rest.
     """
     experiment = api.ensure_experiment()
     when = cron if cron is not None else f"every {interval} s"
     content = fingerprint([version.name, dict(parameters), when, service_account])
-    mark = f"content {content}"
+    digest = f"content {content}"
     found = api.schedules(experiment, name=name)
-    # Of several of the same content, one that is enabled.
-    same = sorted((entry for entry in found if mark in entry.description), key=lambda entry: not entry.enabled)
+    # Among identical schedules, prefer an enabled one.
+    same = sorted((entry for entry in found if digest in entry.description), key=lambda entry: not entry.enabled)
     if same:
-        chosen = same[0]
+        kept = same[0]
     else:
-        chosen = api.create_schedule(
+        kept = api.create_schedule(
             name,
             version,
             parameters,
@@ -60,47 +61,47 @@ def schedule(
             interval=interval,
             experiment_id=experiment,
             service_account=service_account,
-            description=f"{version.name}, {mark}; made by grokcore pipeline schedule",
+            description=f"{version.name}, {digest}; made by grokcore pipeline schedule",
         )
-    others = [entry for entry in found if entry.id != chosen.id]
-    if not chosen.enabled and any(other.enabled for other in others):
-        api.enable_schedule(chosen.id)  # what it was disabled for is now to go itself
-    elif same and not chosen.enabled:
-        notify(f"schedule {name} is disabled, and stays so: enable it at {api.connection.schedule_page(chosen.id)}")
+    others = [entry for entry in found if entry.id != kept.id]
+    if not kept.enabled and any(other.enabled for other in others):
+        api.enable_schedule(kept.id)  # it was disabled in favor of one that is now removed
+    elif same and not kept.enabled:
+        notify(f"schedule {name} is disabled: enable it at {api.connection.schedule_page(kept.id)}")
     for other in others:
-        put_away(api, experiment, other, notify)
-    return Scheduled(chosen, made=not same, replaced=len(others))
+        remove(api, experiment, other, notify)
+    return Scheduled(kept, made=not same, replaced=len(others))
 
 
 def unschedule(api: KubeflowApi, name: str, notify: Callable[[str], None] = lambda line: None) -> int:
-    """Put all schedules of a name away.
+    """Remove all schedules of a name.
 
     Returns:
-        How many there were.
+        Their number.
     """
     experiment = api.experiment()
     if experiment is None:
         return 0
     found = api.schedules(experiment, name=name)
     for entry in found:
-        put_away(api, experiment, entry, notify)
+        remove(api, experiment, entry, notify)
     return len(found)
 
 
-def put_away(
+def remove(
     api: KubeflowApi, experiment: str, entry: Schedule, notify: Callable[[str], None] = lambda line: None
 ) -> None:
-    """Disable a schedule, and delete it unless one of its runs goes on.
+    """Disable a schedule, and delete it unless one of its runs is active.
 
-    Kubernetes ends the running runs of a schedule that is deleted, which would throw away days of training.
+    Kubernetes ends the active runs of a deleted schedule, which would discard days of training.
     """
     if entry.enabled:
         api.disable_schedule(entry.id)
-    going = [run for run in api.runs(experiment) if run.schedule == entry.id and not run.ended]
-    if going:
+    active = [run for run in api.runs(experiment) if run.schedule == entry.id and not run.ended]
+    if active:
         notify(
-            f"schedule {entry.name} ({entry.id}) is disabled and not deleted, since that could end its run "
-            f"{going[0].id}: the same command deletes it later"
+            f"schedule {entry.name} ({entry.id}) is disabled but not deleted, which could end its active run "
+            f"{active[0].id}: repeat the command later to delete it"
         )
         return
     api.delete_schedule(entry.id)
@@ -116,14 +117,14 @@ _FIELDS = (
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SHORTEST = 60
-"""Seconds between two runs, at least; a pod takes longer to start."""
+"""Minimum seconds between runs; a pod takes longer to start."""
 
 
-def six_fields(expression: str) -> str:
-    """The expression in the six fields of Kubeflow, which begin with seconds; the five of crontab begin at second 0.
+def kubeflow_cron(expression: str) -> str:
+    """Convert a cron expression of five fields to Kubeflow's six, with second 0 first; six are validated.
 
     Raises:
-        InputError: in one line, the field that is wrong and what it may be.
+        InputError: a field has an invalid value.
     """
     parts = expression.split()
     if len(parts) == 5:
@@ -138,24 +139,26 @@ def six_fields(expression: str) -> str:
             if not _fits(item.lower(), lowest, highest, words):
                 extra = f" or {words[0]} to {words[-1]}" if words else ""
                 raise InputError(
-                    f"--cron {expression!r}: {name} is {item!r}, and must be *, {lowest} to {highest}{extra}, a range "
+                    f"--cron {expression!r}: {name} is {item!r} but must be *, {lowest} to {highest}{extra}, a range "
                     f"such as {lowest}-{highest}, or one of these with a step such as */2"
                 )
     return " ".join(parts)
 
 
-def seconds(interval: str) -> int:
-    """`6h`, `90m` or `3600` as seconds.
+def interval_seconds(interval: str) -> int:
+    """Parse `6h`, `90m` or `3600` to seconds.
 
     Raises:
-        InputError: it is none, or too short.
+        InputError: malformed or too short.
     """
     match = re.fullmatch(r"(\d{1,9})([smhd]?)", interval.strip())
     if match is None:
-        raise InputError(f"--interval {interval!r} must be seconds, or a number with s, m, h or d: 6h")
+        raise InputError(
+            f"--interval {interval!r} must be a number of seconds, or a number with s, m, h or d such as 6h"
+        )
     length = int(match[1]) * _UNITS[match[2] or "s"]
     if length < SHORTEST:
-        raise InputError(f"--interval {interval!r} is {length} s: it must be {SHORTEST} s at least")
+        raise InputError(f"--interval {interval!r} is {length} s but must be at least {SHORTEST} s")
     return length
 
 

@@ -14,14 +14,15 @@ from grokcore.cluster.kubeflow.package import PipelinePackage
 from grokcore.cluster.kubeflow.records import SUCCEEDED, Pipeline, Run, Version
 
 CLOCK_STEP = 1.1
-"""Seconds after which two runs that were made at once can be told apart: the API keeps times in whole seconds."""
+"""Seconds to wait before comparing creation times, which the API keeps in whole seconds."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """
+    """Result of `submit`.
+
     Attributes:
-        started: False where the run was there already.
+        started: False if the run existed already.
     """
 
     run: Run
@@ -40,14 +41,14 @@ def submit(
     notify: Callable[[str], None] = lambda line: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Submission:
-    """A run of `name`: the one of that name that goes on or has succeeded, or a new one.
+    """Attach to the active or succeeded run of `name`, or start a new one.
 
-    The API takes any number of runs of one name. So whoever makes one looks for others afterwards, and takes its own
-    back where another was first: of several who submit at once, one run stays.
+    The API does not enforce unique names. A new run is therefore checked afterwards and terminated if another one was
+    created first: of concurrent submissions one run stays.
 
     Args:
-        again: start one whatever there is.
-        notify: called with a line about what a person should know.
+        again: start a new run in any case.
+        notify: called with remarks for the user.
     """
     experiment = api.ensure_experiment()
     if not again:
@@ -64,7 +65,7 @@ def submit(
             description=description,
         )
     except UnavailableError:
-        # The answer is lost, and perhaps only the answer.
+        # Perhaps only the response was lost.
         found = None if again else attachable(api.runs(experiment, name=name))
         if found is None:
             raise
@@ -78,14 +79,14 @@ def submit(
     try:
         api.terminate_run(made.id)
     except ApiError as error:
-        notify(f"run {made.id} is a second one of {first.id} and could not be ended: {error}")
+        notify(f"run {made.id} duplicates {first.id} and could not be terminated: {error}")
     return Submission(first, started=False)
 
 
 def attachable(runs: list[Run]) -> Run | None:
-    """Of runs of one name: the first that goes on, else the last that has succeeded, else none.
+    """Select the first active run, else the last succeeded one, else None.
 
-    Those in the archive are left there: somebody has put them away.
+    Archived runs are ignored: a user has put them aside.
     """
     present = [run for run in runs if not run.archived]
     active = [run for run in present if run.active]
@@ -104,9 +105,10 @@ def _age(run: Run) -> tuple[datetime, str]:
 
 @dataclass(frozen=True)
 class Upload:
-    """
+    """Result of `upload`.
+
     Attributes:
-        made: False where the server had this content already.
+        made: False if the server had this content already.
     """
 
     version: Version
@@ -114,9 +116,9 @@ class Upload:
 
 
 def upload(api: KubeflowApi, package: PipelinePackage) -> Upload:
-    """The package as a version of its pipeline, which is made where it is not there.
+    """Upload the package as a version of its pipeline, which is created if needed.
 
-    A version is named by what is in it, so the same content is never uploaded twice, by whomever and from wherever.
+    A version's name is determined by its content, so that no content is uploaded twice.
     """
     pipeline = _pipeline(api, package)
     found = _version(api, package, pipeline)
@@ -125,7 +127,7 @@ def upload(api: KubeflowApi, package: PipelinePackage) -> Upload:
     try:
         return Upload(api.upload_version(package, pipeline.id), made=True)
     except ConflictError:
-        found = _version(api, package, pipeline)  # somebody was faster
+        found = _version(api, package, pipeline)  # uploaded concurrently
         if found is None:
             raise
         return Upload(found, made=False)
@@ -139,7 +141,7 @@ def _pipeline(api: KubeflowApi, package: PipelinePackage) -> Pipeline:
         return api.create_pipeline(package.name, package.description)
     except ConflictError:
         found = api.pipeline(package.name)
-        if found is None:  # it is there, but for others
+        if found is None:  # it exists in another namespace
             raise
         return found
 

@@ -1,7 +1,7 @@
-"""Requests to the API of Kubeflow Pipelines: which may be asked again, and what is raised when they fail.
+"""Requests to the Kubeflow Pipelines API: retries, tokens and errors.
 
-The requests are made by the API's generated client. The client that kfp wraps around it is left out: it keeps a context
-in the home directory, may open a browser, prints, and says that nobody answers after half a minute of tracebacks.
+Uses the API's generated client directly. kfp's own wrapper keeps state in the home directory, may open a browser,
+prints, and reports an unreachable server after half a minute of tracebacks.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from grokcore.cluster.kubeflow.errors import AuthError, UnavailableError, error_
 from grokcore.errors import InputError
 
 PAGE = 100
-"""Records that are asked for at once."""
+"""Records per page of a list."""
 
 TIMEOUT = (10.0, 60.0)
-"""Seconds until a connection stands, and between two pieces of an answer."""
+"""Connect and read timeouts, in seconds."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 
 
 class Transport:
-    """One connection to the API.
+    """A connection to the API.
 
     Attributes:
-        models: the generated client's module, for the classes of what is sent.
+        models: module of the generated client, with the classes of request bodies.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Transport:
     ) -> None:
         """
         Args:
-            patience: seconds in which a question is asked again while the API cannot be reached or fails itself.
+            patience: seconds to retry a read while the API is unreachable or failing.
         """
         import kfp_server_api
         import urllib3
@@ -54,29 +54,29 @@ class Transport:
         configuration = kfp_server_api.Configuration(host=connection.host)
         configuration.ssl_ca_cert = str(connection.ca) if connection.ca else None
         configuration.proxy = _proxy(connection.host)
-        # Retries are made here, and a redirect leads to the login page of a proxy, which has nothing to say.
+        # Retries are made here, and a redirect only leads to the login page of a proxy.
         configuration.retries = urllib3.Retry(0, redirect=False, raise_on_redirect=False)
         if connection.token is not None:
             configuration.api_key_prefix["authorization"] = "Bearer"
             configuration.refresh_api_key_hook = self._refresh
-            self._refresh(configuration)  # without a key to begin with, the client calls no hook
+            self._refresh(configuration)  # the client calls the hook only if a key is set
         self._client = kfp_server_api.ApiClient(configuration)
         self._client.deserialize = _of_objects_only(self._client.deserialize)
 
     def service(self, name: str) -> Any:
-        """A part of the API, by the name of its class in the generated client."""
+        """A service of the API, by its class name in the generated client."""
         return getattr(self.models, name)(self._client)
 
-    def ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """A question, which changes nothing: asked again while there is patience, and with a token that has changed.
+    def read(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Make a read request; retried during `patience`, and with a changed token.
 
         Raises:
-            ApiError: the API refused, or does not answer; its subclasses say more.
+            ApiError: the API refused or did not respond; see its subclasses.
         """
         end, pause = time.monotonic() + self._patience, _FIRST_PAUSE
         while True:
             try:
-                return self.tell(call, *arguments, **options)
+                return self.write(call, *arguments, **options)
             except UnavailableError:
                 if time.monotonic() + pause > end:
                     raise
@@ -87,27 +87,27 @@ class Transport:
                 if self._token() == used:
                     raise
 
-    def tell(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """A request that may change something, so it is made once.
+    def write(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Make a request that may change state, without retries.
 
         Raises:
-            ApiError: as for `ask`.
+            ApiError: as in `read`.
         """
         from kfp_server_api.exceptions import OpenApiException
         from urllib3.exceptions import HTTPError
 
         try:
             return call(*arguments, _request_timeout=self._timeout, **options)
-        except AuthError:  # of a token that cannot be read
+        except AuthError:  # the token cannot be read
             raise
         except (OpenApiException, HTTPError, OSError, AttributeError, TypeError, ValueError) as error:
             raise error_of(error, self.connection, self._secret) from None
 
     def pages(self, call: Callable[..., Any], field: str, size: int | None = None, /, **options: Any) -> Iterator[Any]:
-        """The records in the field of all pages of a list, `size` at a time if that is less than a page."""
+        """Records of all pages of a list, from `field`; `size` limits the page size."""
         token = ""
         while True:
-            page = self.ask(call, page_token=token, page_size=min(PAGE, size or PAGE), **options)
+            page = self.read(call, page_token=token, page_size=min(PAGE, size or PAGE), **options)
             yield from getattr(page, field) or ()
             token = page.next_page_token or ""
             if not token:
@@ -117,7 +117,7 @@ class Transport:
         configuration.api_key["authorization"] = self._token()
 
     def _token(self) -> str | None:
-        """The token of this moment; a file that is just being replaced is as good as an old one."""
+        """Read the current token; a file that is being replaced counts as an expired token."""
         if self.connection.token is not None:
             try:
                 self._secret = self.connection.token.read()
@@ -127,17 +127,17 @@ class Transport:
 
 
 def _of_objects_only(deserialize: Callable[..., Any]) -> Callable[..., Any]:
-    """The client's reader of answers, for JSON objects alone: of anything else it makes records without a content."""
+    """Make the client refuse responses other than JSON objects, which it would parse into empty records."""
 
     def checked(response: Any, kind: Any) -> Any:
         if not isinstance(json.loads(response.data), dict):
-            raise ValueError("the answer is no object")
+            raise ValueError("the response is not a JSON object")
         return deserialize(response, kind)
 
     return checked
 
 
 def _proxy(host: str) -> str | None:
-    """The proxy that the environment names for a host, which the generated client does not look for."""
+    """Proxy for a host from the environment, which the generated client ignores."""
     url = urlsplit(host)
     return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)

@@ -1,4 +1,4 @@
-"""Wait for a run to end, over outages and changes of the token."""
+"""Wait for a run to end, across outages and token changes."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
-    """The run in the state that it has ended in, whichever it is.
+    """Wait until the run has ended, in whatever state, and return it.
 
     Args:
-        timeout: seconds to wait at most; None waits as long as it takes.
-        poll: seconds between two looks.
-        patience: seconds of an outage, or of a token that is not taken any more, that are waited through once the
-            first look has succeeded.
-        notify: called with a line at each change.
+        timeout: maximum seconds to wait; None for no limit.
+        poll: seconds between status requests.
+        patience: seconds to tolerate an outage or an expired token, once a first request has succeeded.
+        notify: called with a line at each change of state.
 
     Raises:
-        StillRunningError: the timeout is over; the run goes on.
-        ApiError: the API refused, or an outage lasted longer than the patience.
+        StillRunningError: the timeout is over; the run continues.
+        ApiError: the API refused, or an outage lasted longer than `patience`.
     """
     end = None if timeout is None else clock() + timeout
     state, away = "", None
@@ -53,59 +52,60 @@ def wait(
             if not passing or not state or (away is not None and clock() - away > patience):
                 raise
             if away is None:
-                notify(f"waiting on: {error}")
+                notify(f"still waiting: {error}")
                 away = clock()
         else:
             if away is not None:
-                notify("the API answers again")
+                notify("the API is back")
                 away = None
             if run.state != state:
                 state = run.state
-                notify(f"{state.lower()}{_told(run)}")
+                notify(f"{state.lower()}{_progress(run)}")
             if run.ended:
                 return run
         left = poll if end is None else min(poll, end - clock())
         if left <= 0:
             raise StillRunningError(
-                f"run {run_id} is {state.lower() or 'unknown'} after {timeout:g} s; it goes on: "
+                f"run {run_id} is {state.lower() or 'unknown'} after {timeout:g} s; it continues: "
                 f"grokcore pipeline wait {run_id}"
             )
         sleep(left)
 
 
 def check_outcome(run: Run, page: str) -> None:
-    """
+    """Raise unless the run has succeeded.
+
     Raises:
-        RunFailedError: the run has failed.
-        RunCancelledError: it was cancelled.
+        RunFailedError: the run failed.
+        RunCancelledError: the run was cancelled.
     """
     if run.state in FAILED:
         failed = [task.name for task in failed_tasks(run)]
         which = f" in {', '.join(dict.fromkeys(failed))}" if failed else ""
         why = f": {run.error}" if run.error else ""
-        raise RunFailedError(f"run {run.id} failed{which}{why}; the logs of its tasks are at {page}")
+        raise RunFailedError(f"run {run.id} failed{which}{why}; task logs: {page}")
     if run.state in CANCELLED:
         raise RunCancelledError(f"run {run.id} was cancelled: {page}")
 
 
 def failed_tasks(run: Run) -> list[Task]:
-    """The tasks that failed themselves: not those around them, which fail with what is in them."""
+    """Tasks that failed themselves, without the enclosing tasks that fail with them."""
     failed = [task for task in run.tasks if task.state in FAILED]
-    around = {task.parent for task in failed if task.parent}
+    enclosing = {task.parent for task in failed if task.parent}
     ids = {task.id for task in failed} | {task.pod for task in failed if task.pod}
-    return [task for task in failed if task.id not in around and not ids.intersection(task.children)]
+    return [task for task in failed if task.id not in enclosing and not ids.intersection(task.children)]
 
 
 def failure_lines(run: Run) -> Iterator[str]:
-    """A line for each task that failed."""
+    """Describe each failed task in a line."""
     for task in failed_tasks(run):
         pod = f" (pod {task.pod})" if task.pod else ""
-        yield f"{task.name} failed{pod}: {task.error or 'Kubeflow gives no reason; its log has it'}"
+        yield f"{task.name} failed{pod}: {task.error or 'see its log for the reason'}"
 
 
-def _told(run: Run) -> str:
-    going = sorted({task.name for task in run.tasks if task.state == "RUNNING" and not task.children})
-    return f": {', '.join(going)}" if going and not run.ended else ""
+def _progress(run: Run) -> str:
+    running = sorted({task.name for task in run.tasks if task.state == "RUNNING" and not task.children})
+    return f": {', '.join(running)}" if running and not run.ended else ""
 
 
 __all__ = ["ApiError", "check_outcome", "failed_tasks", "failure_lines", "wait"]

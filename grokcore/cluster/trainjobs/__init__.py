@@ -1,4 +1,4 @@
-"""Training as a job of Kubeflow Trainer: a launcher that asks for it, follows it and collects what it leaves."""
+"""Train in a TrainJob of Kubeflow Trainer: create the job, follow it, collect its result."""
 
 from grokcore.cluster.trainjobs.launch import Launch, launch_training, shared_place
 from grokcore.cluster.trainjobs.request import JobRequest

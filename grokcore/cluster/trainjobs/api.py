@@ -1,7 +1,7 @@
-"""Every shape of the Kubernetes API that the launcher knows: Kubeflow Trainer 2.3, JobSet, pods, and rights.
+"""Requests to the Kubernetes API: TrainJobs of Kubeflow Trainer 2.3, JobSets, pods and rights.
 
-Trainer's way of changing a runtime for one job has been another in each of its releases 2.0, 2.1 and 2.2, so nothing
-of it is known outside this module.
+Trainer changed how a job overrides its runtime in each of the releases 2.0, 2.1 and 2.2, so no other module depends on
+it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from grokcore.cluster.trainjobs.connection import REQUEST_SECONDS, answers, connect, found
+from grokcore.cluster.trainjobs.connection import REQUEST_SECONDS, connect, found, translated_errors
 from grokcore.cluster.trainjobs.request import JobRequest
 
 GROUP, VERSION = "trainer.kubeflow.org", "v1alpha1"
 TRAINJOBS, RUNTIMES = "trainjobs", "trainingruntimes"
 
 JOB = "node"
-"""Name of the replicated job, and of its container: Trainer looks for them under this name."""
+"""Name of the replicated job and of its container, prescribed by Trainer."""
 MANAGER = "grokcore/launcher"
 
 RUN_LABEL = "grokcore/run-id"
@@ -25,10 +25,10 @@ PLACE_ANNOTATION = "grokcore/run-uri"
 SPEC_ANNOTATION = "grokcore/spec"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PIPELINE_LABEL = "pipeline/runid"
-"""As Kubeflow Pipelines labels the pods of its own tasks."""
+"""Label that Kubeflow Pipelines puts on the pods of its tasks."""
 JOBSET_LABEL = "jobset.sigs.k8s.io/jobset-name"
 RESTART_LABEL = "jobset.sigs.k8s.io/restart-attempt"
-"""0 for the first attempt at a job; JobSet counts it up in its pods."""
+"""Attempt number, from 0, that JobSet puts on its pods."""
 
 OUR_LABELS = {"app.kubernetes.io/part-of": "grokcore", "app.kubernetes.io/component": "training"}
 
@@ -38,11 +38,14 @@ Phase = Literal["waiting", "training", "complete", "failed"]
 
 @dataclass(frozen=True)
 class JobState:
-    """How a TrainJob stands."""
+    """State of a TrainJob.
+
+    Attributes:
+        reason: what it is waiting for, or why it failed.
+    """
 
     phase: Phase
-    words: str
-    """What it is waiting for or why it failed, for people."""
+    reason: str
 
     @classmethod
     def of(cls, job: Json) -> JobState:
@@ -73,13 +76,13 @@ def train_job(
     pipeline_run: str,
     owner: Json | None,
 ) -> Json:
-    """The body of a TrainJob.
+    """Build the body of a TrainJob.
 
     Args:
-        arguments: of the runtime's command, each as the process should get it.
-        spec: stands for what is trained, to tell it from another that would get the same name.
-        pipeline_run: id of the Kubeflow run that asks; empty for none.
-        owner: reference to the object with which the job should vanish.
+        arguments: of the runtime's command, unescaped.
+        spec: digest of the spec, since budgets are not part of the job's name.
+        pipeline_run: id of the Kubeflow run that submits; empty for none.
+        owner: owner reference; the job is deleted with its owner.
     """
     labels = {**OUR_LABELS, RUN_LABEL: run_id} | ({PIPELINE_LABEL: pipeline_run} if pipeline_run else {})
     pod_spec: Json = {}
@@ -122,15 +125,12 @@ def _of_pods(pod: Json) -> Json:
 
 
 def _unexpanded(text: str) -> str:
-    """`text` as Kubernetes hands it on, which would put variables in place of $(NAME)."""
+    """Escape `text`: Kubernetes would expand $(NAME)."""
     return text.replace("$", "$$")
 
 
 class TrainJobApi:
-    """The requests that the launcher makes, in one namespace.
-
-    Errors of all methods as in `connection.answers`.
-    """
+    """Requests of the launcher in one namespace; all methods raise as `connection.translated_errors` does."""
 
     def __init__(self, client: Any, namespace: str) -> None:
         from kubernetes import client as kubernetes
@@ -142,41 +142,43 @@ class TrainJobApi:
 
     @classmethod
     def connect(cls) -> TrainJobApi:
-        """
+        """Connect to the cluster of the kubeconfig or of this pod.
+
         Raises:
-            InputError: there is no cluster to talk to.
+            InputError: no cluster is configured.
         """
         return cls(*connect())
 
     def get(self, name: str) -> Json | None:
-        """A TrainJob, or None."""
+        """Read a TrainJob; None if it does not exist."""
         return self._get(TRAINJOBS, name)
 
     def get_runtime(self, name: str) -> Json | None:
-        """A TrainingRuntime of the namespace, or None."""
+        """Read a TrainingRuntime; None if it does not exist."""
         return self._get(RUNTIMES, name)
 
     def create(self, job: Json) -> Json:
-        """
+        """Create a TrainJob.
+
         Raises:
-            ConflictError: there is one of its name.
+            ConflictError: the name exists.
         """
         where = {**self._place(TRAINJOBS), "body": job}
         created: Json = self._ask("create", TRAINJOBS, self._objects.create_namespaced_custom_object, where)
         return created
 
     def delete(self, job: Json) -> None:
-        """Delete this very TrainJob, with its pods; not another one of its name. It takes a while to be gone."""
+        """Start deleting this TrainJob, matched by uid, and its pods."""
         metadata = job["metadata"]
         options = {"propagationPolicy": "Foreground", "preconditions": {"uid": metadata["uid"]}}
         where = {**self._trainjob(metadata["name"]), "body": options}
         found(lambda: self._ask("delete", TRAINJOBS, self._objects.delete_namespaced_custom_object, where))
 
     def add_owner(self, job: Json, owner: Json) -> None:
-        """Have a TrainJob stay as long as this owner does, too.
+        """Add an owner reference to a TrainJob.
 
         Raises:
-            ConflictError: it has changed since it was read.
+            ConflictError: the job has changed since it was read.
         """
         metadata = job["metadata"]
         owners = metadata.get("ownerReferences") or []
@@ -187,14 +189,14 @@ class TrainJobApi:
         self._ask("patch", TRAINJOBS, self._objects.patch_namespaced_custom_object, where)
 
     def workflow_of(self, pod: str) -> Json | None:
-        """A reference to the Workflow that a pod is a step of, for a job to be owned by; None where there is none.
+        """Owner reference to the Workflow that a pod is a step of, or None.
 
-        Not to the pod itself: the job should outlive a launcher that is evicted.
+        Not to the pod itself: the job should outlive an evicted launcher.
         """
         where = {"name": pod, "namespace": self.namespace, "_preload_content": True}
         step = found(lambda: self._ask("get", "pods", self._core.read_namespaced_pod, where))
         owners = (step.metadata.owner_references or []) if step is not None else []
-        # Neither a controller nor in the way of the owner's deletion: that would need rights over workflows.
+        # No controller or blockOwnerDeletion: those need rights on workflows.
         return next(
             (
                 {"apiVersion": one.api_version, "kind": one.kind, "name": one.name, "uid": one.uid}
@@ -205,7 +207,7 @@ class TrainJobApi:
         )
 
     def exits(self, name: str) -> list[tuple[str, int, str]]:
-        """Pod, exit code and reason of every container of a TrainJob that has failed, the first to fail first."""
+        """Pod, exit code and reason of every failed container of a TrainJob, in order of failure."""
         where = {"namespace": self.namespace, "label_selector": f"{JOBSET_LABEL}={name}"}
         pods = self._ask("list", "pods", self._core.list_namespaced_pod, where).items
         ends = [
@@ -217,15 +219,15 @@ class TrainJobApi:
         ends.sort(key=lambda end: str(end[0].finished_at))
         return [(pod, int(end.exit_code), str(end.reason or "Error")) for end, pod in ends]
 
-    def last_words(self, pod: str) -> str:
-        """The last line that a pod's trainer has written; empty where it has written none."""
+    def last_log_line(self, pod: str) -> str:
+        """Last line of a pod's training log, or an empty text."""
         where = {"name": pod, "namespace": self.namespace, "container": JOB, "tail_lines": 20}
         text = found(lambda: self._ask("get", "pods/log", self._core.read_namespaced_pod_log, where)) or ""
         lines = [line.strip() for line in str(text).splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
     def allowed(self, verb: str, resource: str) -> bool:
-        """Whether whoever asks has a right in the namespace: `allowed("create", "trainjobs.trainer.kubeflow.org")`."""
+        """Whether the user has a right in the namespace: `allowed("create", "trainjobs.trainer.kubeflow.org")`."""
         name, _, group = resource.partition(".")
         plural, _, part = name.partition("/")
         attributes = {"namespace": self.namespace, "verb": verb, "group": group, "resource": plural}
@@ -254,5 +256,5 @@ class TrainJobApi:
 
     def _ask(self, verb: str, resource: str, call: Any, arguments: Json) -> Any:
         named = f"{resource}.{GROUP}" if resource in (TRAINJOBS, RUNTIMES) else resource
-        with answers(verb, named, self.namespace):
+        with translated_errors(verb, named, self.namespace):
             return call(**arguments, _request_timeout=REQUEST_SECONDS)

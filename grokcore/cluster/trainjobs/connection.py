@@ -13,37 +13,35 @@ from typing import Any, TypeVar
 from grokcore.errors import GrokcoreError, InputError, TransientError
 
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""What Kubernetes mounts into a pod that may talk to it."""
+"""Service account files that Kubernetes mounts into a pod."""
 
 T = TypeVar("T")
 
 REQUEST_SECONDS = (10, 60)
-"""Until a connection stands, and until an answer has come."""
+"""Connect and read timeouts."""
 
 
 class AbsentObjectError(GrokcoreError):
-    """There is no such object in the namespace."""
+    """The object does not exist in the namespace."""
 
 
 class ConflictError(GrokcoreError):
-    """Somebody else has made or changed the object in the meantime."""
+    """The object was created or changed concurrently."""
 
 
 def connect() -> tuple[Any, str]:
-    """A client of the API, and the namespace that it is for.
-
-    KUBECONFIG comes first, then the pod's own service account, then ~/.kube/config.
+    """Return an API client and its namespace, from KUBECONFIG, the pod's service account, or ~/.kube/config.
 
     Raises:
-        InputError: there is no cluster to talk to, or the package that talks to it is absent.
+        InputError: no cluster is configured, or the Kubernetes client is not installed.
     """
     try:
         from kubernetes import client, config
     except ModuleNotFoundError:
         raise InputError("TrainJobs need the Kubernetes client: pip install 'grokcore[pipelines]'") from None
     configuration = client.Configuration()
-    configuration.retries = False  # whoever asks rides an outage out, and says so
-    file = os.environ.get("KUBECONFIG")  # which the package reads when it is imported, and never again
+    configuration.retries = False  # callers retry, with a remark
+    file = os.environ.get("KUBECONFIG")  # the package reads it only once, on import
     try:
         if not file and (_POD / "token").is_file():
             config.load_incluster_config(client_configuration=configuration)
@@ -55,53 +53,58 @@ def connect() -> tuple[Any, str]:
     except (config.ConfigException, OSError, KeyError, TypeError) as error:
         why = str(error).partition("\n")[0]
         raise InputError(
-            f"there is no Kubernetes to talk to ({why}): run in a pod with a service account, or name a kubeconfig in "
+            f"no Kubernetes cluster is configured ({why}): run in a pod with a service account, or "
+            "name a kubeconfig in "
             f"KUBECONFIG"
         ) from None
     return client.ApiClient(configuration), namespace
 
 
 @contextmanager
-def answers(verb: str, resource: str, namespace: str) -> Iterator[None]:
-    """Let what the API answers in the block be raised as what it means.
+def translated_errors(verb: str, resource: str, namespace: str) -> Iterator[None]:
+    """Translate errors of the API in the block to our own.
 
     Args:
-        verb: the right that the request needs, as a Role names it.
-        resource: what it is a right to, with its group: `trainjobs.trainer.kubeflow.org`.
+        verb: the right that the request needs, as in a Role.
+        resource: of the right, with its group: `trainjobs.trainer.kubeflow.org`.
 
     Raises:
-        AbsentObjectError: there is no such object.
-        ConflictError: it is there already, or has changed.
-        InputError: the right is missing, or the request is wrong.
-        TransientError: no answer came, or one that may be another the next time.
+        AbsentObjectError: the object does not exist.
+        ConflictError: the object exists already, or has changed.
+        InputError: the right is missing, or the request is invalid.
+        TransientError: no response, or a transient failure.
     """
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 
-    asked = f"{verb} {resource} in namespace {namespace}"
+    request = f"{verb} {resource} in namespace {namespace}"
     try:
         yield
     except ApiException as error:
-        raise _meaning(error.status, _said(error.body) or str(error.reason), asked) from None
+        raise _error_of(error.status, _message(error.body) or str(error.reason), request) from None
     except (HTTPError, OSError) as error:
-        raise TransientError(f"Kubernetes cannot be reached to {asked}: {_cause(error)}") from None
+        raise TransientError(f"Kubernetes is unreachable, to {request}: {_cause(error)}") from None
 
 
-def _meaning(status: int, said: str, asked: str) -> GrokcoreError:
+def _error_of(status: int, message: str, request: str) -> GrokcoreError:
     if status == 404:
-        return AbsentObjectError(f"Kubernetes has not found what it should {asked}: {said}")
+        return AbsentObjectError(f"Kubernetes did not find the object to {request}: {message}")
     if status == 409:
-        return ConflictError(f"Kubernetes could not {asked}: {said}")
-    if status == 403 and " cannot " in said:  # of the API server itself; admission says no with the same status
-        return InputError(f"this service account may not {asked}: grant it, as manifests/components/trainjob does")
+        return ConflictError(f"Kubernetes could not {request}: {message}")
+    if status == 403 and " cannot " in message:  # from the API server; admission webhooks use the same status
+        return InputError(
+            f"this service account may not {request}: grant the right, as manifests/components/trainjob does"
+        )
     if status in (400, 403, 405, 413, 415, 422):
-        return InputError(f"Kubernetes refuses to {asked}: {said}")
-    if status == 401:  # a token that is just being renewed, as a rule
-        return TransientError(f"Kubernetes does not know who wants to {asked}: the token is missing, wrong or expired")
-    return TransientError(f"Kubernetes could not {asked} (HTTP {status}): {said}")
+        return InputError(f"Kubernetes refused to {request}: {message}")
+    if status == 401:  # usually a token that is being renewed
+        return TransientError(
+            f"Kubernetes did not authenticate the request to {request}: the token is missing, wrong or expired"
+        )
+    return TransientError(f"Kubernetes could not {request} (HTTP {status}): {message}")
 
 
-def _said(body: Any) -> str:
+def _message(body: Any) -> str:
     try:
         document = json.loads(body)
         return str(document["message"])
@@ -110,7 +113,7 @@ def _said(body: Any) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason: what urllib3 wraps around it says where a request went, at length."""
+    """Innermost reason, without the request details that urllib3 wraps around it."""
     while (inner := getattr(error, "reason", None)) is not None and isinstance(inner, BaseException):
         error = inner
     text = str(error).rpartition(": ")[2] or type(error).__name__
@@ -118,7 +121,7 @@ def _cause(error: BaseException) -> str:
 
 
 def found(call: Callable[[], T]) -> T | None:
-    """What a request has found, or None where there is no such object."""
+    """Result of a request, or None if the object does not exist."""
     try:
         return call()
     except AbsentObjectError:
@@ -129,11 +132,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
 class Patience:
-    """Rides out failures that may pass, with growing pauses, for `seconds` in a row.
+    """Retry transient failures with growing pauses, for up to `seconds` in a row.
 
     Args:
-        notify: told when a call fails for the first time, and when one works again.
-        check_stop: called between attempts; what it raises ends the wait.
+        notify: called when calls start to fail, and when they succeed again.
+        check_stop: called between attempts; its errors end the wait.
     """
 
     def __init__(
@@ -151,10 +154,10 @@ class Patience:
         self._due = 0.0
 
     def ask(self, call: Callable[[], T]) -> T:
-        """What `call` returns, as soon as it does.
+        """Call until it succeeds, and return the result.
 
         Raises:
-            TransientError: it has failed for too long.
+            TransientError: it failed for too long.
         """
         while True:
             self._check_stop()
@@ -170,13 +173,14 @@ class Patience:
 
     @property
     def ready(self) -> bool:
-        """Whether it is time for another attempt."""
+        """Whether the next attempt is due."""
         return time.monotonic() >= self._due
 
     def failed(self, error: TransientError) -> None:
-        """
+        """Record a failure and schedule the next attempt.
+
         Raises:
-            TransientError: for too long.
+            TransientError: calls have failed for too long.
         """
         now = time.monotonic()
         if self._since is None:
@@ -187,6 +191,7 @@ class Patience:
         self._due, self._pause = now + self._pause, min(2 * self._pause, _LONGEST_PAUSE)
 
     def worked(self) -> None:
+        """Record a success."""
         if self._since is not None:
-            self._notify("Kubernetes answers again")
+            self._notify("Kubernetes is back")
         self._since, self._due, self._pause = None, 0.0, self._first_pause

@@ -1,8 +1,8 @@
-"""The launcher of a TrainJob: it asks for the job once, follows the run in the store, and says how it ended.
+"""The launcher of a TrainJob: create the job, follow the run in the store, return its result.
 
-The job is the run's, not the launcher's. A launcher that is killed, evicted or tried again finds the job by its name
-and goes on following it. One that is stopped for good leaves it behind as well; the training notices within a quarter
-of an hour that nobody sends a heartbeat any more, saves, and stops.
+The job belongs to the run, not to the launcher. A launcher that is restarted after a kill or an eviction finds the job
+by its name and continues to follow it. If no launcher returns, the training misses its heartbeat within a quarter of an
+hour, saves, and stops.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from grokcore.training.heartbeat import BEAT_SECONDS, PATIENCE_SECONDS, PATIENCE
 from grokcore.training.signals import stop_on_signal
 
 POD_VARIABLE = "GROKCORE_POD_NAME"
-"""The launcher's own pod, by which it finds the Workflow that owns the job."""
+"""Name of the launcher's own pod, from which it finds the Workflow that owns the job."""
 
 T = TypeVar("T")
 
@@ -44,13 +44,13 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds.
+    """Intervals and timeouts in seconds.
 
     Attributes:
-        poll: between two looks at the job.
-        beat: between two heartbeats.
-        launcher_patience: without a heartbeat, after which the training saves and stops.
-        api_patience: without an answer of the API, after which the launcher gives up; the training goes on.
+        poll: between status requests.
+        beat: between heartbeats.
+        launcher_patience: time without a heartbeat after which the training saves and stops.
+        api_patience: outage of the API after which the launcher gives up; the training continues.
     """
 
     poll: float = 5.0
@@ -61,14 +61,14 @@ class Timing:
 
 @dataclass(frozen=True)
 class Launch:
-    """One run that is to be trained by a job.
+    """A run to train in a TrainJob.
 
     Attributes:
-        spec: with nothing left to choose.
-        data: the data set, on this machine; the job gets a copy of it in the store.
-        run: URI of the run, `{store}/runs/{run_id}/{run_key}`. Every pod of the job must see the store.
+        spec: resolved.
+        data: local dataset; it is copied to the store for the job.
+        run: URI of the run, `{store}/runs/{run_id}/{run_key}`. Every pod of the job must have access to the store.
         on_evaluation: called with each new line of the journal.
-        notify: called with a line about the job: that it waits in a queue, that its pods run.
+        notify: called with a line at each change of the job's state.
     """
 
     spec: ExperimentSpec
@@ -82,38 +82,40 @@ class Launch:
 
     @property
     def data_uri(self) -> str:
-        """Where the job finds the data set: in the same store."""
+        """URI of the dataset in the same store."""
         return dataset_uri(self.run.rpartition("/runs/")[0], self.spec.dataset_id)
 
 
 def shared_place(store: str, run_id: str, run_key: str) -> str:
-    """The URI of a run that pods on several machines write and read, with what is empty taken from the environment.
+    """URI of a run in a store that is shared by pods on several machines; empty arguments come from the environment.
 
-    A path is taken for a directory that all of them mount: whether they do shows when the job has ended.
+    A path must be a volume that all pods mount, which is verified when the job has ended.
 
     Raises:
-        InputError: no store is named, or one that no other machine can see.
+        InputError: no store is given, or one that other machines cannot access.
     """
     place = run_place(store, run_id, run_key)
     if place is None or not place.startswith(("/", "file:///", "s3://")):
-        given = f"store={store!r} is none" if place else "none is named"
+        given = f"store={store!r} is not one" if place else "none is given"
         raise InputError(
-            f"a TrainJob needs a store that all its pods see, and {given}: give s3://BUCKET/PREFIX or the path of a "
-            f"volume that they mount, as store or as the key store of the ConfigMap grokcore"
+            f"a TrainJob needs a store that all its pods can access, but {given}: give "
+            "s3://BUCKET/PREFIX or the path of a "
+            f"mounted volume, as store or in the ConfigMap grokcore under the key store"
         )
     return place
 
 
 def launch_training(launch: Launch, *, api: TrainJobApi | None = None, stop_with_parent: bool = False) -> TrainResult:
-    """Train a run in a TrainJob, or go on following the one that trains it already.
+    """Train a run in a TrainJob, or follow the job that trains it already.
 
     Args:
-        stop_with_parent: take the death of the parent process for a wish to stop, as in `train_model`.
+        stop_with_parent: stop when the parent process dies, as in `train_model`.
 
     Raises:
-        InputError: the request cannot be met, or the training found its input wrong; trying again cannot help.
-        TransientError: the job failed for a reason that may pass, or Kubernetes or the store are out of reach.
-        StoppedError: the training was stopped after saving, or this launcher was; the job then trains on for a while.
+        InputError: the request is invalid, or the training refused its input; retrying does not help.
+        TransientError: the job failed for a transient reason, or Kubernetes or the store is unreachable.
+        StoppedError: the training was stopped after saving, or the launcher was stopped; the job then continues for
+            a while.
     """
     with stop_on_signal(with_parent=stop_with_parent) as stop:
         return _Launcher(launch, api or TrainJobApi.connect(), lambda: stop.requested).run()
@@ -135,7 +137,7 @@ class _Launcher:
 
     def run(self) -> TrainResult:
         owner = self._owner()
-        # Beats before there is a job: it may begin as soon as it has been asked for.
+        # Start before the job exists: it may run as soon as it is created.
         with Heartbeat(self._store, seconds=self._timing.beat):
             job = self._job(owner)
             state = self._follow(job)
@@ -146,7 +148,7 @@ class _Launcher:
         return result
 
     def _job(self, owner: Json | None) -> Json:
-        """The run's job: the one that is there, if it can still be of use, or a new one."""
+        """Find a usable job of the run, or create one."""
         while True:
             job = self._ask(lambda: self._api.get(self._name))
             if job is None:
@@ -154,32 +156,33 @@ class _Launcher:
                 try:
                     created = self._ask(lambda: self._api.create(self._body(owner)))
                 except ConflictError:
-                    continue  # somebody else was faster, or an answer was lost
+                    continue  # created concurrently, or a response was lost
                 self._notify(f"TrainJob {self._name} in namespace {self._api.namespace} trains {self._launch.run}")
                 return created
             if job["metadata"].get("deletionTimestamp"):
                 self._check_stop()
                 time.sleep(min(1.0, self._timing.poll))
                 continue
-            if self._is_of_use(job):
+            if self._is_usable(job):
                 self._adopt(job, owner)
                 return job
-            self._notify(f"TrainJob {self._name} has ended before: removing it, and asking for another one")
+            self._notify(f"TrainJob {self._name} has ended: replacing it")
             self._ask(partial(self._api.delete, job))
 
-    def _is_of_use(self, job: Json) -> bool:
-        """Whether to follow a job that is there.
+    def _is_usable(self, job: Json) -> bool:
+        """Whether to follow an existing job.
 
         Raises:
-            InputError: it trains, and something else than what is asked for.
+            InputError: it is training another spec.
         """
         phase = JobState.of(job).phase
         same = job["metadata"].get("annotations", {}).get(SPEC_ANNOTATION) == self._fingerprint
         if phase in ("waiting", "training"):
             if not same:
                 raise InputError(
-                    f"TrainJob {self._name} trains this run already, with another budget or other intervals: wait for "
-                    f"its end, or delete it and submit again"
+                    f"TrainJob {self._name} is training this run with another budget or other "
+                    "intervals: wait for it to "
+                    f"end, or delete it and submit again"
                 )
             return True
         if phase == "failed" or not same:
@@ -193,25 +196,25 @@ class _Launcher:
         return True
 
     def _adopt(self, job: Json, owner: Json | None) -> None:
-        """Follow a job that another launcher has made, and keep it as long as this one's Workflow is there."""
-        self._notify(f"TrainJob {self._name} is there already: following it")
+        """Take over a job that another launcher created, adding this launcher's Workflow to its owners."""
+        self._notify(f"TrainJob {self._name} exists: following it")
         if owner is not None:
             try:
                 self._ask(lambda: self._api.add_owner(job, owner))
-            except ConflictError:  # its status moves on all the time
+            except ConflictError:  # its status changes all the time
                 again = self._ask(lambda: self._api.get(self._name))
                 if again is not None:
                     self._adopt(again, owner)
 
     def _prepare(self) -> None:
-        """What must be so before a job is asked for, found out here and not by pods with GPUs."""
+        """Check the request before the job is created, so that no pod with GPUs starts in vain; copy the dataset."""
         spec, request = self._launch.spec, self._launch.request
         request.check(spec)
         check_place(self._store, spec, "auto" if self._retry else self._launch.resume)
         if self._ask(lambda: self._api.get_runtime(request.runtime)) is None:
             raise InputError(
-                f"there is no TrainingRuntime {request.runtime} in namespace {self._api.namespace}: apply "
-                f"manifests/components/trainjob, or name another one"
+                f"no TrainingRuntime {request.runtime} in namespace {self._api.namespace}: apply "
+                f"manifests/components/trainjob, or give another runtime"
             )
         copy_dataset(spec.task, self._launch.data, self._launch.data_uri)
         self._store.delete(ERROR_FILE)  # of an earlier job
@@ -222,7 +225,7 @@ class _Launcher:
         return train_job(
             self._name,
             self._launch.request,
-            # Never "never": the pods of a second attempt find the run that the first has begun.
+            # No --resume never: the pods of a second attempt find the run of the first.
             arguments=["train", spec.model_dump_json(), "--data", self._launch.data_uri, "--out", self._launch.run],
             environment={PATIENCE_VARIABLE: f"{self._timing.launcher_patience:g}"},
             run_id=spec.run_id,
@@ -240,11 +243,11 @@ class _Launcher:
         pod = os.environ.get(POD_VARIABLE)
         owner = self._ask(lambda: self._api.workflow_of(pod)) if pod else None
         if owner is None:
-            self._notify("no Workflow owns this launcher: the TrainJob stays until somebody deletes it")
+            self._notify("this launcher is not part of a Workflow: the TrainJob stays until it is deleted")
         return owner
 
     def _follow(self, job: Json) -> JobState:
-        """Pass on what the run's journal says until the job has ended, and how it has."""
+        """Pass on lines of the run's journal until the job has ended; return its final state."""
         watch = JobWatch(self._api, job, self._patience, poll=self._timing.poll, notify=self._notify)
 
         def ended() -> bool:
@@ -255,15 +258,15 @@ class _Launcher:
             for line in follow(self._store, ended, notify=self._notify):
                 self._launch.on_evaluation(line)
         except GivenUpError as error:
-            raise TransientError(f"{error}; the training goes on, and submitting again follows it") from None
+            raise TransientError(f"{error}; the training continues: submit again to follow it") from None
         return watch.state
 
     def _check_stop(self) -> None:
         if self._stopped():
             minutes = self._timing.launcher_patience / 60
             raise StoppedError(
-                f"the launcher was stopped; TrainJob {self._name} trains on, and saves and stops unless a launcher is "
-                f"back within {minutes:.0f} min"
+                f"the launcher was stopped; TrainJob {self._name} continues, then saves and stops unless a launcher "
+                f"returns within {minutes:.0f} min"
             )
 
     def _ask(self, call: Callable[[], T]) -> T:

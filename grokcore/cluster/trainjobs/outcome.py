@@ -27,41 +27,41 @@ _ERRORS: dict[int, type[GrokcoreError]] = {EXIT_BAD_INPUT: InputError, EXIT_STOP
 
 
 def result_of(name: str, run: Store) -> TrainResult:
-    """What a job that is complete has trained.
+    """Result of a complete job.
 
     Raises:
-        InputError: there is no finished run where it should be.
-        TransientError: the store could not be reached.
+        InputError: the store has no finished run.
+        TransientError: the store is unreachable.
     """
     try:
         reason = read_manifest(run).exit_reason
     except InputError as error:
         raise InputError(
-            f"TrainJob {name} is complete, but has left no run at {run} ({error}): its pods must see the same store"
+            f"TrainJob {name} is complete, but there is no run at {run} ({error}): its pods must see the same store"
         ) from None
     if reason is None or reason == "stopped":
-        raise InputError(f"TrainJob {name} is complete, but the run at {run} is not: is another one training it?")
+        raise InputError(f"TrainJob {name} is complete, but the run at {run} is not: is another job training it?")
     steps = [line["step"] for line in _journal(run)]
     return TrainResult(run.uri, reason, steps[-1] if steps else 0)
 
 
 def failure_of(api: TrainJobApi, name: str, state: JobState, run: Store) -> GrokcoreError:
-    """Why a job has failed: the error to raise for it, with the exit code that the training ended with."""
+    """Map a failed job to an error with the exit code of its training."""
     with suppress(GrokcoreError):
         failure = Failure.read(run.uri_of(ERROR_FILE))
         if failure is not None and failure.stage == "train":
             return failure.error()
-    where = f"TrainJob {name} has failed ({state.words})"
-    with suppress(GrokcoreError):  # what its pods could tell is not worth more than what is known already
+    where = f"TrainJob {name} failed ({state.reason})"
+    with suppress(GrokcoreError):  # details from pods are optional
         ends = api.exits(name)
         if ends:
             pod, code, reason = ends[0]
-            said = api.last_words(pod)
+            last = api.last_log_line(pod)
             text = f"{where}: pod {pod} ended with exit code {code}, {reason}" + (
-                f", after saying: {said}" if said else ""
+                f"; its log ends with: {last}" if last else ""
             )
             return _ERRORS.get(code, TransientError)(text)
-    return TransientError(f"{where}, without a word about why")
+    return TransientError(f"{where} for an unknown reason")
 
 
 def _journal(run: Store) -> list[JournalLine]:
@@ -73,18 +73,18 @@ def _journal(run: Store) -> list[JournalLine]:
 
 
 class GivenUpError(Exception):
-    """The API is out of reach for too long: no TransientError, which whoever follows a journal rides out."""
+    """The API was unreachable for too long. Not a TransientError, which followers of a journal retry."""
 
 
 class JobWatch:
-    """Says when a job stands otherwise than before.
+    """Poll the state of a job.
 
     Attributes:
-        state: how it stood at the last look.
+        state: as of the last request.
 
     Args:
-        poll: seconds between two looks.
-        notify: told of each change.
+        poll: seconds between requests.
+        notify: called with a line at each change.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class JobWatch:
         self._due = 0.0
 
     def ended(self) -> bool:
-        """Whether the job has; where the API does not answer, it has not.
+        """Whether the job has ended, as far as is known.
 
         Raises:
-            StoppedError: somebody has deleted the job.
-            GivenUpError: there was no answer for too long.
+            StoppedError: the job was deleted.
+            GivenUpError: the API was unreachable for too long.
         """
         if time.monotonic() >= self._due and self._patience.ready:
             self._look()
@@ -118,8 +118,8 @@ class JobWatch:
         self._patience.worked()
         self._due = time.monotonic() + self._poll
         if job is None or job["metadata"]["uid"] != self._uid:
-            raise StoppedError(f"somebody has deleted TrainJob {self._name}: submit again to go on from its checkpoint")
+            raise StoppedError(f"TrainJob {self._name} was deleted: submit again to resume from its checkpoint")
         state = JobState.of(job)
         if state != self.state and state.phase in ("waiting", "training"):
-            self._notify(f"TrainJob {self._name}: {state.words}")
+            self._notify(f"TrainJob {self._name}: {state.reason}")
         self.state = state

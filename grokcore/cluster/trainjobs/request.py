@@ -17,24 +17,24 @@ RUNTIME = "grokcore-deepspeed"
 """The TrainingRuntime of manifests/components/trainjob."""
 
 QUEUE_VARIABLE = "GROKCORE_QUEUE"
-"""The LocalQueue of a namespace, for a request that names none."""
+"""Environment variable with the default LocalQueue of the namespace."""
 
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|[kMGTPE]i?)?")
 _RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _MOST_NODES = 999
-"""So that the names of their pods stay short enough."""
+"""Keeps pod names within their limit."""
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """Nodes, what each of them has, and where they are.
+    """Nodes of a TrainJob, their resources and placement.
 
     Attributes:
-        nodes: how many pods train together.
-        gpus: accelerators of each; one process trains on each of them, or a single one on the CPU where there is none.
-        queue: LocalQueue of Kueue to wait in; empty for none.
-        image: what the pods run in; empty takes the runtime's.
+        nodes: number of pods that train together.
+        gpus: accelerators per node, with one process each; 0 for one process on the CPU.
+        queue: LocalQueue of Kueue; empty for none.
+        image: container image; empty for the runtime's.
     """
 
     nodes: int = 1
@@ -63,10 +63,10 @@ class JobRequest:
         runtime: str,
         image: str,
     ) -> JobRequest:
-        """What a form says; an empty queue is the namespace's, if it has one.
+        """Parse the fields of a form; an empty queue means the namespace's default, if set.
 
         Raises:
-            InputError: in one line, which field is wrong and what is allowed.
+            InputError: the invalid field and what is allowed.
         """
         queue = queue or os.environ.get(QUEUE_VARIABLE, "")
         return cls(
@@ -87,28 +87,28 @@ class JobRequest:
         return max(1, self.gpus)
 
     def check(self, spec: ExperimentSpec) -> None:
-        """Refuse what cannot be trained on these nodes, before any of them is asked for.
+        """Refuse a spec that cannot be trained on these nodes, before the job is created.
 
         Raises:
-            InputError: in one line, with what would be right.
+            InputError: what does not fit and what would.
         """
         training, together = spec.training, self.nodes * self.processes_per_node
         if training.engine == "deepspeed":
             check_shares(training, together)
         elif together > 1:
             raise InputError(
-                f"training.engine={training.engine} trains on one device, and nodes={self.nodes} with "
-                f"gpu_count={self.gpus} have {together}: override training.engine=deepspeed, or ask for one"
+                f"training.engine={training.engine} trains on one device, but nodes={self.nodes} with "
+                f"gpu_count={self.gpus} have {together}: override training.engine=deepspeed, or request one"
             )
         if not self.gpus and (training.precision == "fp16" or training.device == "cuda"):
             raise InputError(
-                f"training.precision={training.precision} and training.device={training.device} need a GPU, and "
-                f"gpu_count=0: ask for GPUs, or override training.precision=bf16 training.device=auto"
+                f"training.precision={training.precision} and training.device={training.device} need a GPU, but "
+                f"gpu_count=0: request GPUs, or override training.precision=bf16 training.device=auto"
             )
 
     @property
     def resources(self) -> dict[str, str]:
-        """Of each node."""
+        """Resources per node."""
         return {"cpu": self.cpu, "memory": self.memory} | ({self.gpu_type: str(self.gpus)} if self.gpus else {})
 
 
@@ -126,7 +126,7 @@ def _matching(name: str, text: str, pattern: re.Pattern[str], wanted: str) -> st
 
 def _labels(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
-        raise InputError(f"node_selector={value!r} must be labels and their values, as in {{'gpu': 'h100'}}")
+        raise InputError(f"node_selector={value!r} must map labels to values, for example {{'gpu': 'h100'}}")
     return dict(value)
 
 
@@ -136,18 +136,19 @@ def _tolerations(value: Any) -> list[dict[str, Any]]:
     tolerations = [dict(one) for one in value]
     for toleration in tolerations:
         seconds = toleration.get("tolerationSeconds")
-        if isinstance(seconds, float):  # Kubeflow hands the integers in lists on as floats
+        if isinstance(seconds, float):  # Kubeflow passes integers in lists as floats
             toleration["tolerationSeconds"] = int(seconds)
     return tolerations
 
 
 LONGEST = 46
-"""What leaves room for `-node-0-999-xxxxx`, the rest of a pod's name, within the 63 characters of a DNS label."""
+"""Maximum characters: leaves room for the suffix `-node-0-999-xxxxx` of pod names in a DNS label (63)."""
 
 
 def job_name(run_id: str, run_uri: str) -> str:
-    """`grokcore-{run_id}-{digest of where the run lies}`: a DNS label that begins with a letter.
+    """Name a run's TrainJob `grokcore-{run_id}-{digest of run_uri}`, a DNS label that begins with a letter.
 
-    The place holds the run's key, and tells apart stores that namespaces share.
+    The name is deterministic, so that a restarted launcher finds the job. The URI includes the run's key, and
+    distinguishes stores.
     """
     return f"grokcore-{run_id[:16]}-{hashlib.sha256(run_uri.encode()).hexdigest()[:12]}"

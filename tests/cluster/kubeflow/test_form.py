@@ -92,7 +92,7 @@ def test_a_field_without_a_default_must_be_filled_in(package: PipelinePackage) -
     head, _, tail = package.text.partition("      preset:\n        defaultValue: thesis\n")
     text = tail.replace("        isOptional: true\n", "", 1)
     required = parse_package(f"{head}      preset:\n{text}", "it")
-    with pytest.raises(InputError, match="preset has no default: give it with --param preset=VALUE"):
+    with pytest.raises(InputError, match="preset is required: give it with --param preset=VALUE"):
         filled_in(required, {})
     assert filled_in(required, {"preset": "demo"})["preset"] == "demo"
 

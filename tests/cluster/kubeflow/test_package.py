@@ -96,13 +96,13 @@ def test_a_lock_of_one_image_leaves_the_other_and_says_so(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{}", "is no lock file"),
-        ("- a", "is no lock file"),
+        ("{}", "is not a lock file"),
+        ("- a", "is not a lock file"),
         ("runtime: [", "is not valid YAML"),
-        ("worker: x@sha256:0", "is no lock file"),
-        ("runtime: ghcr.io/x/grokcore-runtime:0.1.0", "which has no digest"),
-        (f"runtime: x@sha256:{'a' * 63}", "which has no digest"),
-        ("runtime: 3", "which has no digest"),
+        ("worker: x@sha256:0", "is not a lock file"),
+        ("runtime: ghcr.io/x/grokcore-runtime:0.1.0", "without a digest"),
+        (f"runtime: x@sha256:{'a' * 63}", "without a digest"),
+        ("runtime: 3", "without a digest"),
         (f"trainer: r/grokcore-trainer:9.9.9@sha256:{'a' * 64}", "needs version"),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_lock_that_does_not_fit_is_refused_in_one_line(
 
 def test_a_lock_that_would_replace_nothing_is_refused(package: PipelinePackage) -> None:
     foreign = parse_package(re.sub(r"image: \S+", "image: python:3.12", package.text), "it")
-    with pytest.raises(InputError, match=r"the lock has runtime.*uses python:3.12.*nothing would be replaced"):
+    with pytest.raises(InputError, match=r"the lock has runtime.*uses python:3.12.*nothing to replace"):
         with_images(foreign, {"runtime": RUNTIME})
 
 
@@ -147,9 +147,9 @@ def test_compile_writes_the_checked_in_package_as_it_is(capsys: pytest.CaptureFi
     [
         (["grokking_experimnt"], "did you mean grokking_experiment?"),
         (["./absent.yaml"], "cannot be read"),
-        (["pyproject.toml"], "there is no pipeline"),
+        (["pyproject.toml"], "unknown pipeline"),
         (["grokking_experiment", "--namespace", "lab"], "add --kubernetes"),
-        (["--kubernetes"], "which pipeline?"),
+        (["--kubernetes"], "name a pipeline:"),
         (["grokking_experiment", "--out", "/proc/nowhere/x.yaml"], "cannot write"),
     ],
 )
@@ -164,7 +164,7 @@ def test_what_cannot_be_compiled_is_one_line(
 
 @pytest.mark.parametrize("text", ["", "a: 1", "[]", "a: [", "pipelineInfo: {name: x}\nroot: {}", "--- 1\n--- 2\n--- 3"])
 def test_other_yaml_is_no_package(text: str) -> None:
-    with pytest.raises(InputError, match="is no compiled pipeline"):
+    with pytest.raises(InputError, match="is not a compiled pipeline"):
         parse_package(text, "this file")
 
 

@@ -11,7 +11,7 @@ from grokcore.cli import main
 from grokcore.cluster.kubeflow.errors import UnavailableError
 from grokcore.cluster.kubeflow.form import filled_in
 from grokcore.cluster.kubeflow.package import PipelinePackage
-from grokcore.cluster.kubeflow.schedule import Scheduled, schedule, seconds, six_fields, unschedule
+from grokcore.cluster.kubeflow.schedule import Scheduled, interval_seconds, kubeflow_cron, schedule, unschedule
 from grokcore.cluster.kubeflow.submit import upload
 from grokcore.errors import InputError
 from tests.cluster.kubeflow.conftest import Kubeflow
@@ -71,7 +71,7 @@ def test_the_same_content_does_nothing(kubeflow: Kubeflow, capsys: pytest.Captur
     before = len(kubeflow.server.made("POST"))
     assert main([*WEEKLY, "--param", "seed=0", *kubeflow.flags]) == 0
     second = capsys.readouterr()
-    assert "just this is scheduled already: nothing was changed" in second.err
+    assert "already scheduled, unchanged" in second.err
     assert second.out == first.out
     assert len(kubeflow.server.made("POST")) == before
 
@@ -92,7 +92,7 @@ def test_changed_content_takes_the_place_of_the_old(
     assert main([*WEEKLY, *changed, *direct.flags]) == 0
     (new,) = direct.server.schedules
     assert new != old
-    assert "took the place of 1 of other content" in capsys.readouterr().err
+    assert "replaced 1 earlier schedule" in capsys.readouterr().err
     changes = [request.split("?")[0] for request in direct.server.requests if "recurringruns" in request]
     made, disabled, deleted = (
         len(changes) - 1 - changes[::-1].index(request)
@@ -133,7 +133,7 @@ def test_a_run_that_goes_on_is_not_ended_by_the_schedule_s_replacement(
         new.id: "ENABLED",
     }
     (line,) = lines
-    assert line.startswith(f"schedule nightly ({old.id}) is disabled and not deleted, since that could end its run")
+    assert line.startswith(f"schedule nightly ({old.id}) is disabled but not deleted, which could end its active run")
     assert run["run_id"] in line
     kubeflow.server.runs[run["run_id"]]["state"] = "SUCCEEDED"
     again = scheduled(kubeflow, package, entries={"seed": "1"})
@@ -159,7 +159,7 @@ def test_what_somebody_has_disabled_stays_disabled(direct: Kubeflow, package: Pi
     done = scheduled(direct, package, lines=lines)
     assert (done.made, done.replaced) == (False, 0)
     assert direct.server.schedules[made.id]["status"] == "DISABLED"
-    assert "is disabled, and stays so: enable it at" in lines[0]
+    assert "is disabled: enable it at" in lines[0]
 
 
 def test_whoever_is_interrupted_between_making_and_putting_away_is_helped_by_the_next_call(
@@ -194,13 +194,13 @@ def test_remove_takes_the_schedule_that_the_same_command_makes(
     assert capsys.readouterr().out == "removed schedule grokking-experiment\n"
     assert kubeflow.server.schedules == {}
     assert main(remove) == 0
-    assert capsys.readouterr().out == "there is no schedule grokking-experiment: nothing was removed\n"
+    assert capsys.readouterr().out == "no schedule grokking-experiment: nothing removed\n"
 
 
 def test_list_shows_the_schedules(kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
     listing = ["pipeline", "schedule", "--list", *kubeflow.flags]
     assert main(listing) == 0
-    assert "there is no schedule in the experiment grokcore" in capsys.readouterr().err
+    assert "no schedules in the experiment grokcore" in capsys.readouterr().err
     assert main([*WEEKLY, *kubeflow.flags]) == 0
     capsys.readouterr()
     assert main(listing) == 0
@@ -216,11 +216,11 @@ def test_list_shows_the_schedules(kubeflow: Kubeflow, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "which pipeline?"),
-        (["--remove"], "which schedule?"),
+        ([], "name a pipeline:"),
+        (["--remove"], "name the schedule:"),
         (["grokking_experiment"], 'Give --cron "30 2 * * 1" or --interval 7d'),
         (["grokking_experiment", "--cron", "* * *"], "has 3 fields"),
-        (["grokking_experiment", "--interval", "10"], "must be 60 s at least"),
+        (["grokking_experiment", "--interval", "10"], "must be at least 60 s"),
         (["grokking_experiment", "--interval", "6h", "--set", "model.layer=2"], "did you mean layers?"),
         (["grokking_experiment", "--interval", "6h", "--param", "x=2"], "has no parameter 'x'"),
     ],
@@ -246,7 +246,7 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
     ],
 )
 def test_cron_of_five_fields_begins_at_second_0(given: str, used: str) -> None:
-    assert six_fields(given) == used
+    assert kubeflow_cron(given) == used
 
 
 @pytest.mark.parametrize(
@@ -255,11 +255,11 @@ def test_cron_of_five_fields_begins_at_second_0(given: str, used: str) -> None:
         ("", "has 0 fields"),
         ("@daily", "has 1 fields"),
         ("1 2 3 4 5 6 7", "has 7 fields"),
-        ("60 * * * *", "minute is '60', and must be *, 0 to 59"),
+        ("60 * * * *", "minute is '60' but must be *, 0 to 59"),
         ("* 24 * * *", "hour is '24'"),
         ("* * 0 * *", "day of the month is '0'"),
-        ("* * * 13 *", "month is '13', and must be *, 1 to 12 or jan to dec"),
-        ("* * * * 7", "day of the week is '7', and must be *, 0 to 6 or sun to sat"),
+        ("* * * 13 *", "month is '13' but must be *, 1 to 12 or jan to dec"),
+        ("* * * * 7", "day of the week is '7' but must be *, 0 to 6 or sun to sat"),
         ("*/0 * * * *", "minute is '*/0'"),
         ("30-10 * * * *", "minute is '30-10'"),
         ("*-5 * * * *", "minute is '*-5'"),
@@ -270,7 +270,7 @@ def test_cron_of_five_fields_begins_at_second_0(given: str, used: str) -> None:
 )
 def test_a_wrong_cron_names_the_field_and_what_it_may_be(given: str, said: str) -> None:
     with pytest.raises(InputError) as refused:
-        six_fields(given)
+        kubeflow_cron(given)
     assert said in str(refused.value)
 
 
@@ -278,13 +278,13 @@ def test_a_wrong_cron_names_the_field_and_what_it_may_be(given: str, said: str) 
     ("given", "wanted"), [("3600", 3600), ("90m", 5400), ("6h", 21600), ("7d", 604800), ("60s", 60)]
 )
 def test_an_interval_is_seconds_or_has_a_unit(given: str, wanted: int) -> None:
-    assert seconds(given) == wanted
+    assert interval_seconds(given) == wanted
 
 
 @pytest.mark.parametrize("given", ["", "h", "1.5h", "-6h", "6 weeks", "59", "1e4"])
 def test_a_wrong_interval_is_refused(given: str) -> None:
     with pytest.raises(InputError, match="--interval"):
-        seconds(given)
+        interval_seconds(given)
 
 
 def test_a_file_of_images_goes_into_what_is_scheduled(direct: Kubeflow, tmp_path: Any) -> None:

@@ -66,7 +66,7 @@ def test_upload_says_what_it_did(kubeflow: Kubeflow, capsys: pytest.CaptureFixtu
     assert f"{kubeflow.host}/#/pipelines/details/" in first.out
     assert main(command) == 0
     second = capsys.readouterr()
-    assert "this very content is there already: nothing was uploaded" in second.err
+    assert "already uploaded, skipped" in second.err
     assert second.out == first.out
     assert main([*command, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -114,7 +114,7 @@ def test_a_second_submit_attaches_to_the_run_that_goes_on_or_has_succeeded(
         assert main([*SMOKE, *kubeflow.flags]) == 0
         again = capsys.readouterr()
         assert again.out == first.out
-        assert f"this very request has a run already, {state.lower()}: attached to it" in again.err
+        assert f"attached to the run of the same request, {state.lower()}" in again.err
     assert len(kubeflow.server.runs) == 1
 
 
@@ -270,7 +270,7 @@ def test_a_sweep_is_submitted_by_its_name_or_its_file(direct: Kubeflow, tmp_path
 def test_a_sweep_that_a_loop_cannot_do_is_refused_here(direct: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["pipeline", "submit", "architecture_comparison", *direct.flags]
     assert main([*command, "--sweep", "architectures-tuned-small"]) == 2
-    assert "begins with a search for hyperparameters" in capsys.readouterr().err
+    assert "starts with a hyperparameter search" in capsys.readouterr().err
     assert main([*command, "--param", 'architectures=["gpt3"]']) == 2
     assert main([*command, "--param", "architectures=[1]"]) == 2
     assert main(["pipeline", "submit", "scheduled_retraining", "--param", "seeds=5..1", *direct.flags]) == 2
@@ -328,7 +328,7 @@ def test_list_shows_pipelines_schedules_and_runs(kubeflow: Kubeflow, capsys: pyt
     assert main(["pipeline", "list", *kubeflow.flags]) == 0
     empty = capsys.readouterr()
     assert empty.out == ""
-    assert "there is nothing at" in empty.err
+    assert "no pipelines, schedules or runs at" in empty.err
     assert main([*SMOKE, *kubeflow.flags]) == 0
     assert main(["pipeline", "schedule", "grokking_experiment", "--interval", "6h", *kubeflow.flags]) == 0
     capsys.readouterr()

@@ -104,7 +104,7 @@ def test_a_run_that_never_ends_is_left_alone_after_the_timeout(
     assert main(["pipeline", "wait", run["run_id"], "--timeout", "0.05", *QUICK, *kubeflow.flags]) == 3
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == (
-        f"grokcore: run {run['run_id']} is running after 0.05 s; it goes on: grokcore pipeline wait {run['run_id']}"
+        f"grokcore: run {run['run_id']} is running after 0.05 s; it continues: grokcore pipeline wait {run['run_id']}"
     )
     assert not kubeflow.server.made("POST")
 
@@ -120,7 +120,7 @@ def test_a_timeout_of_nothing_looks_once(direct: Kubeflow) -> None:
 def test_an_unknown_run_is_told_apart_from_an_outage(kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pipeline", "wait", "0123", *QUICK, *kubeflow.flags]) == 4
     error = capsys.readouterr().err
-    assert "has no such thing (404): Failed to fetch a Run" in error
+    assert "(404): Failed to fetch a Run" in error
     assert error.count("\n") == 1
 
 
@@ -138,7 +138,7 @@ def test_an_outage_is_waited_through(fault: Fault, direct: Kubeflow) -> None:
     clock = Time()
     ended = wait(api, run["run_id"], notify=begin, clock=lambda: clock.now, sleep=clock.sleep)
     assert ended.state == "SUCCEEDED"
-    assert [line.split(":")[0] for line in lines] == ["running", "waiting on", "the API answers again", "succeeded"]
+    assert [line.split(":")[0] for line in lines] == ["running", "still waiting", "the API is back", "succeeded"]
 
 
 def test_an_outage_that_outlasts_the_patience_ends_the_wait(direct: Kubeflow) -> None:
@@ -174,7 +174,7 @@ def test_a_token_that_expires_is_read_again_until_it_is_replaced(direct: Kubeflo
 
     ended = wait(direct.api(), run["run_id"], notify=lines.append, clock=lambda: clock.now, sleep=nap)
     assert ended.state == "SUCCEEDED"
-    assert "does not know who asks (401)" in lines[1]
+    assert "did not authenticate the request (401)" in lines[1]
     assert TOKEN not in str(lines)
 
 
@@ -216,7 +216,7 @@ def test_ctrl_c_leaves_the_run_alone_and_says_so(number: signal.Signals, direct:
         child.kill()
         child.wait()
     assert child.returncode == 143
-    assert error == f"grokcore: stopped waiting; the run goes on: grokcore pipeline wait {run['run_id']}\n"
+    assert error == f"grokcore: stopped waiting; the run continues: grokcore pipeline wait {run['run_id']}\n"
     assert direct.server.runs[run["run_id"]]["state"] == "RUNNING"
     assert not direct.server.made("POST")
 

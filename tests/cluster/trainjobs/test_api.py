@@ -41,7 +41,7 @@ def job(*conditions: tuple[str, str], ready: int = 0, suspend: bool = False, que
 def test_the_state_of_a_job(found: dict[str, Any], phase: str, words: str):
     state = JobState.of(found)
     assert state.phase == phase
-    assert words in state.words
+    assert words in state.reason
 
 
 def test_patience_ends_at_once_when_it_is_told_to():
@@ -67,4 +67,4 @@ def test_patience_counts_failures_in_a_row_only():
     patience = Patience(0.05, first_pause=0.2, notify=told.append)  # longer than it may last in a row
     assert patience.ask(now_and_then)
     assert patience.ask(now_and_then)
-    assert told == ["out of reach; trying again", "Kubernetes answers again"] * 2
+    assert told == ["out of reach; trying again", "Kubernetes is back"] * 2

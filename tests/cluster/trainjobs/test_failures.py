@@ -61,7 +61,7 @@ def test_a_job_that_has_failed_is_made_anew_for_the_next_launcher(
     namespace.apply_runtime(ends_with(0))
     assert launch_training(launch()).exit_reason == "budget_steps"
     assert namespace.count("delete") == 1
-    assert said.has("has ended before")
+    assert said.has("has ended: replacing it")
 
 
 def test_pods_that_begin_again_know_which_attempt_they_are(namespace: Kubernetes, launch: Make):
@@ -104,7 +104,7 @@ def test_an_outage_without_end_is_transient_and_leaves_the_training_alone(at: st
     assert isinstance(error, TransientError)
     assert "unable to handle" in str(error)
     if at == "later":
-        assert "the training goes on" in str(error)
+        assert "the training continues" in str(error)
         assert namespace.ran[0].pods[0].process.poll() is None
         assert namespace.count("delete") == 0
 
@@ -149,4 +149,4 @@ def test_rights_can_be_asked_for(namespace: Kubernetes):
 
 def test_no_cluster_is_one_line(launch: Make, monkeypatch: pytest.MonkeyPatch, tmp_path):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
-    assert "no Kubernetes to talk to" in str(failure(launch()))
+    assert "no Kubernetes cluster is configured" in str(failure(launch()))

@@ -65,7 +65,7 @@ def test_a_stopped_launcher_says_what_happens_now_and_leaves_the_job(
     launcher.send_signal(signal.SIGTERM)
     said, _ = launcher.communicate()
     assert launcher.returncode == EXIT_STOPPED, said
-    assert "unless a launcher is back" in said.splitlines()[-1]
+    assert "unless a launcher returns" in said.splitlines()[-1]
     assert namespace.count("delete") == 0
     assert namespace.ran[0].pods[0].process.poll() is None
 

@@ -150,5 +150,5 @@ def test_a_launcher_that_is_killed_is_followed_by_the_next_one_and_trains_once(
     assert len(namespace.ran) == 1
     assert len(namespace.ran[0].pods) == 1
     said_now = capsys.readouterr().out
-    assert "is there already: following it" in said_now
+    assert "exists: following it" in said_now
     assert "step 20/20" in said_now
