@@ -38,7 +38,7 @@ def test_a_dry_run_shows_points_ids_and_budgets_and_writes_nothing(
     assert main(command) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == "sizes: 2 points, seeds 3,4,5: 6 runs"
-    assert [row.split()[0] for row in shown[2:4]] == ["entities=30", "entities=40"]
+    assert [row.split()[0] for row in shown[2:4]] == ["task.entities=30", "task.entities=40"]
     assert shown[2].endswith("1,234")
     assert shown[-1] == "tests the claims gpt2-groks"
     assert [path.name for path in tmp_path.iterdir()] == ["sizes.yaml"]

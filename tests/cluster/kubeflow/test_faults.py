@@ -61,7 +61,7 @@ def test_a_question_is_asked_again_over_an_outage(status: int | None, direct: Ku
 
 def test_an_outage_that_outlasts_the_patience_says_so(direct: Kubeflow) -> None:
     direct.server.faults = [Fault(times=100)]
-    with pytest.raises(UnavailableError, match=r"fails \(500\): Internal error 500: made up; try again later"):
+    with pytest.raises(UnavailableError, match=r"failed \(500\): Internal error 500: made up; try again later"):
         list(direct.api(patience=0.6).pipelines())
     assert len(direct.server.requests) == 2
 

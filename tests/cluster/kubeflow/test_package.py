@@ -148,7 +148,7 @@ def test_compile_writes_the_checked_in_package_as_it_is(capsys: pytest.CaptureFi
         (["grokking_experimnt"], "did you mean grokking_experiment?"),
         (["./absent.yaml"], "cannot be read"),
         (["pyproject.toml"], "unknown pipeline"),
-        (["grokking_experiment", "--namespace", "lab"], "add --kubernetes"),
+        (["grokking_experiment", "--namespace", "lab"], "--namespace needs --kubernetes"),
         (["--kubernetes"], "name a pipeline:"),
         (["grokking_experiment", "--out", "/proc/nowhere/x.yaml"], "cannot write"),
     ],

@@ -218,7 +218,7 @@ def test_list_shows_the_schedules(kubeflow: Kubeflow, capsys: pytest.CaptureFixt
     [
         ([], "name a pipeline:"),
         (["--remove"], "name the schedule:"),
-        (["grokking_experiment"], 'Give --cron "30 2 * * 1" or --interval 7d'),
+        (["grokking_experiment"], 'give --cron "30 2 * * 1" or --interval 7d'),
         (["grokking_experiment", "--cron", "* * *"], "has 3 fields"),
         (["grokking_experiment", "--interval", "10"], "must be at least 60 s"),
         (["grokking_experiment", "--interval", "6h", "--set", "model.layer=2"], "did you mean layers?"),

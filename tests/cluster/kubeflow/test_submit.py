@@ -23,6 +23,7 @@ from grokcore.cluster.kubeflow.naming import commit_of_code, run_name
 from grokcore.cluster.kubeflow.package import PipelinePackage
 from grokcore.cluster.kubeflow.submit import Submission, submit, upload
 from grokcore.spec import load_spec, resolve
+from grokcore.version import __version__
 from tests.cluster.kubeflow.conftest import COMMIT, Kubeflow
 from tests.servers.kubeflow import Fault
 
@@ -225,7 +226,7 @@ def test_a_run_that_could_not_be_made_is_an_error_and_the_same_command_makes_it(
         (["--preset", "smok"], "did you mean smoke"),
         (["--param", "preset=/etc/passwd"], "there is no preset '/etc/passwd'"),
         (["--param", "gpu_cont=2"], "did you mean gpu_count?"),
-        (["--param", "gpu_count"], "must read NAME=VALUE"),
+        (["--param", "gpu_count"], "must have the form NAME=VALUE"),
         (["--param", "seed=a"], "seed='a': must be an integer"),
         (["--param", "seed=1", "--param", "seed=2"], "--param seed is given twice"),
         (["--param", "overrides=a=1", "--set", "b=2"], "give --set or --param overrides=..., not both"),
@@ -313,12 +314,10 @@ def test_a_name_tells_pipeline_subject_and_commit(package: PipelinePackage) -> N
 def test_an_installed_package_goes_by_what_the_ci_says_or_its_version(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import grokcore
-
-    monkeypatch.setattr(grokcore, "__file__", str(tmp_path / "site-packages" / "grokcore" / "__init__.py"))
+    monkeypatch.setattr("grokcore.cluster.kubeflow.naming.SOURCE_ROOT", tmp_path / "site-packages")
     for variable in ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT"):
         monkeypatch.delenv(variable, raising=False)
-    assert commit_of_code() == f"v{grokcore.__version__}"
+    assert commit_of_code() == f"v{__version__}"
     monkeypatch.setenv("GIT_COMMIT", "def")
     monkeypatch.setenv("CI_COMMIT_SHA", "abc")
     assert commit_of_code() == "abc"

@@ -83,7 +83,7 @@ def test_the_tasks_that_failed_are_named_one_a_line_and_not_those_around_them(
         f"grokcore: train-model failed (pod {pod}-train-model): main: Error (exit code 1)",
     ]
     assert lines[3].startswith(
-        f"grokcore: run {run['run_id']} failed in resolve-experiment, train-model: a task has failed; the logs of"
+        f"grokcore: run {run['run_id']} failed in resolve-experiment, train-model: a task has failed; task logs:"
     )
     assert len(lines) == 4
 
@@ -226,7 +226,7 @@ def test_the_codes_are_in_the_help_of_every_command(capsys: pytest.CaptureFixtur
         with pytest.raises(SystemExit):
             main(["pipeline", action, "--help"])
         text = " ".join(capsys.readouterr().out.split())
-        for code in ("0 done", "1 the run has failed", "2 wrong input", "3 the time", "4 the API", "5 the run was"):
+        for code in ("0 success", "1 the run failed", "2 invalid input", "3 the timeout", "4 the API", "5 the run was"):
             assert code in text
 
 

@@ -264,7 +264,7 @@ def test_what_its_nodes_could_not_train_is_refused_before_a_job_is_asked_for(
 @pytest.mark.parametrize("store", ["", "here", "./store", "gs://bucket"])
 def test_a_store_that_other_machines_cannot_see_is_refused(store: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GROKCORE_STORE", raising=False)
-    with pytest.raises(InputError, match="a store that all its pods see"):
+    with pytest.raises(InputError, match="a store that all its pods can access"):
         shared_place(store, "run", "key")
 
 

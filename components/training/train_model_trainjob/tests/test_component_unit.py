@@ -93,7 +93,7 @@ def test_without_a_store_that_pods_see_it_fails_in_one_line(
     assert exit_.value.code == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "a store that all its pods see" in said
+    assert "a store that all its pods can access" in said
 
 
 def test_bad_input_found_by_the_job_is_not_tried_again(
