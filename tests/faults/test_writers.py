@@ -114,6 +114,7 @@ def test_a_lease_is_renewed_for_as_long_as_it_is_held(s3_uri: str, monkeypatch: 
         pass
 
 
+@pytest.mark.extended
 @pytest.mark.fault(ROW, 1)
 def test_two_commands_on_one_run(trial: Trial, smoke_data: Path, smoke_run: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "grokcore", "train", "smoke", "--data", str(smoke_data), "--out"]

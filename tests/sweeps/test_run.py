@@ -189,6 +189,7 @@ def test_a_sweep_that_is_killed_goes_on(
     assert reached(store) == [steps] * 4
 
 
+@pytest.mark.extended
 def test_on_object_storage(s3_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     sweep = load_sweep(TINY.replace("[1, 2]", "[1]").replace("0..1", "[0]"), ["training.max_steps=6"])

@@ -144,6 +144,7 @@ def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grokcore.training.distributed.launch.processes_here", lambda spec: 2)
 
 
+@pytest.mark.extended
 @pytest.mark.usefixtures("two_devices")
 def test_every_device_of_the_pod_trains_with_deepspeed(small_run: SmallRun, tmp_path: Path):
     spec = load_spec("smoke", ["training.max_steps=20", "model.width=16", "training.engine=deepspeed"])

@@ -56,6 +56,7 @@ def test_without_a_store_checkpoints_never_become_artifacts(small_run: SmallRun,
     assert made.runs.metadata["sweep_uri"] == ""
 
 
+@pytest.mark.extended
 def test_a_seed_is_the_run_that_it_would_be_alone(small_run: SmallRun, tmp_path: Path):
     call(small_run, outputs(tmp_path), "0")
     assert without_clock(tmp_path / "runs" / "seed-0") == without_clock(small_run.run)
