@@ -10,7 +10,7 @@ def test_runs_on_the_local_runner():
     from components.training.resolve_sweep.example_pipelines import SWEEP
 
     points = resolve_sweep(sweep=SWEEP).output
-    assert [point["point"] for point in points] == ["entities=30", "entities=40"]
+    assert [point["point"] for point in points] == ["task.entities=30", "task.entities=40"]
 
 
 @pytest.mark.extended

@@ -12,7 +12,7 @@ resolve = resolve_sweep.python_func
 
 def test_an_item_carries_all_that_belongs_to_its_point():
     items = resolve(SWEEP, "training.max_steps=20")
-    assert [item["point"] for item in items] == ["entities=30", "entities=40"]
+    assert [item["point"] for item in items] == ["task.entities=30", "task.entities=40"]
     for item, entities in zip(items, (30, 40), strict=True):
         assert item.keys() == {"sweep", "point", "spec", "task_spec", "seeds"}
         assert all(isinstance(value, str) for value in item.values())  # numbers inside items would become floats
@@ -25,9 +25,9 @@ def test_an_item_carries_all_that_belongs_to_its_point():
 
 def test_seeds_and_points_can_be_chosen():
     (item,) = resolve(SWEEP, seeds="3..5", only=["entities=40"])
-    assert (item["point"], item["seeds"]) == ("entities=40", "3,4,5")
+    assert (item["point"], item["seeds"]) == ("task.entities=40", "3,4,5")
     (item,) = resolve(SWEEP, only=["30"])
-    assert item["point"] == "entities=30"
+    assert item["point"] == "task.entities=30"
 
 
 @pytest.mark.parametrize(
