@@ -22,6 +22,7 @@ from grokcore.storage import FileStore
 from grokcore.training.checkpoints.checkpoint import Snapshot, load_checkpoint
 from grokcore.training.checkpoints.saving import save_checkpoint
 from grokcore.training.loop import reproducible
+from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.precision import MIN_SCALE, LossScaler
 from grokcore.training.step import WARM_UPS
 from grokcore.training.trainer import Trainer
@@ -157,7 +158,7 @@ def test_the_step_equals_its_naive_twin(
     assert trainer.state.steps_skipped.item() == naive.skipped == len(overflows)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_skipped_step_changes_nothing_but_the_scale(optimizer: str, smoke_data: Path) -> None:
     """Nor are weights projected that lie outside the ball, as they do before the first step."""
     projection = ["training.projection=norm_ball", "training.projection_bound=9"]
@@ -216,7 +217,7 @@ def test_loss_scaling_resumes_bit_for_bit(smoke_data: Path, tmp_path: Path, monk
     assert "scaler.scale" in tensors_of(resumed)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_neither_a_step_nor_a_restore_moves_a_tensor(optimizer: str, smoke_data: Path) -> None:
     """A recorded step reads and writes addresses."""
     trainer, other = (
