@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import grokcore
+from grokcore.cli import main
 from grokcore.errors import InputError, StoppedError
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
@@ -211,38 +212,28 @@ def test_a_time_budget_ends_with_an_evaluation(smoke_data: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, extended(signal.SIGINT)])
-def test_a_signal_saves_and_the_same_command_goes_on(number: int, smoke_data: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "grokcore",
-        "train",
-        "smoke",
-        "--data",
-        str(smoke_data),
-        "--out",
-        str(tmp_path / "r"),
-    ]
+def test_a_signal_saves_and_the_same_command_goes_on(
+    number: int, smoke_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    command = ["train", "smoke", "--data", str(smoke_data), "--out", str(run)]
     command += ["--set", "training.checkpoint_interval=null"]
-    process = subprocess.Popen([*command, "--set", "training.max_steps=1000000"], stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: (tmp_path / "r" / "metrics.jsonl").exists() and len(journal(tmp_path / "r")) >= 5, process)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grokcore", *command, "--set", "training.max_steps=1000000"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: (run / "metrics.jsonl").exists() and len(journal(run)) >= 5, process)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
     assert "the same command goes on from there" in stderr.splitlines()[-1]
     assert "Traceback" not in stderr
-    stopped = read_manifest(tmp_path / "r")
-    assert stopped.exit_reason == "stopped"
-    step = max(int(path.name[5:]) for path in (tmp_path / "r" / "checkpoints").glob("step-*"))
-    more = subprocess.run(
-        [*command, "--set", f"training.max_steps={step + 5}"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    assert f"resuming at step {step}" in more.stderr
-    assert read_manifest(tmp_path / "r").exit_reason == "budget_steps"
+    assert read_manifest(run).exit_reason == "stopped"
+    step = max(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
+    assert main([*command, "--set", f"training.max_steps={step + 5}"]) == 0
+    assert f"resuming at step {step}" in capsys.readouterr().err
+    assert read_manifest(run).exit_reason == "budget_steps"
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(smoke_data: Path, tmp_path: Path) -> None:
