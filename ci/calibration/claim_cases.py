@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ci.calibration.claim_runs import ATOMIC, OOD, run, stratum
-from grokcore.claims.base import Decision
+from grokcore.claims.base import Decision, Stratum
 from grokcore.claims.predicates import (
     ChangesTime,
     Every,
@@ -28,7 +28,6 @@ from grokcore.claims.predicates import (
     PeaksEarly,
     Predicate,
 )
-from grokcore.claims.strata import Stratum
 from grokcore.runs.record import RunRecord
 
 Floats = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import cast
 
-from grokcore.claims.strata import Member, Stratum
+from grokcore.claims.base import Arm, Stratum
 from grokcore.runs.groups import Group
 from grokcore.runs.record import RunRecord
 from grokcore.spec import EvaluationSpec, TrainingSpec
@@ -64,9 +64,7 @@ def run(
 
 def stratum(*sides: Sequence[RunRecord], label: str = "") -> Stratum:
     """A comparison of groups, at the levels 0, 1, ... of the factor."""
-    return Stratum(
-        label, tuple(Member(Group("", {}, tuple(runs)), {}, float(level)) for level, runs in enumerate(sides))
-    )
+    return Stratum(label, tuple(Arm(Group("", {}, tuple(runs)), {}, float(level)) for level, runs in enumerate(sides)))
 
 
 def _times(step: float | None) -> SimpleNamespace:

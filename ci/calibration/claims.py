@@ -12,12 +12,12 @@ import numpy as np
 
 from ci.calibration.claim_cases import CASES, Case, Floats, Setting
 from grokcore.claims.combining import decide
-from grokcore.claims.factors import Factor, Sides
+from grokcore.claims.conditions import Factor, TwoLevelFactor
 from grokcore.evaluation.survival import permutation
 
 ALPHA = 0.05
 SEEDS = (3, 5, 8)
-_FACTOR: Factor = Sides(first=(), second=(), names=("first", "second"))
+_FACTOR: Factor = TwoLevelFactor(first=(), second=(), names=("first", "second"))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
-"""What the parts of a claim have in common."""
+"""Definitions that all parts of claims share: decisions, verdicts, arms and strata."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from grokcore.runs.groups import Group
+
 Decision = Literal["supported", "contradicted", "undecided"]
-"""What runs say of a predicate, wherever they were made."""
+"""The result of a predicate on runs of any scope."""
 
 Verdict = Literal["reproduced", "refuted", "holds here", "does not hold here", "underpowered", "not tested"]
-"""A decision with its scope: reproduced and refuted are said of runs at the published conditions alone."""
+"""A decision with its scope: reproduced and refuted are reserved for runs at the published conditions."""
 
 VERDICTS: tuple[Verdict, ...] = (
     "reproduced",
@@ -23,7 +27,7 @@ VERDICTS: tuple[Verdict, ...] = (
 
 
 def verdict_of(decision: Decision, *, published: bool) -> Verdict:
-    """The word for a decision on runs that meet the published conditions, or do not."""
+    """Turn a decision into a verdict, depending on whether the runs meet the published conditions."""
     if decision == "undecided":
         return "underpowered"
     if decision == "supported":
@@ -35,3 +39,28 @@ class Part(BaseModel):
     """A part of a claim's definition: frozen, and hashed with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A group of runs in a stratum, as an arm of a trial; `level` is its setting of the claim's factor."""
+
+    group: Group
+    fields: Mapping[str, Any]
+    level: float
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Arms that differ in a claim's factor alone; of a claim without a factor, arms of a single setting.
+
+    Attributes:
+        label: the fields in which this stratum differs from the claim's others; empty if it is the only one.
+    """
+
+    label: str
+    arms: tuple[Arm, ...]
+
+    @property
+    def levels(self) -> list[float]:
+        return sorted({arm.level for arm in self.arms})

@@ -1,4 +1,4 @@
-"""One decision from comparisons in several settings, whose runs may share seeds and data.
+"""Combine comparisons in several settings, whose runs may share seeds and data, into one decision.
 
 Each comparison is decided on its own; then
 
@@ -21,13 +21,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from grokcore.claims.base import Decision
-from grokcore.claims.factors import Factor
-from grokcore.claims.predicates import Finding, Predicate
-from grokcore.claims.strata import Stratum
+from grokcore.claims.base import Decision, Stratum
+from grokcore.claims.conditions import Factor
+from grokcore.claims.predicates import CheckResult, Predicate
 
-_MOST_TOLD = 4
-"""Settings that a sentence tells of one by one."""
+_MOST_LISTED = 4
+"""Settings that a sentence lists one by one."""
 
 
 def decide(
@@ -36,36 +35,36 @@ def decide(
     comparisons: Sequence[Stratum],
     alpha: float,
     over: Literal["every", "some"] = "every",
-) -> Finding:
-    """The decision over at least one comparison."""
+) -> CheckResult:
+    """Decide a claim over at least one comparison."""
     found = [(one, predicate.judge(factor, one, alpha)) for one in comparisons]
     able = [(one, finding) for one, finding in found if finding.decidable or finding.decision == "contradicted"]
-    told = able or found
-    if len(told) == 1:
-        ((_, finding),) = told
+    compared = able or found
+    if len(compared) == 1:
+        ((_, finding),) = compared
         return _with_left_out(finding, len(found) - 1)
     by_one: Decision = "contradicted" if over == "every" else "supported"
     by_all: Decision = "supported" if over == "every" else "contradicted"
-    against = [(one, finding) for one, finding in told if finding.decision == by_one]
+    against = [(one, finding) for one, finding in compared if finding.decision == by_one]
 
-    def judge(one: Stratum, level: float) -> Finding:
+    def judge(one: Stratum, level: float) -> CheckResult:
         return predicate.judge(factor, one, level)
 
-    if _simes([one for one, _ in against], len(told), alpha, judge, by_one):
-        combined = _finding(by_one, told, _simes_p([finding.p for _, finding in against], len(told)))
+    if _simes([one for one, _ in against], len(compared), alpha, judge, by_one):
+        combined = _finding(by_one, compared, _simes_p([finding.p for _, finding in against], len(compared)))
     else:
-        decision = by_all if all(one.decision == by_all for _, one in told) else "undecided"
-        ps = [finding.p for _, finding in told]
+        decision = by_all if all(one.decision == by_all for _, one in compared) else "undecided"
+        ps = [finding.p for _, finding in compared]
         known = [p for p in ps if p is not None]
-        combined = _finding(decision, told, max(known) if len(known) == len(ps) else None)
-    return _with_left_out(combined, len(found) - len(told))
+        combined = _finding(decision, compared, max(known) if len(known) == len(ps) else None)
+    return _with_left_out(combined, len(found) - len(compared))
 
 
 def _simes(
     against: Sequence[Stratum],
     settings: int,
     alpha: float,
-    judge: Callable[[Stratum, float], Finding],
+    judge: Callable[[Stratum, float], CheckResult],
     decision: Decision,
 ) -> bool:
     """Whether j of so many settings come to a decision at j `alpha` / k; only those that do at `alpha` are asked."""
@@ -83,20 +82,20 @@ def _simes_p(ps: Sequence[float | None], settings: int) -> float | None:
     return min(1.0, min(settings * p / place for place, p in enumerate(known, 1)))
 
 
-def _finding(decision: Decision, told: Sequence[tuple[Stratum, Finding]], p: float | None) -> Finding:
-    decisions = [finding.decision for _, finding in told]
+def _finding(decision: Decision, compared: Sequence[tuple[Stratum, CheckResult]], p: float | None) -> CheckResult:
+    decisions = [finding.decision for _, finding in compared]
     counts = ", ".join(f"{word} in {decisions.count(one)}" for one, word in _WORDS.items() if one in decisions)
-    shown = sorted(told, key=lambda one: _ORDER[decision].index(one[1].decision))
-    each = "; ".join(f"[{one.label or 'the other'}] {finding.sentence}" for one, finding in shown[:_MOST_TOLD])
-    more = f"; and {len(shown) - _MOST_TOLD} more" if len(shown) > _MOST_TOLD else ""
+    shown = sorted(compared, key=lambda one: _ORDER[decision].index(one[1].decision))
+    each = "; ".join(f"[{one.label or 'the other'}] {finding.sentence}" for one, finding in shown[:_MOST_LISTED])
+    more = f"; and {len(shown) - _MOST_LISTED} more" if len(shown) > _MOST_LISTED else ""
     numbers = {
-        f"{place}.{name}": value for place, (_, one) in enumerate(told, 1) for name, value in one.numbers.items()
+        f"{place}.{name}": value for place, (_, one) in enumerate(compared, 1) for name, value in one.numbers.items()
     }
     needs: tuple[str, ...] = ()
     if decision == "undecided":
-        needs = tuple(dict.fromkeys(need for _, finding in told for need in finding.needs))[:_MOST_TOLD]
+        needs = tuple(dict.fromkeys(need for _, finding in compared for need in finding.needs))[:_MOST_LISTED]
         needs = needs or ("more seeds in each setting: they disagree, but not surely enough for so many",)
-    return Finding(decision, f"of {len(told)} settings it {counts}: {each}{more}", numbers, p, needs)
+    return CheckResult(decision, f"of {len(compared)} settings it {counts}: {each}{more}", numbers, p, needs)
 
 
 _WORDS: dict[Decision, str] = {
@@ -111,11 +110,11 @@ _ORDER: dict[Decision, list[Decision]] = {
 }
 
 
-def _with_left_out(finding: Finding, number: int) -> Finding:
+def _with_left_out(finding: CheckResult, number: int) -> CheckResult:
     if not number:
         return finding
     settings = "1 further setting is" if number == 1 else f"{number} further settings are"
-    return Finding(
+    return CheckResult(
         finding.decision,
         f"{finding.sentence}; {settings} left out, for too few seeds",
         finding.numbers,

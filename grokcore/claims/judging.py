@@ -1,24 +1,23 @@
-"""Runs held against the ledger.
+"""Test the claims of the ledger on runs.
 
 A claim is tested once for each scope (`scope`), at its own alpha; its comparisons there are decided one by one and
-combined by the rule of `combining`. What is tested over the parts of a confound is told beside it and changes no
-verdict. Each verdict is about its claim alone. Who reads twenty of them should expect one in twenty to come out by
-chance: `p_holm` is the p of each after Holm's correction (Scand. J. Stat. 6, 65, 1979) over all claims that were tested
-on the same runs.
+combined by the rule of `combining`. Tests on the parts that a confound makes are reported beside the verdict and do not
+change it. Each verdict is about its claim alone. Of twenty verdicts one is expected to come out by chance: `p_holm` is
+the p of each after Holm's correction (Scand. J. Stat. 6, 65, 1979) over all claims that were tested on the same runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from grokcore.claims.base import verdict_of
+from grokcore.claims.base import Arm, Stratum, verdict_of
 from grokcore.claims.claim import Claim, Confound
 from grokcore.claims.combining import decide
 from grokcore.claims.ledger import LEDGER
-from grokcore.claims.predicates import Finding, split_of
+from grokcore.claims.predicates import CheckResult, split_of
 from grokcore.claims.result import ClaimResult, Claims, ConfoundResult, GroupEvidence, PartResult, StratumEvidence
-from grokcore.claims.scope import in_short, meets, scope_hash, scope_of, scoped
-from grokcore.claims.strata import Member, Stratum, comparisons_of, members_of, parts_by
+from grokcore.claims.scope import describe_scope, meets, scope_hash, scope_of, scoped
+from grokcore.claims.strata import arms_of, comparisons_of, parts_by
 from grokcore.evaluation.survival import follow_up, median_time, times_of
 from grokcore.runs.groups import Group, groups_of
 from grokcore.runs.record import RunRecord
@@ -26,7 +25,7 @@ from grokcore.spec.experiment import fingerprint
 
 
 def judge(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> list[ClaimResult]:
-    """A result for every claim and scope, in the ledger's order; claims that these runs do not touch are not tested."""
+    """Test every claim in every scope, in the ledger's order; claims without runs to compare are `not tested`."""
     groups = groups_of(records)
     results = [result for claim in claims for result in _judge(claim, groups)]
     return [
@@ -36,13 +35,13 @@ def judge(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> lis
 
 
 def document(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> Claims:
-    """claims.json of these runs."""
+    """Make claims.json of these runs."""
     ledger = fingerprint([claim.hash for claim in claims])
     return Claims(ledger=ledger, runs=len(records), claims=judge(records, claims))
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """p values after Holm's step-down correction, over those that there are."""
+    """Correct p values by Holm's step-down method, over those that are not None."""
     order = sorted((p, place) for place, p in enumerate(ps) if p is not None)
     corrected: list[float | None] = [None] * len(ps)
     highest = 0.0
@@ -53,24 +52,24 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
 
 def _judge(claim: Claim, groups: Sequence[Group]) -> Iterator[ClaimResult]:
-    members = members_of(claim, groups)
+    arms = arms_of(claim, groups)
     tested = False
-    for same, strata, published in scoped(claim, members):
+    for same, strata, published in scoped(claim, arms):
         tested = True
         yield _tested(claim, same, strata, published)
     if not tested:
-        yield _not_tested(claim, members)
+        yield _not_tested(claim, arms)
 
 
-def _tested(claim: Claim, members: Sequence[Member], strata: Sequence[Stratum], published: bool) -> ClaimResult:
-    """The result of a claim in one scope.
+def _tested(claim: Claim, arms: Sequence[Arm], strata: Sequence[Stratum], published: bool) -> ClaimResult:
+    """Test a claim in one scope.
 
     Args:
-        members: of the scope's scale, whether in `strata` or not.
+        arms: of the scope's scale, whether in `strata` or not.
     """
     finding = _decide(claim, strata)
     known = {_runs_of(strata): finding}
-    confounds = [_confound(claim, confound, members, known, published) for confound in claim.confounds]
+    confounds = [_confound(claim, confound, arms, known, published) for confound in claim.confounds]
     scope = scope_of(claim, strata, published)
     sentence = _capital(finding.sentence)
     for result in confounds:
@@ -85,7 +84,7 @@ def _tested(claim: Claim, members: Sequence[Member], strata: Sequence[Stratum], 
         claim_hash=claim.hash,
         hash=scope_hash(claim, scope),
         verdict=verdict_of(finding.decision, published=published),
-        sentence=f"{sentence} {in_short(scope)}",
+        sentence=f"{sentence} {describe_scope(scope)}",
         scope=scope,
         alpha=claim.alpha,
         p=finding.p,
@@ -99,8 +98,8 @@ def _tested(claim: Claim, members: Sequence[Member], strata: Sequence[Stratum], 
     )
 
 
-def _not_tested(claim: Claim, members: Sequence[Member]) -> ClaimResult:
-    sentence, needs = _missing(claim, members)
+def _not_tested(claim: Claim, arms: Sequence[Arm]) -> ClaimResult:
+    sentence, needs = _missing(claim, arms)
     return ClaimResult(
         number=claim.number,
         id=claim.id,
@@ -123,7 +122,7 @@ def _not_tested(claim: Claim, members: Sequence[Member]) -> ClaimResult:
     )
 
 
-def _decide(claim: Claim, strata: Sequence[Stratum]) -> Finding:
+def _decide(claim: Claim, strata: Sequence[Stratum]) -> CheckResult:
     return decide(claim.predicate, claim.factor, comparisons_of(claim, strata), claim.alpha, claim.over)
 
 
@@ -131,33 +130,33 @@ def _capital(sentence: str) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _missing(claim: Claim, members: Sequence[Member]) -> tuple[str, str]:
-    """Why there is nothing to test, and what would be."""
-    if claim.factor.kind == "alone":
+def _missing(claim: Claim, arms: Sequence[Arm]) -> tuple[str, str]:
+    """Say why there is nothing to test, and which runs would be needed."""
+    if claim.factor.kind == "none":
         return "there is no such run", "runs of this kind, 5 seeds or more"
-    if not members:
+    if not arms:
         return "there is no such run", "groups to compare, 4 seeds or more each"
-    if claim.factor.kind == "sides":
-        present = {member.level for member in members}
+    if claim.factor.kind == "two_levels":
+        present = {arm.level for arm in arms}
         missing = [name for level, name in enumerate(claim.factor.names) if float(level) not in present]
         if missing:
             return f"there are no runs of {missing[0]} to compare with", f"runs of {missing[0]}, 4 seeds or more"
-    elif len({member.level for member in members}) == 1:
-        told = f"all runs have {claim.factor.words(members[0].fields)}"
-        return told, f"groups that differ in {claim.factor.field} alone"
+    elif len({arm.level for arm in arms}) == 1:
+        sentence = f"all runs have {claim.factor.describe(arms[0].fields)}"
+        return sentence, f"groups that differ in {claim.factor.field} alone"
     return "the runs that could be compared differ in more than that", "groups that are equal in everything else"
 
 
 def _confound(
     claim: Claim,
     confound: Confound,
-    members: Sequence[Member],
-    known: dict[frozenset[frozenset[str]], Finding],
+    arms: Sequence[Arm],
+    known: dict[frozenset[frozenset[str]], CheckResult],
     published: bool,
 ) -> ConfoundResult:
-    """The parts that a confound makes in a scope; `known` keeps what the same runs have come to before."""
+    """Test the parts that a confound makes in a scope; `known` caches results by runs."""
     parts, decisions = [], set()
-    for value, strata in sorted(parts_by(confound, claim, members).items()):
+    for value, strata in sorted(parts_by(confound, claim, arms).items()):
         chosen = [stratum for stratum in strata if meets(claim, stratum) is published]
         if not chosen:
             continue
@@ -177,7 +176,7 @@ def _confound(
 
 
 def _runs_of(strata: Sequence[Stratum]) -> frozenset[frozenset[str]]:
-    return frozenset(frozenset(run.uri for member in one.members for run in member.group.runs) for one in strata)
+    return frozenset(frozenset(run.uri for arm in one.arms for run in arm.group.runs) for one in strata)
 
 
 def _runs(strata: Sequence[Stratum]) -> int:
@@ -188,16 +187,16 @@ def _evidence(claim: Claim, stratum: Stratum) -> StratumEvidence:
     split = split_of(claim.predicate)
     return StratumEvidence(
         label=stratum.label,
-        groups=[_group(member, claim.factor.words(member.fields), split) for member in stratum.members],
+        groups=[_group(arm, claim.factor.describe(arm.fields), split) for arm in stratum.arms],
     )
 
 
-def _group(member: Member, setting: str, split: str) -> GroupEvidence:
-    runs = member.group.runs
+def _group(arm: Arm, setting: str, split: str) -> GroupEvidence:
+    runs = arm.group.runs
     times = times_of(runs, split if split in runs[0].evaluation.held_out else "train")
     middle = median_time(times)
     return GroupEvidence(
-        label=member.group.label,
+        label=arm.group.label,
         setting=setting,
         run_ids=[run.manifest.run_id for run in runs],
         seeds=[run.spec.seed for run in runs],

@@ -1,4 +1,4 @@
-"""claims.json: what runs came to when held against the ledger."""
+"""claims.json: the results of testing the claims of the ledger on runs."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ class StratumEvidence(_Result):
 
 
 class Scope(_Result):
-    """What runs a verdict is about."""
+    """The runs that a verdict is about."""
 
     published: bool = Field(description="whether they meet every condition that the claim was published under")
     unmet: list[str] = Field(description="the published conditions that they do not meet")
-    threshold: float = Field(description="accuracy from which they count as having generalized")
+    threshold: float = Field(description="accuracy from which a split counts as generalized")
     fields: dict[str, list[Any]] = Field(
         description="values by field: scale, task, and the rules by which the runs were judged"
     )
     budget: float | None = Field(
-        description="least steps of a run that did not grok, in times to memorize (0: it never did); null: all grokked"
+        description="least steps of a run in which the split was not sustained, in times to memorize (0: it never "
+        "memorized); null: it was sustained in all"
     )
     draws: int = Field(description="draws of the data (task.seed)")
     seeds: int = Field(description="seeds of initial weights and order")
@@ -59,17 +60,17 @@ class PartResult(_Result):
 
 
 class ConfoundResult(_Result):
-    """What becomes of the verdict with and without a known confound."""
+    """The verdicts with and without a known confound."""
 
     field: str
-    by: Literal["stratum", "second", "equality"] = Field(description="how runs with and without it were told apart")
+    by: Literal["stratum", "second", "equality"] = Field(description="how runs with and without it were separated")
     why: str
     parts: list[PartResult] = Field(description="a single one where the runs do not vary it: it is not ruled out")
     decides: bool = Field(description="whether the claim holds in one part and does not in another")
 
 
 class ClaimResult(_Result):
-    """One claim and what the runs of one scope say of it."""
+    """One claim, tested on the runs of one scope."""
 
     number: int
     id: str
@@ -90,13 +91,17 @@ class ClaimResult(_Result):
     strata: list[StratumEvidence]
     confounds: list[ConfoundResult]
     needs: list[str] = Field(description="what would decide a claim that is underpowered")
-    note: str = Field(description="what to know of the published evidence")
+    note: str = Field(description="remarks on the published evidence")
 
 
 class Claims(_Result):
     """claims.json."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = Field(
+        3,
+        description="version of this document and of the definitions that hashes cover: hashes of another format are "
+        "of other definitions, and numbers and ids stay",
+    )
     ledger: str = Field(description="hash of all claims' hashes")
     runs: int = Field(description="runs that were read")
     claims: list[ClaimResult]

@@ -1,19 +1,19 @@
-"""Comparable groups: equal in everything that a claim does not speak of.
+"""Comparable groups: equal in everything that a claim does not vary.
 
-Groups of a *stratum* have the same task, model, training and rules of judging but for the claim's factor, what goes
-with it (the heads of another architecture), and its open confounds. Where some of the compared groups agree in a
-confound and others do not, the verdict rests on those that agree. A stratum of a factor with two sides falls into
-*comparisons*, one of each variant of the second side with each of the first, since their runs share seeds. Each is
-decided alone (`combining`); and so are the parts that a confound cuts strata into.
+The arms of a *stratum* have the same task, model, training and rules of evaluation, except for the claim's factor, the
+fields that change with it (the heads of another architecture), and its open confounds. Where some of the compared
+groups agree in a confound and others do not, the verdict rests on those that agree. A stratum of a two-level factor is
+divided into *comparisons*, one of each variant of the second level with each of the first, since their runs share
+seeds. Each is decided alone (`combining`), and so are the parts into which a confound divides strata.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
+from grokcore.claims.base import Arm, Stratum
 from grokcore.claims.claim import Claim, Confound
 from grokcore.claims.conditions import all_hold
 from grokcore.runs.groups import Group, distinguishing_fields, fields_of, grouped, labels_of, text_of, value_text
@@ -28,46 +28,21 @@ FREE = frozenset(
         "evaluation.batch_size",
     }
 )
-"""Fields that change no curve beyond rounding, or only where it is looked at: of groups that differ in nothing else,
-which would count every seed twice, one is taken."""
+"""Fields that change a curve by rounding at most, or only the steps at which it is sampled. Of groups that differ in
+these alone one is used, since every seed would count twice."""
 
 PARTS = ("model.sharing.kind", "model.recurrence.kind", "model.memory.kind")
-"""What makes another model of an architecture: a group that has one counts for the claims that name it alone."""
+"""Fields that compose another model of an architecture: a group that sets one is used only by claims that name it."""
 
 DROPOUT_PLACES: Mapping[str, str] = {"gpt2": "embeddings, attention, residual branches", "llama": "attention"}
 """Where `model.dropout` acts, by architecture: the same rate is not the same treatment of another one."""
 
 NEUTRAL: Mapping[str, Any] = {"model.dropout": 0.0, **dict.fromkeys(PARTS, "none")}
-"""What an architecture that lacks a field has in its stead."""
+"""Values assumed for fields that an architecture does not have."""
 
 
-@dataclass(frozen=True)
-class Member:
-    """A group in a stratum; `level` is its setting of the claim's factor."""
-
-    group: Group
-    fields: Mapping[str, Any]
-    level: float
-
-
-@dataclass(frozen=True)
-class Stratum:
-    """Groups that differ in a claim's factor; of a claim without one, of a single setting.
-
-    Attributes:
-        label: what tells this stratum from the claim's others; empty where there is but one.
-    """
-
-    label: str
-    members: tuple[Member, ...]
-
-    @property
-    def levels(self) -> list[float]:
-        return sorted({member.level for member in self.members})
-
-
-def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
-    """The groups that a claim is about."""
+def arms_of(claim: Claim, groups: Sequence[Group]) -> list[Arm]:
+    """Select the groups that a claim is about."""
     found = []
     named = claim.factor.fields | {condition.field for condition in claim.about}
     for group in groups:
@@ -77,24 +52,22 @@ def members_of(claim: Claim, groups: Sequence[Group]) -> list[Member]:
         level = claim.factor.level(fields)
         plain = all(fields[part] == "none" for part in PARTS if part not in named)
         if level is not None and plain and all_hold(claim.about, fields):
-            found.append(Member(group, fields, level))
-    return [
-        max(same, key=lambda member: len(member.group.runs)) for same in grouped(found, lambda one: _key(one, FREE))
-    ]
+            found.append(Arm(group, fields, level))
+    return [max(same, key=lambda arm: len(arm.group.runs)) for same in grouped(found, lambda one: _key(one, FREE))]
 
 
-def strata_of(claim: Claim, members: Sequence[Member], *, apart: Confound | None = None) -> list[Stratum]:
-    """The strata that these groups make; those in which the factor does not vary are left out.
+def strata_of(claim: Claim, arms: Sequence[Arm], *, apart: Confound | None = None) -> list[Stratum]:
+    """Group arms into strata; strata in which the factor does not vary are left out.
 
     Args:
-        apart: a confound by whose equality groups are not yet to be chosen, since parts are to be made by it.
+        apart: a confound by whose equality arms are not selected here, because `parts_by` divides them by it.
     """
     open_fields = {confound.field for confound in claim.confounds if confound.by != "stratum"}
     left_out = FREE
-    if claim.factor.kind != "alone":
+    if claim.factor.kind != "none":
         left_out |= claim.factor.fields | {*claim.carries} | open_fields
-    families = grouped(members, lambda member: (_key(member, left_out), constant_of(claim, member)))
-    if claim.factor.kind != "alone":
+    families = grouped(arms, lambda arm: (_key(arm, left_out), constant_of(claim, arm)))
+    if claim.factor.kind != "none":
         families = [family for family in families if _varies(family)]
     strata = _labelled(families, left_out)
     for confound in claim.confounds:
@@ -103,25 +76,25 @@ def strata_of(claim: Claim, members: Sequence[Member], *, apart: Confound | None
     return strata
 
 
-def constant_of(claim: Claim, member: Member) -> float:
-    """The product of the fields that a claim holds constant while it varies them."""
-    return math.prod(float(member.fields[name]) for name in claim.constant if name in member.fields)
+def constant_of(claim: Claim, arm: Arm) -> float:
+    """Multiply the fields whose product the claim holds constant."""
+    return math.prod(float(arm.fields[name]) for name in claim.constant if name in arm.fields)
 
 
 def comparisons_of(claim: Claim, strata: Sequence[Stratum]) -> list[Stratum]:
-    """Each variant of the second side with each of the first; strata of other factors as they are."""
-    if claim.factor.kind != "sides":
+    """Pair each variant of the second level with each of the first; strata of other factors stay as they are."""
+    if claim.factor.kind != "two_levels":
         return list(strata)
     return [pair for stratum in strata for pair in _pairs(stratum)]
 
 
 def _pairs(stratum: Stratum) -> list[Stratum]:
     sides = [
-        grouped([member for member in stratum.members if member.level == level], lambda one: _key(one, FREE))
+        grouped([arm for arm in stratum.arms if arm.level == level], lambda one: _key(one, FREE))
         for level in (stratum.levels[0], stratum.levels[-1])
     ]
     first, second = ([side[0].fields for side in variants] for variants in sides)
-    names = [_tell(fields) for fields in (first, second)]
+    names = [_variant_labels(fields) for fields in (first, second)]
     return [
         Stratum(
             ", ".join(filter(None, [stratum.label, names[1][j], f"against {names[0][i]}" if names[0][i] else ""])),
@@ -132,8 +105,8 @@ def _pairs(stratum: Stratum) -> list[Stratum]:
     ]
 
 
-def _tell(variants: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What tells variants apart, in words; nothing of a single one."""
+def _variant_labels(variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Label variants by the fields in which they differ; a single one has an empty label."""
     if len(variants) == 1:
         return [""]
     names = distinguishing_fields(variants)
@@ -141,73 +114,73 @@ def _tell(variants: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _agreeing(field: str, stratum: Stratum) -> list[Stratum]:
-    """The parts of a stratum in which groups agree; all of it where there are none."""
+    """Select the parts of a stratum whose arms agree in a field; the whole stratum if there are none."""
     return [part for value, part in _by_equality(field, stratum) if value == "equal"] or [stratum]
 
 
-def _key(member: Member, left_out: Set[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, text_of(member.fields, name)) for name in sorted(member.fields.keys() - left_out))
+def _key(arm: Arm, left_out: Set[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, text_of(arm.fields, name)) for name in sorted(arm.fields.keys() - left_out))
 
 
-def _labelled(families: Sequence[Sequence[Member]], left_out: Set[str]) -> list[Stratum]:
+def _labelled(families: Sequence[Sequence[Arm]], left_out: Set[str]) -> list[Stratum]:
     shared = [{name: value for name, value in one[0].fields.items() if name not in left_out} for one in families]
     names = distinguishing_fields(shared) if len(shared) > 1 else []
     labels = labels_of([{name: found[name] for name in names if name in found} for found in shared])
     return [
-        Stratum(label, tuple(sorted(family, key=lambda member: member.level)))
+        Stratum(label, tuple(sorted(family, key=lambda arm: arm.level)))
         for label, family in zip(labels, families, strict=True)
     ]
 
 
-def parts_by(confound: Confound, claim: Claim, members: Sequence[Member]) -> dict[str, list[Stratum]]:
-    """The strata cut by a confound: by its value, or by whether the compared groups have the same."""
+def parts_by(confound: Confound, claim: Claim, arms: Sequence[Arm]) -> dict[str, list[Stratum]]:
+    """Divide strata by a confound: by its value, or by whether the compared arms have the same one."""
     parts: dict[str, list[Stratum]] = {}
-    for stratum in strata_of(claim, members, apart=confound):
-        for value, part in _CUTS[confound.by](confound.field, stratum):
+    for stratum in strata_of(claim, arms, apart=confound):
+        for value, part in _PARTITIONS[confound.by](confound.field, stratum):
             parts.setdefault(value, []).append(part)
     return parts
 
 
 def _by_value(field: str, stratum: Stratum) -> list[tuple[str, Stratum]]:
-    return [(_shown(stratum.members[0], field), stratum)]
+    return [(_shown(stratum.arms[0], field), stratum)]
 
 
 def _by_second(field: str, stratum: Stratum) -> list[tuple[str, Stratum]]:
-    """By the value that the field has where the factor is highest."""
+    """Divide by the value that the field has at the highest level of the factor."""
     top = stratum.levels[-1]
-    values = dict.fromkeys(_shown(member, field) for member in stratum.members if member.level == top)
+    values = dict.fromkeys(_shown(arm, field) for arm in stratum.arms if arm.level == top)
     return [
         (
             value,
-            Stratum(stratum.label, tuple(m for m in stratum.members if m.level != top or _shown(m, field) == value)),
+            Stratum(stratum.label, tuple(m for m in stratum.arms if m.level != top or _shown(m, field) == value)),
         )
         for value in values
     ]
 
 
 def _by_equality(field: str, stratum: Stratum) -> list[tuple[str, Stratum]]:
-    """Groups with the same value, as strata of their own; and those at the highest setting that have no equal."""
-    families = grouped(stratum.members, lambda one: text_of(one.fields, field))
+    """Divide into arms of the same value, a stratum each, and arms of the highest level without an equal."""
+    families = grouped(stratum.arms, lambda one: text_of(one.fields, field))
     same = [Stratum(stratum.label, tuple(family)) for family in families if _varies(family)]
     if not same:
         return [("different", stratum)]
     top = stratum.levels[-1]
-    alone = tuple(member for family in families if not _varies(family) for member in family if member.level == top)
-    others = tuple(member for member in stratum.members if member.level != top)
+    alone = tuple(arm for family in families if not _varies(family) for arm in family if arm.level == top)
+    others = tuple(arm for arm in stratum.arms if arm.level != top)
     different = [("different", Stratum(stratum.label, (*others, *alone)))] if alone else []
     return [*(("equal", part) for part in same), *different]
 
 
-_CUTS: Mapping[str, Callable[[str, Stratum], list[tuple[str, Stratum]]]] = {
+_PARTITIONS: Mapping[str, Callable[[str, Stratum], list[tuple[str, Stratum]]]] = {
     "stratum": _by_value,
     "second": _by_second,
     "equality": _by_equality,
 }
 
 
-def _varies(members: Sequence[Member]) -> bool:
-    return len({member.level for member in members}) > 1
+def _varies(arms: Sequence[Arm]) -> bool:
+    return len({arm.level for arm in arms}) > 1
 
 
-def _shown(member: Member, field: str) -> str:
-    return value_text(member.fields[field]) if field in member.fields else "none"
+def _shown(arm: Arm, field: str) -> str:
+    return value_text(arm.fields[field]) if field in arm.fields else "none"

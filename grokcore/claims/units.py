@@ -3,8 +3,8 @@
 Runs of one setting that share a seed are one unit, however many draws of the data, initial weights or settings within
 a side it was trained with: they are correlated, and counting each would make ten runs of five seeds look like ten
 seeds. Units with one seed on different draws and with different seeds on one draw may be correlated alike; of the two
-groupings, the one with more units is used, and what is said is said of the other as it is: of these draws, or of these
-seeds.
+groupings, the one with more units is used, and the verdict is limited to the other as it is: to these draws, or to
+these seeds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from grokcore.runs.groups import grouped
 
 if TYPE_CHECKING:
-    from grokcore.claims.strata import Stratum
+    from grokcore.claims.base import Stratum
     from grokcore.runs.record import RunRecord
 
 
@@ -47,14 +47,12 @@ def draw_of(run: RunRecord) -> int:
 
 
 def units_of(stratum: Stratum, split: str, *, level: float | None = None) -> list[Unit]:
-    """The units of a stratum, of runs that have the split; of one setting only where `level` is given.
+    """Group the runs of a stratum that have the split into units; only those of one setting where `level` is given.
 
-    Runs on a draw of the data that not every setting was trained on are left out: what the draw does could not be told
-    from what the setting does.
+    Runs on a draw of the data that not every setting was trained on are left out: the effect of the draw could not
+    be separated from that of the setting.
     """
-    runs = [
-        (member.level, run) for member in stratum.members for run in member.group.runs if split in run.evaluation.splits
-    ]
+    runs = [(arm.level, run) for arm in stratum.arms for run in arm.group.runs if split in run.evaluation.splits]
     of_level = [{draw_of(run) for at, run in runs if at == one} for one in stratum.levels]
     shared = set.intersection(*of_level)
     runs = [one for one in runs if draw_of(one[1]) in shared]
@@ -68,7 +66,7 @@ def units_of(stratum: Stratum, split: str, *, level: float | None = None) -> lis
 
 
 def blocks_of(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Units that are compared with one another, so that draws of the data are not mistaken for a setting.
+    """Group units into blocks that are compared within, so that draws of the data are not mistaken for a setting.
 
     Seeds of one draw each are compared within their draw. All are one block where draws are the units, each of which
     has one of every setting; or where units hold several draws, of which those that all have are kept.

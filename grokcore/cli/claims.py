@@ -115,7 +115,7 @@ def _entry(claim: Claim, columns: int) -> Iterator[str]:
     yield f"{claim.number:>2}  {claim.id}  {claim.hash}"
     yield from _wrapped(claim.statement, columns, indent=4)
     yield from _wrapped(f"Source: {claim.source}", columns, indent=4)
-    yield from _wrapped(f"Published conditions: {claim.published.words()}", columns, indent=4)
+    yield from _wrapped(f"Published conditions: {claim.published.describe()}", columns, indent=4)
     if claim.note:
         yield from _wrapped(claim.note, columns, indent=4)
 

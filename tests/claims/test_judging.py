@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from grokcore.claims import LEDGER, ClaimResult, judge
-from grokcore.claims.factors import Alone, Sides
+from grokcore.claims.conditions import NoFactor, TwoLevelFactor
 from grokcore.claims.judging import holm
+from grokcore.claims.ledger.common import OOD
 from grokcore.claims.predicates import ChangesTime
 from grokcore.claims.predicates.changes_time import Direction
-from grokcore.claims.predicates.shares import more_units, most, upper_tail
-from grokcore.claims.strata import members_of
+from grokcore.claims.predicates.counts import majority_test, more_units, upper_tail
+from grokcore.claims.predicates.grokking import grok_time
+from grokcore.claims.strata import arms_of
 from grokcore.evaluation.survival import Reached, Timed, effect_of
 from grokcore.runs.groups import groups_of
 from grokcore.runs.record import RunRecord
@@ -131,7 +133,7 @@ def test_settings_with_too_few_seeds_are_left_out_and_counted() -> None:
 
 def test_three_seeds_against_three_are_never_enough_for_a_difference_of_times() -> None:
     for claim in LEDGER:
-        if isinstance(claim.predicate, ChangesTime) and isinstance(claim.factor, Sides):
+        if isinstance(claim.predicate, ChangesTime) and isinstance(claim.factor, TwoLevelFactor):
             least = effect_of([[Timed(x, Reached(10**place), 10**9) for place, x in enumerate((0, 0, 0, 1, 1, 1))]])
             assert least.least > claim.alpha
     result = judged("llama-groks-later", against(GPT2, LLAMA, (50, 1500), seeds=3))
@@ -194,7 +196,16 @@ def test_runs_that_generalize_along_with_the_training_set_do_not_grok() -> None:
     assert judged("rwkv-does-not-grok", [*early(GPT2), *group(RWKV, at=None)]).verdict == "underpowered"
     sooner = judged("llama-groks-later", [*early(GPT2), *group(LLAMA, at=300)])
     assert sooner.verdict == "underpowered"
-    assert "which is no grokking" in sooner.sentence
+    assert "which is not grokking" in sooner.sentence
+
+
+def test_a_run_that_merely_generalized_has_no_time_to_grok() -> None:
+    """It is censored at its budget: to count its early rise as a time would make a model that groks late look early."""
+    soon, late = early(GPT2)[0], group(GPT2, at=100)[0]
+    assert grok_time(soon, OOD) == Reached(2000, censored=True)
+    assert not grok_time(late, OOD).censored
+    mixed = [*group(LLAMA, at=300, seeds=4), *early(LLAMA, seeds=1, first_seed=4)]
+    assert judged("llama-groks-later", [*group(GPT2, at=100), *mixed]).verdict == "holds here"
 
 
 def test_sharing_is_to_bring_what_a_plain_model_lacks_and_not_only_to_be_sooner() -> None:
@@ -273,12 +284,12 @@ def test_holms_correction_by_hand() -> None:
     [(5, 0, "supported"), (4, 0, "undecided"), (7, 1, "supported"), (6, 1, "undecided"), (0, 5, "contradicted")],
 )
 def test_most_is_decided_by_the_sign_test(yes: int, no: int, decision: str) -> None:
-    finding = most(["yes"] * yes + ["no"] * no, "do", 0.05, "wait")
+    finding = majority_test(["yes"] * yes + ["no"] * no, "do", 0.05, "wait")
     assert finding.decision == decision
     assert upper_tail(5, 5) == 1 / 32
     assert more_units(4, 0, 0, 0.05) == 1
     assert more_units(0, 0, 0, 0.05) == 5
-    assert most(["yes"] * 4 + ["open"] * 2, "do", 0.05, "more time").needs == ("more time for 1 seed",)
+    assert majority_test(["yes"] * 4 + ["open"] * 2, "do", 0.05, "more time").needs == ("more time for 1 seed",)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +322,7 @@ def test_verdicts_are_wrong_no_more_often_than_alpha_says(direction: Direction, 
 
 
 def test_factors_name_their_settings() -> None:
-    assert Alone().level({}) == 0
+    assert NoFactor().level({}) == 0
     assert BY_ID["deeper-sooner"].factor.level({"model.layers": 8}) == pytest.approx(math.log(8))
     assert BY_ID["deeper-sooner"].factor.level({}) is None
     sides = BY_ID["decay-speeds"].factor
@@ -323,7 +334,7 @@ def test_factors_name_their_settings() -> None:
 def test_composed_models_count_for_claims_that_name_their_parts_alone(part: str) -> None:
     def groups(claim: str, base: str) -> int:
         runs = [*group(at=600, base=base), *group(f"model.{part}", at=None, base=base)]
-        return len(members_of(BY_ID[claim], groups_of(runs)))
+        return len(arms_of(BY_ID[claim], groups_of(runs)))
 
     assert groups("gpt2-groks", "smoke") == 1
     assert groups("sharing-brings-ood", "composition-small") == (2 if part.startswith("sharing") else 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -14,7 +15,7 @@ import pytest
 from grokcore.claims import LEDGER, Claim, judge
 from grokcore.claims.claim import SHARED_VERSION
 from grokcore.claims.predicates import KINDS
-from grokcore.claims.strata import members_of
+from grokcore.claims.strata import arms_of
 from grokcore.runs.groups import groups_of
 from tests.claims.truths import GPT2, LLAMA, TRUTHS, Runs, group
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CODE = Path(__file__).with_name("code.json")
 """Of each part of the code that judges: its version, and the hash of its source at that version."""
 
-SHARED = ("conditions", "factors", "strata", "units", "scope", "combining", "judging")
+SHARED = ("base", "conditions", "strata", "units", "scope", "combining", "judging")
 
 BY_ID = {claim.id: claim for claim in LEDGER}
 
@@ -68,7 +69,7 @@ def test_dropout_is_one_treatment_in_claims_about_it() -> None:
     """GPT-2 drops out at three places, LLaMA at one."""
     for claim in LEDGER:
         if "model.dropout" in claim.factor.fields:
-            assert len(members_of(claim, groups_of([*group(GPT2, at=100), *group(LLAMA, at=100)]))) == 1
+            assert len(arms_of(claim, groups_of([*group(GPT2, at=100), *group(LLAMA, at=100)]))) == 1
             assert "embeddings, attention and residual branches" in claim.statement
 
 
@@ -105,10 +106,11 @@ def sources() -> Iterator[tuple[str, int, list[Path]]]:
     rooms = ROOT / "grokcore"
     for kind in KINDS:
         name = kind.model_fields["kind"].default
-        yield name, kind.VERSION, [rooms / "claims" / "predicates" / f"{name}.py"]
+        yield name, kind.VERSION, [Path(inspect.getfile(kind))]
     shared = [rooms / "claims" / f"{name}.py" for name in SHARED]
-    shared += [rooms / "claims" / "predicates" / f"{name}.py" for name in ("shares", "grokking")]
-    shared += [rooms / "evaluation" / f"{name}.py" for name in ("behaviour", "watch", "phases", "curves", "fields")]
+    shared.append(rooms / "claims" / "predicates" / "grokking.py")
+    shared += [rooms / "evaluation" / f"{name}.py" for name in ("behaviour", "watch", "phases", "curves")]
+    shared.append(rooms / "runs" / "groups.py")
     shared += sorted((rooms / "evaluation" / "survival").glob("*.py"))
     yield "shared", SHARED_VERSION, shared
 

@@ -1,10 +1,9 @@
-"""What the thesis says of its four architectures."""
+"""Claims on architectures: the four of the thesis, shared blocks, and models without softmax attention."""
 
 from __future__ import annotations
 
 from grokcore.claims.claim import Claim, Confound
-from grokcore.claims.conditions import Condition, Is
-from grokcore.claims.factors import Sides
+from grokcore.claims.conditions import Condition, Is, TwoLevelFactor
 from grokcore.claims.ledger.common import (
     ADAMW,
     COMMON,
@@ -13,6 +12,7 @@ from grokcore.claims.ledger.common import (
     IID,
     LEARNING_RATE,
     OOD,
+    SUMMARY,
     THESIS,
     WANG,
     WEIGHT_DECAY,
@@ -36,12 +36,14 @@ def _either(name: str) -> Is:
     return Is(field="model.architecture", values=("gpt2", name))
 
 
-def _against_gpt2(name: str) -> Sides:
-    return Sides(first=(_architecture("gpt2"),), second=(_architecture(name),), names=(_NAMES["gpt2"], _NAMES[name]))
+def _against_gpt2(name: str) -> TwoLevelFactor:
+    return TwoLevelFactor(
+        first=(_architecture("gpt2"),), second=(_architecture(name),), names=(_NAMES["gpt2"], _NAMES[name])
+    )
 
 
 def confounds(init: str) -> tuple[Confound, ...]:
-    """What else tells architectures apart; `init` says what is known of their initial weights."""
+    """Confounds of a comparison of architectures; `init` is the evidence on their initial weights."""
     return (
         Confound(field="model.init", by="second", why=init),
         Confound(
@@ -144,7 +146,7 @@ COMPOSITION = (
         number=20,
         id="composition-groks-id-only",
         statement="On two-hop composition transformers grok in domain, and never out of domain.",
-        source=f"{WANG}, section 3: ID near perfect after 50 times the steps to memorise, OOD 0 up to 2M steps",
+        source=f"{WANG}, section 3: ID near perfect after 50 times the steps to memorize, OOD 0 up to 2M steps",
         about=(
             Is(field="task.kind", values=("composition",)),
             *ADAMW,
@@ -164,5 +166,75 @@ COMPOSITION = (
             Confound(field="model.layers", by="stratum", why="too few layers cannot hold two hops in domain either"),
             *COMMON,
         ),
+    ),
+)
+
+
+_SHARING = "model.sharing.kind"
+_SOFTMAX = Is(field="model.architecture", values=("gpt2", "llama"))
+_WITHOUT = Is(
+    field="model.architecture",
+    values=("rwkv", "mamba", "linear_attention", "retnet", "gla", "deltanet", "mamba2", "rwkv6"),
+)
+
+VARIANTS = (
+    Claim(
+        number=21,
+        id="sharing-brings-ood",
+        statement="A transformer whose blocks run twice composes two hops out of domain, where a plain one does not.",
+        source=f"{WANG}, appendix on parameter sharing: 4 layers that run twice, weight decay .3",
+        about=(
+            Is(field="task.kind", values=("composition",)),
+            *ADAMW,
+            Is(field="model.architecture", values=("gpt2",)),
+        ),
+        factor=TwoLevelFactor(
+            first=(Is(field=_SHARING, values=("none",)),),
+            second=(Is(field=_SHARING, values=("blocks",)),),
+            names=("plain", "shared blocks"),
+        ),
+        carries=(
+            "model.sharing",
+            "model.sharing.repeat",
+            "model.sharing.order",
+            "model.sharing.reentry",
+            "model.layers",
+        ),
+        predicate=Every(
+            parts=(Groks(splits=(OOD,), side="second"), NeverGroks(split=OOD, side="first", budget=1.0)),
+        ),
+        published=composition(Is(field="training.weight_decay", values=(0.3,)), free=("model.layers", "task.phi")),
+        confounds=(
+            Confound(
+                field="task.phi", by="stratum", why="the ratio of inferred to atomic facts decides how soon ID groks"
+            ),
+            Confound(
+                field="model.layers",
+                by="equality",
+                why="equal layers give the shared model more passes, half of them give it half the parameters",
+            ),
+            WEIGHT_DECAY,
+            LEARNING_RATE,
+            *COMMON,
+        ),
+        note="Published as a curve of one run; the plain model stays at 0 out of domain up to 2M steps. Here it has to "
+        "train at least as long in vain as the slowest shared one takes.",
+    ),
+    Claim(
+        number=25,
+        id="grokking-needs-softmax",
+        statement="Without softmax attention no model groks comparison out of domain.",
+        source=f"{THESIS}, results: GPT-2 and LLaMA grokked, RWKV and Mamba did not; {SUMMARY}: attention",
+        about=(COMPARISON, *ADAMW),
+        factor=TwoLevelFactor(first=(_SOFTMAX,), second=(_WITHOUT,), names=("softmax attention", "none")),
+        carries=(
+            *("model.heads", "model.mlp_width", "model.state_size", "model.expand", "model.conv_kernel"),
+            *("model.gate_rank", "model.mix_rank", "model.decay_rank"),
+        ),
+        predicate=NeverGroks(split=OOD),
+        published=comparison(free=("model.architecture",), budget=137.0),
+        confounds=confounds("published initial weights are partly transformers' own, and not those of the papers"),
+        note="A conjecture from four architectures with one run each; a single run without a softmax that groks "
+        "refutes it.",
     ),
 )

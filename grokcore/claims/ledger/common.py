@@ -1,17 +1,16 @@
-"""What many claims have in common."""
+"""Conditions and confounds that many claims share."""
 
 from __future__ import annotations
 
-from grokcore.claims.claim import Confound
+from grokcore.claims.claim import Confound, Published
 from grokcore.claims.conditions import Above, AtLeast, Condition, Is
-from grokcore.claims.published import Published
 
 COMPARISON = Is(field="task.kind", values=("comparison",))
 ADAMW: tuple[Condition, ...] = (
     Is(field="training.optimizer", values=("adamw",)),
     Above(field="training.weight_decay", value=0),
 )
-"""The optimisation under which grokking is expected; claims that are not about it keep to it."""
+"""The optimization under which grokking is expected; claims that are not about it keep to it."""
 
 IID, OOD = "test_inferred_iid", "test_inferred_ood"
 
@@ -23,7 +22,7 @@ _RULES: tuple[Condition, ...] = (
     AtLeast(field="evaluation.sustain", value=3),
     AtLeast(field="evaluation.window", value=1.1),
 )
-"""A single crossing is not what a published curve that stays up shows."""
+"""Published curves stay at the threshold: a single crossing does not count."""
 
 _OPTIMIZATION: tuple[Condition, ...] = (
     Is(field="training.optimizer", values=("adamw",)),
@@ -104,7 +103,7 @@ DECAY_GROUPS = Confound(
     why="the published code decays LLaMA's and Mamba's norms, Mamba's A_log and D, and RWKV's time_decay",
 )
 SCHEDULE = Confound(
-    field="training.schedule", by="stratum", why="a falling learning rate brings generalisation forward on its own"
+    field="training.schedule", by="stratum", why="a falling learning rate brings generalization forward on its own"
 )
 ARCHITECTURE = Confound(
     field="model.architecture", by="stratum", why="published for GPT-2 only; other architectures may differ"

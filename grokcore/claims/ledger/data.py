@@ -1,10 +1,9 @@
-"""What the thesis says of data: entities, values, phi, size."""
+"""Claims of the thesis on data: entities, values, phi, size."""
 
 from __future__ import annotations
 
 from grokcore.claims.claim import Claim, Confound
-from grokcore.claims.conditions import AtLeast, Below, Condition, Is
-from grokcore.claims.factors import Dose, Sides
+from grokcore.claims.conditions import AtLeast, Below, Condition, Is, NumericFactor, TwoLevelFactor
 from grokcore.claims.ledger.common import (
     ADAMW,
     ARCHITECTURE,
@@ -31,9 +30,9 @@ CLAIMS = (
         number=7,
         id="few-entities-never-grok",
         statement="With fewer than 400 entities, at a constant number of facts, comparison is never grokked.",
-        source=f"{THESIS}, entities from 20 to 1000 at constant data-set size",
+        source=f"{THESIS}, entities from 20 to 1000 at constant dataset size",
         about=_ABOUT,
-        factor=Sides(
+        factor=TwoLevelFactor(
             first=(AtLeast(field="task.entities", value=400),),
             second=(Below(field="task.entities", value=400),),
             names=("400 entities or more", "fewer than 400 entities"),
@@ -58,7 +57,7 @@ CLAIMS = (
         statement="The fewer values an attribute can take, the sooner comparison is grokked out of domain.",
         source=f"{THESIS}, values per attribute 10, 20, 40 (GPT-2): OOD .95 at about 55k, 210k, 400k steps",
         about=_ABOUT,
-        factor=Dose(field="task.values", name="values"),
+        factor=NumericFactor(field="task.values", name="values"),
         predicate=ChangesTime(direction="later", split=OOD),
         published=_VALUES,
         confounds=_CONFOUNDS,
@@ -69,7 +68,7 @@ CLAIMS = (
         statement="With more values per attribute OOD accuracy spikes sooner, and groks later.",
         source=f"{THESIS}, values per attribute",
         about=_ABOUT,
-        factor=Dose(field="task.values", name="values"),
+        factor=NumericFactor(field="task.values", name="values"),
         predicate=Every(
             parts=(
                 ChangesTime(direction="sooner", split=OOD, definition="half_way"),
@@ -85,7 +84,7 @@ CLAIMS = (
         statement="The more inferred facts there are per atomic fact (phi), the sooner comparison is grokked.",
         source=f"{THESIS}, phi 3.6 to 12.6; {WANG}, section 3.2",
         about=_ABOUT,
-        factor=Dose(field="task.phi", name="phi"),
+        factor=NumericFactor(field="task.phi", name="phi"),
         predicate=ChangesTime(direction="sooner", split=OOD),
         published=comparison(AtLeast(field="task.phi", value=3.6)),
         confounds=_CONFOUNDS,
@@ -93,10 +92,10 @@ CLAIMS = (
     Claim(
         number=11,
         id="size-matters-little",
-        statement="The absolute size of the data set matters little, if all its ratios stay the same.",
-        source=f"{THESIS}, data-set size at constant phi; {WANG}, section 3.2; {SUMMARY}: data-set size alone",
+        statement="The absolute size of the dataset changes the time to grok little, if all its ratios stay the same.",
+        source=f"{THESIS}, dataset size at constant phi; {WANG}, section 3.2; {SUMMARY}: dataset size alone",
         about=_ABOUT,
-        factor=Dose(field="task.attributes", name="attributes"),
+        factor=NumericFactor(field="task.attributes", name="attributes"),
         predicate=ChangesTime(direction="alike", split=OOD),
         published=comparison(free=("task.attributes",)),
         confounds=_CONFOUNDS,
@@ -109,7 +108,7 @@ CLAIMS = (
         "training set states, the sooner comparison is grokked.",
         source=f"{SUMMARY}: sparse and balanced data",
         about=_ABOUT,
-        factor=Dose(field="task.entities", name="entities"),
+        factor=NumericFactor(field="task.entities", name="entities"),
         carries=("task.attributes",),
         constant=("task.entities", "task.attributes"),
         predicate=ChangesTime(direction="sooner", split=OOD),
@@ -126,7 +125,7 @@ CLAIMS = (
         "sooner comparison is grokked.",
         source=f"{SUMMARY}: sparse and balanced data",
         about=(*_ABOUT, AtLeast(field="task.id_ratio", value=0.5)),
-        factor=Dose(field="task.id_ratio", name="ID ratio"),
+        factor=NumericFactor(field="task.id_ratio", name="ID ratio"),
         predicate=ChangesTime(direction="later", split=OOD),
         published=comparison(free=("task.id_ratio",)),
         confounds=_CONFOUNDS,

@@ -1,10 +1,9 @@
-"""What the thesis says of depth, and the summary of its study of size, regularization and optimization."""
+"""Claims on depth (the thesis), and on size, regularization and optimization (the summary)."""
 
 from __future__ import annotations
 
 from grokcore.claims.claim import Claim, Confound
-from grokcore.claims.conditions import Above, AtLeast, Condition, Is
-from grokcore.claims.factors import Dose, Sides
+from grokcore.claims.conditions import Above, AtLeast, Condition, Is, NumericFactor, TwoLevelFactor
 from grokcore.claims.ledger.common import (
     ADAMW,
     ARCHITECTURE,
@@ -31,7 +30,7 @@ _ADAPTED = Confound(
 )
 
 _DECAY_ABOUT: tuple[Condition, ...] = (COMPARISON, Is(field="training.optimizer", values=("adamw",)))
-_DECAY = Sides(
+_DECAY = TwoLevelFactor(
     first=(Is(field="training.weight_decay", values=(0.0,)),),
     second=(Above(field="training.weight_decay", value=0),),
     names=("no weight decay", "weight decay"),
@@ -41,7 +40,7 @@ _DECAY_CONFOUNDS = (
     *_CONFOUNDS,
 )
 _DROPOUT_ABOUT: tuple[Condition, ...] = (*_ABOUT, Is(field="model.architecture", values=("gpt2",)))
-_DROPOUT = Sides(
+_DROPOUT = TwoLevelFactor(
     first=(Is(field="model.dropout", values=(0.0,)),),
     second=(Above(field="model.dropout", value=0),),
     names=("no dropout", "dropout"),
@@ -67,7 +66,7 @@ CLAIMS = (
         source=f"{THESIS}, 2 to 8 layers: OOD .95 at about 210k steps with 8, 250k with 6, 380k with 4, not with 2; "
         f"{SUMMARY}: architectures with more layers and attention",
         about=_ABOUT,
-        factor=Dose(field="model.layers", name="layers"),
+        factor=NumericFactor(field="model.layers", name="layers"),
         predicate=ChangesTime(direction="sooner", split=OOD),
         published=comparison(Is(field="model.layers", values=(2, 4, 6, 8)), threshold=0.95),
         confounds=(_ADAPTED, *_CONFOUNDS),
@@ -78,7 +77,7 @@ CLAIMS = (
         statement="Width alone, and so having more parameters, does not make a model grok sooner.",
         source=f"{SUMMARY}: factors that do not matter, over-parameterization",
         about=_ABOUT,
-        factor=Dose(field="model.width", name="width"),
+        factor=NumericFactor(field="model.width", name="width"),
         carries=("model.heads",),
         predicate=ChangesTime(direction="no_sooner", split=OOD),
         published=comparison(free=("model.width",)),
@@ -148,7 +147,7 @@ CLAIMS = (
         statement="Training time alone, by plain SGD without weight decay and dropout, does not suffice for grokking.",
         source=f"{SUMMARY}: factors that do not matter, training time without regularization and optimizer",
         about=(COMPARISON, Is(field="model.dropout", values=(0.0,))),
-        factor=Sides(
+        factor=TwoLevelFactor(
             first=ADAMW,
             second=(
                 Is(field="training.optimizer", values=("sgd",)),
@@ -169,7 +168,7 @@ CLAIMS = (
         "generalization has set in) makes grokking come sooner.",
         source=f"{SUMMARY}: lowering the learning rate at critical stages",
         about=_ABOUT,
-        factor=Sides(
+        factor=TwoLevelFactor(
             first=(Is(field="training.schedule", values=("constant",)),),
             second=(Is(field="training.schedule", values=("phase", "step")),),
             names=("a constant rate", "a rate that drops"),
@@ -203,7 +202,7 @@ CLAIMS = (
         statement="Smaller batches make grokking come after fewer examples.",
         source=f"{SUMMARY}: smaller batches",
         about=_ABOUT,
-        factor=Dose(field="training.batch_size", name="batch size"),
+        factor=NumericFactor(field="training.batch_size", name="batch size"),
         predicate=ChangesTime(direction="later", split=OOD, unit="examples"),
         published=comparison(free=("training.batch_size",)),
         confounds=(LEARNING_RATE, *_CONFOUNDS),
@@ -215,7 +214,7 @@ CLAIMS = (
         statement="Gradient accumulation alone changes nothing: a batch in several parts groks when the whole does.",
         source=f"{SUMMARY}: gradient accumulation, beside batch size",
         about=_ABOUT,
-        factor=Sides(
+        factor=TwoLevelFactor(
             first=(Is(field="training.gradient_accumulation", values=(1,)),),
             second=(AtLeast(field="training.gradient_accumulation", value=2),),
             names=("whole batches", "batches in parts"),
@@ -232,7 +231,7 @@ CLAIMS = (
         statement="AdamW groks sooner than other optimizers.",
         source=f"{SUMMARY}: AdamW",
         about=(COMPARISON,),
-        factor=Sides(
+        factor=TwoLevelFactor(
             first=ADAMW,
             second=(Is(field="training.optimizer", values=("adam", "sgd")),),
             names=("AdamW", "another optimizer"),
@@ -257,7 +256,7 @@ CLAIMS = (
         statement="More attention helps: at equal width, models of more heads grok comparison sooner.",
         source=f"{SUMMARY}: architectures with more layers and attention",
         about=(*_ABOUT, Is(field="model.architecture", values=("gpt2", "llama"))),
-        factor=Dose(field="model.heads", name="heads"),
+        factor=NumericFactor(field="model.heads", name="heads"),
         predicate=ChangesTime(direction="sooner", split=OOD),
         published=comparison(),
         confounds=_CONFOUNDS,

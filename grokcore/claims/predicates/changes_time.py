@@ -1,4 +1,4 @@
-"""Something makes runs grok later, sooner, or makes no difference that matters."""
+"""A factor makes runs grok later, sooner, or at about the same time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from grokcore.claims.base import Part
-from grokcore.claims.factors import Factor
-from grokcore.claims.predicates.finding import Finding, factor_text, p_text, runs, seeds
-from grokcore.claims.predicates.grokking import outcome_of
+from grokcore.claims.conditions import Factor
+from grokcore.claims.predicates.grokking import grok_time, outcome_of
+from grokcore.claims.predicates.results import CheckResult, factor_text, p_text, runs, seeds
 from grokcore.claims.units import Unit, blocks_of, units_of
 from grokcore.evaluation.curves import accuracy_of
 from grokcore.evaluation.survival import (
@@ -26,20 +26,19 @@ from grokcore.evaluation.survival import (
     follow_up,
     median_time,
     potential,
-    times_of,
 )
 
 if TYPE_CHECKING:
-    from grokcore.claims.strata import Stratum
+    from grokcore.claims.base import Stratum
     from grokcore.runs.record import RunRecord
 
 Direction = Literal["later", "sooner", "no_sooner", "alike"]
 Region = tuple[float, float]
 
 MARGIN = 1.25
-"""Times that differ by less than this factor are alike, in claims that say so."""
+"""Times that differ by less than this factor are alike, in claims of no difference."""
 SLIGHT = 1.1
-"""An effect that is surely less than this factor is none, in claims that say there is one."""
+"""An effect whose interval lies below this factor contradicts a claim of an effect."""
 
 
 class ChangesTime(Part):
@@ -49,31 +48,32 @@ class ChangesTime(Part):
     all. Supported if the whole interval lies where the claim puts it (`later`: above 1; `sooner`: below 1; `alike`:
     within a factor 1.25 of 1; `no_sooner`: above 1/1.25); else contradicted if the whole interval lies where the claim
     cannot be (`later`: below 1.1; `sooner`: above 1/1.1; `alike`: beyond 1.25 or below 1/1.25; `no_sooner`: below 1).
-    Undecided where most runs of a setting that reach the threshold do so along with the training set: these are no
-    times to grok. A unit of several runs has their Kaplan-Meier median.
+    A run that reaches the threshold along with the training set (`outcome_of`) has not grokked: it is censored at its
+    budget; and where such runs outnumber those that grok in one setting, the claim is undecided. A unit of several runs
+    has the Kaplan-Meier median of their times.
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     kind: Literal["changes_time"] = "changes_time"
     direction: Direction
     split: str
     definition: Definition | Literal["half_way"] = Field(
         "sustained",
-        description="half_way: first at the middle between always giving the most common answer and 1; it is no time "
-        "to grok, and need not be late",
+        description="half_way: first at the middle between always giving the most common answer and 1; it is not a "
+        "time to grok, and need not be late",
     )
-    unit: Literal["steps", "examples"] = Field("steps", description="what times are counted in")
+    unit: Literal["steps", "examples"] = Field("steps", description="unit of the times")
 
-    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
+    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> CheckResult:
         compared = units_of(stratum, self.split)
         samples = [self._timed(block) for block in blocks_of(compared)] if compared else []
         samples = [sample for sample in samples if len({run.setting for run in sample}) > 1]
         if not samples:
-            told = "no groups to compare have the split, on a draw of the data that they share"
-            return Finding("undecided", told, needs=("groups to compare",), decidable=False)
+            sentence = "no groups to compare have the split, on a draw of the data that they share"
+            return CheckResult("undecided", sentence, needs=("groups to compare",), decidable=False)
         effect = effect_of(samples, alpha=alpha)
-        told = self._sentence(effect, _words_of_ends(factor, stratum), samples)
+        sentence = self._sentence(effect, _names_of_ends(factor, stratum), samples)
         numbers = {
             "ratio": effect.ratio,
             "ratio_lower": effect.lower,
@@ -86,17 +86,17 @@ class ChangesTime(Part):
         early = self._early(compared)
         if early:
             need = ("settings in which held-out accuracy comes at least twice as late as the training set",)
-            return Finding("undecided", f"{told}; {early}", numbers, effect.p, need, decidable)
+            return CheckResult("undecided", f"{sentence}; {early}", numbers, effect.p, need, decidable)
         interval = effect.lower or 0.0, effect.upper or math.inf
         if any(_inside(interval, region) for region in _CLAIMED[self.direction]):
-            return Finding("supported", told, numbers, effect.p)
+            return CheckResult("supported", sentence, numbers, effect.p)
         if any(_inside(interval, region) for region in _EXCLUDED[self.direction]):
-            return Finding("contradicted", told, numbers, effect.p)
+            return CheckResult("contradicted", sentence, numbers, effect.p)
         needs = _needs(effect, samples, self.direction, alpha)
-        return Finding("undecided", told, numbers, effect.p, needs, decidable)
+        return CheckResult("undecided", sentence, numbers, effect.p, needs, decidable)
 
     def _early(self, compared: Sequence[Unit]) -> str:
-        """That most runs of a setting which reached the threshold did not grok but generalized; empty if not so."""
+        """Say in which setting more runs merely generalized than grokked; empty if there is none."""
         if self.definition == "half_way":
             return ""
         for level in sorted({unit.level for unit in compared}):
@@ -106,7 +106,7 @@ class ChangesTime(Part):
             if generalized > grokked:
                 return (
                     f"{generalized} of {runs(generalized + grokked)} of a setting reached the threshold along with the "
-                    "training set, which is no grokking"
+                    "training set, which is not grokking"
                 )
         return ""
 
@@ -128,7 +128,7 @@ class ChangesTime(Part):
         if self.definition == "half_way":
             times = [half_way(run, self.split) for run in unit.runs]
         else:
-            times = times_of(unit.runs, self.split, self.definition)
+            times = [grok_time(run, self.split, self.definition) for run in unit.runs]
         if len(times) == 1:
             return times[0]
         middle = median_time(times)
@@ -159,7 +159,7 @@ def _sizes(samples: Sequence[Sequence[Timed]]) -> str:
 
 
 def half_way(run: RunRecord, split: str) -> Reached:
-    """The first evaluation at which a split is half-way from its majority baseline to 1: its early spike, if any."""
+    """Find the first evaluation at which a split is half-way from its majority baseline to 1: its early spike."""
     level = (1 + run.evaluation.splits[split].majority_baseline) / 2
     before = 0
     for line, value in zip(run.journal, accuracy_of(run.journal, split), strict=True):
@@ -188,13 +188,13 @@ def _inside(interval: Region, region: Region) -> bool:
     return above and (region[1] == math.inf or interval[1] < region[1])
 
 
-def _words_of_ends(factor: Factor, stratum: Stratum) -> tuple[str, str]:
-    members = sorted(stratum.members, key=lambda member: member.level)
-    return factor.words(members[0].fields), factor.words(members[-1].fields)
+def _names_of_ends(factor: Factor, stratum: Stratum) -> tuple[str, str]:
+    arms = sorted(stratum.arms, key=lambda arm: arm.level)
+    return factor.describe(arms[0].fields), factor.describe(arms[-1].fields)
 
 
 def _needs(effect: Effect, samples: Sequence[Sequence[Timed]], direction: Direction, alpha: float) -> tuple[str, ...]:
-    """What would decide it, as far as that can be foreseen from the runs that there are."""
+    """Estimate what would decide the claim, from the runs that there are."""
     if effect.least > alpha:
         return (f"{seeds(_seeds_missing(samples, alpha))} in each group: so few cannot differ by more than chance",)
     if effect.ratio is None or effect.lower is None or effect.upper is None:
@@ -209,7 +209,7 @@ def _needs(effect: Effect, samples: Sequence[Sequence[Timed]], direction: Direct
 
 
 def _seeds_missing(samples: Sequence[Sequence[Timed]], alpha: float) -> int:
-    """Seeds that each group of each stratum needs for the smallest possible p to reach `alpha`."""
+    """Count the seeds that each group still needs for the smallest possible p to reach `alpha`."""
     for more in count(1):
         arrangements = 1
         for runs_ in samples:

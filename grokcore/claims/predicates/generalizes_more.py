@@ -1,4 +1,4 @@
-"""One side ends with a higher held-out accuracy than the other, whenever it got there."""
+"""One level of the factor ends with a higher held-out accuracy than the other."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from grokcore.claims.base import Decision, Part
-from grokcore.claims.factors import Factor
-from grokcore.claims.predicates.finding import Finding, p_text, seeds
+from grokcore.claims.conditions import Factor
+from grokcore.claims.predicates.results import CheckResult, p_text, seeds
 from grokcore.claims.units import Unit, units_of
 from grokcore.evaluation.curves import accuracy_of
 from grokcore.evaluation.survival import TRAIN, median_time, potential, times_of
 
 if TYPE_CHECKING:
-    from grokcore.claims.strata import Stratum
+    from grokcore.claims.base import Stratum
     from grokcore.runs.record import RunRecord
 
 
@@ -34,22 +34,22 @@ class GeneralizesMore(Part):
 
     kind: Literal["generalizes_more"] = "generalizes_more"
     split: str
-    slight: float = Field(0.01, gt=0, description="a gain that is surely smaller than this is none")
+    slight: float = Field(0.01, gt=0, description="a gain whose interval lies below this contradicts the claim")
     patience: float = Field(20.0, description="least length of the shortest run, in median steps to memorize")
 
-    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
+    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> CheckResult:
         sides = [units_of(stratum, self.split, level=level) for level in (stratum.levels[0], stratum.levels[-1])]
         if not all(sides):
-            told = "no groups to compare have the split, on a draw of the data that they share"
-            return Finding("undecided", told, needs=("groups to compare",), decidable=False)
+            sentence = "no groups to compare have the split, on a draw of the data that they share"
+            return CheckResult("undecided", sentence, needs=("groups to compare",), decidable=False)
         horizon = min(potential(run) for side in sides for unit in side for run in unit.runs)
         first, second = ([self._accuracy(unit, horizon) for unit in side] for side in sides)
         low, high = shift_interval(first, second, alpha)
         p = mann_whitney(first, second)
         gain = median(b - a for a in first for b in second)
-        names = [factor.words(stratum.members[place].fields) for place in (0, -1)]
+        names = [factor.describe(stratum.arms[place].fields) for place in (0, -1)]
         limits = "these runs set no limits" if math.isinf(low) else f"{_points(low)} to {_points(high)}"
-        told = (
+        sentence = (
             f"{names[1]} against {names[0]}: {_points(gain)} points of accuracy on {self.split} at step {horizon:,} "
             f"({limits}; {p_text(p)}, {len(first)} against {len(second)} seeds)"
         )
@@ -60,13 +60,17 @@ class GeneralizesMore(Part):
             budget = f"a budget of {self.patience:g} times the steps to memorize" + (
                 f": {enough:,.0f}" if enough else ""
             )
-            return Finding("undecided", f"{told}; too short to tell", numbers, p, (budget,), decidable)
+            return CheckResult("undecided", f"{sentence}; too short to tell", numbers, p, (budget,), decidable)
         decision: Decision = "supported" if low > 0 else "contradicted" if high < self.slight else "undecided"
         needs: tuple[str, ...] = ()
         if decision == "undecided":
-            more = "more seeds: the gain is not told from none" if decidable else f"{seeds(1)} or more in each group"
+            more = (
+                "more seeds: the gain is not distinguished from none"
+                if decidable
+                else f"{seeds(1)} or more in each group"
+            )
             needs = (more,)
-        return Finding(decision, told, numbers, p, needs, decidable)
+        return CheckResult(decision, sentence, numbers, p, needs, decidable)
 
     def _accuracy(self, unit: Unit, horizon: int) -> float:
         return median(_accuracy_at(run, self.split, horizon) for run in unit.runs)
@@ -80,14 +84,14 @@ class GeneralizesMore(Part):
 
 
 def _accuracy_at(run: RunRecord, split: str, horizon: int) -> float:
-    """At the last evaluation up to a step; 0 where the output was not finite, as of a run that diverged before."""
+    """Accuracy at the last evaluation up to a step; 0 where it was not finite, as in a run that diverged before."""
     accuracy = accuracy_of(run.journal, split)
     values = [value for line, value in zip(run.journal, accuracy, strict=True) if line["step"] <= horizon]
     return values[-1] or 0.0
 
 
 def shift_interval(first: Sequence[float], second: Sequence[float], alpha: float) -> tuple[float, float]:
-    """Limits of the shift of the second sample, from the differences of pairs; infinite where so few set none."""
+    """Confidence limits of the shift of the second sample, from pairwise differences; infinite for too few values."""
     differences = sorted(b - a for a in first for b in second)
     counts = _mann_whitney_counts(len(first), len(second))
     total, tail, cut = sum(counts), 0, 0
@@ -100,7 +104,7 @@ def shift_interval(first: Sequence[float], second: Sequence[float], alpha: float
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
-    """Two-sided exact p of no difference; ties count half, rounded towards none."""
+    """Two-sided exact p of the Mann-Whitney test; ties count half, rounded towards no difference."""
     counts = _mann_whitney_counts(len(first), len(second))
     above = sum((b > a) + 0.5 * (b == a) for a in first for b in second)
     least = math.ceil(min(above, len(first) * len(second) - above))

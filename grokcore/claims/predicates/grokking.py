@@ -1,11 +1,11 @@
-"""Whether and when a run groks, in every predicate: sustained at the threshold, and late against the training set."""
+"""Whether and when a run groks, in every predicate: sustained, and delayed against the training set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from grokcore.evaluation.survival import Definition, Reached, follow_up, times_of
+from grokcore.evaluation.survival import Definition, Reached, potential, times_of
 
 if TYPE_CHECKING:
     from grokcore.runs.record import RunRecord
@@ -17,7 +17,10 @@ Outcome = Literal["grokked", "generalized", "censored"]
 
 
 def outcome_of(run: RunRecord, split: str, definition: Definition = "sustained", delay: float = DELAY) -> Outcome:
-    """What became of a held-out split: reached late, reached along with the training set, or not reached."""
+    """Tell whether a held-out split grokked (sustained and delayed), generalized (sustained alone), or neither.
+
+    Whether it collapsed later does not matter here.
+    """
     held_out = getattr(run.evaluation.held_out[split], definition)
     if held_out is None:
         return "censored"
@@ -27,9 +30,9 @@ def outcome_of(run: RunRecord, split: str, definition: Definition = "sustained",
 
 
 def grok_time(run: RunRecord, split: str, definition: Definition = "sustained") -> Reached:
-    """When a run grokked. One that merely generalized never will: it is censored where it ended, as diverged ones."""
+    """Find when a run grokked; one that merely generalized never will, and is censored at its budget."""
     (time,) = times_of([run], split, definition)
-    return time if outcome_of(run, split, definition) == "grokked" else Reached(follow_up(run), censored=True)
+    return time if outcome_of(run, split, definition) == "grokked" else Reached(potential(run), censored=True)
 
 
 def has_split(runs: Sequence[RunRecord], split: str) -> bool:

@@ -1,4 +1,4 @@
-"""Runs do not grok, though they had time enough: what can be refuted, but only ever holds up to a budget."""
+"""Runs do not grok within a budget: a claim that one run refutes, and that only ever holds up to the budget."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from grokcore.claims.base import Part
-from grokcore.claims.factors import Factor
-from grokcore.claims.predicates.finding import Finding, Number, seeds, steps, units
+from grokcore.claims.conditions import Factor
+from grokcore.claims.predicates.counts import upper_tail
 from grokcore.claims.predicates.grokking import grok_time, outcome_of
-from grokcore.claims.predicates.shares import upper_tail
+from grokcore.claims.predicates.results import CheckResult, Number, seeds, steps, units
 from grokcore.claims.units import Unit, units_of
 from grokcore.evaluation.survival import Definition, follow_up
 
 if TYPE_CHECKING:
-    from grokcore.claims.strata import Stratum
+    from grokcore.claims.base import Stratum
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """What sets the budget: `grokked` of `number` units of the reference did, the last at `slowest` steps."""
+    """The runs that set the budget: `grokked` of `number` units, the last at `slowest` steps."""
 
     grokked: int
     number: int
@@ -59,7 +59,7 @@ class NeverGroks(Part):
         None, description="the reference is the other side on `split`, or the same runs on the split named here"
     )
 
-    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> Finding:
+    def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> CheckResult:
         level = stratum.levels[-1 if self.side == "second" else 0]
         judged = units_of(stratum, self.split, level=level)
         reference = self._reference(stratum)
@@ -76,7 +76,7 @@ class NeverGroks(Part):
         return "in vain" if limit is not None and all(follow_up(run) >= limit for run in unit.runs) else "short"
 
     def _reference(self, stratum: Stratum) -> _Reference:
-        """What sets the budget in this stratum, if half of it has grokked."""
+        """Find the runs that set the budget in this stratum, if half of them grokked."""
         if self.reference is None and len(stratum.levels) < 2:
             return _Reference(0, 0, 0)
         judged, other = (-1, 0) if self.side == "second" else (0, -1)
@@ -89,7 +89,9 @@ class NeverGroks(Part):
         grokked = [time.step for time in times if not time.censored]
         return _Reference(len(grokked), len(times), max(grokked, default=0))
 
-    def _finding(self, outcomes: Sequence[str], reference: _Reference, limit: float | None, alpha: float) -> Finding:
+    def _finding(
+        self, outcomes: Sequence[str], reference: _Reference, limit: float | None, alpha: float
+    ) -> CheckResult:
         grokked, generalized, vain, short = map(outcomes.count, ("grokked", "generalized", "in vain", "short"))
         numbers: dict[str, Number] = {
             "grokked": grokked,
@@ -99,40 +101,40 @@ class NeverGroks(Part):
             "budget_steps": limit,
         }
         if grokked:
-            told = f"{grokked} of {units(len(outcomes))} grokked {self.split} all the same"
-            return Finding("contradicted", told, numbers)
+            sentence = f"{grokked} of {units(len(outcomes))} grokked {self.split} all the same"
+            return CheckResult("contradicted", sentence, numbers)
         aside = f"; {units(generalized)} reached it along with the training set" if generalized else ""
         decidable = _chance(len(outcomes), replace(reference, grokked=reference.number)) <= alpha
         if limit is None:
-            told = f"there is no reference of which half grokked: {units(vain + short)} alone say little{aside}"
+            sentence = f"there is no reference of which half grokked: {units(vain + short)} alone say little{aside}"
             need = ("a reference that groks in the same setting",)
-            return Finding("undecided", told, numbers, needs=need, decidable=decidable)
+            return CheckResult("undecided", sentence, numbers, needs=need, decidable=decidable)
         p = _chance(vain, reference)
         slowest = f"the slowest of {units(reference.number)} to compare with"
         within = f"{steps(limit)}, {self.budget:g} times what {slowest} takes"
-        told = f"none of {units(vain)} grokked {self.split} within {within}"
+        sentence = f"none of {units(vain)} grokked {self.split} within {within}"
         if not vain:
-            told = f"no run has trained for {within}, to tell whether it groks {self.split}"
+            sentence = f"no run has trained for {within}, to tell whether it groks {self.split}"
         elif short:
-            told += f"; {units(short)} too short to tell"
-        told += aside
+            sentence += f"; {units(short)} too short to tell"
+        sentence += aside
         if vain and p <= alpha:
-            return Finding("supported", f"{told}: it holds up to that budget", numbers, p)
+            return CheckResult("supported", f"{sentence}: it holds up to that budget", numbers, p)
         more = _more(vain, reference, alpha)
         needs = [f"a budget of {steps(limit)} for {units(min(short, more))}"] if short else []
         needs += [seeds(more - short)] if more > short else []
-        return Finding("undecided", told, numbers, p, tuple(needs), decidable)
+        return CheckResult("undecided", sentence, numbers, p, tuple(needs), decidable)
 
 
 def _chance(vain: int, reference: _Reference) -> float:
-    """The larger of the two probabilities with which so many units train in vain by chance."""
+    """The larger of the two probabilities that so many units train in vain by chance."""
     behind = reference.number - reference.grokked
     before_all = math.comb(behind + vain, vain) / math.comb(reference.number + vain, vain)
     return max(upper_tail(vain, vain), before_all)
 
 
 def _more(vain: int, reference: _Reference, alpha: float) -> int:
-    """The smallest number of further units that decide, if all train in vain."""
+    """Find the smallest number of further units that decide, if all train in vain."""
     more = 0
     while _chance(vain + more, reference) > alpha and more < 99:
         more += 1

@@ -1,4 +1,4 @@
-"""What a predicate answers, and the words that answers are made of."""
+"""The result of a predicate, and helpers for its sentence."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Number: TypeAlias = float | int | str | None
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A decision on one comparison: a stratum of runs.
+class CheckResult:
+    """The decision of a predicate on one comparison, a stratum of runs.
 
     Attributes:
-        sentence: what was found, in plain words.
-        numbers: what it rests on, by name; None where it is not known.
-        p: of the hypothesis that the claim's opposite, or no difference, explains the runs; None where there is none.
-        needs: what would make an undecided claim decidable.
-        decidable: whether so many units could have supported the claim, whatever they came to.
+        sentence: the finding, in plain words.
+        numbers: the figures that it rests on, by name; None where one is not known.
+        p: of the null hypothesis (the claim's opposite, or no difference); None where there is no test.
+        needs: the runs that would decide an undecided claim.
+        decidable: whether a sample of this size could have supported the claim, whatever its outcomes.
     """
 
     decision: Decision
@@ -36,7 +36,7 @@ def runs(number: int) -> str:
 
 
 def units(number: int) -> str:
-    """Units of a test: seeds, or draws of the data."""
+    """Count the units of a test: seeds, or draws of the data."""
     return "1 seed" if number == 1 else f"{number} seeds"
 
 
@@ -53,6 +53,6 @@ def p_text(p: float) -> str:
 
 
 def factor_text(number: float) -> str:
-    """A ratio with two significant digits: .62, 1.1, 13, 250."""
+    """Format a ratio with two significant digits: .62, 1.1, 13, 250."""
     text = f"{number:.2g}" if number < 100 else f"{number:.0f}"
     return text.removeprefix("0") if text.startswith("0.") else text
