@@ -20,8 +20,7 @@ from grokcore.version import __version__
 if TYPE_CHECKING:
     from grokcore.data import generate_dataset
     from grokcore.evaluation import evaluate_model
-    from grokcore.reporting import build_report
-    from grokcore.reporting.comparison import build_comparison
+    from grokcore.reporting import build_comparison, build_report
     from grokcore.spec import ExperimentSpec, load_spec
     from grokcore.training import train_model, train_seeds
 
@@ -39,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "ExperimentSpec": "grokcore.spec",
-    "build_comparison": "grokcore.reporting.comparison",
+    "build_comparison": "grokcore.reporting",
     "build_report": "grokcore.reporting",
     "evaluate_model": "grokcore.evaluation",
     "generate_dataset": "grokcore.data",

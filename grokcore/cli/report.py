@@ -9,7 +9,7 @@ from grokcore.cli.specs import say
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write a page about one or more evaluated runs."""
+    """Write a page about one or more runs."""
     from grokcore.reporting import build_report
 
     print_line(build_report(options.runs, options.out, notify=say))
@@ -17,7 +17,7 @@ def report(options: argparse.Namespace) -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """Write page and tables, and print where they are."""
-    from grokcore.reporting.comparison import build_comparison
+    from grokcore.reporting import build_comparison
 
     comparison = build_comparison(
         options.runs, options.out, unfinished="skip" if options.skip_unfinished else "refuse", notify=say

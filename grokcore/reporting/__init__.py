@@ -1,6 +1,6 @@
-"""What a reader sees of one or more runs: a self-contained HTML report, and the pieces it is made of."""
+"""The page of one run or of many, complete in itself, and the tables for an analysis of one's own."""
 
-from grokcore.reporting.read import RunView, read_runs
-from grokcore.reporting.report import build_report, render
+from grokcore.reporting.build import Comparison, build_comparison, build_report
+from grokcore.reporting.page import render
 
-__all__ = ["RunView", "build_report", "read_runs", "render"]
+__all__ = ["Comparison", "build_comparison", "build_report", "render"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +24,13 @@ from bokeh.plotting import figure
 from markupsafe import escape
 
 from grokcore.reporting.axis import StepAxis
-from grokcore.reporting.marks import Mark, Slot
-from grokcore.reporting.palette import FAINT, GRID, INK, Style
+from grokcore.reporting.palette import (
+    FAINT,
+    GRID,
+    INK,
+    Style,
+)
+from grokcore.reporting.phase_markers import LabelSlot, PhaseMarker
 
 _FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
@@ -185,12 +191,12 @@ def baseline_line(
     return [span, label]
 
 
-def mark_line(
-    plot: Any, axis: StepAxis, mark: Mark, slot: Slot, colour: str, text: str | None, *, lift: int
+def marker_line(
+    plot: Any, axis: StepAxis, marker: PhaseMarker, slot: LabelSlot, colour: str, text: str | None, *, lift: int
 ) -> list[Any]:
     """A vertical line, and its label set upright beside it, the upper ones `lift` pixels higher; what was made."""
-    place = axis.position(mark.step)
-    dash = {"onset": "dotted", "collapsed": "dotdash"}.get(mark.kind, "dashed")
+    place = axis.position(marker.step)
+    dash = {"onset": "dotted", "collapsed": "dotdash"}.get(marker.kind, "dashed")
     span = Span(location=place, dimension="height", line_color=colour, line_dash=dash, line_width=1.5, line_alpha=0.8)
     plot.add_layout(span)
     if text is None:
@@ -212,3 +218,29 @@ def mark_line(
     )
     plot.add_layout(label)
     return [span, label]
+
+
+POINTS_OF_A_REPORT = 120_000
+"""Numbers drawn at most, so that a file of many long runs stays small enough to mail."""
+
+
+def drawn_places(steps: Sequence[int], watched: Sequence[Sequence[float | None]], most: int) -> list[int]:
+    """The places of at most about `most` evaluations, spread over the logarithm of the steps.
+
+    Of each stretch the first evaluation is kept, and those where a watched accuracy is lowest and highest: thinning
+    hides no peak and no collapse. The last evaluation always stays.
+    """
+    if len(steps) <= most:
+        return list(range(len(steps)))
+    stretches = max(1, most // (1 + 2 * len(watched)))
+    scale = stretches / math.log1p(max(1, steps[-1]))
+    stretch: dict[int, list[int]] = {}
+    for place, step in enumerate(steps):
+        stretch.setdefault(min(stretches - 1, int(math.log1p(step) * scale)), []).append(place)
+    kept = {len(steps) - 1}
+    for places in stretch.values():
+        kept.add(places[0])
+        for curve in watched:
+            accuracy: Callable[[int], float] = lambda place, curve=curve: curve[place] or 0.0  # type: ignore[misc]  # noqa: E731
+            kept.update((min(places, key=accuracy), max(places, key=accuracy)))
+    return sorted(kept)

@@ -1,49 +1,163 @@
-"""From a template to a page that is complete in itself."""
+"""The page of one run or of many: what its template shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from importlib import resources
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from bokeh.models import Range1d
 
-from grokcore.reporting import embed, formatting
-from grokcore.reporting.figures import Chart
-from grokcore.reporting.palette import DASH_LENGTHS
+from grokcore.claims import ClaimResult
+from grokcore.claims.base import VERDICTS
+from grokcore.claims.result import ConfoundResult
+from grokcore.evaluation.remarks import remarks_on_many
+from grokcore.reporting import accuracy_charts as curves
+from grokcore.reporting import findings
+from grokcore.reporting.exports import CURVES, columns_of_runs
+from grokcore.reporting.fairness import SweepFacts, confounds, known_confounds, only_some_have, size_table, tuned_by_run
+from grokcore.reporting.formatting import meanings
+from grokcore.reporting.html import render_page
+from grokcore.reporting.interaction import heat_maps
+from grokcore.reporting.links import RunLinks, links_of
+from grokcore.reporting.outcomes import Outcomes, median_text, number_text, outcomes_of, p_text, verdicts_text
+from grokcore.reporting.run_findings import run_facts
+from grokcore.reporting.run_section import MOST_DETAILED, run_sections
+from grokcore.reporting.run_tables import manifest_table
+from grokcore.reporting.study import Study, study_of
+from grokcore.reporting.table import Cell, accuracy_table, against_table, outcome_table, run_cells, times_tables
+from grokcore.reporting.time_charts import dose_responses, survival_charts
+from grokcore.reporting.timeline import timeline_ticks
+from grokcore.runs.groups import Group, seed_text
+from grokcore.storage.local import home_relative
+
+MOST_OPEN = 2
+"""Beyond so many groups, what became of each is folded away, and the overview stands for it."""
 
 
-def render_page(template: str, drawn: Sequence[Chart], /, **content: Any) -> str:
-    """The HTML of a page with the charts `drawn`; `content` is what the template shows."""
-    bokeh, own = embed.bokeh_script(), _template_file("report.js")
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            **content,
-            dashes=DASH_LENGTHS,
-            format=formatting,
-            policy=embed.content_policy([bokeh, own]),
-            bokeh=Markup(bokeh),  # noqa: S704 - the library's own code
-            own=Markup(own),  # noqa: S704 - our own code
-            style=Markup(_template_file("report.css")),  # noqa: S704 - our own style sheet
-            data=Markup(embed.charts_json(drawn)),  # noqa: S704 - JSON without < > &
-        )
+@dataclass(frozen=True)
+class RunRow:
+    """A single run in the list of all."""
+
+    group: str
+    seed: str
+    uri: str
+    cells: list[Cell]
+    diverged: bool
+    links: RunLinks
+
+
+def render(
+    groups: Sequence[Group],
+    claims: Sequence[ClaimResult],
+    place: str,
+    *,
+    facts: SweepFacts | None = None,
+    left_out: Sequence[str] = (),
+    has_tables: bool = False,
+) -> str:
+    """Return the HTML of at least one group of runs, for the directory or prefix `place`.
+
+    Args:
+        claims: held against the runs.
+        facts: of the sweep that the runs belong to.
+        left_out: a line for each run that is not shown.
+        has_tables: whether runs.csv and its like lie beside the page.
+    """
+    study = study_of(groups)
+    outcomes = outcomes_of(study)
+    runs = [run for group in groups for run in group.runs]
+    names = [name for group in groups for name in group.names]
+    is_alone = len(runs) == 1
+    x_range = Range1d(*study.steps.limits)
+    band_button = len(groups)
+    bands = None if is_alone else curves.bands_of(study)
+    accuracy = [] if bands is None else curves.accuracy_charts(study, bands, x_range, band_button)
+    survival = [] if is_alone else survival_charts(study, outcomes, x_range, band_button)
+    doses = dose_responses(study, outcomes)
+    first_button = 0 if is_alone else band_button + 1
+    sections = run_sections(study, x_range, first_button) if len(runs) <= MOST_DETAILED else []
+    drawn = [*accuracy, *survival, *(chart for dose in doses for chart in dose.charts)]
+    is_crowded = study.is_crowded and bands is not None
+    return render_page(
+        "report.html.j2",
+        [*drawn, *(chart for section in sections for chart in section.charts)],
+        title=names[0] if is_alone else findings.title(study),
+        description=study.groups[0].spec.description if len(groups) == 1 else "",
+        study=study,
+        is_alone=is_alone,
+        sweep=facts,
+        left_out=left_out,
+        facts=run_facts(runs[0]) if is_alone else findings.facts(study),
+        overview=list(findings.overview(study, outcomes)),
+        draws=findings.draws_sentence(study),
+        comparisons=len(outcomes.corrected),
+        findings=[(group, findings.findings(study, outcomes, number)) for number, group in enumerate(groups)],
+        remarks=remarks_on_many([run.evaluation for run in runs]),
+        is_open=len(groups) <= MOST_OPEN,
+        accuracy_charts=accuracy,
+        survival_charts=survival,
+        doses=doses,
+        heat_maps=heat_maps(study, outcomes),
+        band_button=band_button,
+        thinned=(bands is not None and bands.thinned) or any(section.thinned for section in sections),
+        thresholds=sorted({group.spec.evaluation.threshold for group in groups}),
+        small_charts=curves.small_charts(study, bands, _notes(study, outcomes)) if is_crowded and bands else [],
+        small_keys=curves.small_keys(study),
+        small_ticks=curves.small_ticks(study),
+        small_size=(curves.WIDTH, curves.HEIGHT),
+        height_of=curves.height_of,
+        sections=sections,
+        ticks=timeline_ticks(study.steps),
+        manifest=manifest_table(runs, names) if len(runs) <= MOST_DETAILED else None,
+        times=times_tables(study, outcomes),
+        against=against_table(study, outcomes),
+        outcome=outcome_table(study, outcomes),
+        accuracy=accuracy_table(study),
+        sizes=size_table(study, tuned_by_run(facts)),
+        confounds=confounds(study, known_confounds(claims)),
+        only_some_have=only_some_have(study),
+        claims=[claim for claim in claims if claim.verdict != "not tested"],
+        verdicts=_verdicts(claims),
+        silent_claims=[claim for claim in claims if claim.verdict == "not tested"],
+        unvaried=_unvaried,
+        number=number_text,
+        p_text=p_text,
+        flags=findings.flags(study),
+        rules=findings.rules(),
+        runs=list(_runs(study, place)),
+        meanings=meanings(
+            [run.evaluation.threshold for run in runs],
+            [group.spec.evaluation.model_dump(mode="json") for group in groups],
+        ),
+        columns=[("runs.csv and runs.parquet", columns_of_runs(groups)), ("curves.parquet", CURVES)]
+        if has_tables
+        else [],
     )
 
 
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_template_file),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _verdicts(claims: Sequence[ClaimResult]) -> list[tuple[str, int]]:
+    """Count the claims of each verdict, those left out that none came to; a claim counts once for each scope."""
+    counts = Counter(claim.verdict for claim in claims)
+    return [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict] and verdict != "not tested"]
 
 
-def _template_file(name: str) -> str:
-    return (resources.files("grokcore.reporting") / "templates" / name).read_text("utf-8")
+def _unvaried(claim: ClaimResult) -> list[ConfoundResult]:
+    """Return the known confounds of a claim of which all its runs have the same value."""
+    return [confound for confound in claim.confounds if len(confound.parts) == 1]
+
+
+def _notes(study: Study, outcomes: Outcomes) -> list[str]:
+    """Tell what became of each group on the last held-out split, as briefly as a small chart needs."""
+    split = study.held_out[-1]
+    found = [outcomes.get(number, split, "sustained") for number in range(len(study.groups))]
+    return ["" if outcome is None else f"{verdicts_text(outcome)}; median {median_text(outcome)}" for outcome in found]
+
+
+def _runs(study: Study, place: str) -> Iterator[RunRow]:
+    records = [(group, run) for group in study.groups for run in group.runs]
+    links = links_of([run.uri for _, run in records], place)
+    for (group, run), link in zip(records, links, strict=True):
+        cells = run_cells(run, study.held_out)
+        seed = seed_text(run.spec, len(group.draws))
+        yield RunRow(group.label, seed, home_relative(run.uri), cells, run.evaluation.diverged, link)

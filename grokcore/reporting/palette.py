@@ -36,6 +36,27 @@ def told_apart(number: int, width: float) -> Style:
     return Style(CYCLE[number % len(CYCLE)], DASHES[number // len(CYCLE) % len(DASHES)], width)
 
 
+_COLORS_OF_ROLE = {
+    "held_out": (BLUE, VERMILLION, GREEN, PURPLE),
+    "train": (SKY, ORANGE, GREEN, PURPLE),
+    "diagnostic": (PURPLE, GREEN, ORANGE, SKY),
+}
+_DASH_OF_ROLE = {"held_out": "solid", "train": "dashed", "diagnostic": "dotdash"}
+
+
+def split_styles(roles: Sequence[str]) -> list[Style]:
+    """Return the styles of one run's splits, the training set first: a color per split, a dash per role."""
+    used: dict[str, int] = {}
+    styles = [Style(BLACK, "solid", 2)]
+    for role in roles[1:]:
+        colors, dash = _COLORS_OF_ROLE[role], _DASH_OF_ROLE[role]
+        number = used[role] = used.get(role, -1) + 1
+        if number >= len(colors):
+            dash = DASHES[(number // len(colors) + DASHES.index(dash)) % len(DASHES)]
+        styles.append(Style(colors[number % len(colors)], dash, 2.5 if role == "held_out" else 1.5))
+    return styles
+
+
 def in_order(length: int) -> Sequence[str]:
     """Colours from dark violet over blue to green for `length` things that have an order: viridis up to .7 of it."""
     ends = [(0x44, 0x01, 0x54), (0x3B, 0x52, 0x8B), (0x21, 0x91, 0x8C), (0x44, 0xBF, 0x70)]

@@ -1,22 +1,20 @@
-"""Who reached what when: one line per run and held-out split, over the logarithm of the steps."""
+"""When a run reached what: one row per held-out split, over the logarithm of the steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grokcore.reporting.axis import StepAxis
-from grokcore.reporting.entries import entries_of
-from grokcore.reporting.marks import Mark, marks_of_split
 from grokcore.reporting.palette import Style
-from grokcore.reporting.read import RunView
-from grokcore.reporting.series import entry_styles, series_of, split_styles
-from grokcore.reporting.summary import verdict_words
+from grokcore.reporting.phase_markers import PhaseMarker, markers_of_split, memorized_marker
+from grokcore.reporting.run_findings import verdict_text
+from grokcore.runs.record import RunRecord
 
 
 @dataclass(frozen=True)
 class Point:
-    """A mark at `left` percent of the axis; a sustained time also spans (after, steps]."""
+    """A marker at `left` percent of the axis; a sustained time also spans (after, steps]."""
 
     kind: str
     left: float
@@ -24,21 +22,15 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Row:
+class TimelineRow:
+    """A split of a run; `end` is how far the run got, in percent of the axis."""
+
     title: str
-    colour: str
+    color: str
     points: list[Point]
     end: float
-    """How far the run got, in percent of the axis."""
     censored: bool
-    verdict: str
-    words: str
-
-
-@dataclass(frozen=True)
-class Group:
-    title: str
-    rows: list[Row]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -47,47 +39,28 @@ class Tick:
     label: str
 
 
-def timeline(runs: Sequence[RunView], axis: StepAxis) -> list[Group]:
-    """One run: a row per split. Several runs: a group per split with a row per run, so that like stands by like."""
-    if len(runs) == 1:
-        series = series_of(runs)
-        styles = {one.split: style for one, style in zip(series, split_styles(series), strict=True)}
-        rows = [_row(runs[0], split, split, styles[split], axis) for split in runs[0].evaluation.held_out]
-        return [Group("", rows)]
-    splits = dict.fromkeys(split for run in runs for split in run.evaluation.held_out)
-    entries = entries_of(runs)
-    looks = {place: look for entry, look in zip(entries, entry_styles(entries), strict=True) for place in entry.runs}
-    styled = [(run, looks[place]) for place, run in enumerate(runs)]
-    return [
-        Group(
-            split,
-            [_row(run, split, run.label, style, axis) for run, style in styled if split in run.evaluation.held_out],
-        )
-        for split in splits
-    ]
+def timeline(run: RunRecord, styles: Mapping[str, Style], axis: StepAxis) -> list[TimelineRow]:
+    """Return a row per held-out split, in the color of the split."""
+    return [_row(run, split, styles[split], axis) for split in run.evaluation.held_out]
 
 
-def ticks(axis: StepAxis) -> list[Tick]:
+def timeline_ticks(axis: StepAxis) -> list[Tick]:
     return [Tick(round(100 * axis.share(step), 3), label) for step, label in axis.ticks]
 
 
-def _row(run: RunView, split: str, title: str, style: Style, axis: StepAxis) -> Row:
+def _row(run: RunRecord, split: str, style: Style, axis: StepAxis) -> TimelineRow:
     held_out = run.evaluation.held_out[split]
-    memorized = run.evaluation.memorized.sustained
-    marks = [Mark("memorised", memorized.steps, memorized.after, None)] if memorized else []
-    marks += marks_of_split(run, split)
-    return Row(
-        title=title,
-        colour=style.colour,
-        points=[_point(mark, axis) for mark in marks],
-        end=round(100 * axis.share(run.limit), 3),
+    return TimelineRow(
+        title=split,
+        color=style.colour,
+        points=[_point(marker, axis) for marker in memorized_marker(run) + markers_of_split(run, split)],
+        end=round(100 * axis.share(run.evaluation.censored_at), 3),
         censored=held_out.sustained is None,
-        verdict=held_out.verdict,
-        words=verdict_words(run, held_out),
+        text=verdict_text(run, held_out),
     )
 
 
-def _point(mark: Mark, axis: StepAxis) -> Point:
-    left = 100 * axis.share(mark.step)
-    width = 0.0 if mark.after is None else left - 100 * axis.share(mark.after)
-    return Point(mark.kind, round(left, 3), round(width, 3))
+def _point(marker: PhaseMarker, axis: StepAxis) -> Point:
+    left = 100 * axis.share(marker.step)
+    width = 0.0 if marker.after is None else left - 100 * axis.share(marker.after)
+    return Point(marker.kind, round(left, 3), round(width, 3))

@@ -104,7 +104,7 @@ def run_sweep(
             raise StoppedError(f"stopped {where}; the same command goes on from there")
         result = ledger.result()
         if ledger.records:
-            from grokcore.reporting.comparison import build_comparison
+            from grokcore.reporting import build_comparison
 
             build_comparison([record.uri for record in ledger.records.values()], result.directory)
     on_result(result)

@@ -11,7 +11,7 @@ from grokcore.champions.contender import task_id
 from grokcore.errors import InputError
 from grokcore.runs.record import RunRecord
 from grokcore.spec import load_spec
-from tests.reporting.comparison.made_up_groups import IID, OOD, run_of
+from tests.reporting.made_up_groups import IID, OOD, run_of
 
 
 def changed(run: RunRecord, **changes: Any) -> RunRecord:

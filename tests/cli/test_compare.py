@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grokcore.cli import main
-from tests.reporting.comparison.made_up_groups import run_of, write_all
+from tests.reporting.made_up_groups import run_of, write_all
 
 
 def test_runs_below_a_place_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

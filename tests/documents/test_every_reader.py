@@ -16,8 +16,8 @@ from grokcore.cluster.kubeflow.form import filled_in
 from grokcore.cluster.kubeflow.package import parse_package, read_lock, read_package
 from grokcore.data import open_dataset
 from grokcore.errors import InputError
+from grokcore.evaluation.records import read_records
 from grokcore.local.pipeline import compiled_pipeline
-from grokcore.reporting.read import read_runs
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec, load_task, read_spec
 from grokcore.storage import open_store, read_json
@@ -49,7 +49,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "spec.yaml": lambda run: read_spec(run / "spec.yaml"),
     "manifest.json": read_manifest,
     "metrics.jsonl": lambda run: read_journal(run / "metrics.jsonl"),
-    "evaluation.json": lambda run: read_runs([run]),
+    "evaluation.json": lambda run: read_records([run]),
 }
 
 
@@ -115,7 +115,7 @@ READERS = re.compile(r"yaml\.(safe_)?load(_all)?\(|json\.loads?\(|model_validate
 OWN = {
     "documents/json_text.py": "the reader itself",
     "documents/yaml_text.py": "the reader itself",
-    "reporting/embed.py": "what bokeh has just made",
+    "reporting/html.py": "what bokeh has just made",
     "champions/history.py": "what pydantic has just made",
     "champions/decision.py": "what pydantic has just made",
     "cluster/kubeflow/naming.py": "what a sweep has just made",

@@ -17,7 +17,7 @@ from grokcore.cli import main
 from grokcore.cluster.kubeflow.package import parse_package
 from grokcore.documents import decode_json, parse_generated_yaml, parse_json, parse_plain_yaml, parse_yaml
 from grokcore.errors import InputError
-from grokcore.reporting.read import read_runs
+from grokcore.evaluation.records import read_records
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import load_spec, load_task, read_spec
 from grokcore.storage import open_store, read_json
@@ -145,7 +145,7 @@ def test_a_spec_in_a_run_of_somebody_else_ends_nothing_that_reads_it(
     run = tmp_path / "run"
     shutil.copytree(smoke_run, run, ignore=shutil.ignore_patterns("checkpoints"))
     (run / "spec.yaml").write_text(TEXTS[name])
-    refused(lambda: read_runs([run]))
+    refused(lambda: read_records([run]))
     for command in (
         ["report", str(run), "--out", str(tmp_path / "report.html")],
         ["spec", str(run / "spec.yaml")],

@@ -22,12 +22,14 @@ from hypothesis import strategies as st
 from grokcore.cli import main
 from grokcore.data import Dataset, open_dataset
 from grokcore.evaluation.evaluate import assemble
-from grokcore.reporting.read import read_runs
-from grokcore.reporting.report import render
+from grokcore.evaluation.records import read_records
+from grokcore.reporting.page import render
 from grokcore.runs import checkpoints_of, list_runs, orphans_of, read_journal, read_manifest
 from grokcore.runs.artifacts import evaluation_scalars, run_scalars
 from grokcore.runs.follow import follow
+from grokcore.runs.groups import groups_of
 from grokcore.runs.journal import checked_lines
+from grokcore.runs.record import RunRecord
 from grokcore.spec import load_spec, load_task, preset_names, read_spec, resolve, split_overrides
 from grokcore.stage import Failure
 from grokcore.storage import open_store, read_json, sha256
@@ -57,6 +59,11 @@ def fuzz(share: float = 1.0) -> Callable[[Test], Test]:
         suppress_health_check=list(HealthCheck),
     )
     return lambda test: pytest.mark.fault("fuzzed input", cases)(setting(test))
+
+
+def shown(run: Path) -> list[RunRecord]:
+    """The run as a report reads it."""
+    return read_records([run], unfinished="show")
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +195,7 @@ def test_a_damaged_journal(run: Path, dataset: Dataset, data: st.DataObject) -> 
     with changed(file, data.draw(journals(file.read_bytes()))):
         ends_well(evaluated)
         ends_well(watched)
-        ends_well(lambda: read_runs([run]))
+        ends_well(lambda: shown(run))
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "evaluation.json"])
@@ -198,7 +205,7 @@ def test_a_damaged_record_of_a_run(run: Path, name: str, data: st.DataObject) ->
     file = run / name
     with changed(file, data.draw(documents(read_json(file)))):
         ends_well(lambda: read_manifest(run))
-        ends_well(lambda: read_runs([run, run]))
+        ends_well(lambda: shown(run))
 
 
 @given(data=st.data())
@@ -209,7 +216,7 @@ def test_a_damaged_spec_of_a_run(run: Path, data: st.DataObject) -> None:
     contents = st.one_of(documents(document), damages(file.read_bytes()))
     with changed(file, data.draw(contents)):
         ends_well(lambda: read_spec(file))
-        ends_well(lambda: read_runs([run]))
+        ends_well(lambda: shown(run))
 
 
 def json_documents(content: bytes) -> st.SearchStrategy[bytes]:
@@ -233,8 +240,8 @@ def test_a_report_of_what_could_be_read_can_be_drawn(run: Path, data: st.DataObj
     with changed(file, file.read_bytes()):
         for _ in range(20):
             file.write_bytes(data.draw(contents))
-            if ends_well(lambda: read_runs([run])):
-                ends_well(lambda: render(read_runs([run, run])))
+            if ends_well(lambda: shown(run)):
+                ends_well(lambda: render(groups_of(shown(run)), [], "nowhere"))
                 break
 
 
@@ -289,7 +296,7 @@ def test_a_damaged_error_json(tmp_path_factory: pytest.TempPathFactory, content:
 def test_metrics_of_an_evaluation_that_was_read_are_numbers(run: Path, data: st.DataObject) -> None:
     file = run / "evaluation.json"
     with changed(file, data.draw(documents(read_json(file)))):
-        ends_well(lambda: evaluation_scalars(read_runs([run])[0].evaluation.model_dump(mode="json")))
+        ends_well(lambda: evaluation_scalars(shown(run)[0].evaluation.model_dump(mode="json")))
 
 
 @pytest.fixture(scope="module")

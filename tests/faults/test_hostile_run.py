@@ -14,7 +14,7 @@ import pytest
 
 from grokcore.cli import main
 from grokcore.errors import InputError, redacted
-from grokcore.reporting.comparison.exports import csv_cell
+from grokcore.reporting.exports import csv_cell
 from grokcore.runs import read_manifest
 from grokcore.storage import FileStore, local_path
 from grokcore.storage.local import home_relative

@@ -1,15 +1,21 @@
-"""Synthetic runs, and the browser that reads their reports."""
+"""A store with runs and what a comparison of them has written, and the browser that reads pages."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.reporting.synthetic_runs import Recipe, write_run
+from grokcore.reporting import Comparison, build_comparison
+from grokcore.runs.record import RunRecord
+from tests.reporting.made_up_groups import architectures, write_all
+from tests.reporting.pages import Page
+from tests.reporting.visits import Visit
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -22,15 +28,34 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a run directory: run() or run("name", steps=900)."""
+@dataclass(frozen=True)
+class Written:
+    """Runs, the store that they lie in, and the comparison beside them."""
 
-    def write(name: str = "demo", recipe: Recipe | None = None, **changes: Any) -> Path:
-        place = tmp_path / "runs" / f"{len(list(tmp_path.glob('runs/*')))}"
-        return write_run(place, recipe or Recipe(**{"name": name, **changes}))
+    runs: list[RunRecord]
+    store: Path
+    comparison: Comparison
 
-    return write
+    @property
+    def directory(self) -> Path:
+        return Path(self.comparison.directory)
+
+    @cached_property
+    def html(self) -> str:
+        return Path(self.comparison.page).read_text("utf-8")
+
+    @cached_property
+    def page(self) -> Page:
+        return Page(self.html)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """The comparison of three architectures; read only."""
+    store = tmp_path_factory.mktemp("comparison")
+    runs = architectures()
+    write_all(runs, store)
+    return Written(runs, store, build_comparison([store / "runs"], store / "sweeps" / "architectures"))
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +68,18 @@ def browser() -> Iterator[Any]:
         chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
+    """Opens a page; at the end, nothing may have gone wrong on any."""
+    visits: list[Visit] = []
+
+    def open_page(html: str, **options: Any) -> Visit:
+        visits.append(Visit(browser, html, **options))
+        return visits[-1]
+
+    yield open_page
+    for one in visits:
+        one.page.close()
+    assert [problem for one in visits for problem in one.problems] == []

@@ -1,4 +1,4 @@
-"""The HTML of a report, read as a browser would parse it."""
+"""`report` shows any run as it stands, refuses what is damaged in one line, and shows what `compare` shows."""
 
 from __future__ import annotations
 
@@ -6,41 +6,184 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from grokcore.reporting import build_report
-from tests.reporting.pages import Page, chart_data
-from tests.reporting.synthetic_runs import COMPARISON, Recipe, modular
+from grokcore.claims import document
+from grokcore.data.info import encoded
+from grokcore.errors import InputError
+from grokcore.reporting import build_comparison, build_report
+from grokcore.reporting.page import render
+from grokcore.runs.groups import groups_of
+from grokcore.runs.record import RunRecord
+from tests.evaluation.made_up import _info, write
+from tests.reporting.conftest import Written
+from tests.reporting.made_up_groups import run_of, write_all
+from tests.reporting.pages import Page
 
-Write = Callable[..., Path]
-HOSTILE = "</script><img src=x onerror=alert(1)>"
+LINE = (
+    '{"step":1,"examples":1,"epoch":0.1,"flops":1.0,"train":{"accuracy":0.5},"splits":{"a":{"accuracy":0.5}},'
+    '"phases":{"memorized":null},"clock":{"elapsed_seconds":1.0}}\n'
+)
 THREE_MEGABYTES = 3_000_000
 
 
-def report(tmp_path: Path, *runs: Path) -> Page:
-    return Page(Path(build_report(list(runs), tmp_path / "report.html")).read_text("utf-8"))
+def write_run(place: Path, *overrides: str, **changes: Any) -> Path:
+    return write(run_of(*overrides, **changes), place)
 
 
-def test_one_file_that_names_no_other_place(run: Write, tmp_path: Path) -> None:
-    page = report(tmp_path, run(), run(recipe=modular()))
-    for tag, attributes in page.elements:
-        for name in ("src", "href", "action", "data", "srcset", "poster", "formaction", "background"):
-            value = attributes.get(name)
-            assert value is None or value == "data:,", (tag, name, value)
-        assert not any(name.startswith("on") for name in attributes)
-    assert not {"iframe", "object", "embed", "base", "img"} & set(page.tags())
-    assert "@import" not in (
-        css := (tmp_path / "report.html").read_text("utf-8").split("<style>")[1].split("</style>")[0]
+def report(out: Path, *runs: Path, **options: Any) -> Page:
+    return Page(Path(build_report(list(runs), out / "report.html", **options)).read_text("utf-8"))
+
+
+def refused(runs: Any, out: Path, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        build_report(runs, out / "refused.html", **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def without_data(html: str) -> str:
+    """A page up to the section on the tables, which `compare` alone writes, without its charts."""
+    body = html.split("<main>")[1].split('<section aria-labelledby="data">')[0].split("<footer>")[0]
+    return re.sub(r'\s*<li><a href="#data">Data</a></li>', "", body).strip()
+
+
+def test_both_commands_show_the_same_page(written: Written) -> None:
+    place = written.store / "sweeps" / "report"
+    place.mkdir(parents=True, exist_ok=True)
+    page = Path(build_report([written.store / "runs"], place / "report.html")).read_text("utf-8")
+    assert without_data(page) == without_data(written.html)
+
+
+def test_one_run_is_a_group_of_one_for_both_commands(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs" / "one")
+    (tmp_path / "report").mkdir()
+    page = Path(build_report([run], tmp_path / "report" / "report.html")).read_text("utf-8")
+    comparison = build_comparison([run], tmp_path / "comparison")
+    assert without_data(page) == without_data(Path(comparison.page).read_text("utf-8"))
+
+
+def test_a_run_without_evaluation_is_shown_by_its_journal_where_its_dataset_is_in_reach(tmp_path: Path) -> None:
+    record = run_of()
+    record.manifest.dataset.uri = str(tmp_path / "data")
+    run = write(record, tmp_path / "run")
+    (run / "evaluation.json").unlink()
+    assert f"grokcore evaluate {run}" in refused([run], tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "dataset.json").write_bytes(encoded(_info(record.spec)))
+    text = report(tmp_path, run).text
+    assert f"grokcore evaluate {run}; until then figures are those of its journal up to step 2,000" in text
+    assert "held 97" in text
+
+
+def test_a_run_that_went_on_since_its_evaluation_is_shown_up_to_its_end(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    with (run / "metrics.jsonl").open("a") as journal:
+        journal.write(json.dumps({**last, "step": 2100}) + "\n")
+    text = report(tmp_path, run).text
+    assert "was evaluated at step 2000, but its journal ends at 2100" in text
+    assert "figures are those of its journal up to step 2,100" in text
+
+
+@pytest.mark.parametrize("place", ["", "absent"])
+def test_a_directory_without_runs_says_so(place: str, tmp_path: Path) -> None:
+    assert "is not a run: it has no manifest.json, and there is no run below it" in refused(
+        [tmp_path / place], tmp_path
     )
-    assert "url(" not in css
 
 
-def test_the_policy_allows_the_scripts_of_the_report_and_no_network(run: Write, tmp_path: Path) -> None:
-    page = report(tmp_path, run())
+def test_no_runs_or_a_single_path_in_place_of_a_list_are_refused(tmp_path: Path) -> None:
+    assert "at least one run" in refused([], tmp_path)
+    assert "lists" in refused(str(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "part"),
+    [
+        ("evaluation.json", "{", "not valid JSON"),
+        ("evaluation.json", "[]", "evaluation.json is damaged"),
+        ("evaluation.json", '{"format": 2}', "format"),
+        ("manifest.json", "null", "manifest.json is damaged"),
+        ("manifest.json", '{"format": 1}', "Field required"),
+        ("manifest.json", '{"name": "\\ud800 alone"}', "half of a character"),
+        ("metrics.jsonl", LINE.replace("0.5", '"high"'), "accuracy"),
+        ("metrics.jsonl", LINE.replace("0.5", "NaN"), "finite"),
+        ("metrics.jsonl", LINE.replace('"step":1', '"step":-1'), "step"),
+        ("metrics.jsonl", 'x\n{"step": 1}\n', "line 1"),
+        ("spec.yaml", "name: [", "spec.yaml is not valid YAML"),
+        ("spec.yaml", "just words", "spec.yaml"),
+    ],
+)
+def test_a_damaged_file_is_named(file: str, content: str, part: str, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (run / file).write_text(content)
+    message = refused([run], tmp_path)
+    assert part in message
+    assert file in message
+
+
+@pytest.mark.parametrize("file", ["spec.yaml", "metrics.jsonl"])
+def test_a_missing_file_is_named(file: str, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (run / file).unlink()
+    assert file in refused([run], tmp_path)
+
+
+def test_a_run_that_has_not_reached_its_first_evaluation_says_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (run / "metrics.jsonl").write_text("")
+    assert "holds no evaluation yet" in refused([run], tmp_path)
+
+
+def test_evaluations_may_lie_elsewhere_and_must_be_those_of_the_runs(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), f"seed={seed}") for seed in range(2)]
+    places = [(run / "evaluation.json").rename(tmp_path / f"{run.name}.json") for run in runs]
+    assert "demo, seed 1" in report(tmp_path, *runs, evaluations=places).text
+    assert "2 runs and 1 evaluations" in refused(runs, tmp_path, evaluations=places[:1])
+    message = refused(runs, tmp_path, evaluations=places[::-1])
+    assert run_of("seed=1").spec.run_id in message
+    assert run_of("seed=0").spec.run_id in message
+
+
+def test_a_run_that_is_named_twice_is_shown_once(tmp_path: Path) -> None:
+    first, second = (write_run(tmp_path / name) for name in ("first", "second"))
+    told: list[str] = []
+    assert "1 run" in report(tmp_path, first, second, notify=told.append).text
+    assert told[0] == f"left out: {second} is the same run as {first}, seed included"
+
+
+def test_an_unwritable_place_is_refused_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    run, file = write_run(tmp_path / "run"), tmp_path / "file"
+    file.write_text("in the way")
+    for place in (file / "report.html", tmp_path):
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(InputError, match="cannot write"):
+            build_report([run], place)
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_failed_report_leaves_the_old_one_in_place(tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
+    out.write_text("old")
+    (run / "evaluation.json").write_text("{}")
+    with pytest.raises(InputError):
+        build_report([run], out)
+    assert out.read_text() == "old"
+
+
+def rendered(runs: Sequence[RunRecord]) -> str:
+    return render(groups_of(runs), document(runs).claims, "/nowhere/at/all")
+
+
+def test_the_policy_allows_the_scripts_of_the_page_and_no_network() -> None:
+    html = rendered([run_of()])
+    page = Page(html)
     (policy,) = [
         attributes["content"] or ""
         for tag, attributes in page.elements
@@ -48,118 +191,21 @@ def test_the_policy_allows_the_scripts_of_the_report_and_no_network(run: Write, 
     ]
     assert policy.startswith("default-src 'none'; ")
     allowed = set(re.findall(r"'sha256-([^']+)'", policy))
-    executed = page.scripts[1:]
-    assert {base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in executed} == allowed
+    assert {base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in page.scripts[1:]} == allowed
+    style = html.split("<style>")[1].split("</style>")[0]
+    assert "@import" not in style
+    assert "url(" not in style
 
 
-def test_twenty_runs_stay_below_three_megabytes(run: Write, tmp_path: Path) -> None:
-    runs = [run("sweep", seed=seed, interval=20) for seed in range(20)]
-    report(tmp_path, *runs)
-    assert (tmp_path / "report.html").stat().st_size < THREE_MEGABYTES
+def test_twenty_runs_and_one_long_run_stay_small(tmp_path: Path) -> None:
+    assert len(rendered([run_of(f"seed={seed}", ood=700 + 50 * seed) for seed in range(20)])) < THREE_MEGABYTES
+    html = rendered([run_of("training.max_steps=400000", "evaluation.interval=40", ood=1200)])
+    assert len(html) < THREE_MEGABYTES
+    assert "Not every evaluation is drawn" in html
+    assert "Not every evaluation is drawn" not in rendered([run_of()])
 
 
-def test_a_long_run_is_thinned_and_the_report_says_so(run: Write, tmp_path: Path) -> None:
-    page = report(tmp_path, run(steps=300_000, interval=40))
-    assert (tmp_path / "report.html").stat().st_size < THREE_MEGABYTES
-    assert "Not every evaluation is drawn" in page.text
-    assert "Not every evaluation is drawn" not in report(tmp_path, run()).text
-
-
-def test_names_are_text_and_never_markup(run: Write, tmp_path: Path) -> None:
-    splits = tuple((f"{HOSTILE}{name}" if "ood" in name else name, facts) for name, facts in COMPARISON.items())
-    plain = report(tmp_path, run(), run("other", architecture="llama"))
-    hostile = report(
-        tmp_path,
-        run(name=HOSTILE, description=f"<b>{HOSTILE}", splits=splits),
-        run("other", architecture=HOSTILE),
-    )
-    assert "img" not in hostile.tags()
-    assert len(hostile.scripts) == len(plain.scripts)
-    assert hostile.tags().count("script") == plain.tags().count("script")
-    assert HOSTILE in hostile.text
-    assert f"{HOSTILE}test_inferred_ood" in hostile.text
-    assert not re.search("[<>&]", hostile.scripts[0])
-    assert HOSTILE in json.dumps(chart_data(hostile)).replace("\\", "") or "onerror" in hostile.scripts[0]
-
-
-def test_the_same_runs_give_the_same_bytes(run: Write, tmp_path: Path) -> None:
-    runs = [run(), run(recipe=modular())]
-    first = Path(build_report(runs, tmp_path / "first.html")).read_bytes()
-    build_report(runs[:1], tmp_path / "between.html")
-    assert Path(build_report(runs, tmp_path / "second.html")).read_bytes() == first
-
-
-def test_every_legend_button_moves_models_that_exist(run: Write, tmp_path: Path) -> None:
-    for runs in ([run()], [run("a"), run("b", seed=1), run(recipe=modular())]):
-        page = report(tmp_path, *runs)
-        data = chart_data(page)
-        buttons = [attributes for tag, attributes in page.elements if tag == "button" and "data-toggle" in attributes]
-        toggles = data["toggles"]
-        assert isinstance(toggles, list)
-        assert len(buttons) == len(toggles) == (7 if len(runs) == 1 else 3)
-        models = set(re.findall(r'"id": "(m\d+)"', json.dumps(data["documents"])))
-        assert all(toggle and set(toggle) <= models for toggle in toggles)
-
-
-def test_every_chart_has_its_place_and_a_description(run: Write, tmp_path: Path) -> None:
-    page = report(tmp_path, run())
-    items = chart_data(page)["items"]
-    assert isinstance(items, list)
-    places = {attributes["id"]: attributes for _, attributes in page.elements if attributes.get("class") == "chart"}
-    assert set(items[0]["roots"].values()) == set(places)
-    assert {"accuracy", "loss", "learning-rate", "gradient-norm", "weight-norm"} == set(places)
-    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in places.values())
-
-
-def test_headings_descend_one_level_at_a_time_and_tables_have_captions(run: Write, tmp_path: Path) -> None:
-    page = report(tmp_path, run(), run("b", seed=1))
-    levels = [int(tag[1]) for tag in page.tags() if re.fullmatch("h[1-6]", tag)]
-    assert levels[0] == 1
-    assert levels.count(1) == 1
-    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
-    assert page.tags().count("table") == page.tags().count("caption") == 3
-    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert len(ids) == len(set(ids))
-
-
-def test_the_tables_hold_the_numbers_of_one_run(run: Write, tmp_path: Path) -> None:
-    text = report(tmp_path, run(recipe=modular())).text.replace("\u202f", " ")
-    for part in ("Majority baseline", "1.1 %", "held out", "3,000", "first crossing", "sustained", "stable"):
-        assert part in text
-    for part in ("tie_embeddings yes", "decay_groups explicit", "torch 2.13.0", "4611686018427387901", "budget_steps"):
-        assert part in text
-    assert re.search(r"\(\d[\d,]*, \d[\d,]*\]", text)
-
-
-def test_a_censored_time_keeps_its_row(run: Write, tmp_path: Path) -> None:
-    text = report(tmp_path, run(recipe=modular(midpoints=(("test", 9000),)))).text
-    assert text.count("not within 4,000") == 3
-
-
-def test_another_dataset_is_a_difference(run: Write, tmp_path: Path) -> None:
-    assert "The runs differ in dataset ." in report(tmp_path, run(), run(recipe=modular())).text
-
-
-def test_rows_in_which_runs_differ_come_first_and_are_marked(run: Write, tmp_path: Path) -> None:
-    page = report(tmp_path, run("a"), run("b", architecture="llama", seed=1))
-    assert sum(attributes.get("class") == "differs" for tag, attributes in page.elements if tag == "tr") == 2
-    assert page.text.index("architecture differs gpt2 llama") < page.text.index("implementation transformers")
-    assert "The runs differ in architecture , seed ." in page.text
-
-
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        Recipe(single_evaluation=True),
-        Recipe(diverged_at=900),
-        Recipe(collapse_at=3600),
-        Recipe(steps=3, interval=1),
-        modular(single_evaluation=True),
-        modular(name="$$x^2$$ @{step} {{ name }}"),
-    ],
-    ids=lambda recipe: repr(recipe.name + str(recipe.diverged_at or recipe.collapse_at or recipe.steps)),
-)
-def test_unusual_runs_have_a_report_too(run: Write, tmp_path: Path, recipe: Recipe) -> None:
-    page = report(tmp_path, run(recipe=recipe))
-    assert "h1" in page.tags()
-    assert chart_data(page)["documents"]
+def test_a_report_lies_in_any_store(store_uri: str, tmp_path: Path) -> None:
+    write_all([run_of()], tmp_path)
+    place = build_report([tmp_path / "runs"], f"{store_uri}/pages/report.html")
+    assert place == f"{store_uri}/pages/report.html"

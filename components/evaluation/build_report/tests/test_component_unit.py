@@ -6,7 +6,9 @@ from kfp import dsl
 
 from components.conftest import SmallRun
 from components.evaluation.build_report import build_report
-from grokcore.storage import Store, open_store
+from grokcore.storage import open_store
+from tests.evaluation.made_up import write
+from tests.reporting.made_up_groups import run_of
 
 report = build_report.python_func
 
@@ -25,7 +27,7 @@ def call(run: Path, place: Path, run_uri: str, others: list[str]) -> str:
 def run(small_run: SmallRun, tmp_path: Path) -> Path:
     """A run in a store that holds a second one."""
     runs = tmp_path / "store" / "runs"
-    shutil.copytree(small_run.run, runs / "id" / "second")
+    write(run_of(), runs / "id" / "second")
     shutil.copytree(small_run.run, runs / "id" / "first")
     return runs / "id" / "first"
 
@@ -36,17 +38,10 @@ def test_the_report_becomes_an_artifact_and_joins_its_run(run: Path, tmp_path: P
     assert (run / "report.html").read_text() == page
 
 
-def rename(run: Store) -> None:
-    """Give a run another name, and no hashes that would tell."""
-    run.write("spec.yaml", run.read("spec.yaml").replace(b"smoke", b"second-run-of-the-store"))
-    run.write_json("manifest.json", run.read_json("manifest.json") | {"name": "second-run-of-the-store", "seal": None})
-
-
 def test_another_run_of_the_store_is_shown_beside_it(run: Path, tmp_path: Path):
     second = run.with_name("second")
-    rename(open_store(second))
-    assert "second-run-of-the-store" not in call(run, tmp_path, str(run), [])
-    assert "second-run-of-the-store" in call(run, tmp_path, str(run), [str(second)])
+    assert "2 groups" not in call(run, tmp_path, str(run), [])
+    assert "2 groups" in call(run, tmp_path, str(run), [str(second)])
 
 
 @pytest.mark.parametrize("other", ["/etc", "file:///etc", "{store}/runs/../../etc", "{store}"])
@@ -72,10 +67,9 @@ def test_a_run_without_an_evaluation_is_one_line_and_exit_code_2(
 
 def test_runs_of_object_storage_are_compared_and_get_their_report(small_run: SmallRun, tmp_path: Path, s3_uri: str):
     store = open_store(s3_uri)
-    for key in ("first", "second"):
-        store.upload_directory(small_run.run, f"runs/id/{key}")
+    store.upload_directory(small_run.run, "runs/id/first")
+    store.upload_directory(write(run_of(), tmp_path / "second"), "runs/id/second")
     second = store.child("runs/id/second")
-    rename(second)
     page = call(small_run.run, tmp_path, f"{s3_uri}/runs/id/first", [second.uri])
-    assert "second-run-of-the-store" in page
+    assert "2 groups" in page
     assert store.read("runs/id/first/report.html").decode() == page

@@ -4,7 +4,7 @@ import pytest
 
 from grokcore.champions import read_decision
 from tests.evaluation.made_up import write
-from tests.reporting.comparison.made_up_groups import run_of
+from tests.reporting.made_up_groups import run_of
 
 
 @pytest.mark.extended

@@ -9,7 +9,7 @@ from kfp import dsl
 from components.evaluation.compare_with_champion import compare_with_champion
 from grokcore.champions import promote, read_decision
 from tests.evaluation.made_up import write
-from tests.reporting.comparison.made_up_groups import run_of
+from tests.reporting.made_up_groups import run_of
 
 compare = compare_with_champion.python_func
 

@@ -1,0 +1,128 @@
+"""From runs to the page that shows them, one run or many, and to the tables that `compare` writes beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from grokcore.claims import ClaimResult, document
+from grokcore.errors import InputError
+from grokcore.evaluation.records import read_records
+from grokcore.reporting.exports import csv_bytes, curves_table, parquet_bytes, runs_table
+from grokcore.reporting.fairness import in_order_of, read_sweep_facts
+from grokcore.reporting.page import render
+from grokcore.runs.groups import Group, groups_of
+from grokcore.runs.manifest import MANIFEST
+from grokcore.runs.seal import not_verified
+from grokcore.storage import open_parent, open_store
+
+PAGE, RUNS_CSV, RUNS, CURVES, CLAIMS = "report.html", "runs.csv", "runs.parquet", "curves.parquet", "claims.json"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `build_comparison` has written.
+
+    Attributes:
+        directory: URI of the place that everything lies in.
+        page: URI of the HTML page.
+        groups: runs that differ in their seeds alone, in the order of the page; the first is the reference.
+        claims: the ledger of claims held against the runs.
+        left_out: a line for each run that was found and is not compared.
+    """
+
+    directory: str
+    page: str
+    groups: tuple[Group, ...]
+    claims: tuple[ClaimResult, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def runs(self) -> int:
+        return sum(len(group.runs) for group in self.groups)
+
+
+def build_report(
+    runs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    evaluations: Sequence[str | Path] | None = None,
+    notify: Callable[[str], None] = lambda line: None,
+) -> str:
+    """Write the page of one or more runs to the file `out`, and return where it lies.
+
+    A run that has no evaluation yet, or an outdated one, is shown by its journal, with a remark that says so.
+
+    Args:
+        runs: run directories, or places below which runs lie: paths, `file://` or `s3://` URIs.
+        out: the HTML file, by path or URI; it is written whole or not at all.
+        evaluations: the runs' evaluations in the same order, where they do not lie in the run directories.
+        notify: called with a line where files cannot be verified, since an older version wrote them, and where a run is
+            there twice.
+
+    Raises:
+        InputError: a run cannot be shown, a file is damaged, or `out` cannot be written.
+        TransientError: a store could not be reached.
+    """
+    store, name = open_parent(out)
+    left_out: list[str] = []
+    records = read_records(runs, evaluations=evaluations, unfinished="show", notify=left_out.append)
+    for line in left_out:
+        notify(line)
+    page = render(groups_of(records), document(records).claims, store.uri, left_out=left_out)
+    store.write(name, page.encode("utf-8", "replace"))
+    if remark := not_verified(records):
+        notify(remark)
+    return str(out)
+
+
+def build_comparison(
+    places: Sequence[str | Path],
+    out: str | Path,
+    *,
+    unfinished: Literal["refuse", "skip"] = "refuse",
+    sweep: str | Path | None = None,
+    notify: Callable[[str], None] = lambda line: None,
+) -> Comparison:
+    """Compare runs group by group, as a page and as tables.
+
+    Writes report.html, runs.csv, runs.parquet, curves.parquet and claims.json to `out`, each whole or not at all, the
+    page last.
+
+    Args:
+        places: run directories, or places below which runs lie: paths, `file://` or `s3://` URIs.
+        out: directory or prefix; what a comparison has written there before is replaced.
+        unfinished: how to treat runs that are not evaluated up to their end.
+        sweep: the directory of the sweep that the runs belong to, where its index.json tells what was tuned; `out` by
+            default.
+        notify: called with a line for each run that is left out.
+
+    Raises:
+        InputError: there is no run, one is damaged or waits for its evaluation, or `out` cannot be written.
+        TransientError: a store could not be reached.
+    """
+    store = open_store(out)
+    if store.find(MANIFEST) is not None:
+        raise InputError(f"{out} is a run: its report.html would be replaced; choose another place for the comparison")
+    left_out: list[str] = []
+
+    def leave_out(line: str) -> None:
+        left_out.append(line)
+        notify(line)
+
+    records = read_records(places, unfinished=unfinished, notify=leave_out)
+    if remark := not_verified(records):
+        notify(remark)
+    facts = read_sweep_facts(open_store(out if sweep is None else sweep))
+    groups = in_order_of(facts, groups_of(records))
+    runs = runs_table(groups)
+    store.write(RUNS_CSV, csv_bytes(runs))
+    store.write(RUNS, parquet_bytes(runs))
+    store.write(CURVES, parquet_bytes(curves_table(groups)))
+    claims = document(records)
+    store.write_json(CLAIMS, claims.model_dump(mode="json"))
+    page = render(groups, claims.claims, store.uri, facts=facts, left_out=left_out, has_tables=True)
+    store.write(PAGE, page.encode("utf-8", "replace"))
+    return Comparison(store.uri, store.uri_of(PAGE), tuple(groups), tuple(claims.claims), tuple(left_out))

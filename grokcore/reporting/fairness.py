@@ -1,0 +1,229 @@
+"""Whether groups were compared under equal conditions: sizes, rates, and everything else in which they differ.
+
+What a sweep's index.json tells of its runs: which hyperparameters were searched for, and under which budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from grokcore.claims import LEDGER, ClaimResult
+from grokcore.errors import AbsentError, InputError
+from grokcore.reporting.formatting import NOTHING, count, flops, setting
+from grokcore.reporting.study import Study
+from grokcore.reporting.table import Cell, Row, Section, Table, note_of
+from grokcore.runs.groups import Group, fields_of, labels_of, value_text
+from grokcore.runs.record import RunRecord
+from grokcore.spec import validate
+from grokcore.storage import Store
+
+INDEX = "index.json"
+
+
+class _Part(BaseModel):
+    """A part of the file, of which only what the page shows is read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Run(_Part):
+    run_id: str
+
+
+class _Trial(_Part):
+    flops: float
+    places: tuple[str, ...]
+
+
+class _Tuned(_Part):
+    values: dict[str, Any]
+    split: str
+    trials: tuple[_Trial, ...]
+
+
+class _Point(_Part):
+    runs: tuple[_Run, ...]
+    tuned: _Tuned | None = None
+
+
+class _Tuning(_Part):
+    steps: int
+
+
+class SweepFacts(_Part):
+    """The content of index.json."""
+
+    name: str
+    description: str = ""
+    tuning: _Tuning | None = None
+    points: tuple[_Point, ...]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was searched for, for one group.
+
+    Attributes:
+        values: the fields searched, and what was found.
+        steps: optimiser steps of each trial.
+        flops: of all trials; what was tried twice has been computed once.
+        split: that the trials were judged by.
+    """
+
+    values: Mapping[str, Any]
+    trials: int
+    steps: int
+    flops: float
+    split: str
+
+
+def read_sweep_facts(store: Store) -> SweepFacts | None:
+    """The index in a sweep's directory; None where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        document = store.read_json(INDEX)
+    except AbsentError:
+        return None
+    try:
+        facts: SweepFacts = validate(SweepFacts, document)
+    except InputError as error:
+        raise InputError(f"{store.uri_of(INDEX)} is damaged or of another version: {error}") from None
+    return facts
+
+
+def in_order_of(facts: SweepFacts | None, groups: Sequence[Group]) -> list[Group]:
+    """Groups in the order of the sweep, whose first point is the one to compare with; those of no point behind."""
+    points = () if facts is None else facts.points
+    places = {run.run_id: place for place, point in enumerate(points) for run in point.runs}
+    return sorted(groups, key=lambda group: min(places.get(run.manifest.run_id, len(points)) for run in group.runs))
+
+
+def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned | None]:
+    """What was tuned, by run id: None where nothing was, no entry for runs that the index does not name."""
+    found: dict[str, Tuned | None] = {}
+    if facts is not None:
+        for point in facts.points:
+            found |= dict.fromkeys((run.run_id for run in point.runs), _tuned(point.tuned, facts.tuning))
+    return found
+
+
+def _tuned(point: _Tuned | None, tuning: _Tuning | None) -> Tuned | None:
+    if point is None or tuning is None:
+        return None
+    return Tuned(
+        values=point.values,
+        trials=len(point.trials),
+        steps=tuning.steps,
+        flops=sum({trial.places: trial.flops for trial in point.trials}.values()),
+        split=point.split,
+    )
+
+
+def known_confounds(claims: Sequence[ClaimResult]) -> dict[str, str]:
+    """What is known of fields that confound comparisons: what the claims say that these runs bear on, then others."""
+    found: dict[str, dict[str, None]] = {}
+    for claim in claims:
+        for confound in claim.confounds:
+            found.setdefault(confound.field, {})[confound.why] = None
+    told = {field: "; ".join(whys) for field, whys in found.items()}
+    for definition in LEDGER:
+        for known in definition.confounds:
+            told.setdefault(known.field, known.why)
+    return told
+
+
+@dataclass(frozen=True)
+class Confound:
+    """A setting beyond the axes in which groups differ.
+
+    Attributes:
+        why: what is known of its effect; empty where nothing is.
+        values: each value with the groups that have it.
+        within: whether runs of one group differ in it, too.
+    """
+
+    name: str
+    why: str
+    values: list[tuple[str, list[str]]]
+    within: bool = False
+
+
+def size_table(study: Study, tuned: Mapping[str, Tuned | None]) -> Table:
+    """Parameters, arithmetic, rates, and what was tuned, by group."""
+    columns = ["Parameters", "Compute per step", "Learning rate", "Weight decay", "Batch", "Steps", "Tuned"]
+    rows = [Row(group.label, _size_cells(group, tuned)) for group in study.groups]
+    return Table("Size, rates and tuning", columns, [Section("", rows)])
+
+
+def _size_cells(group: Group, tuned: Mapping[str, Tuned | None]) -> list[Cell]:
+    model, training = group.runs[0].manifest.model, group.spec.training
+    steps = sorted({run.evaluation.step for run in group.runs})
+    return [
+        Cell(count(model.parameters), f"{count(model.parameters_without_embeddings)} without embeddings"),
+        Cell(flops(model.flops_per_step)),
+        Cell(value_text(training.learning_rate), training.schedule),
+        Cell(value_text(training.weight_decay), training.optimizer),
+        Cell(count(training.batch_size)),
+        Cell(" to ".join(count(step) for step in dict.fromkeys((steps[0], steps[-1])))),
+        _tuned_cell(group, tuned),
+    ]
+
+
+def _tuned_cell(group: Group, tuned: Mapping[str, Tuned | None]) -> Cell:
+    found = [tuned[run.manifest.run_id] for run in group.runs if run.manifest.run_id in tuned]
+    one = next((one for one in found if one is not None), None)
+    if one is None:
+        return Cell("no" if found else "not recorded", muted=True)
+    (searched,) = labels_of([one.values])
+    return Cell(
+        searched, note_of([f"{one.trials} trials of {count(one.steps)} steps", flops(one.flops), f"by {one.split}"])
+    )
+
+
+def confounds(study: Study, known: Mapping[str, str]) -> list[Confound]:
+    """Fields of the spec beyond the axes, `known` confounds first; then what differs in software and hardware."""
+    fields = [[fields_of(group.spec)] * len(group.runs) for group in study.groups]
+    told = [
+        _confound(study, name, fields, known.get(name, ""))
+        for name in study.beyond
+        if name not in only_some_have(study)
+    ]
+    around = [[dict(_surroundings(run)) for run in group.runs] for group in study.groups]
+    names = dict.fromkeys(name for runs in around for run in runs for name in run)
+    differing = [name for name in names if len({repr(run.get(name)) for runs in around for run in runs}) > 1]
+    return sorted(told, key=lambda confound: not confound.why) + [
+        _confound(study, name, around, "") for name in differing
+    ]
+
+
+def only_some_have(study: Study) -> list[str]:
+    """Fields that some architectures or tasks do not have, of one value in those that do: they confound nothing."""
+    fields = [fields_of(group.spec) for group in study.groups]
+    return [name for name in study.beyond if len({repr(found[name]) for found in fields if name in found}) == 1]
+
+
+def _confound(study: Study, name: str, found: Sequence[Sequence[Mapping[str, Any]]], why: str) -> Confound:
+    values: dict[str, list[str]] = {}
+    within = False
+    for group, runs in zip(study.groups, found, strict=True):
+        texts = dict.fromkeys(setting(run[name], name) if name in run else NOTHING for run in runs)
+        within = within or len(texts) > 1
+        for text in texts:
+            values.setdefault(text, []).append(group.label)
+    return Confound(name, why, list(values.items()), within)
+
+
+def _surroundings(run: RunRecord) -> Iterator[tuple[str, Any]]:
+    """What a run was made with and on."""
+    manifest = run.manifest
+    for section in ("versions", "hardware", "execution"):
+        for name, value in getattr(manifest, section).items():
+            yield f"{section}.{name}", value
+    yield "commit", (manifest.git or {}).get("commit")
