@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from grokcore.models.registry import Entry, catalogue
+from grokcore.models.registry import ArchitectureInfo, catalog
 
 ROOT = Path(__file__).parents[1]
 README, PAGE = "README.md", "docs/architectures.md"
@@ -35,7 +35,7 @@ def sizes() -> str:
 def deviations() -> str:
     """List where architectures depart from their papers."""
     return "".join(
-        f"- `{entry.architecture}`: {' '.join(entry.deviations)}\n" for entry in catalogue() if entry.deviations
+        f"- `{entry.architecture}`: {' '.join(entry.deviations)}\n" for entry in catalog() if entry.deviations
     )
 
 
@@ -63,20 +63,20 @@ def with_sections(page: str, name: str) -> str:
     return page
 
 
-def _table(header: tuple[str, ...], row: Callable[[Entry], tuple[str, ...]]) -> str:
-    rows = [row(entry) for entry in catalogue()]
+def _table(header: tuple[str, ...], row: Callable[[ArchitectureInfo], tuple[str, ...]]) -> str:
+    rows = [row(entry) for entry in catalog()]
     if not rows:
         raise LookupError("the registry has no architecture: there is nothing to write")
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ("---",) * len(header), *rows))
 
 
-def _names(entry: Entry) -> tuple[str, ...]:
+def _names(entry: ArchitectureInfo) -> tuple[str, ...]:
     kind, _, number = entry.source.partition(" ")
     paper = f"[{number}](https://arxiv.org/abs/{number})" if kind == "arXiv" else entry.source
     return f"`{entry.architecture}`", entry.title, entry.token_mixer, paper
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: ArchitectureInfo) -> tuple[str, ...]:
     *names, paper = _names(entry)
     return (
         *names,

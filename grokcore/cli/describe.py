@@ -16,7 +16,7 @@ import yaml
 from grokcore.cli.output import print_line, print_text
 from grokcore.cli.specs import spec_of
 from grokcore.errors import InputError
-from grokcore.models.registry import Entry, catalogue
+from grokcore.models.registry import ArchitectureInfo, catalog
 from grokcore.spec import ExperimentSpec, devices_here, load_spec, preset_names, resolve, validate
 from grokcore.spec.hardware import check_shares
 
@@ -116,7 +116,7 @@ def models(options: argparse.Namespace) -> None:
     fields = {} if options.spec is None else load_spec(options.spec).model.model_dump(mode="json")
     fields = {name: fields[name] for name in ("width", "heads", "layers", "mlp_width") if name in fields}
     try:
-        entries = list(catalogue(fields))
+        entries = list(catalog(fields))
     except ValueError as error:
         raise InputError(f"{options.spec} does not fit every architecture: {_first_reason(error)}") from None
     if options.json:
@@ -135,7 +135,7 @@ def models(options: argparse.Namespace) -> None:
             )
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
+def _cells(entry: ArchitectureInfo) -> tuple[str, ...]:
     return (
         entry.architecture,
         entry.title,

@@ -1,4 +1,4 @@
-"""Data sets: generated from a task, written as files, verified before they are used."""
+"""Datasets: generated from a task, written as files, verified before use."""
 
 from grokcore.data.dataset import Dataset, open_dataset
 from grokcore.data.facts import read_facts, task_over

@@ -21,7 +21,7 @@ __all__ = ["Dataset", "Rows", "open_dataset", "verify"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A verified data set.
+    """A verified dataset.
 
     Attributes:
         path: its directory, or that of its copy on this machine.
@@ -34,7 +34,7 @@ class Dataset:
     vocabulary: tuple[str, ...]
 
     def train(self) -> Rows:
-        """All training rows: N is `info.splits[...].rows` summed over the splits of role train."""
+        """Return all training rows: N is `info.splits[...].rows` summed over the splits of role train."""
         by_split = self._read(
             "train.parquet", {name: self.info.splits[name].rows for name in self.info.with_role("train")}
         )
@@ -46,7 +46,7 @@ class Dataset:
         )
 
     def probes(self) -> dict[str, Rows]:
-        """The probes of every split, in the order of `info.splits`."""
+        """Return the probes of every split, in the order of `info.splits`."""
         return self._read("probes.parquet", {name: split.probes for name, split in self.info.splits.items()})
 
     def _read(self, file: str, sizes: dict[str, int]) -> dict[str, Rows]:
@@ -64,35 +64,35 @@ class Dataset:
 
 
 def open_dataset(uri: str | Path, expected_id: str | None = None) -> Dataset:
-    """The data set at `uri`, all its files verified against dataset.json.
+    """Open the dataset at `uri`, after verifying all its files against dataset.json.
 
     Args:
-        uri: a path, a `file://` or an `s3://` URI of a data set; one on S3 is kept in this user's cache.
-        expected_id: refuse a data set with another id.
+        uri: a path, a `file://` or an `s3://` URI of a dataset; one on S3 is kept in this user's cache.
+        expected_id: refuse a dataset with another id.
 
     Raises:
-        InputError: there is none, a file is missing, truncated or changed, it is in another format, or it was made for
-            another task.
+        InputError: there is no dataset, a file is missing, truncated or changed, it is in another format, or it was
+            made for another task.
         TransientError: the store could not be reached.
     """
     store = open_store(uri)
     if store.find(INFO_FILE) is None:
         if stands(store):
             raise InputError(
-                f"{uri} is no data set: it has no {INFO_FILE}; name a directory that grokcore generate wrote"
+                f"{uri} is not a dataset: it has no {INFO_FILE}; name a directory that grokcore generate wrote"
             )
-        raise AbsentError(f"there is no data set at {uri}: make one with `grokcore generate SPEC --out {uri}`")
+        raise AbsentError(f"there is no dataset at {uri}: make one with `grokcore generate SPEC --out {uri}`")
     info = read_info(store)
     if expected_id is not None and info.id != expected_id:
         raise InputError(
-            f"the data set at {uri} has the id {info.id}, the spec needs {expected_id}: it was made for another task "
+            f"the dataset at {uri} has the id {info.id}, the spec needs {expected_id}: it was made for another task "
             f"or by another version; generate one for this spec, or write a spec for it with "
             f"`grokcore spec SPEC --data {uri}`"
         )
     layout = layout_of(info)
     if layout is not GROKCORE:
         raise InputError(
-            f"the data set at {uri} is in the format {layout.name}, which other programs read: "
+            f"the dataset at {uri} is in the format {layout.name}, which other programs read: "
             f"generate one without --format"
         )
     if store.directory is None:
@@ -104,11 +104,11 @@ def open_dataset(uri: str | Path, expected_id: str | None = None) -> Dataset:
 
 
 def fetched(store: Store, info: DatasetInfo) -> Path:
-    """A directory of this machine with the data set of `store`, all its files verified.
+    """Copy the dataset of `store` into this user's cache, and return the directory, all its files verified.
 
-    A copy lies under the hash of its dataset.json, and thereby of its files, so that it is never out of date; a file of
-    it that is missing or damaged is fetched again. Each appears by one rename: processes that read while another one
-    mends find the old content or the right one.
+    The copy is named by the hash of its dataset.json, and thereby of its files, so that it is never out of date. A
+    missing or damaged file is fetched again; it appears by one rename, so that concurrent readers see the old content
+    or the right one.
 
     Raises:
         InputError: the store's own files are missing or damaged, or there is no room for a copy.
@@ -140,7 +140,7 @@ def _fetch(store: Store, name: str, expected: FileInfo, folder: Path) -> None:
 
 
 def stands(store: Store) -> bool:
-    """Whether there is anything at all in a store."""
+    """Return whether a store holds anything."""
     if store.directory is None:
         return next(store.files(), None) is not None
     with clear_errors("read", store.directory):
@@ -160,7 +160,7 @@ def verify(folder: Path, info: DatasetInfo) -> None:
 
 
 def problem(path: Path, expected: FileInfo) -> str | None:
-    """What is wrong with a file of a data set, or None."""
+    """Return what is wrong with a file of a dataset, or None."""
     with clear_errors("read", path):
         if not path.is_file():
             return "is missing"
@@ -176,12 +176,12 @@ def _read_vocabulary(folder: Path, info: DatasetInfo) -> tuple[str, ...]:
     path = folder / VOCABULARY_FILE
     tokens = read_json(path)
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise InputError(f"{path} is no list of tokens: generate the data set again")
+        raise InputError(f"{path} is not a list of tokens: generate the dataset again")
     if len(set(tokens)) != info.vocabulary_size or len(tokens) != info.vocabulary_size:
-        raise InputError(f"{path} does not hold {info.vocabulary_size} different tokens: generate the data set again")
+        raise InputError(f"{path} does not hold {info.vocabulary_size} different tokens: generate the dataset again")
     named = [info.eos, *(token for prefix in info.prefixes for token in prefix)]
     if not all(0 <= token < len(tokens) for token in named) or tokens[info.eos] != EOS:
         raise InputError(
-            f"{folder / INFO_FILE} names tokens that {path.name} does not have: generate the data set again"
+            f"{folder / INFO_FILE} names tokens that {path.name} does not have: generate the dataset again"
         )
     return tuple(tokens)

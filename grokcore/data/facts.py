@@ -31,11 +31,11 @@ MAX_BYTES = 2**31
 _DELIMITERS = (",", ";", "\t")
 
 _NAMES = tuple(zip(*COLUMNS.values(), strict=True))
-"""What each of the three columns may be called: entity or subject, attribute or relation, value or object."""
+"""Names of the three columns: entity or subject, attribute or relation, value or object."""
 
 
 def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
-    """The facts in a file with the columns subject, relation, object, or entity, attribute, value.
+    """Read facts from a file with the columns subject, relation, object, or entity, attribute, value.
 
     Either set of names serves for either kind, in any case and order; further columns are left aside. Names are
     stripped and brought to Unicode's normal form C; a fact that is stated twice counts once.
@@ -102,7 +102,7 @@ def _check_kind(kind: FactKind, subjects: Sequence[str], relation: str, objects:
 
 
 def task_over(task: TaskSpec, facts: FactTable) -> TaskSpec:
-    """`task` over a user's own facts: it names them by their content, and its counts are theirs.
+    """Return `task` over a user's own facts, which it names by their content and whose counts it takes.
 
     Raises:
         InputError: this kind of task is not made from such facts, or they are too few or too many for it.
@@ -143,7 +143,7 @@ def _read(path: Path, place: str) -> list[pa.ChunkedArray]:
     """The three columns as text."""
     with clear_errors("read", place):
         if not path.is_file():
-            raise InputError(f"there is no file {place}" if not path.exists() else f"{place} is no file")
+            raise InputError(f"there is no file {place}" if not path.exists() else f"{place} is not a file")
         size = path.stat().st_size
     if size > MAX_BYTES:
         raise InputError(f"{place} has {size / 2**30:.1f} GiB: facts may take up to {MAX_BYTES // 2**30} GiB")
@@ -217,7 +217,7 @@ def _clean(column: pa.ChunkedArray) -> tuple[list[str], Indices]:
 
 
 def _united(*columns: tuple[list[str], Indices]) -> tuple[list[str], list[Indices]]:
-    """All names of some columns in alphabetical order, and the columns in terms of them."""
+    """Return all names of some columns in alphabetical order, and the columns as their indices."""
     names = sorted({name for distinct, _ in columns for name in distinct})
     place = {name: number for number, name in enumerate(names)}
     return names, [np.array([place[name] for name in distinct])[codes] for distinct, codes in columns]
@@ -283,7 +283,7 @@ def in_order(
 
 
 def is_ordered(name: str) -> bool:
-    """Whether a value is a number or a date, which have an order to compare by."""
+    """Return whether a value is a number or a date, which have an order to compare by."""
     return _key(name) is not None
 
 

@@ -61,19 +61,19 @@ def write_rows(path: Path, splits: Mapping[str, Rows]) -> None:
 
 
 def read_rows(path: Path, sequence_length: int) -> dict[str, Rows]:
-    """The rows of each split, padded with 0 to `sequence_length`, in the file's order.
+    """Read the rows of each split, padded with 0 to `sequence_length`, in the file's order.
 
     Raises:
-        InputError: the file cannot be read, is no such table, or has a question of 0 or too many tokens.
+        InputError: the file cannot be read, has other columns, or has a question of 0 or too many tokens.
     """
     try:
         with clear_errors("read", path), path.open("rb") as file:
             # From memory: a thread of pyarrow's that reads a file of Python's may outlive the interpreter and abort it.
             table = pq.read_table(pa.BufferReader(file.read()), pre_buffer=False)
     except pa.ArrowException as error:
-        raise InputError(f"{path} is no Parquet file ({str(error).splitlines()[0]}): generate it again") from None
+        raise InputError(f"{path} is not a Parquet file ({str(error).splitlines()[0]}): generate it again") from None
     if not table.schema.equals(SCHEMA):
-        raise InputError(f"{path} does not have the columns split, tokens and answer of a data set: generate it again")
+        raise InputError(f"{path} does not have the columns split, tokens and answer of a dataset: generate it again")
     split, tokens, answer = (table[name].combine_chunks() for name in SCHEMA.names)
     lengths = np.diff(tokens.offsets.to_numpy())
     if len(lengths) and not 1 <= lengths.min() <= lengths.max() <= sequence_length:
@@ -132,7 +132,7 @@ VOCABULARY_FILE = "vocab.json"
 
 @dataclass(frozen=True)
 class Layout:
-    """One way to write a data set.
+    """One way to write a dataset.
 
     Attributes:
         name: what a user calls it.
@@ -159,19 +159,19 @@ LAYOUTS = {layout.name: layout for layout in (GROKCORE, GROKKED_TRANSFORMER)}
 
 
 def layout_of(info: DatasetInfo) -> Layout:
-    """The layout whose files a data set lists, facts aside.
+    """Return the layout whose files a dataset lists, facts aside.
 
     Raises:
-        InputError: they are those of no layout.
+        InputError: no layout has these files.
     """
     for layout in LAYOUTS.values():
         if layout.files == info.files.keys() - {FACTS_FILE}:
             return layout
-    raise InputError(f"data set {info.id} lists files of no known layout ({', '.join(info.files)}): generate it again")
+    raise InputError(f"dataset {info.id} lists files of no known layout ({', '.join(info.files)}): generate it again")
 
 
 def write_all(data: TaskData, folder: Path, layout: Layout) -> list[str]:
-    """Write a data set into a directory that exists.
+    """Write a dataset into a directory that exists.
 
     Returns:
         The names of its files.

@@ -18,7 +18,7 @@ from grokcore.tasks import FactTable, TaskData, build_task
 def generate_dataset(
     task: TaskSpec, out: str | Path, *, format: str = "grokcore", facts: FactTable | None = None
 ) -> DatasetInfo:
-    """Write the data set of `task` to `out`, or reuse the same one that stands there already.
+    """Write the dataset of `task` to `out`, or reuse the same one if it is there already.
 
     Args:
         out: a path, a `file://` or an `s3://` URI; parents are made.
@@ -26,7 +26,7 @@ def generate_dataset(
         facts: those that the task names, if it names any: `task_over` makes it name them.
 
     Raises:
-        InputError: the task is impossible, something else stands at `out`, or it cannot be written.
+        InputError: the task is impossible, `out` holds something else, or it cannot be written.
         TransientError: the store could not be reached.
     """
     if format not in LAYOUTS:
@@ -40,33 +40,33 @@ def generate_dataset(
 
 
 def put_dataset(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path], DatasetInfo]) -> DatasetInfo:
-    """Put the data set of `task` into a store where none stood; of several processes that do so at once all succeed.
+    """Write the dataset of `task` to an empty store; of several processes that do so at once all succeed.
 
     Args:
         make: writes its files, dataset.json among them, into a directory that exists.
 
     Raises:
-        InputError: something else stands there, or it cannot be written.
+        InputError: the store holds something else, or cannot be written.
         TransientError: the store could not be reached.
     """
     return (_upload if store.directory is None else _write)(store, task, layout, make)
 
 
 def _write(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path], DatasetInfo]) -> DatasetInfo:
-    """Into a directory, which appears by one rename."""
+    """Write into a directory, which appears by one rename."""
     assert store.directory is not None  # noqa: S101 - the caller has looked
     try:
         with new_directory(store.directory) as folder:
             return make(folder)
     except InputError:
-        standing = standing_dataset(store, task, layout)  # another process may have been faster with the same data set
+        standing = standing_dataset(store, task, layout)  # another process may have been faster with the same dataset
         if standing is None:
             raise
         return standing
 
 
 def _upload(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path], DatasetInfo]) -> DatasetInfo:
-    """Onto object storage, with dataset.json last: it is what makes files a data set."""
+    """Upload to object storage, with dataset.json last: it marks the dataset as complete."""
     with store.scratch() as folder:
         with clear_errors("write", folder):
             info = make(folder)
@@ -88,17 +88,17 @@ def _upload_files(store: Store, folder: Path, info: DatasetInfo) -> None:
 
 
 def _make(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> DatasetInfo:
-    """All files of a data set in a directory that exists."""
+    """Write all files of a dataset into an existing directory."""
     info = _describe(task, data, folder, write_all(data, folder, layout))
     (folder / INFO_FILE).write_bytes(encoded(info))
     return info
 
 
 def standing_dataset(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | None:
-    """The wanted data set if it stands in the store and is whole, None if nothing stands there.
+    """Return the dataset of `task` if the store holds it completely, None if the store is empty.
 
     Raises:
-        InputError: something else stands there, or a file of it is missing or changed.
+        InputError: the store holds something else, or a file is missing or changed.
     """
     info = _described(store, task, layout)
     if info is None:
@@ -111,32 +111,30 @@ def standing_dataset(store: Store, task: TaskSpec, layout: Layout) -> DatasetInf
 
 
 def _described(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | None:
-    """What the dataset.json there says, None if there is none and nothing else either.
+    """Read the dataset.json of a store; None if the store is empty.
 
     Raises:
-        InputError: something else stands there.
+        InputError: the store holds something else.
     """
     if store.find(INFO_FILE) is None:
         if _vacant(store):
             return None
         if store.find(INFO_FILE) is None:  # looked for again: a directory may have appeared, whole, in between
-            raise InputError(f"{store} exists already and is no data set; remove it or choose another place")
+            raise InputError(f"{store} exists already and is not a dataset; remove it or choose another place")
     info, identity = read_info(store), dataset_id(task)
     standing = layout_of(info)
     if info.id != identity:
         raise InputError(
-            f"{store} holds the data set {info.id}, which was made for another task or by another version than "
+            f"{store} holds the dataset {info.id}, which was made for another task or by another version than "
             f"{identity}; remove it or choose another place"
         )
     if standing is not layout:
-        raise InputError(
-            f"{store} holds this data set in the format {standing.name}; remove it or choose another place"
-        )
+        raise InputError(f"{store} holds this dataset in the format {standing.name}; remove it or choose another place")
     return info
 
 
 def _vacant(store: Store) -> bool:
-    """Whether a data set may be written to a store; files of an upload that was interrupted are no obstacle."""
+    """Return whether a dataset may be written to a store; files of an interrupted upload do not matter."""
     if store.directory is None:
         known = {FACTS_FILE, *(name for layout in LAYOUTS.values() for name in layout.files)}
         return all(file.key in known for file in store.files())
@@ -145,7 +143,7 @@ def _vacant(store: Store) -> bool:
 
 
 def _whole(store: Store, info: DatasetInfo) -> str | None:
-    """What is wrong with the files of a data set, as far as the store knows them without their being read, or None."""
+    """Return what is wrong with the files of a dataset by the sizes and hashes that the store knows, or None."""
     for name, expected in info.files.items():
         found = store.find(name)
         if found is None:
@@ -156,7 +154,7 @@ def _whole(store: Store, info: DatasetInfo) -> str | None:
 
 
 def _describe(task: TaskSpec, data: TaskData, folder: Path, files: list[str]) -> DatasetInfo:
-    """The dataset.json of files that stand in `folder`."""
+    """Return the dataset.json of the files in `folder`."""
     return DatasetInfo(
         id=dataset_id(task),
         generator_version=task.generator_version,
@@ -180,14 +178,14 @@ def _describe(task: TaskSpec, data: TaskData, folder: Path, files: list[str]) ->
 
 
 def copy_dataset(task: TaskSpec, source: str | Path, out: str | Path) -> DatasetInfo:
-    """Copy the data set of `task` from `source` to `out`, or reuse the same one that stands there already.
+    """Copy the dataset of `task` from `source` to `out`, or reuse the same one if it is there already.
 
     Args:
-        source: path or URI of a data set; all its files are verified first.
+        source: path or URI of a dataset; all its files are verified first.
         out: path or URI of the copy's place; parents are made.
 
     Raises:
-        InputError: `source` is not the task's data set or is damaged, something else stands at `out`, or it cannot be
+        InputError: `source` is not the task's dataset or is damaged, `out` holds something else, or it cannot be
             written.
         TransientError: a store could not be reached.
     """

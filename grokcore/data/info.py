@@ -1,4 +1,4 @@
-"""dataset.json: what a data set says about itself."""
+"""dataset.json: the description of a dataset."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from grokcore.tasks import Role
 DATASET_FORMAT: Final = 1
 INFO_FILE = "dataset.json"
 FACTS_FILE = "facts.csv"
-"""A user's own facts, where a data set was made from them: as `grokcore generate --from` reads them, too."""
+"""A user's own facts, where a dataset was made from them: as `grokcore generate --from` reads them, too."""
 
 
 class SplitInfo(Spec):
-    """One split of a data set."""
+    """One split of a dataset."""
 
-    role: Role = Field(description="train, held_out (measures generalisation) or diagnostic (only observed)")
+    role: Role = Field(description="train, held_out (measures generalization) or diagnostic (only observed)")
     rows: int = Field(ge=1, description="rows of the full split")
     probes: int = Field(ge=1, description="rows in probes.parquet, a random sample of the full split")
     majority_baseline: float = Field(
@@ -34,20 +34,20 @@ class SplitInfo(Spec):
         None,
         gt=0,
         le=1,
-        description="accuracy of a uniform guess among the answers that a question's format admits; null in data sets "
+        description="accuracy of a uniform guess among the answers that a question's format admits; null in datasets "
         "of generator 1",
     )
 
 
 class FileInfo(Spec):
-    """One file of a data set."""
+    """One file of a dataset."""
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file, hexadecimal")
     bytes: int = Field(ge=0, description="size of the file")
 
 
 class DatasetInfo(Spec):
-    """A generated data set: its task, its sizes and its files."""
+    """A generated dataset: its task, its sizes and its files."""
 
     format: Literal[1] = Field(DATASET_FORMAT, description="version of this layout")
     id: str = Field(pattern="^[0-9a-f]{16}$", description="hash of the task and of the generator's version")
@@ -58,13 +58,13 @@ class DatasetInfo(Spec):
     eos: int = Field(ge=0, description="id of the token that closes an answer")
     prefixes: tuple[tuple[int, ...], ...] = Field(description="token ids of beginnings that many questions share")
     splits: dict[str, SplitInfo] = Field(description="every split by name")
-    files: dict[str, FileInfo] = Field(description="every other file of the data set by name")
+    files: dict[str, FileInfo] = Field(description="every other file of the dataset by name")
 
     def current_task(self) -> TaskSpec | None:
-        """The task, or None where today's generator would make other data of it.
+        """Return the task, or None if the current generator would make other data from it.
 
         Raises:
-            InputError: it is no task.
+            InputError: the description of the task is invalid.
         """
         if self.generator_version not in GENERATOR_VERSIONS:
             return None
@@ -82,7 +82,7 @@ def encoded(info: DatasetInfo) -> bytes:
 
 
 def read_info(store: Store) -> DatasetInfo:
-    """The dataset.json of a store, consistent in itself.
+    """Read the dataset.json of a store, and check that it is consistent.
 
     Raises:
         InputError: it is absent, damaged, of another format, or its id is not that of its task.

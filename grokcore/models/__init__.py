@@ -1,7 +1,6 @@
-"""Models: one file per architecture, a registry, and one face for all of them.
+"""Models: one file per architecture, a registry, and one interface for all of them.
 
-`accounting` and `registry` import no torch. What does is imported when it is first asked for, so that
-`from grokcore.models import build_model` is the only spelling anyone needs.
+`sizes` and `registry` do not import torch; names that need it are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from grokcore.models.sizes import (
     execution_choices,
     file_format,
     forward_flops,
-    match_words,
+    match_description,
     parameter_count,
     resolved_layers,
     step_flops,
@@ -49,7 +48,7 @@ __all__ = [
     "file_format",
     "forward_flops",
     "load_model",
-    "match_words",
+    "match_description",
     "parameter_count",
     "resolved_layers",
     "step_flops",

@@ -1,4 +1,4 @@
-"""What the laboratory has to know about an architecture, said without importing torch."""
+"""The description of an architecture: sizes, arithmetic, configuration and weight decay, without importing torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTENTION = "eager"
 
 @dataclass(frozen=True)
 class TransformersModel(Generic[S]):
-    """Where the Hugging Face implementation of an architecture keeps what the laboratory reaches for."""
+    """Names of the parts of an architecture's Hugging Face implementation that grokcore uses."""
 
     model_class: str
     """Name of the class in `transformers`."""
@@ -26,15 +26,15 @@ class TransformersModel(Generic[S]):
     blocks: str
     """Name of the list of blocks in the base model."""
     final_norm: str
-    """Name of the normalisation between the last block and the head, in the base model."""
+    """Name of the normalization between the last block and the head, in the base model."""
     decayed: frozenset[str]
     """Names of the parameters that weight decay acts on, `*` for a block's number."""
     not_decayed: frozenset[str]
     """Names of the parameters that it spares: together with `decayed` all there are."""
-    initialise_original: Callable[[Any], None]
-    """Overwrites the weights of a new model by the architecture's own initialisation, where transformers' differs."""
+    initialize_original: Callable[[Any], None]
+    """Overwrites the weights of a new network by the architecture's own initialization, where transformers' differs."""
     choices: Callable[[], dict[str, str]]
-    """What computes the tokens' mixing here, for the manifest."""
+    """() -> which implementation computes the token mixer here, for the manifest."""
     needs_causal_mask: bool = False
     """Whether the model takes its causality from a mask."""
     construction: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -43,11 +43,11 @@ class TransformersModel(Generic[S]):
 
 @dataclass(frozen=True)
 class OwnModel(Generic[S]):
-    """How an architecture that transformers does not know is configured, drawn and decayed by us."""
+    """Configuration, initialization and weight decay of an architecture that transformers does not know."""
 
     config: Callable[[S, int, int], dict[str, Any]]
-    """(spec, layers, positions) -> what its blocks are made from, beside what all architectures have in common."""
-    initialise: Callable[[Any, str], None]
+    """(spec, layers, positions) -> configuration fields of its blocks, without those common to all architectures."""
+    initialize: Callable[[Any, str], None]
     """(model, the spec's `init`) draws every weight of a new fast model, from torch's generator of the CPU."""
     decayed: frozenset[str]
     """Names of the parameters that weight decay acts on, as in `TransformersModel`, but ours or its public code's."""
@@ -56,7 +56,7 @@ class OwnModel(Generic[S]):
 
 @dataclass(frozen=True)
 class Architecture(Generic[S]):
-    """One architecture: what it is, how large it is, what it computes, and who computes it."""
+    """One architecture: names, sizes, arithmetic, and the implementations that compute it."""
 
     title: str
     """Its name as papers write it."""
@@ -76,12 +76,12 @@ class Architecture(Generic[S]):
     """Time per FLOP of a training step against GPT-2's, measured on a CPU core with 2 layers of width 64. It orders the
     runs of a sweep; no result depends on it."""
     state: Callable[[S], int]
-    """Numbers that one block keeps of what it has read, to go on with the next token."""
+    """Size of the state of one block that the next token is computed from."""
     transformers: TransformersModel[S] | None = None
     """None where transformers does not know it; `own` is set then."""
     own: OwnModel[S] | None = None
     state_grows: bool = False
-    """Whether `state` is what it keeps of every token, rather than of all together."""
+    """Whether `state` is the size for each token, rather than for the whole sequence."""
     mlp_parameters: Callable[[S], int] = lambda spec: 0
     """Of a block's parameters, those of the channel mixer and the norm before it, which layers can share."""
     position_parameters: Callable[[S, int], int] = lambda spec, positions: 0
@@ -92,7 +92,7 @@ class Architecture(Generic[S]):
 
     @property
     def weights(self) -> TransformersModel[S] | OwnModel[S]:
-        """Whoever draws them: how it is configured, and which of them decay."""
+        """The part that describes the weights: their configuration, and which of them decay."""
         drawn_by = self.transformers or self.own
         if drawn_by is None:
             raise ValueError(f"{self.title} needs `transformers` or `own`")

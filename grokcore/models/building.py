@@ -1,9 +1,7 @@
-"""From a spec, or from files, to a model.
+"""Build models from specs, and load them from files.
 
-Architectures that transformers does not know: their configuration, a new model, and their files.
-
-A directory that holds one says so (`"format": "grokcore"` in config.json), and `load_model` reads it; transformers'
-`AutoModelForCausalLM` does not.
+Architectures that transformers does not know have files of their own, marked by `"format": "grokcore"` in config.json,
+which `load_model` reads and `AutoModelForCausalLM` does not.
 """
 
 from __future__ import annotations
@@ -49,18 +47,18 @@ class OwnConfig(SimpleNamespace):
 
 
 def new_model(fields: dict[str, Any], init: str) -> FastModel:
-    """A new model of these configuration fields, its weights drawn from torch's generator of the CPU alone."""
+    """Return a new model with these configuration fields, its weights drawn from torch's CPU generator alone."""
     model = _empty(fields)
     own = ARCHITECTURES[model.architecture].own
     if own is None:
         raise ValueError(f"transformers draws the weights of {model.architecture}")
     with torch.no_grad():
-        own.initialise(model, init)
+        own.initialize(model, init)
     return model
 
 
 def loaded_model(fields: dict[str, Any], weights: dict[str, Tensor], device: str = "cpu") -> FastModel:
-    """A model from the content of its files.
+    """Return a model from the content of its files.
 
     Raises:
         AttributeError: a field is missing.
@@ -72,7 +70,7 @@ def loaded_model(fields: dict[str, Any], weights: dict[str, Tensor], device: str
 
 
 def _empty(fields: dict[str, Any], device: str = "cpu") -> FastModel:
-    """Its constructors' random numbers are none of the model's: they are drawn beside the generator in use."""
+    """Return a model without its weights; the constructors' random draws do not advance the generator in use."""
     with torch.random.fork_rng(devices=[]), torch.device(device):
         config = OwnConfig(**fields)
         return FastModel(FAST_ARCHITECTURES[config.model_type], config)
@@ -81,12 +79,12 @@ def _empty(fields: dict[str, Any], device: str = "cpu") -> FastModel:
 def build_model(
     spec: ModelSpec, *, vocabulary_size: int, sequence_length: int, seed: int, eos: int | None = None
 ) -> SequenceModel:
-    """A new model on the CPU, in fp32; the same weights for the same arguments, whatever implements it.
+    """Return a new model on the CPU, in fp32, with the same weights for the same arguments in all implementations.
 
     The caller's random numbers are neither read nor advanced, and nothing is fetched from the network.
 
     Args:
-        vocabulary_size: number of tokens of the data set.
+        vocabulary_size: number of tokens of the dataset.
         sequence_length: longest row in tokens, answer and eos included: the number of positions.
         seed: of the weights; seeds the same generator in the same way for every architecture.
         eos: the token that ends an answer, recorded for those who generate with the saved model.
@@ -108,18 +106,18 @@ def build_model(
         else:
             network = _construct(layout, configuration | NO_DEFAULTS)
             if spec.init == "original":
-                layout.initialise_original(network)
+                layout.initialize_original(network)
             if spec.implementation == "transformers":
                 return _hugging_face(network)
             model = _fast(network, drawn=True)
         # Of its own, so that memory starts the same beside every architecture.
         torch.default_generator.manual_seed(derived_seed(seed, "composition"))
-        model.initialise_composed()
+        model.initialize_composed()
         return model
 
 
 def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
-    """The model that `SequenceModel.save` wrote to `directory`, on the CPU.
+    """Load the model that `SequenceModel.save` wrote to `directory`, on the CPU.
 
     Reads config.json and model.safetensors alone: no pickle, no remote code, no network.
 
@@ -166,7 +164,7 @@ def _loaded(
 
 
 def _fast(network: Any, *, drawn: bool = False) -> FastModel:
-    """The same model, computed by us: drawn or loaded by transformers, so that a seed gives both the same weights."""
+    """Convert a network of transformers to our implementation, so that a seed gives both the same weights."""
     model = FastModel(FAST_ARCHITECTURES[network.config.model_type], network.config)
     model.load_transformers(dict(network.named_parameters()), drawn=drawn)
     return model
@@ -175,7 +173,7 @@ def _fast(network: Any, *, drawn: bool = False) -> FastModel:
 def _composed(
     layout: TransformersModel[Any], fields: dict[str, Any], weights: dict[str, torch.Tensor], device: str
 ) -> FastModel:
-    """A model that transformers does not have, of blocks that it has."""
+    """Return a model composed of blocks that transformers knows, in a way that it does not."""
     config = transformers_config(layout, fields)
     with torch.device(device):
         model = FastModel(FAST_ARCHITECTURES[config.model_type], config)
@@ -219,7 +217,7 @@ def _assign(network: Any, weights: dict[str, torch.Tensor]) -> None:
 
 @contextmanager
 def _isolated_random_numbers(seed: int) -> Iterator[None]:
-    """Seed torch's CPU generator inside the block and put it back after it; those of GPUs are not touched."""
+    """Seed torch's CPU generator inside the block and restore it afterwards; GPU generators are not touched."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""What sharing, recurrence and memory make of a stack of blocks, said without importing torch.
+"""How sharing, recurrence and memory compose a stack of blocks, without importing torch.
 
 Every model runs *rounds* of its blocks: one round of all of them, or several, of the same weights. Between two rounds
 the stream may re-enter through the embedding space.
@@ -49,25 +49,25 @@ class Composition:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Composition:
-        """From what `written` made.
+        """Read the JSON values that `written` returned.
 
         Raises:
-            ValueError: it is none.
+            ValueError: they do not describe a composition.
         """
         return cls(**{name: _PARTS[name].validate_python(part) for name, part in document.items()})
 
     def written(self) -> dict[str, Any]:
-        """As JSON values; empty where nothing is composed."""
+        """Return the parts as JSON values; empty if nothing is composed."""
         parts = {name: getattr(self, name) for name in _PARTS}
         return {name: part.model_dump(mode="json") for name, part in parts.items() if part is not None}
 
-    def words(self) -> dict[str, str | None]:
-        """Every part in a few words, what is off or zero left out; those that are not there as None."""
-        said: dict[str, str | None] = dict.fromkeys(_PARTS)
+    def describe(self) -> dict[str, str | None]:
+        """Describe every part in a few words, without settings that are off or zero; None for absent parts."""
+        described: dict[str, str | None] = dict.fromkeys(_PARTS)
         for name, part in self.written().items():
             details = ", ".join(f"{key} {value}" for key, value in part.items() if key != "kind" and value)
-            said[name] = f"{part['kind']} ({details})" if details else part["kind"]
-        return said
+            described[name] = f"{part['kind']} ({details})" if details else part["kind"]
+        return described
 
     @property
     def shares_mlp(self) -> bool:
@@ -85,12 +85,12 @@ class Composition:
 
     @property
     def tolerance(self) -> float | None:
-        """Relative change of its stream up to which a token has settled; None where none does."""
+        """Relative change of a token's stream up to which it counts as converged; None without adaptive loops."""
         return self.recurrence.tolerance if isinstance(self.recurrence, AdaptiveLoops) else None
 
     @property
     def loops(self) -> int:
-        """Loops in evaluation, those of tokens that have settled included."""
+        """Loops in evaluation, including those of converged tokens."""
         match self.recurrence:
             case FixedLoops(loops=loops) | AdaptiveLoops(most=loops):
                 return loops
@@ -99,7 +99,7 @@ class Composition:
         return 1
 
     def loops_at(self, step: int) -> int:
-        """Loops of a training step: of random ones a pure function of their seed and the step, so that it resumes."""
+        """Return the loops of a training step; if random, a pure function of seed and step, so that runs can resume."""
         if isinstance(self.recurrence, RandomLoops):
             least, most = self.recurrence.least, self.recurrence.most
             return least + derived_seed(self.recurrence.seed, f"loops of step {step}") % (most - least + 1)
@@ -107,13 +107,13 @@ class Composition:
 
     @property
     def mean_loops(self) -> float:
-        """Loops of a training step, on average."""
+        """Mean number of loops of a training step."""
         if isinstance(self.recurrence, RandomLoops):
             return (self.recurrence.least + self.recurrence.most) / 2
         return self.loops
 
     def rounds(self, layers: int, loops: int) -> Rounds:
-        """Which of `layers` blocks run in which round, when they loop so often."""
+        """Return which of `layers` blocks run in which round, for a number of loops."""
         blocks = tuple(range(layers))
         match self.sharing:
             case SharedBlocks(order="cycle", repeat=repeat):
@@ -124,5 +124,5 @@ class Composition:
 
     @property
     def unrolls(self) -> bool:
-        """Whether evaluation computes what a deeper plain stack does, some of whose weights are equal."""
+        """Return whether evaluation computes what a deeper plain stack does, some of whose weights are equal."""
         return self.memory is None and self.reentry is None and self.tolerance is None

@@ -1,4 +1,4 @@
-"""What a config.json may say: what grokcore writes, and nothing else, checked before anything is built from it."""
+"""Check a config.json before a model is built from it: only fields and values that grokcore writes are allowed."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _MOST_POSITIONS, _MOST = 2**14, 2**24
 """Bounds of sizes; a mask has as many numbers as the square of the positions."""
 _WORD = re.compile(r"[A-Za-z0-9_.]{1,64}")
 _FRAME = {"model_type", "architecture", "architectures", "composition", "format", "transformers_version"}
-"""Fields that say what kind of file it is; nothing is built from them but what runs twice, whose values are checked."""
+"""Fields that name the kind of file; only the composition is built from them, and its values are checked."""
 
 
 def transformers_config(layout: TransformersModel[Any], fields: Mapping[str, Any]) -> Any:
-    """A configuration of transformers for a model that the laboratory trains."""
+    """Return the configuration of transformers for a model."""
     import transformers
 
     config = getattr(transformers, layout.config_class).from_dict(dict(fields), attn_implementation=ATTENTION)
@@ -40,14 +40,13 @@ def transformers_config(layout: TransformersModel[Any], fields: Mapping[str, Any
 def checked_fields(
     document: Mapping[str, Any], kind: str, architecture: Architecture[Any], tensors: int
 ) -> dict[str, Any]:
-    """The fields of a config.json from which its model, an `architecture` of the name `kind`, is built.
+    """Return the fields of a config.json that a model of an `architecture` named `kind` is built from.
 
-    They are those that the laboratory sets, each a number in its bounds, a truth value or a word. All others must be
-    as transformers derives them from these: so nothing that it would fetch, import or run by a name in the file gets
-    as far as being built.
+    Those are the fields that grokcore sets, each a number within bounds, a truth value or a string. All others must be
+    as transformers derives them from these, so that nothing is fetched, imported or run because of a name in the file.
 
     Args:
-        tensors: how many its weights are: every layer has at least one.
+        tensors: number of the model's weights, at least one per layer.
 
     Raises:
         ValueError: a field is unknown, of another kind, or has another value than grokcore writes.

@@ -1,4 +1,4 @@
-"""Which parameters weight decay acts on: known by name, not guessed from shapes."""
+"""Parameters that weight decay acts on, known by name and not guessed from shapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NamedParameters = list[tuple[str, nn.Parameter]]
 def decay_groups(
     model: SequenceModel, rule: Literal["explicit", "published"]
 ) -> tuple[NamedParameters, NamedParameters]:
-    """The parameters of `model` that are decayed, and those that are not: each once, tied ones too.
+    """Return the parameters of `model` that are decayed, and those that are not, tied ones once.
 
     Names are those of `model.named_parameters()`; rules read the names that transformers has for the same weights, so
     that implementations agree.

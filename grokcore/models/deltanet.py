@@ -55,7 +55,7 @@ def config(spec: DeltaNet, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise(model: Any, init: str) -> None:
+def initialize(model: Any, init: str) -> None:
     """`original`: the authors' first public code, which draws the mixer's projections by Xavier's rule with gain
     2^-2.5 and leaves the convolutions to torch. `published`: flash-linear-attention's today, from a normal of standard
     deviation .02, all but the convolutions, which torch draws here too."""
@@ -87,7 +87,7 @@ ARCHITECTURE = Architecture[DeltaNet](
     state=lambda spec: state(spec) + 3 * spec.width * (spec.conv_kernel - 1),
     own=OwnModel(
         config=config,
-        initialise=initialise,
+        initialize=initialize,
         decayed=frozenset(
             {
                 "embedding.weight",

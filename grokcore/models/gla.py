@@ -55,7 +55,7 @@ def config(spec: GLA, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise(model: Any, init: str) -> None:
+def initialize(model: Any, init: str) -> None:
     """`original`: the authors' first public code, which draws the mixer's projections by Xavier's rule with gain
     2^-2.5. `published`: flash-linear-attention's today, all from a normal of standard deviation .02."""
     draw_normal(model)
@@ -82,7 +82,7 @@ ARCHITECTURE = Architecture[GLA](
     state=state,
     own=OwnModel(
         config=config,
-        initialise=initialise,
+        initialize=initialize,
         decayed=frozenset(
             {
                 "embedding.weight",

@@ -48,8 +48,8 @@ def config(spec: GPT2, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise_original(network: Any) -> None:
-    """OpenAI's initialisation: positions with std .01, projections into the residual stream scaled by 1/sqrt(2 layers).
+def initialize_original(network: Any) -> None:
+    """OpenAI's initialization: positions with std .01, projections into the residual stream scaled by 1/sqrt(2 layers).
 
     Sources: `model.py` of openai/gpt-2 (wpe .01, wte and weights .02, biases 0) and section 2.3 of the paper (the
     scale). transformers draws the positions with .02; its other weights agree, but the scaled ones are drawn here
@@ -108,7 +108,7 @@ ARCHITECTURE = Architecture[GPT2](
                 "transformer.ln_f.bias",
             }
         ),
-        initialise_original=initialise_original,
+        initialize_original=initialize_original,
         choices=lambda: {"attention": ATTENTION},
         needs_causal_mask=True,
     ),

@@ -1,4 +1,4 @@
-"""`implementation: transformers`: the classes of the Hugging Face library, behind the face of all models."""
+"""`implementation: transformers`: the classes of the Hugging Face library, behind the common interface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPr
 
 
 class HuggingFaceModel(SequenceModel):
-    """The oracle: what published studies trained, and what the fast implementation is held against.
+    """The reference: the models of published studies, which the fast implementation is compared with.
 
     Attributes:
         network: the `PreTrainedModel`; its parameters are this module's.

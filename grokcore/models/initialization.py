@@ -1,4 +1,4 @@
-"""Initial weights of the architectures that we draw ourselves; a model's constructor has drawn none that stay."""
+"""Initial weights of architectures that transformers does not know; they replace those of the constructors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STD = 0.02
 
 
 def draw_normal(model: Any) -> None:
-    """Matrices, embeddings and convolutions from a normal of standard deviation .02; biases 0, norms 1."""
+    """Draw matrices, embeddings and convolutions from a normal of standard deviation .02; biases 0, norms 1."""
     from torch import nn
 
     for name, parameter in model.named_parameters():
@@ -22,7 +22,7 @@ def draw_normal(model: Any) -> None:
 
 
 def draw_xavier(model: Any, fragment: str, parts: Mapping[str, tuple[int, ...]], gain: float) -> None:
-    """The matrices whose names contain `fragment` as Glorot and Bengio do (2010), those of `parts` part by part.
+    """Draw matrices whose names contain `fragment` by Xavier's rule (Glorot and Bengio, 2010), `parts` one by one.
 
     Args:
         parts: heights of the matrices that stand one above the other in what is one matrix here, by the name's end.

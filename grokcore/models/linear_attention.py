@@ -38,7 +38,7 @@ def config(spec: LinearAttention, layers: int, positions: int) -> dict[str, Any]
     }
 
 
-def initialise(model: Any, init: str) -> None:
+def initialize(model: Any, init: str) -> None:
     """GPT-2's weights; neither the paper nor its code has any of its own for a language model."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -57,7 +57,7 @@ def initialise(model: Any, init: str) -> None:
         )
     )
     if init == "original":
-        gpt2.initialise_original(network)
+        gpt2.initialize_original(network)
     model.load_transformers(dict(network.named_parameters()), drawn=True)
 
 
@@ -78,7 +78,7 @@ ARCHITECTURE = Architecture[LinearAttention](
     state=lambda spec: state(spec) + spec.width,  # and the sum of the keys
     own=OwnModel(
         config=config,
-        initialise=initialise,
+        initialize=initialize,
         decayed=gpt2.ARCHITECTURE.weights.decayed,
         not_decayed=gpt2.ARCHITECTURE.weights.not_decayed,
     ),

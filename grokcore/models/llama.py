@@ -47,8 +47,8 @@ def config(spec: LLaMA, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise_original(network: Any) -> None:
-    """Nothing: neither the paper nor Meta's code publishes an initialisation, so `original` is `published` here."""
+def initialize_original(network: Any) -> None:
+    """Nothing: neither the paper nor Meta's code publishes an initialization, so `original` is `published` here."""
 
 
 ARCHITECTURE = Architecture[LLaMA](
@@ -88,7 +88,7 @@ ARCHITECTURE = Architecture[LLaMA](
                 "model.norm.weight",
             }
         ),
-        initialise_original=initialise_original,
+        initialize_original=initialize_original,
         choices=lambda: {"attention": ATTENTION},
         needs_causal_mask=True,
     ),

@@ -13,7 +13,7 @@ from grokcore.models.architecture import Architecture, TransformersModel
 from grokcore.spec.models import Mamba
 
 DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 0.1, 1e-4
-"""Range of the step size at initialisation (mamba_ssm's dt_min, dt_max, dt_init_floor)."""
+"""Range of the step size at initialization (mamba_ssm's dt_min, dt_max, dt_init_floor)."""
 
 
 def dt_rank(spec: Mamba) -> int:
@@ -49,8 +49,8 @@ def config(spec: Mamba, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise_original(network: Any) -> None:
-    """The initialisation of state-spaces/mamba: `modules/mamba_simple.py` and `_init_weights` of `mixer_seq_simple.py`.
+def initialize_original(network: Any) -> None:
+    """The initialization of state-spaces/mamba: `modules/mamba_simple.py` and `_init_weights` of `mixer_seq_simple.py`.
 
     Linear and convolution layers as torch draws them (Kaiming uniform), `out_proj` divided by sqrt(layers), embedding
     with std .02; A = -1..-N in every channel, D = 1, the step size log-uniform in [.001, .1] through the inverse
@@ -80,7 +80,7 @@ def initialise_original(network: Any) -> None:
 
 
 def scan_kernel() -> str:
-    """Whose code transformers runs the recurrence in: the CUDA kernels of mamba-ssm where installed, else torch."""
+    """Return the kernel that transformers scans with: the CUDA kernels of mamba-ssm where installed, else torch."""
     return "torch" if importlib.util.find_spec("mamba_ssm") is None else "mamba_ssm"
 
 
@@ -141,7 +141,7 @@ ARCHITECTURE = Architecture[Mamba](
                 "backbone.norm_f.weight",
             }
         ),
-        initialise_original=initialise_original,
+        initialize_original=initialize_original,
         choices=lambda: {"scan_kernel": scan_kernel()},
         construction=without_kernel_notice,
     ),

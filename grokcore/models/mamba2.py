@@ -13,7 +13,7 @@ from grokcore.models.mamba import DT_FLOOR, DT_MAX, DT_MIN, scan_kernel, without
 from grokcore.spec.models import Mamba2
 
 A_MIN, A_MAX = 1.0, 16.0
-"""Range of the decay rates at initialisation (mamba_ssm's A_init_range)."""
+"""Range of the decay rates at initialization (mamba_ssm's A_init_range)."""
 
 
 def inner_width(spec: Mamba2) -> int:
@@ -58,7 +58,7 @@ def config(spec: Mamba2, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise_original(network: Any) -> None:
+def initialize_original(network: Any) -> None:
     """That of state-spaces/mamba: `modules/mamba2_simple.py`, and `_init_weights` of `mixer_seq_simple.py`.
 
     Linear and convolution layers as torch draws them (Kaiming uniform), `out_proj` divided by sqrt(layers), embedding
@@ -126,7 +126,7 @@ ARCHITECTURE = Architecture[Mamba2](
                 "backbone.norm_f.weight",
             }
         ),
-        initialise_original=initialise_original,
+        initialize_original=initialize_original,
         choices=lambda: {"scan_kernel": scan_kernel()},
         construction=without_kernel_notice,
     ),

@@ -1,6 +1,7 @@
-"""The architectures there are; a new one is a file beside this, a class in `grokcore.spec.models`, and a line here.
+"""The registry of architectures, and the table of them for `grokcore models` and the documentation.
 
-What architectures there are, a line each: for `grokcore models` and the table in README.
+A new one is a file beside this, a file of its fast blocks in `fast/`, a class in `grokcore/spec/models.py`, and a line
+here.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ ARCHITECTURES: dict[str, Architecture[Any]] = {
     "mamba2": mamba2.ARCHITECTURE,
     "rwkv6": rwkv6.ARCHITECTURE,
 }
-"""By the spec's `architecture`, which is also the `model_type` in the files of a model."""
+"""Architectures by the spec's `architecture`, which is also the `model_type` in the files of a model."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchitectureInfo:
     """One architecture in one size."""
 
     architecture: str
@@ -42,9 +43,9 @@ class Entry:
     """How tokens reach each other."""
     parameters_per_block: int
     state: int
-    """Numbers that a block keeps of a sequence to go on with its next token."""
+    """Size of the state of a block that the next token is computed from."""
     state_per_token: bool
-    """Whether it keeps so many of every token."""
+    """Whether `state` is the size for each token."""
     source: str
     """The paper."""
     transformers_class: str | None
@@ -53,11 +54,11 @@ class Entry:
     """Where it departs from its paper or from its authors' code."""
 
 
-def catalogue(fields: dict[str, Any] | None = None) -> Iterator[Entry]:
-    """Every architecture of the registry, with its own choices in all but `fields`.
+def catalog(fields: dict[str, Any] | None = None) -> Iterator[ArchitectureInfo]:
+    """List every architecture of the registry, with its defaults for all but `fields`.
 
     Args:
-        fields: of a model's spec, `width` and `heads` above all; each architecture takes those that it has.
+        fields: of a model's spec, such as `width` and `heads`; each architecture takes those that it has.
 
     Raises:
         ValueError: an architecture cannot have such a size.
@@ -68,7 +69,7 @@ def catalogue(fields: dict[str, Any] | None = None) -> Iterator[Entry]:
         chosen = {field: value for field, value in (fields or {}).items() if field in known}
         spec = adapter.validate_python({**chosen, "architecture": name})
         layout = architecture.transformers
-        yield Entry(
+        yield ArchitectureInfo(
             architecture=name,
             title=architecture.title,
             token_mixer=architecture.mixing,

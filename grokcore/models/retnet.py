@@ -56,7 +56,7 @@ def config(spec: RetNet, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise(model: Any, init: str) -> None:
+def initialize(model: Any, init: str) -> None:
     """`original`: microsoft/torchscale, which draws the projections of retention by Xavier's rule with gain 2^-2.5
     (the one back into the stream with 1), embeddings with a standard deviation of 1/sqrt(width), and leaves the MLP
     to torch. `published`: all from a normal of standard deviation .02."""
@@ -94,7 +94,7 @@ ARCHITECTURE = Architecture[RetNet](
     state=state,
     own=OwnModel(
         config=config,
-        initialise=initialise,
+        initialize=initialize,
         decayed=frozenset(
             {
                 "embedding.weight",

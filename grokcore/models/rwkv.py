@@ -46,8 +46,8 @@ def config(spec: RWKV, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise_original(network: Any) -> None:
-    """The initialisation of BlinkDL/RWKV-LM, `RWKV-v4/src/model.py` (`RWKV_Init` and `scale_init`).
+def initialize_original(network: Any) -> None:
+    """The initialization of BlinkDL/RWKV-LM, `RWKV-v4/src/model.py` (`RWKV_Init` and `scale_init`).
 
     transformers sets `time_first` to 1 and draws all matrices orthogonally; the original has log(.3) + zigzag and
     starts those at 0 that would let a block write to the stream. The orthogonal ones are drawn again by role, since
@@ -158,7 +158,7 @@ ARCHITECTURE = Architecture[RWKV](
                 "rwkv.ln_out.bias",
             }
         ),
-        initialise_original=initialise_original,
+        initialize_original=initialize_original,
         choices=lambda: {"time_mixing_kernel": "torch"},
         construction=without_hub_kernel,
     ),

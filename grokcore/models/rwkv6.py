@@ -63,7 +63,7 @@ def config(spec: RWKV6, layers: int, positions: int) -> dict[str, Any]:
     }
 
 
-def initialise(model: Any, init: str) -> None:
+def initialize(model: Any, init: str) -> None:
     """BlinkDL/RWKV-LM's, `RWKV-v5/src/model.py` (x060), under either name: no study has published another.
 
     Matrices that write to the stream begin at 0, the others orthogonal, keys and gates at a tenth; rates of decay and
@@ -128,7 +128,7 @@ ARCHITECTURE = Architecture[RWKV6](
     state=lambda spec: state(spec) + 2 * spec.width,
     own=OwnModel(
         config=config,
-        initialise=initialise,
+        initialize=initialize,
         decayed=frozenset(
             {
                 "embedding.weight",

@@ -1,4 +1,4 @@
-"""The one face all models show to training, evaluation and analysis."""
+"""The interface of all models to training, evaluation and analysis."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ResidualHook = Callable[[int, Tensor], Tensor | None]
 
 
 class SharedPrefixes(NamedTuple):
-    """The beginnings of a batch's examples, where few are shared by many.
+    """Prefixes that many examples of a batch share.
 
     Attributes:
         table: (A, L) int64, the token ids of each prefix.
-        of: (B,) int64, the prefix of each example, or A for one that begins in its own way.
+        of: (B,) int64, the prefix of each example, or A for an example without one.
     """
 
     table: Tensor
@@ -27,11 +27,11 @@ class SharedPrefixes(NamedTuple):
 
 
 class SequenceModel(nn.Module, ABC):
-    """A causal language model that predicts at chosen positions only.
+    """A causal language model that predicts at selected positions only.
 
     Attributes:
         architecture: its name in the registry.
-        layers: how many blocks the stream runs through in evaluation; one that runs twice counts twice.
+        layers: number of blocks that the stream runs through in evaluation; one that runs twice counts twice.
         vocabulary_size: number of tokens V.
     """
 
@@ -41,15 +41,15 @@ class SequenceModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, tokens: Tensor, positions: Tensor, prefixes: SharedPrefixes | None = None) -> Tensor:
-        """Logits of the token that follows each of `positions`.
+        """Return the logits of the token that follows each of `positions`.
 
         Rows are left-aligned; padding after the last of the positions changes nothing, since every token sees only
         those before it, so no padding mask is needed.
 
         Args:
-            tokens: (B, T) int64; with `prefixes`, of each example what follows its prefix.
+            tokens: (B, T) int64; with `prefixes`, the tokens of each example after its prefix.
             positions: (B, P) int64, each in [0, T): places in `tokens`.
-            prefixes: the beginnings of the examples, computed once each; only where `shares_prefixes`.
+            prefixes: of the examples, each computed once; only if `shares_prefixes`.
 
         Returns:
             (B, P, V).
@@ -61,39 +61,39 @@ class SequenceModel(nn.Module, ABC):
     @property
     @abstractmethod
     def why_unshared(self) -> str | None:
-        """Why `forward` cannot take prefixes, or None where it can and computes the same with them as without."""
+        """Return why `forward` cannot share prefixes, or None if it can, with the same results as without."""
 
     @property
     def shares_prefixes(self) -> bool:
         return self.why_unshared is None
 
     def prepare(self, step: int) -> int:
-        """Draw on the host what a training step depends on beside its examples; before each, in training mode.
+        """Draw on the host the random choices of a training step, such as the number of loops; called before each step.
 
-        Without it, training steps compute what evaluation does.
+        Without it, training steps compute the same as evaluation.
 
         Returns:
-            The same number for steps that launch the same work: what a recorded step is known by.
+            The same number for steps that launch the same kernels, so that a recorded step can be replayed.
         """
         return 0
 
     @abstractmethod
     def unembed(self, hidden: Tensor) -> Tensor:
-        """Logits (..., V) read off a residual stream (..., D) at any layer: the final norm, then the head."""
+        """Return the logits (..., V) of a residual stream (..., D) at any layer: the final norm, then the head."""
 
     @abstractmethod
     def residual_stream(self, hook: ResidualHook) -> AbstractContextManager[None]:
         """Call `hook` with the residual stream at every layer of every forward pass inside the block.
 
-        Layer 0 is what enters the first block (embeddings, and positions where they are added to them), layer i what
-        the i-th block that runs puts out, before the final norm; a block that runs twice counts twice. A tensor that
-        `hook` returns goes on in place of the stream. (Where a token that has settled keeps what it had before a round
-        of several blocks, that is what it had, not what replaced the stream within the round.)
+        Layer 0 is the input of the first block (embeddings, and positions if they are added), layer i the output of the
+        i-th block that runs, before the final norm; a block that runs twice counts twice. A tensor that `hook` returns
+        replaces the stream. (A token that has converged keeps its stream from before a round of several blocks, without
+        replacements made within the round.)
         """
 
     @abstractmethod
     def transformers_names(self) -> dict[str, tuple[str, ...]]:
-        """Of every parameter, the names of the weights of transformers that it holds."""
+        """Return for every parameter the names of the weights of transformers that it holds."""
 
     @abstractmethod
     def save(self, directory: Path) -> None:

@@ -1,9 +1,4 @@
-"""Size and arithmetic of a model from its spec alone: pure Python, so that a command line can ask without torch.
-
-Size and arithmetic of a stack of blocks, whatever it is composed of.
-
-`match`: the size at which an architecture is compared with a GPT-2.
-"""
+"""Parameters and FLOPs of a model from its spec alone, and `match`, which sizes it like a GPT-2; without torch."""
 
 from __future__ import annotations
 
@@ -27,7 +22,7 @@ a spec is built in the same size for all; attention alone is not proportional to
 
 @dataclass(frozen=True)
 class Match:
-    """What `match` chose.
+    """The size that `match` chose.
 
     Attributes:
         layers: number of blocks with weights of their own.
@@ -41,7 +36,7 @@ class Match:
     size: float
     reference: float
 
-    def words(self, spec: ModelSpec) -> str:
+    def describe(self, spec: ModelSpec) -> str:
         """One line for people."""
         chosen = _layers(self.layers) if spec.match_by == "depth" else f"width {self.width}"
         unit, scale = ("M parameters", 1e6) if spec.match == "parameters" else ("MFLOP a sequence", 1e6)
@@ -56,21 +51,21 @@ def _layers(number: int) -> str:
     return f"{number} layer{'' if number == 1 else 's'}"
 
 
-def match_words(spec: Any) -> str | None:
-    """What `match` chose, in one line for people; None with `match: layers`."""
+def match_description(spec: Any) -> str | None:
+    """Describe the size that `match` chose in one line; None with `match: layers`."""
     found = match_of(spec)
-    return None if found is None else found.words(spec)
+    return None if found is None else found.describe(spec)
 
 
 def built_spec(spec: Any) -> Any:
-    """The spec with the number of layers and the width that are built."""
+    """Return the spec with the number of layers and the width that are built."""
     found = match_of(spec)
     return spec if found is None else spec.model_copy(update={"layers": found.layers, "width": found.width})
 
 
 @lru_cache(maxsize=256)
 def match_of(spec: Any) -> Match | None:
-    """What `match` chooses for `spec`, or None with `match: layers`, where spec.layers and spec.width stand.
+    """Return the size that `match` chooses for `spec`; None with `match: layers`, which takes the spec's own.
 
     The size that comes closest to that of the blocks of a plain GPT-2 of `spec.layers` and `spec.width`; what is
     shared counts once as parameters, and as often as it runs as arithmetic.

@@ -1,4 +1,4 @@
-"""What an experiment is: one pydantic description, its presets, its ids."""
+"""The description of an experiment: pydantic models, presets, and the ids derived from them."""
 
 from grokcore.spec.experiment import ExperimentSpec, dataset_id
 from grokcore.spec.hardware import check_hardware, devices_here, resolve, resolve_device

@@ -1,4 +1,4 @@
-"""What every part of a specification has in common."""
+"""The base class of every part of a spec, and which of its fields belong to an identity."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def added_later(neutral: Any, *, description: str, **constraints: Any) -> Any:
 
 
 def identity_rule(field: FieldInfo) -> Any:
-    """Whether a field belongs to the identity: True, False, or `unless neutral`."""
+    """Return whether a field belongs to the identity: True, False, or `unless neutral`."""
     extra = field.json_schema_extra
     return extra.get("identity", True) if isinstance(extra, dict) else True
 

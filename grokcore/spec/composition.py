@@ -18,7 +18,7 @@ RE_ENTRY = (
     "temperature t of the re-entry into the embedding space between two runs of all blocks, h + softmax(t h W^T) W "
     "with W the embedding matrix; null goes on with h itself"
 )
-"""What a field for it means. The public code of arXiv 2405.15071 has it as `re_embed`, by default with t = 1."""
+"""Description of the fields for re-entry, `re_embed` with t = 1 in the public code of arXiv 2405.15071."""
 
 
 class SharedBlocks(Spec):
@@ -107,11 +107,11 @@ class MemoryMLP(Spec):
     )
 
     def place(self, layer: int, layers: int) -> int:
-        """Which memory a layer reads."""
+        """Return the number of the memory that a layer reads."""
         return layer // 2 if self.pairs == "neighbours" else layer % self.places(layers)
 
     def places(self, layers: int) -> int:
-        """How many memories there are."""
+        """Return the number of memories."""
         return -(-layers // 2)
 
 
@@ -125,11 +125,11 @@ class MemorySlots(Spec):
     )
 
     def place(self, layer: int, layers: int) -> int:
-        """Which memory a layer reads."""
+        """Return the number of the memory that a layer reads."""
         return layer if self.per == "layer" else 0
 
     def places(self, layers: int) -> int:
-        """How many memories there are."""
+        """Return the number of memories."""
         return layers if self.per == "layer" else 1
 
 

@@ -1,4 +1,4 @@
-"""What this machine computes in, asked without importing torch where no GPU can be."""
+"""The devices and number formats of this machine, found without importing torch where there is no GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia-caps", "/dev/dxg"
 
 @cache
 def has_cuda() -> bool:
-    """Whether torch can train on a CUDA GPU here."""
+    """Return whether torch can train on a CUDA GPU here."""
     if not any(Path(device).exists() for device in _GPU_DEVICES) or importlib.util.find_spec("torch") is None:
         return False
     import torch
@@ -38,7 +38,7 @@ def visible_gpus() -> int:
 
 @cache
 def cpu_computes_bf16() -> bool:
-    """Whether the processor multiplies bf16 matrices in hardware (AVX512-BF16, AMX or Arm's BF16)."""
+    """Return whether the processor multiplies bf16 matrices in hardware (AVX512-BF16, AMX or Arm's BF16)."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:
@@ -82,14 +82,14 @@ def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int 
 
 
 def resolve_elsewhere(spec: ExperimentSpec, *, gpu_count: str, nodes: str = "1") -> ExperimentSpec:
-    """As `resolve`, for a training on other machines, as a form says it in text.
+    """Resolve a spec for a training on other machines, whose size a form gives as text.
 
     Args:
         gpu_count: GPUs of each node, 0 for none; empty takes this machine for all of them.
         nodes: how many there are, with one process for each GPU, or one without.
 
     Raises:
-        InputError: one of them is no such number.
+        InputError: one of them is not a valid number.
     """
     count = None if not gpu_count.strip() else _number("gpu_count", gpu_count, least=0)
     together = _number("nodes", nodes, least=1)

@@ -39,7 +39,7 @@ def load_spec(
     allow_files: bool = True,
     notify: Callable[[str], None] = lambda line: None,
 ) -> ExperimentSpec:
-    """A validated spec.
+    """Load and validate a spec.
 
     Args:
         source: a preset's name, the path of a YAML or JSON file, the spec itself as YAML or JSON, or its fields.
@@ -61,9 +61,9 @@ def load_spec(
 
 
 def described(spec: ExperimentSpec, changes: Iterable[Override]) -> str | None:
-    """A description that stays true: the base's own may name what has been changed. None where it may stay.
+    """Return a description that is true of the changed spec, or None if the base's own still is.
 
-    "Composition over 40 entities" says the wrong thing of an experiment with task.entities=60.
+    "Composition over 40 entities" is wrong for an experiment with task.entities=60.
     """
     fields = {change.field: change.text for change in changes if change.path[0] in _SECTIONS}
     if not fields or not spec.description or any(change.field == "description" for change in changes):
@@ -108,7 +108,7 @@ def load_task(text: str) -> Any:
 
 
 def read_task(document: Any) -> TaskSpec:
-    """The task of a data set, by whichever version it was written.
+    """The task of a dataset, by whichever version it was written.
 
     Raises:
         InputError: in one line, the first field that is wrong and what is allowed there.
@@ -118,7 +118,7 @@ def read_task(document: Any) -> TaskSpec:
 
 
 def _as_written(task: Any) -> Any:
-    """What is stored of a task, with the fields that came later as they were when it was written."""
+    """Read a stored task, giving fields that were added later the values that reproduce it."""
     kinds = {member.model_fields["kind"].default: member for member in get_args(get_args(TaskSpec)[0])}
     kind = kinds.get(str(task.get("kind"))) if isinstance(task, dict) else None
     return task if kind is None else with_neutral_fields(kind, task)
@@ -150,10 +150,10 @@ def document_of(
 def source_text(
     source: str, names: Sequence[str], *, package: str = "grokcore.presets", what: str = "preset", allow_files: bool
 ) -> tuple[str, str]:
-    """The text behind a name, a path or an inline text, and what errors call it; arguments as of `document_of`.
+    """Return the text behind a name, path or inline document, and its name in errors; arguments as of `document_of`.
 
     Raises:
-        InputError: in one line, that there is none.
+        InputError: there is no such text.
     """
     known = f"{what}s are: {', '.join(names)}"
     if source in names:
@@ -191,28 +191,28 @@ def _mapping(document: Any, origin: str, fields: str = _FIELDS) -> dict[str, Any
 
 
 def looks_like_path(source: str) -> bool:
-    """Whether a text is meant as the path of a file rather than as a name or a document."""
+    """Return whether a text is meant as the path of a file rather than as a name or a document."""
     return "{" not in source and (source.endswith((".yaml", ".yml", ".json")) or source.startswith((".", "/", "~")))
 
 
 MOST_SEEDS = 1000
-"""Seeds of one command at most: beyond it stands a slip of the finger."""
+"""Largest number of seeds in one command: more than that is probably a typing error."""
 
 
 def parse_seeds(text: str, what: str = "--seeds") -> list[int]:
-    """`0..3,8` as [0, 1, 2, 3, 8].
+    """Parse a list of seeds: `0..3,8` is [0, 1, 2, 3, 8].
 
     Args:
-        what: what errors call the list.
+        what: name of the list in errors.
 
     Raises:
-        InputError: it is no list of seeds and ranges, or names a seed twice.
+        InputError: it is not a list of seeds and ranges, or has a seed twice.
     """
     seeds: list[int] = []
     for part in text.split(","):
         found = re.fullmatch(r"(\d{1,18})(?:\.\.(\d{1,18}))?", part.strip(), re.ASCII)
         if found is None:
-            raise InputError(f"{what} {text}: {part.strip()!r} is no seed; write 0..7, or 0,3,5, or 0..3,8")
+            raise InputError(f"{what} {text}: {part.strip()!r} is not a seed; write 0..7, or 0,3,5, or 0..3,8")
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
             raise InputError(f"{what} {text}: the range {part.strip()} runs backwards; write {last}..{first}")

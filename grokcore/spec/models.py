@@ -166,7 +166,7 @@ class RWKV(Model):
     @model_validator(mode="after")
     def _at_least_two_layers(self) -> RWKV:
         if self.layers < 2:
-            raise ValueError(f"layers={self.layers}: RWKV-4's initialisation divides by layers - 1, so it needs 2")
+            raise ValueError(f"layers={self.layers}: RWKV-4's initialization divides by layers - 1, so it needs 2")
         return self
 
 

@@ -50,10 +50,10 @@ _LONGEST = 2**16
 
 
 def parse_override(text: str) -> Override:
-    """`model.layers=4` as a field and its value; all that stands after the first = is the value, quotes included.
+    """Split `model.layers=4` into field and value; everything after the first = is the value, quotes included.
 
     Raises:
-        InputError: it does not read field=value.
+        InputError: it is not of the form field=value.
     """
     field, separator, value = text.partition("=")
     path = tuple(field.strip().split("."))
@@ -78,14 +78,14 @@ def override_all(
     """Apply overrides in order, those that choose a class first.
 
     Args:
-        document: what was read, not yet validated; changed in place.
+        document: the document, not yet validated; changed in place.
         notify: called with a line when another architecture or kind drops fields that no longer apply.
 
     Returns:
-        The overrides in the order that they were given in.
+        The overrides in the order in which they were given.
 
     Raises:
-        InputError: one does not read field=value, or names a field of what has none.
+        InputError: one is not of the form field=value, or names a field of a value without fields.
     """
     changes = [parse_override(change) if isinstance(change, str) else change for change in overrides]
     for change in sorted(changes, key=lambda change: change.chosen is None):
@@ -134,7 +134,7 @@ def _assign(document: dict[str, Any], change: Override) -> None:
 
 
 def _fields(place: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """The mapping in a field, which is made where there is none yet; None where something else is there."""
+    """Return the mapping in a field, created if the field is empty; None if it holds something else."""
     value = place.get(name)
     if isinstance(value, PlainText):  # from an earlier override, or nothing after a colon
         value = parse_plain_yaml(value, name) if value.lstrip().startswith("{") else value

@@ -1,4 +1,4 @@
-"""Which of several processes of one training this is, as whoever started it says in the environment."""
+"""The rank of this process in a group that trains together, from the variables that its launcher has set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class _Launcher:
-    """The variables by which one family of launchers says it."""
+    """The variables that one family of launchers sets."""
 
     rank: str
     world_size: str
@@ -41,7 +41,7 @@ _LAUNCHERS = (
 
 
 def rank_of_environment(environment: Mapping[str, str] = os.environ) -> Rank:
-    """This process's place; alone where no launcher says otherwise.
+    """Return the rank of this process; without a launcher's variables, that of a single process.
 
     Raises:
         InputError: the environment contradicts itself.

@@ -11,7 +11,7 @@ from grokcore.spec.training import PhaseDrop, TrainingSpec
 
 
 def learning_rate_at(step: int, training: TrainingSpec, drops: Sequence[int] = ()) -> float:
-    """Learning rate of the optimiser step that follows `step` completed ones.
+    """Learning rate of the optimizer step that follows `step` completed ones.
 
     Linear warm-up from 0 over `warmup_steps`, then by `schedule`: constant; linear or cosine (arXiv 1608.03983,
     without restarts) down to `schedule_floor` at `schedule_steps`, and flat from there; or multiplied by `drop_factor`
@@ -37,9 +37,9 @@ def learning_rate_at(step: int, training: TrainingSpec, drops: Sequence[int] = (
 
 
 def last_change(training: TrainingSpec, drops: Sequence[int] = ()) -> int | None:
-    """The step after which the learning rate is 0, so that no weight changes any more; None where it never is.
+    """Return the step after which the learning rate is 0, so that weights stay as they are; None if it never is.
 
-    No schedule rises again after its warm-up, and a projection leaves alone what it has projected.
+    No schedule rises again after its warm-up, and a projection does not change projected weights.
 
     Args:
         drops: as in `learning_rate_at`; without them, a schedule `phase` has not dropped.
@@ -52,7 +52,7 @@ def last_change(training: TrainingSpec, drops: Sequence[int] = ()) -> int | None
 
 
 def share_of_peak(step: int, training: TrainingSpec, drops: Sequence[int] = ()) -> float:
-    """How much of the peak learning rate is left at a step, from 0 to 1."""
+    """Return the learning rate at a step as a share of its peak, from 0 to 1."""
     return learning_rate_at(step, training, drops) / training.learning_rate
 
 

@@ -10,20 +10,20 @@ from pydantic import Field, model_validator
 from grokcore.spec.base import Spec, added_later
 
 GENERATOR_VERSIONS = (2, 3)
-"""Versions of the generator that some kind of task is made by."""
+"""All versions of the generator that are in use by some kind of task."""
 
 
 class Task(Spec):
-    """A description that decides a data set."""
+    """The fields of every task: they determine the dataset."""
 
     @property
     def generator_version(self) -> int:
-        """Version of the generator that makes the data: raised, for the kind alone, when the same task gives others."""
+        """Version of the generator, raised for one kind of task when the same spec gives other data."""
         return 2
 
 
 def given_facts() -> Any:
-    """The field that names facts by their content, so that a spec still decides its data."""
+    """Return the field that names facts by their content, so that a spec still determines its data."""
     return added_later(
         None,
         pattern="^[0-9a-f]{64}$",
@@ -69,7 +69,7 @@ class ComparisonTask(Task):
 
     @property
     def held_out_splits(self) -> tuple[str, ...]:
-        """Splits that measure generalisation; the last is the one a run is about."""
+        """Splits that measure generalization; the last is the one a run is about."""
         return ("test_inferred_iid", "test_inferred_ood")
 
     @property
@@ -131,7 +131,7 @@ class CompositionTask(Task):
 
     @property
     def held_out_splits(self) -> tuple[str, ...]:
-        """Splits that measure generalisation; the last is the one a run is about."""
+        """Splits that measure generalization; the last is the one a run is about."""
         return ("test_inferred_iid", "test_inferred_ood")
 
 
@@ -170,7 +170,7 @@ class ComplexReasoningTask(Task):
 
     @property
     def held_out_splits(self) -> tuple[str, ...]:
-        """Splits that measure generalisation; the last is the one a run is about."""
+        """Splits that measure generalization; the last is the one a run is about."""
         return ("test_inferred_iid", "test_inferred_ood")
 
     @property
@@ -180,7 +180,7 @@ class ComplexReasoningTask(Task):
 
 
 class InContextTask(Task):
-    """Answer from facts that stand in the prompt: recall a value, or compare two of them."""
+    """Answer from facts in the prompt: recall a value, or compare two of them."""
 
     kind: Literal["in_context"] = "in_context"
     seed: int = Field(0, ge=0, description="seed of the prompts and of the splits")
@@ -236,12 +236,12 @@ class InContextTask(Task):
 
     @property
     def generator_version(self) -> int:
-        """3 where the order of what is asked became random: with one entity asked for there is none."""
+        """Return 3 for questions about two entities, whose order became random in that version; else 2."""
         return 3 if self.asked > 1 else 2
 
     @property
     def held_out_splits(self) -> tuple[str, ...]:
-        """Splits that measure generalisation; the last is the one a run is about."""
+        """Splits that measure generalization; the last is the one a run is about."""
         return ("test_iid", "test_ood")
 
     @property
@@ -251,7 +251,7 @@ class InContextTask(Task):
 
     @property
     def in_domain_entities(self) -> int:
-        """Entities that training asks for; the others stand in its prompts and are never asked for."""
+        """Return the number of entities that training asks about; the others only occur in its prompts."""
         return round(self.entities * self.id_ratio)
 
 
@@ -279,7 +279,7 @@ class ModularTask(Task):
 
     @property
     def held_out_splits(self) -> tuple[str, ...]:
-        """Splits that measure generalisation; the last is the one a run is about."""
+        """Splits that measure generalization; the last is the one a run is about."""
         return ("test",)
 
     @property

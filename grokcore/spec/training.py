@@ -1,4 +1,4 @@
-"""How a model is trained, and how its generalisation is measured."""
+"""The fields of training and evaluation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from grokcore.spec.base import Spec, added_later, outside_identity
 
 MOST_STEPS = 2**53
-"""Steps beyond which a float no longer holds every whole number."""
+"""Largest number of steps: up to here a float holds every whole number."""
 
 MOST_EXAMPLES = 10_000_000
 """Examples of one pass at most: as many as a training set may have, and no memory holds more."""
@@ -22,7 +22,7 @@ ProjectionName = Literal["none", "norm_ball"]
 """Each name but none is a file of that name in `optimizers/`, `losses/` or `projections/` of grokcore/training."""
 
 STABLE_THRESHOLD = 0.95
-"""What `stable_threshold` is where it is not given and `threshold` is no lower."""
+"""Default of `stable_threshold`, unless `threshold` is lower."""
 
 
 class StopOnGrok(Spec):
@@ -82,11 +82,11 @@ class TrainingSpec(Spec):
         description="phases at which the schedule 'phase' lowers the learning rate, once an evaluation confirms them",
     )
     warmup_steps: int = Field(0, ge=0, le=MOST_STEPS, description="steps of linear warm-up from 0")
-    batch_size: int = Field(512, ge=1, le=MOST_EXAMPLES, description="examples per optimiser step, over all devices")
-    gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimiser step; divides batch_size")
+    batch_size: int = Field(512, ge=1, le=MOST_EXAMPLES, description="examples per optimizer step, over all devices")
+    gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimizer step; divides batch_size")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
     projection: ProjectionName = Field(
-        "none", description="what is done to the weights after each optimiser step: none, or norm_ball"
+        "none", description="what is done to the weights after each optimizer step: none, or norm_ball"
     )
     projection_bound: float | None = Field(None, gt=0, description="norm_ball: the largest L2 norm of all weights")
     loss: LossName = Field("cross_entropy", description="the loss of one supervised token")
@@ -99,14 +99,14 @@ class TrainingSpec(Spec):
     )
     engine: Literal["auto", "native", "deepspeed"] = Field(
         "auto",
-        description="what takes the optimiser steps: native (one device), deepspeed (one or more, a process for each), "
+        description="what takes the optimizer steps: native (one device), deepspeed (one or more, a process for each), "
         "or auto, which takes native for one device and deepspeed for several",
     )
     zero_stage: int = added_later(
         0,
         ge=0,
         le=2,
-        description="engine deepspeed: what its processes divide among them: 0 nothing, 1 the optimiser's state, "
+        description="engine deepspeed: what its processes divide among them: 0 nothing, 1 the optimizer's state, "
         "2 the gradients too (ZeRO, arXiv 1910.02054)",
     )
     seed: int | None = Field(
@@ -123,9 +123,9 @@ class TrainingSpec(Spec):
         "another number changes the last bits of all results, and a larger model gains by it",
     )
     cuda_graph: bool = outside_identity(
-        True, description="on a CUDA GPU replay a whole optimiser step as one CUDA graph"
+        True, description="on a CUDA GPU replay a whole optimizer step as one CUDA graph"
     )
-    max_steps: int = outside_identity(10_000, ge=1, le=MOST_STEPS, description="budget in optimiser steps")
+    max_steps: int = outside_identity(10_000, ge=1, le=MOST_STEPS, description="budget in optimizer steps")
     max_seconds: float | None = outside_identity(None, gt=0, description="budget in seconds; null has no limit")
     stop_on_grok: StopOnGrok | None = outside_identity(None, description="stop after a split is sustained; null never")
     checkpoint_interval: int | None = outside_identity(
@@ -175,7 +175,7 @@ class TrainingSpec(Spec):
 class EvaluationSpec(Spec):
     interval: int = Field(1000, ge=1, le=MOST_STEPS, description="an evaluation at every multiple of this many steps")
     growth: float = Field(1.2, ge=1.001, description="and log-spaced ones, each this factor after the last")
-    threshold: float = Field(0.99, gt=0, le=1, description="accuracy that counts as having generalised")
+    threshold: float = Field(0.99, gt=0, le=1, description="accuracy that counts as having generalized")
     sustain: int = Field(3, ge=1, description="evaluations in a row that must reach the threshold")
     window: float = Field(1.1, ge=1, description="and all evaluations up to this multiple of the first of them")
     stable_threshold: float | None = Field(
@@ -185,9 +185,9 @@ class EvaluationSpec(Spec):
         description="accuracy below which a stable run never falls again, at most threshold; null takes the lower of "
         ".95 and threshold",
     )
-    onset_rise: float = Field(0.05, gt=0, lt=1, description="rise above the value at memorisation that is the onset")
+    onset_rise: float = Field(0.05, gt=0, lt=1, description="rise above the value at memorization that is the onset")
     delay: float = Field(
-        2.0, ge=1, description="T_split / T_train from which a split has grokked rather than merely generalised"
+        2.0, ge=1, description="T_split / T_train from which a split has grokked rather than merely generalized"
     )
     batch_size: int = added_later(
         2048, ge=1, le=MOST_EXAMPLES, description="examples per forward pass of an evaluation"

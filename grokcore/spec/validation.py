@@ -1,4 +1,4 @@
-"""From what was read to a spec, or to one line that says what is wrong."""
+"""Validate documents, and turn pydantic's errors into one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def validate(kind: type[T] | Any, document: Any) -> T:
 
 
 def describe(error: ValidationError, kind: Any) -> str:
-    """The first problem of a validation in one line, and how many more there are."""
+    """Return the first problem of a validation in one line, with the number of further ones."""
     problems = error.errors(include_url=False)
     first = problems[0]
     location, owner = _locate(first["loc"], kind, first["input"])

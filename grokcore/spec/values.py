@@ -1,7 +1,7 @@
-"""What a value becomes in the field that it goes to, alike in files, on the command line, in forms and in sweeps.
+"""Convert values to the types of their fields, alike for files, the command line, forms and sweeps.
 
-Text without quotes (`PlainText`) is read as what the field takes: `2024` is a number for `seed` and a name for `name`.
-All other values must have the field's type already: true is no number, and "5" in quotes is text.
+Text without quotes (`PlainText`) is read as the type of the field: `2024` is a number for `seed` and a name for `name`.
+All other values must have the field's type already: true is not a number, and "5" in quotes is text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Kinds:
         scalars: of bool, int, float, str and NoneType.
         choices: the values of a Literal.
         parts: annotations of lists, mappings and specs.
-        anything: whether the annotation says nothing that is known here.
+        anything: whether the annotation allows any value.
     """
 
     scalars: frozenset[type]
@@ -45,17 +45,17 @@ class _Kinds:
 
     @property
     def expected(self) -> str:
-        """What errors say that a field takes."""
+        """Describe the values that a field takes, for errors."""
         words = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
         known = [words[kind] for kind in words if kind in self.scalars and not (kind is int and float in self.scalars)]
         return " or ".join([*known, *(["null"] if type(None) in self.scalars else [])])
 
 
 def fitted(kind: type[BaseModel], document: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a `kind` with values that have the fields' types.
+    """Convert the values of a `kind` of spec to the types of its fields.
 
     Raises:
-        ValidationError: a value is none that its field takes.
+        ValidationError: a value cannot be converted.
     """
     fields, values, errors = kind.model_fields, dict[str, Any](), list[InitErrorDetails]()
     for name, value in document.items():
@@ -70,10 +70,10 @@ def fitted(kind: type[BaseModel], document: Mapping[str, Any]) -> dict[str, Any]
 
 
 def fitting(value: Any, annotation: Any) -> Any:
-    """`value` as a field with this annotation takes it.
+    """Convert `value` to a field's annotation.
 
     Raises:
-        ValueError: it is none that the field takes; what the field's own constraints forbid is left to them.
+        ValueError: it cannot be converted; the field's own constraints are not checked.
     """
     kinds = _kinds(annotation)
     if kinds.anything:
@@ -183,7 +183,7 @@ def _kinds(annotation: Any) -> _Kinds:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """What a union is made of; the annotation itself where it is none."""
+    """Return the members of a union, or the annotation itself if it is not one."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _members(get_args(annotation)[0])

@@ -1,6 +1,6 @@
-"""What is to be learnt: one file per task, from a spec to its vocabulary, training rows and probes.
+"""Tasks: one file each, from a spec to its vocabulary, training rows and probes.
 
-To add a task: a spec class in `grokcore/spec/tasks/`, a file here with a `build` function, and one line in TASKS.
+To add a task: a spec class in `grokcore/spec/tasks.py`, a file here with a `build` function, and one line in TASKS.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ FROM_FACTS: dict[str, tuple[FactKind, Callable[[Any, FactTable], TaskData]]] = {
     "composition": ("relations", composition.build_from),
     "complex_reasoning": ("attributes", complex_reasoning.build_from),
 }
-"""The kinds of task that can be made from a user's own facts: what facts, and the builder."""
+"""For tasks that can be made from a user's own facts, the kind of facts and the builder."""
 
 
 def build_task(task: TaskSpec, facts: FactTable | None = None) -> TaskData:
-    """The data of `task`: a pure function of the spec, which names by their content the facts that it is made from.
+    """Build the data of `task`, a pure function of the spec, which names its facts by their content.
 
     Args:
-        facts: those that the spec names; None where it names none.
+        facts: the facts that the spec names, if it names any.
 
     Raises:
-        InputError: the draw cannot give what the spec asks for, and the line names the field to change; or the facts
-            are not those that it names.
+        InputError: the spec asks for more than a draw can give, with the field to change; or the facts are not those
+            that it names.
     """
     named = getattr(task, "facts", None)
     if facts is None and named is not None:
         raise InputError(
             f"this task is made from facts of a file (SHA-256 {named[:12]}...), which a spec does not hold: name the "
-            f"file with `grokcore generate SPEC --from FILE`, or train on the data set that was made from it"
+            f"file with `grokcore generate SPEC --from FILE`, or train on the dataset that was made from it"
         )
     if facts is None:
         return TASKS[task.kind](task)

@@ -20,7 +20,7 @@ LABELS = 3
 
 @dataclass(frozen=True)
 class AttributeFacts:
-    """What is known of A attributes and E entities.
+    """The facts about A attributes and E entities.
 
     Attributes:
         values: (A, E) int64, indices of values in ascending order.
@@ -126,12 +126,12 @@ class Tokens:
 
     @classmethod
     def numbered(cls, *, entities: int, attributes: int, values: int) -> Tokens:
-        """Those of facts that were drawn."""
+        """Return the names for drawn facts."""
         return cls(numbered(entities), numbered(attributes), numbered(values))
 
     @classmethod
     def named(cls, table: FactTable) -> Tokens:
-        """Those of facts that were given, under their own names."""
+        """Return the names of a user's own facts."""
         attributes = tuple(_unlike_a_label(token_name(name)) for name in table.relations)
         return cls(tuple(map(token_name, table.subjects)), attributes, tuple(map(token_name, table.objects)))
 

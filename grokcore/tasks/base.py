@@ -1,4 +1,4 @@
-"""What a task hands over: a vocabulary, the training rows, and probes of every split."""
+"""The data of a task: a vocabulary, the training rows, and probes of every split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EOS = "</a>"
 SPECIALS = ("<mask>", "<sep>", "<a>", EOS, "<q>", "</q>")
 """The further tokens of the public code of arXiv 2405.15071, some of which no row has."""
 MAX_ROWS = 50_000_000
-"""Training rows that fit in memory."""
+"""Largest number of training rows: more do not fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Split:
     Splits of role train and held_out share no row; a diagnostic one may be a part of a held-out one.
 
     Attributes:
-        role: train (the model is trained on it), held_out (measures generalisation) or diagnostic (only observed).
+        role: train (the model is trained on it), held_out (measures generalization) or diagnostic (only observed).
         rows: rows of the full split, of which the probes are a sample.
         majority_baseline: accuracy, on the full split, of the best guess that knows the format of the question and
             its attribute, if it has one, but not its entities: the most common answer of each.
@@ -72,7 +72,7 @@ class Split:
 
 @dataclass(frozen=True)
 class TaskData:
-    """Everything a data set is written from.
+    """Everything that a dataset is written from.
 
     Attributes:
         vocabulary: the tokens; a token's id is its index.

@@ -1,7 +1,7 @@
 """Comparison of two entities by an attribute (Wang et al., arXiv 2405.15071, section 4).
 
 Each entity e has a value v(e, attr) for each attribute, drawn uniformly. An atomic fact states one value, an inferred
-fact compares two. Rows of the default data set:
+fact compares two. Rows of the default dataset:
 
     question                               answer
     <e_10> <attr_3>                        <1>         </a>     atomic
@@ -62,7 +62,7 @@ ADVICE = {
     "test_inferred_iid": "raise test_ratio={task.test_ratio:g} or {more}",
     "test_inferred_ood": "lower id_ratio={task.id_ratio:g} or {more}",
 }
-"""What fills a held-out split that came out empty."""
+"""Fields to raise where a held-out split would be empty."""
 MAX_PAIRS = 10_000_000_000
 
 

@@ -1,7 +1,7 @@
 """Complex reasoning: comparing entities of which no value is known (Wang et al., arXiv 2405.15071, section 5).
 
 Entities, attributes and values are those of the comparison task, but no value of an out-of-domain (OOD) entity is ever
-stated: all that training tells of it is how it compares with some in-domain (ID) entities. Rows of the default data:
+stated: training only shows how it compares with some in-domain (ID) entities. Rows of the default data:
 
     question                                       answer
     <q> <e_186> <attr_1> <mask> </q> <a>           <2>         </a>   ID: v(e_186) = 2
@@ -249,7 +249,7 @@ def _inferred_rows(tokens: Tokens, facts: AttributeFacts, codes: Indices) -> Row
 
 
 def _frame(tokens: Tokens) -> list[int]:
-    """What stands around every question."""
+    """Return the tokens around every question."""
     return [tokens.special(token) for token in ("<q>", "<mask>", "</q>", "<a>")]
 
 

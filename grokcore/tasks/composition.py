@@ -1,7 +1,7 @@
 """Composition of relations (Wang et al., arXiv 2405.15071, section 3).
 
 Each entity has `out_degree` of the relations, drawn without replacement, and each leads to a tail drawn uniformly. An
-atomic fact is one step, an inferred fact is `hops` of them, one after the other. Rows of the default data set:
+atomic fact is one step, an inferred fact is `hops` of them, one after the other. Rows of the default dataset:
 
     question                  answer
     <e_0> <r_0>               <e_73>  </a>     atomic

@@ -1,8 +1,8 @@
 """Questions about facts that stand in the prompt: in-context comparison, and associative recall.
 
-A prompt states a value for each of `context` different entities, all drawn anew for every prompt, and then asks. What
-is learnt is how to look up and compare, since no fact outlives its prompt. Rows of the default data set (comparison),
-and of the same with variant = recall:
+A prompt states a value for each of `context` different entities, all drawn anew for every prompt, and then asks. The
+model learns to look up and compare, since no fact outlives its prompt. Rows of the default dataset (comparison), and
+of the same with variant = recall:
 
     question                                                                       answer
     <e_14> <6> <e_0> <4> <e_44> <2> <e_39> <0> <q> <e_39> <e_14>                   <smaller>  </a>

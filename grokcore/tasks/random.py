@@ -35,7 +35,7 @@ class Stream:
         return words
 
     def integers(self, high: int, count: int) -> Indices:
-        """`count` integers in [0, high), uniform but for a bias below high / 2**64, which no data set can show."""
+        """`count` integers in [0, high), uniform but for a bias below high / 2**64, which no dataset can show."""
         return (self.words(count) % np.uint64(high)).astype(np.int64)
 
     def bernoulli(self, probability: float, count: int) -> npt.NDArray[np.bool_]:

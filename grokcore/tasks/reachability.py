@@ -1,4 +1,4 @@
-"""What follows from comparisons that are stated: with known values, and without any.
+"""Derive which comparisons follow from stated ones, with known values and without.
 
 Entities are numbered 0 .. n-1; their true values only tell how a stated pair compares, and in which order to look.
 """
@@ -14,7 +14,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 def follows_by_chaining(values: Indices, unknown: Indices, between: tuple[Indices, Indices]) -> tuple[Bools, Bools]:
-    """Which pairs of entities without known values follow from their comparisons with entities of known values.
+    """Return which pairs of entities without known values follow from comparisons with entities of known values.
 
     x < y follows from x < a or x = a, v(a) <= v(b), and b < y or b = y, one of them strictly. In half steps, with
     U(x) the least of 2 v(a) - 1 over x < a and 2 v(a) over x = a, and L(y) the greatest of 2 v(b) + 1 over b < y and
@@ -42,7 +42,7 @@ def follows_by_chaining(values: Indices, unknown: Indices, between: tuple[Indice
 
 
 def follows_from_comparisons(values: Indices, unknown: Indices, stated: tuple[Indices, Indices]) -> tuple[Bools, Bools]:
-    """Which pairs follow from stated comparisons alone, through entities of any kind: their transitive closure.
+    """Return which pairs follow from stated comparisons alone: their transitive closure over entities of any kind.
 
     Args:
         values: (n,) the true values.

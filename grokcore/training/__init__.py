@@ -1,4 +1,4 @@
-"""Training: the loop, its schedule, sampler, optimisers, losses and checkpoints; one run, or several seeds at once.
+"""Training: the loop, its schedule, sampler, optimizers, losses and checkpoints; one run, or several seeds at once.
 
 What trains imports torch when it is first asked for: a process that only starts others, and watches them, does without.
 """

@@ -97,7 +97,7 @@ class EpochSampler:
         self._epochs: dict[int, Tensor] = {}
 
     def __call__(self, step: int) -> Tensor:
-        """(batch_size,) int64: the rows of the optimiser step that follows `step` completed ones."""
+        """(batch_size,) int64: the rows of the optimizer step that follows `step` completed ones."""
         begin = step * self._batch_size
         end = begin + self._batch_size
         first, last = begin // self._rows, (end - 1) // self._rows

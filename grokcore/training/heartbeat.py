@@ -2,7 +2,7 @@
 
 Whoever launches a job and then waits for it writes `launcher/heartbeat.json` into the run, again and again. The job
 watches this file. Has it not changed for some minutes, then the launcher is gone for good: the pipeline's run was
-cancelled, say, which ends the launcher and leaves its job alone. So the training saves and stops, instead of holding
+canceled, say, which ends the launcher and leaves its job alone. So the training saves and stops, instead of holding
 its GPUs for days. A launcher that was only moved to another node is back before that, and goes on where it was.
 
 This is no lock: it does not say who may write the run (`grokcore.runs.lease` does), only that somebody wants it.
@@ -79,7 +79,7 @@ def forget_launcher(run: Store) -> None:
 
 
 def is_launched() -> bool:
-    """Whether this process trains for a launcher, and is the one of its processes that speaks for the run."""
+    """Return whether this process trains for a launcher, and is the one of its processes that speaks for the run."""
     return PATIENCE_VARIABLE in os.environ and rank_of_environment().rank == 0
 
 
@@ -120,7 +120,7 @@ def _patience() -> float:
 
 
 def _wait_for_silence(run: Store, patience: float, over: threading.Event) -> bool:
-    """Whether the heartbeat has stood still for `patience` seconds; False once `over`."""
+    """Return whether the heartbeat has stood still for `patience` seconds; False once `over`."""
     pause = min(30.0, patience / 10)
     last, silence = _read(run), 0.0
     while not over.wait(pause):

@@ -15,7 +15,7 @@ import torch
 
 from grokcore.data.supervision import input_length, longest_row
 from grokcore.evaluation.remarks import remarks_before
-from grokcore.models import built_spec, execution_choices, file_format, match_words, parameter_count
+from grokcore.models import built_spec, execution_choices, file_format, match_description, parameter_count
 from grokcore.models.composition import Composition
 from grokcore.models.sizes import mean_passes
 from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, ModelFacts
@@ -68,7 +68,7 @@ def manifest_of(trainer: Trainer, data_uri: str) -> Manifest:
 
 def _execution(trainer: Trainer, processes: int) -> dict[str, str]:
     """Return how the run is computed here, as far as that can change the last bits of a result."""
-    spec, match = trainer.spec, match_words(trainer.spec.model)
+    spec, match = trainer.spec, match_description(trainer.spec.model)
     execution = {"prefix_sharing": trainer.examples.prefix_sharing}
     execution |= execution_choices(spec.model, trainer.device.type)
     if spec.training.engine == "deepspeed":
@@ -84,7 +84,7 @@ def _choices(spec: ExperimentSpec) -> dict[str, Any]:
     """Return everything that could confound a comparison of two runs, under one flat name each."""
     built, composition = built_spec(spec.model), Composition.of(spec.model)
     choices = {**identity_of(spec.model), **identity_of(spec.training)}
-    choices |= {"seed": spec.seed, "blocks": built.layers, **composition.words()}
+    choices |= {"seed": spec.seed, "blocks": built.layers, **composition.describe()}
     if composition.written():
         choices["passes"] = mean_passes(built, built.layers)
     if built.width != spec.model.width:

@@ -65,6 +65,6 @@ def test_a_page_without_its_marks_fails(text: str, pages: Path, monkeypatch, cap
 
 
 def test_an_empty_registry_fails(monkeypatch) -> None:
-    monkeypatch.setattr(architectures, "catalogue", lambda: iter(()))
+    monkeypatch.setattr(architectures, "catalog", lambda: iter(()))
     with pytest.raises(LookupError, match="nothing to write"):
         summary()

@@ -174,7 +174,7 @@ def test_variants_take_turns_and_slow_ones_fewer(scripted: type[ScriptedWorker])
 
 def test_a_worker_that_cannot_train_says_why(tmp_path: Path) -> None:
     spec = Case("smoke", "gpt2", "answer").spec("training.device=cpu", "training.precision=fp32", "training.threads=1")
-    why = "fast of smoke failed: AbsentError: there is no data set at"
+    why = "fast of smoke failed: AbsentError: there is no dataset at"
     with Worker(Job("fast", spec, tmp_path / "nowhere")) as worker, pytest.raises(WorkerError, match=why):
         worker.wait_until_ready()
 

@@ -97,7 +97,7 @@ def test_a_spec_takes_its_task_from_the_data_or_from_the_command_line_but_not_bo
 ) -> None:
     line = refused(capsys, "spec", "modular", "--data", smoke_data, "--set", "task.seed=1")
     assert "the task comes from the dataset" in line
-    assert "there is no data set" in refused(capsys, "spec", "smoke", "--data", tmp_path / "absent")
+    assert "there is no dataset" in refused(capsys, "spec", "smoke", "--data", tmp_path / "absent")
     line = refused(capsys, "spec", "modular", "--data", smoke_data)
     assert "stop_on_grok.split=test is no held-out split of comparison" in line
 

@@ -32,14 +32,14 @@ def test_lists_and_ranges_of_seeds(text: str, seeds: list[int]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "'' is no seed"),
-        ("1,", "'' is no seed"),
-        ("-1", "'-1' is no seed; write 0..7, or 0,3,5, or 0..3,8"),
-        ("0-7", "'0-7' is no seed"),
-        ("0...7", "'0...7' is no seed"),
-        ("..7", "'..7' is no seed"),
-        ("1.5", "'1.5' is no seed"),
-        ("٣", "is no seed"),
+        ("", "'' is not a seed"),
+        ("1,", "'' is not a seed"),
+        ("-1", "'-1' is not a seed; write 0..7, or 0,3,5, or 0..3,8"),
+        ("0-7", "'0-7' is not a seed"),
+        ("0...7", "'0...7' is not a seed"),
+        ("..7", "'..7' is not a seed"),
+        ("1.5", "'1.5' is not a seed"),
+        ("٣", "is not a seed"),
         ("7..0", "runs backwards; write 0..7"),
         ("0..3,2", "seed 2 is named twice"),
         ("0..1000", "more than 1000 seeds"),
@@ -59,7 +59,7 @@ def test_anything_else_is_one_line_that_says_what_to_write(text: str, said: str)
         (["--seeds", "3..1"], "runs backwards"),
         (["--seeds", "0,1", "--set", "seed=4"], "--seeds and --set seed contradict each other"),
         (["--seeds", "0,1", "--set", "model.layer=2"], "model.layer: there is no such field"),
-        (["--seeds", "0,1"], "there is no data set"),
+        (["--seeds", "0,1"], "there is no dataset"),
     ],
 )
 def test_wrong_input_ends_before_anything_is_written(

@@ -1,4 +1,4 @@
-"""A data set copied to where others can read it: verified before, whole or not there."""
+"""A dataset copied to where others can read it: verified before, whole or not there."""
 
 from __future__ import annotations
 
@@ -86,6 +86,6 @@ def test_a_damaged_original_is_refused_before_anything_is_written(
 def test_what_else_stands_there_is_not_overwritten(smoke_spec: ExperimentSpec, smoke_data: Path, tmp_path: Path):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "thesis.tex").write_text("the only copy")
-    with pytest.raises(InputError, match="is no data set"):
+    with pytest.raises(InputError, match="is not a dataset"):
         copy_dataset(smoke_spec.task, smoke_data, tmp_path / "copy")
     assert content(tmp_path / "copy") == {"thesis.tex": b"the only copy"}

@@ -194,7 +194,7 @@ def test_tokens_outside_the_vocabulary_are_refused(folder, token, column, name):
 def test_files_that_are_no_such_tables_are_refused(folder):
     (folder / "train.parquet").write_bytes((folder / "vocab.json").read_bytes())
     rehash(folder)
-    assert "is no Parquet file" in refusal(read_all, folder)
+    assert "is not a Parquet file" in refusal(read_all, folder)
 
 
 def test_other_columns_are_refused(folder):

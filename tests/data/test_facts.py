@@ -138,7 +138,7 @@ def test_contradicting_relations_are_refused(file):
 
 def test_absent_files_and_folders_are_refused(tmp_path):
     assert "there is no file" in refused(tmp_path / "absent.csv")
-    assert "is no file" in refused(tmp_path)
+    assert "is not a file" in refused(tmp_path)
 
 
 def test_too_many_facts_are_refused_before_they_are_used(file, tmp_path, monkeypatch):

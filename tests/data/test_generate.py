@@ -149,8 +149,8 @@ def test_something_else_at_the_place_is_refused_and_left_alone(tmp_path):
 
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.txt").write_text("dear")
-    assert "is no data set" in refusal(generate_dataset, TASK, tmp_path / "other")
-    assert "is no data set" in refusal(generate_dataset, TASK, tmp_path / "other/thesis.txt")
+    assert "is not a dataset" in refusal(generate_dataset, TASK, tmp_path / "other")
+    assert "is not a dataset" in refusal(generate_dataset, TASK, tmp_path / "other/thesis.txt")
     assert (tmp_path / "other/thesis.txt").read_text() == "dear"
 
 

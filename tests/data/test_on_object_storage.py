@@ -1,4 +1,4 @@
-"""A data set on object storage: whole or not there, fetched once, and verified each time."""
+"""A dataset on object storage: whole or not there, fetched once, and verified each time."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_processes_that_open_it_at_once_fetch_it_once(place: str, downloads: lis
 def test_nothing_there_says_how_to_make_one(place: str, s3_uri: str) -> None:
     assert "make one with `grokcore generate SPEC --out" in refused(place)
     open_store(place).write("thesis.txt", b"dear")
-    assert "is no data set" in refused(place)
+    assert "is not a dataset" in refused(place)
 
 
 def test_one_that_stands_is_reused_and_anything_else_refused(place: str) -> None:
@@ -148,7 +148,7 @@ def test_one_that_stands_is_reused_and_anything_else_refused(place: str) -> None
         generate_dataset(TASK, place)
     open_store(place).delete("dataset.json")
     open_store(place).write("thesis.txt", b"dear")
-    with pytest.raises(InputError, match="is no data set"):
+    with pytest.raises(InputError, match="is not a dataset"):
         generate_dataset(TASK, place)
 
 
@@ -169,7 +169,7 @@ def test_an_interrupted_upload_is_no_data_set_and_can_be_repeated(
         with pytest.raises(KeyboardInterrupt):
             generate_dataset(TASK, place)
     assert keys(open_store(place))
-    assert "is no data set" in refused(place)
+    assert "is not a dataset" in refused(place)
     generate_dataset(TASK, place)
     open_dataset(place, dataset_id(TASK))
 
@@ -184,7 +184,7 @@ def test_processes_that_generate_it_at_once_all_succeed(place: str) -> None:
 
 
 def test_files_of_another_version_that_was_faster_are_replaced(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two versions of Parquet's writer give other bytes of the same rows: a data set must be of one of them."""
+    """Two versions of Parquet's writer give other bytes of the same rows: a dataset must be of one of them."""
     write_new = S3Store.write_new
 
     def slower(store: S3Store, key: str, content: bytes) -> bool:

@@ -122,7 +122,7 @@ def test_fifteen_mamba_blocks_match_eight_of_gpt2():
     assert blocks == pytest.approx([56.6, 56.7], abs=0.05)
 
 
-def test_rwkv_never_resolves_to_the_single_layer_that_its_initialisation_cannot_take():
+def test_rwkv_never_resolves_to_the_single_layer_that_its_initialization_cannot_take():
     tiny = RWKV(layers=2, width=32, mlp_width=2048, match="parameters")
 
     assert resolved_layers(tiny) == 2

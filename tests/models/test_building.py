@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from typing import get_args
 
 import pytest
 import torch
@@ -10,11 +9,12 @@ from grokcore.models import ARCHITECTURES as REGISTRY
 from grokcore.models import build_model, load_model
 from grokcore.models.fast import FAST_ARCHITECTURES
 from grokcore.models.fast.conversion import to_transformers
-from grokcore.spec import ModelSpec
 from tests.models.tiny_models import (
     ARCHITECTURES,
     IMPLEMENTATIONS,
+    OWN,
     POSITIONS,
+    SPECS,
     VOCABULARY,
     last_position,
     random_tokens,
@@ -152,7 +152,9 @@ def test_a_models_life_needs_no_network_and_leaves_the_terminal_clean(tmp_path):
 
 
 def test_every_architecture_of_the_spec_is_in_the_registry():
-    both = {name for name, architecture in REGISTRY.items() if architecture.transformers is not None}
-    assert both == {architecture().architecture for architecture in ARCHITECTURES}
-    named = {kind().architecture for kind in get_args(get_args(ModelSpec)[0])}
-    assert set(REGISTRY) == set(FAST_ARCHITECTURES) == named
+    assert set(REGISTRY) == set(FAST_ARCHITECTURES) == set(SPECS)
+
+
+def test_every_architecture_is_computed_by_transformers_or_drawn_by_us():
+    assert {*ARCHITECTURES, *OWN} == set(SPECS.values())
+    assert not set(ARCHITECTURES) & set(OWN)

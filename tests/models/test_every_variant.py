@@ -16,7 +16,6 @@ import grokcore
 from grokcore.data import open_dataset
 from grokcore.data.supervision import supervise
 from grokcore.models import (
-    ARCHITECTURES,
     SequenceModel,
     build_model,
     decay_groups,
@@ -28,7 +27,6 @@ from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.training.batches import Batch, Examples
 from grokcore.training.seeds import train_seeds
-from tests.models import variants
 from tests.models.variants import VARIANTS, every_variant
 from tests.support.checks import without_clock
 
@@ -59,13 +57,6 @@ def random_tokens(batch: int = 5, length: int = 6, seed: int = 0) -> Tensor:
 
 def every_position(tokens: Tensor) -> Tensor:
     return torch.arange(tokens.shape[1]).expand(tokens.shape)
-
-
-def test_every_architecture_has_a_row() -> None:
-    """Under its own name, so that none is left out by mistake."""
-    assert set(variants.ARCHITECTURES) == set(ARCHITECTURES)
-    for name in variants.ARCHITECTURES:
-        assert spec_of(name).model.architecture == name
 
 
 @every_variant

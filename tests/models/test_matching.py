@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from grokcore.models import build_model, built_spec, forward_flops, match_words, parameter_count
+from grokcore.models import build_model, built_spec, forward_flops, match_description, parameter_count
 from grokcore.models.sizes import TOKENS
 from grokcore.spec import GPT2, RWKV, ExperimentSpec, LLaMA, Mamba
 from grokcore.spec.base import identity_of
@@ -124,12 +124,12 @@ def test_a_random_number_of_loops_counts_as_its_mean() -> None:
 
 
 def test_what_match_chose_is_said_in_one_line() -> None:
-    assert match_words(Mamba(layers=8, width=768)) is None
-    assert match_words(Mamba(layers=8, width=768, match="parameters")) == (
+    assert match_description(Mamba(layers=8, width=768)) is None
+    assert match_description(Mamba(layers=8, width=768, match="parameters")) == (
         "model.match=parameters: 15 layers of Mamba, blocks of 56.6 M parameters, -0.2% against the 56.7 of a GPT-2 of "
         "8 layers and width 768"
     )
-    words = match_words(GPT2(layers=1, width=64, match="flops", match_by="width", sharing={"kind": "blocks"}))
+    words = match_description(GPT2(layers=1, width=64, match="flops", match_by="width", sharing={"kind": "blocks"}))
     assert words is not None
     assert words.startswith("model.match=flops: width 48 of GPT-2, blocks of ")
 

@@ -10,12 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM
 
 from grokcore.errors import InputError
-from grokcore.models import ARCHITECTURES, build_model, decay_groups, forward_flops, load_model
+from grokcore.models import build_model, decay_groups, forward_flops, load_model
 from grokcore.models.fast.conversion import to_transformers
 from grokcore.spec import GLA, GPT2, RWKV6, DeltaNet, LinearAttention, Mamba2, RetNet, load_spec
-from tests.models.tiny_models import every_position, random_tokens, tiny_model
+from tests.models.tiny_models import OWN, every_position, random_tokens, tiny_model
 
-OWN = (LinearAttention, RetNet, GLA, DeltaNet, RWKV6)
 LARGE = {"layers": 4, "width": 256, "heads": 4}
 """Large enough for a standard deviation to be known to a few percent."""
 with_every_kind = pytest.mark.parametrize("kind", OWN)
@@ -35,11 +34,6 @@ def std(weight):
 
 def bound(weight):
     return weight.abs().max().item()
-
-
-def test_these_are_all_that_transformers_does_not_know():
-    unknown = {name for name, architecture in ARCHITECTURES.items() if architecture.transformers is None}
-    assert unknown == {kind().architecture for kind in OWN}
 
 
 @with_every_kind

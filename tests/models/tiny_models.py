@@ -1,15 +1,20 @@
 """Models small enough to build in milliseconds, the same for all tests of this folder."""
 
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
+from grokcore.models import ARCHITECTURES as REGISTRY
 from grokcore.models import SequenceModel, build_model
-from grokcore.spec import GPT2, RWKV, LLaMA, Mamba, Mamba2
+from grokcore.spec import ModelSpec
 
-ARCHITECTURES = (GPT2, LLaMA, RWKV, Mamba, Mamba2)
+SPECS = {kind().architecture: kind for kind in get_args(get_args(ModelSpec)[0])}
+"""The spec class of every architecture."""
+ARCHITECTURES = tuple(kind for name, kind in SPECS.items() if REGISTRY[name].transformers is not None)
 """Those that both implementations compute."""
+OWN = tuple(kind for name, kind in SPECS.items() if REGISTRY[name].own is not None)
+"""Those that transformers does not know."""
 IMPLEMENTATIONS = ("transformers", "fast")
 VOCABULARY, POSITIONS, TOKENS, LAYERS, WIDTH = 40, 7, 5, 2, 32
 

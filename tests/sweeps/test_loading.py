@@ -70,7 +70,7 @@ def test_no_file_is_read_where_that_is_not_allowed(tmp_path: Path) -> None:
         ("name: test\nbase: smoke\noverrides: model.layers=2", "overrides: must be a list of texts"),
         ("name: test\nbase: smoke\noverrides: [model.depth=2]", "base: model.depth: there is no such field"),
         ("name: a/b\nbase: smoke", "name: string should match pattern"),
-        ("name: test\nbase: smoke\nseeds: 0..x", "seeds 0..x: '0..x' is no seed"),
+        ("name: test\nbase: smoke\nseeds: 0..x", "seeds 0..x: '0..x' is not a seed"),
         ("name: test\nbase: smoke\nseeds: [1, 1]", "seeds: seed 1 is named twice"),
         ("name: test\nbase: smoke\nseeds: []", "seeds: tuple should have at least 1 item"),
         ("name: test\nbase: smoke\naxis: []", "axis: there is no such field (did you mean axes?)"),

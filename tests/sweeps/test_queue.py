@@ -113,7 +113,7 @@ def test_a_process_trains_runs_of_different_specs_one_after_another(smoke_data: 
     first, second = train_in_processes(pair, listener, most=1)
     assert first == TrainResult(str(tmp_path / "a"), "budget_steps", 2)
     assert isinstance(second, GrokcoreError)
-    assert "there is no data set" in str(second)
+    assert "there is no dataset" in str(second)
     assert begun == [job.run for job in pair]
     assert read_manifest(tmp_path / "a").exit_reason == "budget_steps"
     assert (tmp_path / "a" / "evaluation.json").exists()

@@ -1,8 +1,8 @@
-"""One small task of every kind, for what holds for all of them."""
+"""One small task of every kind, for what holds for all of them; of a kind that is not listed, the default."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from grokcore.spec import ComparisonTask, ComplexReasoningTask, CompositionTask, InContextTask, ModularTask, TaskSpec
 from grokcore.tasks import Rows, TaskData
@@ -10,7 +10,7 @@ from grokcore.tasks import Rows, TaskData
 ALL = 10**9
 """A probe size that no split reaches: the probes are then the full splits."""
 
-SMALL: dict[str, TaskSpec] = {
+_LISTED: dict[str, TaskSpec] = {
     "comparison": ComparisonTask(entities=30, attributes=2, values=4, phi=5, probe_size=40),
     "modular": ModularTask(modulus=11, probe_size=40),
     "composition": CompositionTask(
@@ -22,6 +22,13 @@ SMALL: dict[str, TaskSpec] = {
     "in_context": InContextTask(
         entities=12, values=5, context=3, long_context=5, id_ratio=0.7, train_size=300, probe_size=40
     ),
+}
+
+
+SMALL: dict[str, TaskSpec] = {
+    kind: _LISTED.get(kind, member(probe_size=40))
+    for member in get_args(get_args(TaskSpec)[0])
+    for kind in get_args(member.model_fields["kind"].annotation)
 }
 
 

@@ -118,7 +118,7 @@ def test_a_port_that_is_taken_is_a_warning_and_a_number(
         result = grokcore.train_model(smoke_spec, smoke_data, tmp_path / "run", notify=watched.said.append)
     assert result.exit_reason == "budget_steps"
     [warning] = watched.said
-    assert warning.startswith(f"training goes on without metrics: nobody can listen at 127.0.0.1:{port} (")
+    assert warning.startswith(f"training goes on without metrics: cannot listen at 127.0.0.1:{port} (")
     assert parsed((tmp_path / "run" / "metrics.prom").read_text())["sink_failures_total", "prometheus"] == 1
 
 

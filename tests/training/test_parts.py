@@ -1,4 +1,4 @@
-"""Sampler, optimisers, losses and projections, each against its definition."""
+"""Sampler, optimizers, losses and projections, each against its definition."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ROUNDED = {"sgd"}
 """Equal up to rounding: torch multiplies and adds in another order without its kernel. The others are bit for bit."""
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", REFERENCES)
 def test_optimizers_take_the_steps_of_their_reference(name: str) -> None:
     decay = 0.0 if name in WITHOUT_DECAY else 0.3
     training = TrainingSpec(optimizer=name, betas=(0.9, 0.98), epsilon=1e-6)
@@ -80,6 +80,29 @@ def test_optimizers_take_the_steps_of_their_reference(name: str) -> None:
         reference.step()
     tolerance = 1e-7 if name in ROUNDED else 0.0
     assert all(torch.allclose(*pair, rtol=tolerance, atol=tolerance) for pair in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_steps_in_place_and_can_skip_a_step(name: str) -> None:
+    """A recorded step knows weights and state by their addresses, and a skipped one changes neither."""
+    weights = [torch.nn.Parameter(torch.ones(shape)) for shape in [(65, 33), (7,), ()]]
+    optimizer = OPTIMIZERS[name]([{"params": weights, "weight_decay": 0.0}], TrainingSpec())
+
+    def changing() -> list[torch.Tensor]:
+        return [*weights, *(tensor for state in optimizer.state.values() for tensor in state.values())]
+
+    optimizer.param_groups[0]["lr"] = torch.tensor(0.01, dtype=torch.float64)
+    optimizer.found_inf = torch.tensor(0.0)
+    addresses = [tensor.data_ptr() for tensor in changing()]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    assert all((weight < 1).all() for weight in weights)
+    after = [tensor.detach().clone() for tensor in changing()]
+    optimizer.found_inf.fill_(1.0)
+    optimizer.step()
+    assert all(torch.equal(*pair) for pair in zip(changing(), after, strict=True))
+    assert [tensor.data_ptr() for tensor in changing()] == addresses
 
 
 def test_cross_entropy_is_the_mean_negative_log_likelihood() -> None:

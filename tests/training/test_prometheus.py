@@ -35,7 +35,7 @@ GROKS = (
     "evaluation.threshold=0.7",
     "evaluation.stable_threshold=0.4",
 )
-"""A delay of seconds: memorised in one hundred steps, generalised in three hundred."""
+"""A delay of seconds: memorized in one hundred steps, generalized in three hundred."""
 
 
 @dataclass(frozen=True)

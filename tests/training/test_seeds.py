@@ -315,7 +315,7 @@ def test_a_bug_in_one_seed_is_told_and_stops_no_other(
         ({"specs": specs("model.seed=5", "training.seed=6")}, "model.seed and training.seed are both set"),
         ({"specs": specs("training.precision=fp16", "training.device=cpu")}, "fp16 needs a CUDA GPU"),
         ({"specs": specs("task.seed=3")}, "the spec needs"),
-        ({"data": "nowhere"}, "there is no data set"),
+        ({"data": "nowhere"}, "there is no dataset"),
         ({"resume": "require"}, "no run to resume"),
         ({"resume": "perhaps"}, "resume='perhaps' is not known"),
         ({"strategy": "magic"}, "strategy='magic' is not known"),

@@ -1,4 +1,4 @@
-"""The optimiser step: against its naive twin, under loss scaling, after a restore, and as a CUDA graph."""
+"""The optimizer step: against its naive twin, under loss scaling, after a restore, and as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def assert_equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
 
 
 class Naive:
-    """The step as a textbook writes it, with torch's own optimisers, clipping and GradScaler."""
+    """The step as a textbook writes it, with torch's own optimizers, clipping and GradScaler."""
 
     def __init__(self, trainer: Trainer, overflows: tuple[int, ...]) -> None:
         self.trainer, self.overflows, self.skipped = trainer, overflows, 0

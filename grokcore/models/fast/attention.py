@@ -10,37 +10,47 @@ from torch import Tensor
 from torch.nn import functional
 
 from grokcore.models.fast.kernels import Kernels, kernels_for
-from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.layout import Layout, Selection
 
 
 def attention(
-    query: Tensor | None, key_value: Tensor, heads: int, layout: Layout, chosen: Chosen | None, dropout: float = 0.0
+    query: Tensor | None,
+    key_value: Tensor,
+    heads: int,
+    layout: Layout,
+    selected: Selection | None,
+    dropout: float = 0.0,
 ) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v for every token, or for the chosen ones only.
+    """softmax(q k^T / sqrt(d)) v for every token, or for the selected ones only.
 
     Args:
-        query: (Q, D), the queries of the chosen tokens; None where `key_value` has all tokens' queries too.
+        query: (Q, D), the queries of the selected tokens; None where `key_value` has all tokens' queries too.
         key_value: (N, 2 D), keys and values of all tokens, or (N, 3 D), with their queries first.
         heads: number of heads; each has d = D / heads channels.
         dropout: of the attention weights.
 
     Returns:
-        (N, D) or, for chosen tokens, (Q, D).
+        (N, D) or, for selected tokens, (Q, D).
     """
     if key_value.device.type == "cpu" and key_value.dtype == torch.bfloat16:
         # The kernel on numbers converted there and back beats torch's products of tiny bf16 matrices.
         query = None if query is None else query.float()
-        return attention(query, key_value.float(), heads, layout, chosen, dropout).to(key_value.dtype)
+        return attention(query, key_value.float(), heads, layout, selected, dropout).to(key_value.dtype)
     kernels = kernels_for(key_value)
     if kernels is not None and not dropout:
-        visible = layout.visible_rows if chosen is None else chosen.visible_rows
+        visible = layout.visible_rows if selected is None else selected.visible_rows
         result: Tensor = _KernelAttention.apply(query, key_value, visible, heads, kernels)  # type: ignore[no-untyped-call]
         return result
-    return plain_attention(query, key_value, heads, layout, chosen, dropout)
+    return plain_attention(query, key_value, heads, layout, selected, dropout)
 
 
 def plain_attention(
-    query: Tensor | None, key_value: Tensor, heads: int, layout: Layout, chosen: Chosen | None, dropout: float = 0.0
+    query: Tensor | None,
+    key_value: Tensor,
+    heads: int,
+    layout: Layout,
+    selected: Selection | None,
+    dropout: float = 0.0,
 ) -> Tensor:
     """The same in torch's own operators: on GPUs, inside transforms, and to test the kernel."""
     if query is None:
@@ -50,13 +60,13 @@ def plain_attention(
         shared = layout.of_prefixes(key_value)
         shared_btc = layout.per_example(shared.flatten(1)).unflatten(1, shared.shape[1:])
         key_value_btc = torch.cat((shared_btc, key_value_btc), dim=1)
-    if chosen is not None:
-        query_bqd, invisible = query.unflatten(0, chosen.shape), chosen.invisible
-        return _attend(query_bqd, key_value_btc, heads, invisible, dropout).flatten(0, 1)
-    examples = _attend(layout.of_examples(query), key_value_btc, heads, layout.invisible, dropout)
+    if selected is not None:
+        query_bqd, masked = query.unflatten(0, selected.shape), selected.masked
+        return _attend(query_bqd, key_value_btc, heads, masked, dropout).flatten(0, 1)
+    examples = _attend(layout.of_examples(query), key_value_btc, heads, layout.masked, dropout)
     if not layout.prefixes:
         return examples.flatten(0, 1)
-    inside = _attend(layout.of_prefixes(query), shared, heads, layout.prefix_layout.invisible, dropout)
+    inside = _attend(layout.of_prefixes(query), shared, heads, layout.prefix_layout.masked, dropout)
     return layout.flatten(inside, examples)
 
 

@@ -1,13 +1,7 @@
-"""The block: a token mixer and a channel mixer on the residual stream.
+"""Blocks of the fast models: token mixer, channel mixer and memory on the residual stream, and loops over blocks.
 
-What happens between two rounds of the blocks: re-entry into the embedding space, and settling.
-
-Memory that blocks read beside their own MLP: what it returns is added to the residual stream.
-
-Like a GPT-2's own MLP it is behind a LayerNorm and drawn as one: std .02, what writes to the stream divided by
-sqrt(2 layers).
-
-What the backbone has to know about an architecture.
+Between two rounds of the blocks the stream may re-enter through the embedding space, and converged tokens are held.
+`FastArchitecture` describes the parts of one architecture to the backbone.
 """
 
 from __future__ import annotations
@@ -23,7 +17,7 @@ from torch.nn import functional
 
 from grokcore.models.fast.conversion import Names
 from grokcore.models.fast.layers import MLP
-from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.layout import Layout, Selection
 from grokcore.spec.composition import MemoryMLP, MemorySlots, MemorySpec
 
 
@@ -33,7 +27,7 @@ class Block(nn.Module):
     A memory (`grokcore/models/fast/block.py`) adds to the stream beside the channel mixer: both read the same x.
 
     Args:
-        token_mixer: (x (N, D), layout, chosen) -> (N, D), or (B * P, D) for the chosen tokens.
+        token_mixer: (x (N, D), layout, selected) -> (N, D), or (B * P, D) for the selected tokens.
         channel_mixer: (N, D) -> (N, D), each token for itself.
         dropout: of what a mixer adds to the stream.
     """
@@ -52,11 +46,11 @@ class Block(nn.Module):
         self.dropout = dropout or nn.Identity()
 
     def forward(
-        self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None, memory: nn.Module | None = None
+        self, hidden: Tensor, layout: Layout, selected: Selection | None = None, memory: nn.Module | None = None
     ) -> Tensor:
-        """The stream after this block: of all tokens, or of the chosen ones, which is all that the last block owes."""
-        mixed: Tensor = self.dropout(self.token_mixer(self.token_norm(hidden), layout, chosen))
-        hidden = (hidden if chosen is None else chosen.of(hidden)) + mixed
+        """Return the stream after this block: of all tokens, or in the last block only of the selected ones."""
+        mixed: Tensor = self.dropout(self.token_mixer(self.token_norm(hidden), layout, selected))
+        hidden = (hidden if selected is None else selected.of(hidden)) + mixed
         remembered = None if memory is None else self.dropout(memory(hidden))
         if self.channel_mixer is not None and self.channel_norm is not None:
             mixed = self.dropout(self.channel_mixer(self.channel_norm(hidden)))
@@ -70,11 +64,11 @@ def reenter(hidden: Tensor, embedding: Tensor, temperature: float) -> Tensor:
     return hidden + functional.linear(weights_nv.to(hidden.dtype), embedding.t())
 
 
-def settle(before: Tensor, after: Tensor, tolerance: float) -> Tensor:
-    """The stream (N, D) after a round: of a token that the round would hardly change, what it was.
+def hold_converged(before: Tensor, after: Tensor, tolerance: float) -> Tensor:
+    """Return the stream (N, D) after a round, with converged tokens as they were before it.
 
-    A token is settled where |after - before| <= tolerance |before|, and stays so for as long as what it sees does.
-    Nothing asks the device which these are: every round is computed for every token.
+    A token has converged where |after - before| <= tolerance |before|, and stays so for as long as the tokens that it
+    sees do. Every round is computed for every token, so that no value is read from the device.
     """
     with torch.no_grad():
         change = torch.linalg.vector_norm(after - before, dim=1, keepdim=True)
@@ -96,7 +90,10 @@ class Slots(nn.Module):
 
 
 class Memory(nn.Module):
-    """`content` of the normalised stream: an MLP, or slots."""
+    """An MLP, or slots, that reads the normalized stream, and whose result is added to the stream.
+
+    Behind a LayerNorm and initialized like GPT-2's MLP: std .02, its projection into the stream divided by
+    sqrt(2 layers)."""
 
     def __init__(self, spec: MemorySpec, width: int) -> None:
         super().__init__()
@@ -114,8 +111,8 @@ class Memory(nn.Module):
         return remembered
 
     @torch.no_grad()
-    def initialise(self, layers: int) -> None:
-        """Draw it from torch's generator."""
+    def initialize(self, layers: int) -> None:
+        """Draw the weights from torch's generator."""
         residual_std = 0.02 / math.sqrt(2 * layers)
         match self.content:
             case MLP() as mlp:
@@ -136,10 +133,10 @@ NOT_DECAYED = frozenset({"memory.*.ln.weight", "memory.*.ln.bias", "memory.*.con
 
 @dataclass(frozen=True)
 class FastArchitecture:
-    """How the parts of an architecture are made from its transformers configuration, and where their weights go."""
+    """How the parts of an architecture are made from its configuration, and where transformers keeps their weights."""
 
     block: Callable[[Any, int], nn.Module]
-    """(configuration, number) -> a block: (hidden (N, D), layout, chosen, memory) -> (N, D) or (B * P, D)."""
+    """(configuration, number) -> a block: (hidden (N, D), layout, selected, memory) -> (N, D) or (B * P, D)."""
     final_norm: Callable[[Any], nn.Module]
     names: Names
     """Where transformers keeps each weight."""
@@ -151,8 +148,8 @@ class FastArchitecture:
     dropouts: Callable[[Any], tuple[float, ...]] = lambda config: ()
     """All its dropout probabilities."""
     entrance: str | None = None
-    """Name of what the first block does to the embeddings: once, however often the block runs."""
+    """Name of a module of the first block that is applied to the embeddings once, however often the block runs."""
     mlp: tuple[str, ...] = ("channel_norm", "channel_mixer")
-    """Names of what a block does to single tokens, which layers can share; empty where it does nothing."""
+    """Names of a block's modules that act on single tokens, which layers can share; empty if there are none."""
     outputs: tuple[str, ...] = ("token_mixer.output", "channel_mixer.output")
     """Names of a block's projections into the residual stream."""

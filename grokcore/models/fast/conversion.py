@@ -26,7 +26,7 @@ class Stored:
 
 
 Names = Mapping[str, Stored]
-"""By our name, with `*` for the number of a block."""
+"""Stored weights by our name, with `*` for the number of a block."""
 
 
 def same(name: str) -> Stored:
@@ -34,7 +34,7 @@ def same(name: str) -> Stored:
 
 
 class OwnNames(dict[str, Stored]):
-    """Our own name for every weight that is not listed: of architectures that transformers does not know."""
+    """Names of an architecture that transformers does not know: every weight keeps its own."""
 
     def __missing__(self, name: str) -> Stored:
         return same(name)
@@ -50,7 +50,7 @@ def own_place(name: str) -> Sequence[int]:
 
 
 def transformers_names(name: str, names: Names, places: Places = own_place) -> tuple[str, ...]:
-    """What transformers calls the parameter that we call `name`; where it is there several times, every copy.
+    """Return the names in transformers of our parameter `name`, one for each copy.
 
     Raises:
         KeyError: the architecture does not list it.
@@ -66,7 +66,7 @@ def from_transformers(
     *,
     drawn: bool = False,
 ) -> dict[str, Tensor]:
-    """Weights by our names and in our shapes, from those of transformers; `ours` says which parameters there are.
+    """Convert weights of transformers to our names and shapes; `ours` are the model's parameters.
 
     Args:
         drawn: they are new and nothing has shared them yet, so that the first copy stands for all.
@@ -110,7 +110,7 @@ def _from_copy(weights: Mapping[str, Tensor], theirs: tuple[str, ...], stored: S
 
 
 def to_transformers(ours: Mapping[str, Tensor], names: Names, places: Places = own_place) -> dict[str, Tensor]:
-    """Weights by the names and in the shapes of transformers, contiguous copies."""
+    """Convert weights to the names and shapes of transformers, as contiguous copies."""
     converted = {}
     for name, weight in ours.items():
         stored = _stored(name, names)

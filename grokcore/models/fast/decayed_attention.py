@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from grokcore.models.fast.flash_linear_attention import has_library, library_attend_decaying
-from grokcore.models.fast.layout import Chosen, Layout, by_heads, in_full, joined, over_sequences, running_sum
+from grokcore.models.fast.layout import Layout, Selection, by_heads, in_full, joined, over_sequences, running_sum
 
 LONG = 32
 """Tokens beyond which decays are summed in fp64. In fp32 the sum over the tokens between two others is a difference of
@@ -37,15 +37,15 @@ def attend_decaying(
     log_decay: Tensor,
     heads: int,
     layout: Layout,
-    chosen: Chosen | None,
+    selected: Selection | None,
     *,
     groups: int | None = None,
     itself: bool = True,
 ) -> Tensor:
-    """sum_i (q_t * exp(b_t - b_i)) . k_i v_i for every token t, or for the chosen ones only, in fp32 at least.
+    """sum_i (q_t * exp(b_t - b_i)) . k_i v_i for every token t, or for the selected ones only, in fp32 at least.
 
     Args:
-        query: (N, K), or (Q, K) of the chosen tokens; the channels of one head after those of another.
+        query: (N, K), or (Q, K) of the selected tokens; the channels of one head after those of another.
         key: (N, K).
         value: (N, V).
         log_decay: log a_t of all tokens, (N, H) if heads decay as a whole, (N, K) if channels do.
@@ -56,13 +56,13 @@ def attend_decaying(
     Returns:
         (N, V) or (Q, V).
     """
-    if has_library(key, layout, chosen):
+    if has_library(key, layout, selected):
         return library_attend_decaying(query, key, value, log_decay, heads, layout, groups=groups, itself=itself)
     query, key, value, log_decay = in_full(query, key, value, log_decay)
     log_decay = log_decay.clamp_min(FORGOTTEN)
     query_decays, decays = _summed(log_decay, layout, itself=itself)
-    if chosen is not None:
-        query_decays = [chosen.of(part) for part in query_decays]
+    if selected is not None:
+        query_decays = [selected.of(part) for part in query_decays]
     given = [key, *decays, value]
     widths, by_channel = [part.shape[1] for part in given], log_decay.shape[1] != heads
 
@@ -73,7 +73,7 @@ def attend_decaying(
         q, k = (by_heads(x, groups or heads) for x in (q, k))
         b_q, b_k = ([by_heads(part, heads) for part in parts] for parts in (parts_q, parts_k))
         if by_channel:
-            weigh = _weights_at_once if chosen is not None else _weights_in_blocks
+            weigh = _weights_at_once if selected is not None else _weights_in_blocks
             weights_bhqt = weigh(q, b_q, k, b_k, hidden)
         else:
             passed = _passed(b_q, [part.transpose(2, 3) for part in b_k]).masked_fill(hidden, -torch.inf).exp()
@@ -83,7 +83,7 @@ def attend_decaying(
             weights_bhqt = scores * passed
         return joined(weights_bhqt @ by_heads(v, heads))
 
-    return over_sequences(mix, torch.cat((query, *query_decays), dim=1), torch.cat(given, dim=1), layout, chosen)
+    return over_sequences(mix, torch.cat((query, *query_decays), dim=1), torch.cat(given, dim=1), layout, selected)
 
 
 Parts = Sequence[Tensor]

@@ -1,8 +1,6 @@
-"""DeltaNet for short sequences; `grokcore/models/deltanet.py` says what it is.
+"""DeltaNet for short sequences (arXiv 2406.06484, section 3.2, equations 6 and 7), some of them with shared prefixes.
 
-The delta rule over few tokens, some of them shared prefixes (arXiv 2406.06484, section 3.2, equations 6 and 7).
-
-What token t adds to the state is u_t k_t^T, with u_t = beta_t (v_t - S_(t-1) k_t): the value less what its key reads.
+Token t adds u_t k_t^T to the state, with u_t = beta_t (v_t - S_(t-1) k_t): the value less what its key reads.
 Since S_(t-1) = sum_(i < t) u_i k_i^T, all u of a sequence solve one unit lower triangular system,
   u_t + sum_(i < t) beta_t (k_t . k_i) u_i = beta_t v_t,
 and o_t = sum_(i <= t) (q_t . k_i) u_i.
@@ -21,16 +19,16 @@ from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.flash_linear_attention import has_library, library_attend_by_delta_rule
 from grokcore.models.fast.layers import RMSNorm, SwiGLU
-from grokcore.models.fast.layout import Chosen, Layout, by_heads, in_full, joined, over_sequences
+from grokcore.models.fast.layout import Layout, Selection, by_heads, in_full, joined, over_sequences
 
 
 def attend_by_delta_rule(
-    query: Tensor, key: Tensor, value: Tensor, rate: Tensor, heads: int, layout: Layout, chosen: Chosen | None
+    query: Tensor, key: Tensor, value: Tensor, rate: Tensor, heads: int, layout: Layout, selected: Selection | None
 ) -> Tensor:
-    """S_t q_t of every token, or of the chosen ones only, computed in fp32 at least.
+    """S_t q_t of every token, or of the selected ones only, computed in fp32 at least.
 
     Args:
-        query: (N, K), or (Q, K) of the chosen tokens.
+        query: (N, K), or (Q, K) of the selected tokens.
         key: (N, K).
         value: (N, V).
         rate: (N, H), beta.
@@ -38,7 +36,7 @@ def attend_by_delta_rule(
     Returns:
         (N, V) or (Q, V), in fp32 at least.
     """
-    if has_library(key, layout, chosen):
+    if has_library(key, layout, selected):
         return library_attend_by_delta_rule(query, key, value, rate, heads, layout)
     query_full, key_full, value_full, rate_full = in_full(query, key, value, rate)
     widths = [key.shape[1], value.shape[1]]
@@ -50,7 +48,7 @@ def attend_by_delta_rule(
         weights_bhqt = (by_heads(query_bqk, heads) @ k.transpose(2, 3)).masked_fill(invisible_bqt[:, None], 0)
         return joined(weights_bhqt @ u)
 
-    return over_sequences(mix, query_full, torch.cat((key_full, added), dim=1), layout, chosen)
+    return over_sequences(mix, query_full, torch.cat((key_full, added), dim=1), layout, selected)
 
 
 def _added(key: Tensor, value: Tensor, rate: Tensor, heads: int, layout: Layout) -> Tensor:
@@ -95,12 +93,12 @@ class DeltaNet(nn.Module):
         self.norm_weight = nn.Parameter(torch.ones(width // heads))
         self.output = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
-        """(N, D) -> (N, D) or, of the chosen tokens alone, (B * P, D)."""
+    def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
+        """(N, D) -> (N, D) or, of the selected tokens alone, (B * P, D)."""
         convolved = causal_convolution(self.query_key_value(x), self.convolution, None, layout)
         query, key, value = convolved.chunk(3, dim=1)
-        query, key = self._of_length_1(query if chosen is None else chosen.of(query)), self._of_length_1(key)
-        mixed = attend_by_delta_rule(query, key, value, self.rate(x).sigmoid(), self.heads, layout, chosen)
+        query, key = self._of_length_1(query if selected is None else selected.of(query)), self._of_length_1(key)
+        mixed = attend_by_delta_rule(query, key, value, self.rate(x).sigmoid(), self.heads, layout, selected)
         mixed = functional.rms_norm(
             mixed.unflatten(1, (self.heads, -1)), self.norm_weight.shape, self.norm_weight, self.epsilon
         ).flatten(1)

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from grokcore.models.fast.kernels import inside_transform
-from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.layout import Layout, Selection
 
 LONG = 64
 """Tokens from which the kernels are taken."""
 
 
-def has_library(key: Tensor, layout: Layout, chosen: Chosen | None) -> bool:
-    """Whether the kernels can and should compute this: all of long sequences, on a GPU, in half precision."""
+def has_library(key: Tensor, layout: Layout, selected: Selection | None) -> bool:
+    """Return whether the kernels can and should compute this: all of long sequences, on a GPU, in half precision."""
     half = key.is_cuda and key.dtype in (torch.float16, torch.bfloat16)
-    long = layout.tokens >= LONG and not layout.prefixes and chosen is None
+    long = layout.tokens >= LONG and not layout.prefixes and selected is None
     return half and long and not inside_transform() and importlib.util.find_spec("fla") is not None
 
 

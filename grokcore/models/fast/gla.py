@@ -13,7 +13,7 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.layers import RMSNorm, SwiGLU
-from grokcore.models.fast.layout import Chosen, Layout, in_full
+from grokcore.models.fast.layout import Layout, Selection, in_full
 
 
 class GatedLinearAttention(nn.Module):
@@ -36,14 +36,14 @@ class GatedLinearAttention(nn.Module):
         self.norm_weight = nn.Parameter(torch.ones(width // heads))
         self.output = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
-        """(N, D) -> (N, D) or, with queries of the chosen tokens alone, (B * P, D)."""
-        query, gate = self.query_gate(x if chosen is None else chosen.of(x)).split(self.sizes, dim=1)
+    def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
+        """(N, D) -> (N, D) or, with queries of the selected tokens alone, (B * P, D)."""
+        query, gate = self.query_gate(x if selected is None else selected.of(x)).split(self.sizes, dim=1)
         key, value = self.key_value(x).split(self.sizes, dim=1)
         (logit,) = in_full(self.forget(self.forget_low_rank(x)))
         log_alpha = functional.logsigmoid(logit) / self.temperature
         query = query / math.sqrt(self.keys // self.heads)
-        mixed = attend_decaying(query, key, value, log_alpha, self.heads, layout, chosen)
+        mixed = attend_decaying(query, key, value, log_alpha, self.heads, layout, selected)
         mixed = functional.rms_norm(
             mixed.unflatten(1, (self.heads, -1)), self.norm_weight.shape, self.norm_weight, self.epsilon
         ).flatten(1)

@@ -1,10 +1,7 @@
-"""Mixers that several architectures share: self-attention, and MLPs that act on single tokens.
+"""Layers that several architectures share: self-attention, MLPs, RMS norm, rotary positions and activations.
 
-RMS normalisation (arXiv 1910.07467), as LLaMA and Mamba have it.
-
-Rotary positions (arXiv 2104.09864, section 3.4.2), with the halves of a head paired as LLaMA's weights expect.
-
-Activations of single tokens: in one pass of a kernel on the CPU, in torch's operators elsewhere.
+RMS norm is that of arXiv 1910.07467; rotary positions are those of arXiv 2104.09864, section 3.4.2, with the halves of
+a head paired as LLaMA's weights expect. Activations are one pass of a kernel on the CPU, torch's operators elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from torch.nn import functional
 
 from grokcore.models.fast.attention import attention
 from grokcore.models.fast.kernels import Kernels, kernels_for
-from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.layout import Layout, Selection
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -142,9 +139,9 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(width, 3 * width, bias=bias)
         self.output = nn.Linear(width, width, bias=bias)
 
-    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
-        """(N, D) -> (N, D) or, with queries of the chosen tokens alone, (B * P, D)."""
-        if chosen is None:
+    def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
+        """(N, D) -> (N, D) or, with queries of the selected tokens alone, (B * P, D)."""
+        if selected is None:
             query, key_value = None, self.query_key_value(x)
             if self.rotation is not None:
                 key_value = self.rotation(key_value, layout.position_ids, 2 * self.width)
@@ -152,13 +149,13 @@ class SelfAttention(nn.Module):
             projection, sizes = self.query_key_value, (self.width, 2 * self.width)
             query_weight, key_value_weight = projection.weight.split(sizes)
             query_bias, key_value_bias = (None, None) if projection.bias is None else projection.bias.split(sizes)
-            query = functional.linear(chosen.of(x), query_weight, query_bias)
+            query = functional.linear(selected.of(x), query_weight, query_bias)
             key_value = functional.linear(x, key_value_weight, key_value_bias)
             if self.rotation is not None:
-                query = self.rotation(query, layout.position_ids[chosen.rows], self.width)
+                query = self.rotation(query, layout.position_ids[selected.rows], self.width)
                 key_value = self.rotation(key_value, layout.position_ids, self.width)
         weight_dropout = self.weight_dropout if self.training else 0.0
-        mixed = attention(query, key_value, self.heads, layout, chosen, weight_dropout)
+        mixed = attention(query, key_value, self.heads, layout, selected, weight_dropout)
         result: Tensor = self.output(mixed)
         return result
 

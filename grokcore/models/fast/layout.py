@@ -1,14 +1,13 @@
-"""Where the tokens of a batch lie: prefixes that many examples share first, each once, then every example's own tokens.
+"""The layout of a batch as flat token rows: first each shared prefix once, then every example's own tokens.
 
 A causal model without dropout computes the same hidden states for the same beginning of a sequence. A task whose
 questions begin in few ways (`<attr> <q>`) declares them; they are computed once per step, and examples attend to, or
 go on from, the one they begin with. All of it is one flat list of token rows, so that whatever acts on single tokens
 (norms, projections, MLPs) runs once over prefixes and examples alike; only token mixers look at the layout.
 
-Mixers that compare what tokens ask with what earlier tokens give, over flat rows of which some are shared prefixes.
-
-Of a prefix, its tokens' keys, values and summed decays are the state that examples go on from: at the few tokens of a
-prefix that is less to gather for every example than the matrix (d x d) of each head that it adds up to.
+`over_sequences` applies a mixer that compares queries with earlier tokens' keys to such rows. The state that examples
+continue from are the keys, values and summed decays of their prefix's tokens: for the few tokens of a prefix, that is
+less to gather for every example than the matrix (d x d) of each head.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ class Layout:
         return torch.cat((shared.flatten(), own.flatten()))
 
     @cached_property
-    def invisible(self) -> Tensor:
+    def masked(self) -> Tensor:
         """(1 or B, S, L + S) bool: which of its prefix's and its own tokens each token of an example cannot see."""
         causal = torch.ones(self.tokens, self.tokens, dtype=torch.bool, device=self.device).triu(1)[None]
         if self.prefix_of is None:
@@ -100,10 +99,10 @@ class Layout:
         own = own.view(self.examples, 1, self.tokens) + self.shared_rows
         rows = own.expand(-1, self.tokens, -1)
         if self.prefix_of is None:
-            return rows.masked_fill(self.invisible, -1).flatten(0, 1)
+            return rows.masked_fill(self.masked, -1).flatten(0, 1)
         begins = torch.arange(self.prefix_tokens, dtype=torch.int32, device=self.device)
         begins = self.prefix_of.to(torch.int32)[:, None, None] * self.prefix_tokens + begins
-        rows = torch.cat((begins.expand(-1, self.tokens, -1), rows), dim=2).masked_fill(self.invisible, -1)
+        rows = torch.cat((begins.expand(-1, self.tokens, -1), rows), dim=2).masked_fill(self.masked, -1)
         inner = functional.pad(self.prefix_layout.visible_rows, (0, self.tokens), value=-1)
         return torch.cat((inner, rows.flatten(0, 1)))
 
@@ -112,17 +111,17 @@ class Layout:
         """The layout of the prefixes alone."""
         return Layout(self.prefixes, self.prefix_tokens, self.device)
 
-    def choose(self, positions: Tensor) -> Chosen:
-        """The tokens at `positions` (B, P) of each example, counted from its first own token."""
+    def select(self, positions: Tensor) -> Selection:
+        """Select the tokens at `positions` (B, P) of each example, counted from its first own token."""
         end = self.shared_rows + self.examples * self.tokens
         # Made where it is used: a copy from the host would wait for the device, and no CUDA graph could hold it.
         first = torch.arange(self.shared_rows, end, self.tokens, device=self.device)
-        return Chosen(self, positions, (first[:, None] + positions).flatten())
+        return Selection(self, positions, (first[:, None] + positions).flatten())
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Some tokens of every example: those at which the model is asked for a prediction.
+class Selection:
+    """Selected tokens of every example: the supervised positions.
 
     Attributes:
         layout: of all tokens.
@@ -140,13 +139,13 @@ class Chosen:
         return self.positions.shape
 
     def of(self, flat: Tensor) -> Tensor:
-        """The chosen rows of flat rows: (N, C) -> (B * P, C)."""
+        """The selected rows of flat rows: (N, C) -> (B * P, C)."""
         return functional.embedding(self.rows, flat)
 
     @cached_property
-    def invisible(self) -> Tensor:
-        """(B, P, L + S) bool, as `Layout.invisible`."""
-        of_all = self.layout.invisible.expand(self.layout.examples, -1, -1)
+    def masked(self) -> Tensor:
+        """(B, P, L + S) bool, as `Layout.masked`."""
+        of_all = self.layout.masked.expand(self.layout.examples, -1, -1)
         return of_all.gather(1, self.positions[..., None].expand(-1, -1, of_all.shape[2]))
 
     @cached_property
@@ -156,15 +155,15 @@ class Chosen:
 
 
 Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(asked (B, Q, C), given (B, T, E), invisible (1 or B, Q, T)) -> (B, Q, F): of B sequences, for Q tokens of each, what
-they take from all T, whose last Q they are, or from among which they are chosen."""
+"""(asked (B, Q, C), given (B, T, E), masked (1 or B, Q, T)) -> (B, Q, F): of B sequences, for Q tokens of each, what
+they take from all T, whose last Q they are, or from among which they are selected."""
 
 
-def over_sequences(mix: Mix, asked: Tensor, given: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
+def over_sequences(mix: Mix, asked: Tensor, given: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
     """`mix` over every sequence: an example's own tokens, those of its prefix before them; and prefixes by themselves.
 
     Args:
-        asked: (N, C) of all tokens, or (Q, C) of the chosen ones.
+        asked: (N, C) of all tokens, or (Q, C) of the selected ones.
         given: (N, E), of all tokens.
 
     Returns:
@@ -176,12 +175,12 @@ def over_sequences(mix: Mix, asked: Tensor, given: Tensor, layout: Layout, chose
             of_prefixes = layout.of_prefixes(given)
             shared_bte = layout.per_example(of_prefixes.flatten(1)).unflatten(1, of_prefixes.shape[1:])
             given_bte = torch.cat((shared_bte, given_bte), dim=1)
-        if chosen is not None:
-            return mix(asked.unflatten(0, chosen.shape), given_bte, chosen.invisible).flatten(0, 1)
-        examples = mix(layout.of_examples(asked), given_bte, layout.invisible)
+        if selected is not None:
+            return mix(asked.unflatten(0, selected.shape), given_bte, selected.masked).flatten(0, 1)
+        examples = mix(layout.of_examples(asked), given_bte, layout.masked)
         if not layout.prefixes:
             return examples.flatten(0, 1)
-        inside = mix(layout.of_prefixes(asked), of_prefixes, layout.prefix_layout.invisible)
+        inside = mix(layout.of_prefixes(asked), of_prefixes, layout.prefix_layout.masked)
         return layout.flatten(inside, examples)
 
 

@@ -11,19 +11,19 @@ from torch.nn import functional
 from grokcore.models.fast import gpt2
 from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.layers import MLP
-from grokcore.models.fast.layout import Chosen, Layout, by_heads, in_full, joined, over_sequences
+from grokcore.models.fast.layout import Layout, Selection, by_heads, in_full, joined, over_sequences
 
 EPSILON = 1e-6
 """Added to the sum of the weights, which is 0 where all features of a query or of the keys have vanished."""
 
 
 def attend_linearly(
-    query: Tensor, key: Tensor, value: Tensor, heads: int, layout: Layout, chosen: Chosen | None
+    query: Tensor, key: Tensor, value: Tensor, heads: int, layout: Layout, selected: Selection | None
 ) -> Tensor:
     """sum_i phi(q_t) phi(k_i) v_i / sum_i phi(q_t) phi(k_i), i <= t, phi(x) = elu(x) + 1 (equations 5, 7 and 9).
 
     Args:
-        query: (N, D), or (Q, D) of the chosen tokens.
+        query: (N, D), or (Q, D) of the selected tokens.
         key: (N, D).
         value: (N, D).
 
@@ -38,7 +38,7 @@ def attend_linearly(
         return joined(weights_bhqt @ v / (weights_bhqt.sum(-1, keepdim=True) + EPSILON))
 
     query_full, key_full = functional.elu(query_full) + 1, functional.elu(key_full) + 1
-    return over_sequences(mix, query_full, torch.cat((key_full, value_full), dim=1), layout, chosen)
+    return over_sequences(mix, query_full, torch.cat((key_full, value_full), dim=1), layout, selected)
 
 
 class LinearAttention(nn.Module):
@@ -50,18 +50,18 @@ class LinearAttention(nn.Module):
         self.query_key_value = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
-        """(N, D) -> (N, D) or, with queries of the chosen tokens alone, (B * P, D)."""
+    def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
+        """(N, D) -> (N, D) or, with queries of the selected tokens alone, (B * P, D)."""
         sizes = (self.width, 2 * self.width)
-        if chosen is None:
+        if selected is None:
             query, key_value = self.query_key_value(x).split(sizes, dim=1)
         else:
             query_weight, key_value_weight = self.query_key_value.weight.split(sizes)
             query_bias, key_value_bias = self.query_key_value.bias.split(sizes)
-            query = functional.linear(chosen.of(x), query_weight, query_bias)
+            query = functional.linear(selected.of(x), query_weight, query_bias)
             key_value = functional.linear(x, key_value_weight, key_value_bias)
         key, value = key_value.chunk(2, dim=1)
-        mixed = attend_linearly(query, key, value, self.heads, layout, chosen)
+        mixed = attend_linearly(query, key, value, self.heads, layout, selected)
         result: Tensor = self.output(mixed)
         return result
 

@@ -1,7 +1,4 @@
-"""Mamba-1 for short sequences; `grokcore/models/mamba.py` says what it is.
-
-The selective scan of Mamba-1 (arXiv 2312.00752, section 3.2) over few tokens, some of them shared prefixes.
-"""
+"""Mamba-1 for short sequences: its selective scan (arXiv 2312.00752, section 3.2) with shared prefixes."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.kernels import Kernels, inside_transform, kernels_for
-from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.layout import Layout, Selection
 
 _BLOCK = 32
 """CHANNELS of kernels/scan.c."""
@@ -35,9 +32,9 @@ def selective_scan(
     d: Tensor,
     z: Tensor,
     layout: Layout,
-    chosen: Chosen | None,
+    selected: Selection | None,
 ) -> Tensor:
-    """y silu(z) for every token, or for the chosen ones only, computed in fp32 at least:
+    """y silu(z) for every token, or for the selected ones only, computed in fp32 at least:
 
         h_t = exp(Delta_t A) h_(t-1) + Delta_t u_t B_t,  y_t = C_t h_t + D u_t,  Delta = softplus(delta + delta_bias)
 
@@ -50,7 +47,7 @@ def selective_scan(
         a: (C, S), A, negative.
         b_c: (N, 2 S), B and C, the same in all channels.
         d: (C,), D.
-        z: (N, C), or (Q, C) of the chosen tokens alone.
+        z: (N, C), or (Q, C) of the selected tokens alone.
 
     Returns:
         (N, C) or (Q, C), in the precision of `z`.
@@ -59,11 +56,11 @@ def selective_scan(
     inputs: Any = tuple(value.to(torch.promote_types(value.dtype, torch.float32)) for value in given)
     kernels = kernels_for(inputs[0])
     if kernels is not None:
-        mixed: Tensor = _KernelScan.apply(*inputs, layout, chosen, kernels)  # type: ignore[no-untyped-call]
+        mixed: Tensor = _KernelScan.apply(*inputs, layout, selected, kernels)  # type: ignore[no-untyped-call]
     elif _has_library(layout, inputs[0]):
-        mixed = library_selective_scan(*inputs, layout, chosen)  # type: ignore[call-arg]
+        mixed = library_selective_scan(*inputs, layout, selected)  # type: ignore[call-arg]
     else:
-        mixed = plain_selective_scan(*inputs, layout, chosen)  # type: ignore[call-arg]
+        mixed = plain_selective_scan(*inputs, layout, selected)  # type: ignore[call-arg]
     return mixed.to(z.dtype)
 
 
@@ -76,7 +73,7 @@ def plain_selective_scan(
     d: Tensor,
     z: Tensor,
     layout: Layout,
-    chosen: Chosen | None,
+    selected: Selection | None,
 ) -> Tensor:
     """The same in torch's own operators: on GPUs, inside transforms, and to test the kernel."""
     delta = functional.softplus(delta + delta_bias)
@@ -88,11 +85,11 @@ def plain_selective_scan(
     else:
         y = _scan(a, [layout.of_examples(row) for row in rows], None)[0].flatten(0, 1)
     y = y + d * u
-    return (y if chosen is None else chosen.of(y)) * functional.silu(z)
+    return (y if selected is None else selected.of(y)) * functional.silu(z)
 
 
 def _has_library(layout: Layout, u: Tensor) -> bool:
-    """Whether mamba-ssm's kernel can and should compute this: long sequences on a GPU, no prefix to go on from."""
+    """Return whether to use mamba-ssm's kernel: for long sequences on a GPU that continue no prefix."""
     long = u.is_cuda and layout.tokens >= _LONG and not layout.prefixes
     return long and not inside_transform() and importlib.util.find_spec("mamba_ssm") is not None
 
@@ -106,7 +103,7 @@ def library_selective_scan(
     d: Tensor,
     z: Tensor,
     layout: Layout,
-    chosen: Chosen | None,
+    selected: Selection | None,
 ) -> Tensor:
     """The same by the CUDA kernel of mamba-ssm, which keeps no state but the last in memory."""
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
@@ -116,7 +113,7 @@ def library_selective_scan(
     )
     y_bct = selective_scan_fn(u_bct, delta_bct, a, b_bst, c_bst, d, delta_bias=delta_bias, delta_softplus=True)
     y = y_bct.transpose(1, 2).flatten(0, 1)
-    return (y if chosen is None else chosen.of(y)) * functional.silu(z)
+    return (y if selected is None else selected.of(y)) * functional.silu(z)
 
 
 def _scan(a: Tensor, rows: list[Tensor], begin_bcs: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -146,15 +143,15 @@ class _KernelScan(torch.autograd.Function):
         d: Tensor,
         z: Tensor,
         layout: Layout,
-        chosen: Chosen | None,
+        selected: Selection | None,
         kernels: Kernels,
     ) -> Tensor:
         u, delta, rates = u.contiguous(), delta.contiguous(), (a * math.log2(math.e)).t().contiguous()
         inputs = (u, delta, delta_bias, rates, b_c, d, z)
         ctx.save_for_backward(*inputs)
-        ctx.layout, ctx.chosen, ctx.kernels = layout, chosen, kernels
+        ctx.layout, ctx.selected, ctx.kernels = layout, selected, kernels
         out = u.new_empty(z.shape)
-        kernels.call("scan_forward", u.dtype, *_sizes(layout, chosen, rates), *_with_strides(*inputs), out)
+        kernels.call("scan_forward", u.dtype, *_sizes(layout, selected, rates), *_with_strides(*inputs), out)
         return out
 
     @staticmethod
@@ -166,17 +163,17 @@ class _KernelScan(torch.autograd.Function):
         ctx.kernels.call(
             "scan_backward",
             u.dtype,
-            *_sizes(ctx.layout, ctx.chosen, rates),
+            *_sizes(ctx.layout, ctx.selected, rates),
             *_with_strides(*inputs),
             *(grad_out.contiguous(), grad_u, grad_delta, grad_bias, grad_a, grad_b_c, grad_d, grad_z),
         )
         return grad_u, grad_delta, grad_bias, grad_a.t(), grad_b_c.sum(0), grad_d, grad_z, None, None, None
 
 
-def _sizes(layout: Layout, chosen: Chosen | None, rates: Tensor) -> tuple[Tensor | int, ...]:
+def _sizes(layout: Layout, selected: Selection | None, rates: Tensor) -> tuple[Tensor | int, ...]:
     states, channels = rates.shape
     prefix_of = 0 if layout.prefix_of is None else layout.prefix_of.contiguous()
-    asked = (0, 0) if chosen is None else (chosen.positions.contiguous(), chosen.shape[1])
+    asked = (0, 0) if selected is None else (selected.positions.contiguous(), selected.shape[1])
     numbers = (layout.prefixes, layout.prefix_tokens, layout.examples, layout.tokens, prefix_of)
     return *numbers, *asked, channels, states
 
@@ -210,18 +207,18 @@ class SelectiveStateSpace(nn.Module):
         self.a_log, self.d = nn.Parameter(torch.empty(inner, states)), nn.Parameter(torch.empty(inner))
         self.output = nn.Linear(inner, width, bias=bias)
 
-    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
-        """(N, D) -> (N, D) or, with gates of the chosen tokens alone, (B * P, D)."""
-        if chosen is None:
+    def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
+        """(N, D) -> (N, D) or, with gates of the selected tokens alone, (B * P, D)."""
+        if selected is None:
             u, z = self.input(x).chunk(2, dim=1)
         else:
             u_weight, z_weight = self.input.weight.chunk(2)
             u_bias, z_bias = (None, None) if self.input.bias is None else self.input.bias.chunk(2)
-            u, z = functional.linear(x, u_weight, u_bias), functional.linear(chosen.of(x), z_weight, z_bias)
+            u, z = functional.linear(x, u_weight, u_bias), functional.linear(selected.of(x), z_weight, z_bias)
         u = causal_convolution(u, self.convolution_weight, self.convolution_bias, layout)
         low_rank, b_c = self.selection(u).split(self.sizes, dim=1)
         delta = functional.linear(low_rank, self.delta.weight)
-        y = selective_scan(u, delta, self.delta.bias, -self.a_log.exp(), b_c, self.d, z, layout, chosen)
+        y = selective_scan(u, delta, self.delta.bias, -self.a_log.exp(), b_c, self.d, z, layout, selected)
         result: Tensor = self.output(y)
         return result
 

@@ -12,11 +12,11 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.decayed_attention import attend_decaying
-from grokcore.models.fast.layout import Chosen, Layout, in_full
+from grokcore.models.fast.layout import Layout, Selection, in_full
 
 
 class StateSpaceDuality(nn.Module):
-    """Y = (L * C B^T) (Delta X) + D X behind a short convolution, gated and normalised (arXiv 2405.21060, figure 6).
+    """Y = (L * C B^T) (Delta X) + D X behind a short convolution, gated and normalized (arXiv 2405.21060, figure 6).
 
       L_ti = exp(A (Delta_(i+1) + ... + Delta_t)) for i <= t,  Delta = softplus(delta + bias)  (section 3.2, equation 3)
 
@@ -53,23 +53,23 @@ class StateSpaceDuality(nn.Module):
         self.norm_weight = nn.Parameter(torch.ones(inner))
         self.output = nn.Linear(inner, width, bias=bias)
 
-    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
-        """(N, D) -> (N, D) or, with gates of the chosen tokens alone, (B * P, D)."""
-        if chosen is None:
+    def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
+        """(N, D) -> (N, D) or, with gates of the selected tokens alone, (B * P, D)."""
+        if selected is None:
             z, rest = self.input(x).split(self.input_sizes, dim=1)
         else:
             z_weight, weight = self.input.weight.split(self.input_sizes)
             z_bias, bias = (None, None) if self.input.bias is None else self.input.bias.split(self.input_sizes)
-            z, rest = functional.linear(chosen.of(x), z_weight, z_bias), functional.linear(x, weight, bias)
+            z, rest = functional.linear(selected.of(x), z_weight, z_bias), functional.linear(x, weight, bias)
         convolved, delta = rest.split((rest.shape[1] - self.heads, self.heads), dim=1)
         convolved = causal_convolution(convolved, self.convolution_weight, self.convolution_bias, layout)
         u, b, c = convolved.split(self.sizes, dim=1)
         u, delta, z_full = in_full(u, delta, z)
         delta = functional.softplus(delta + self.delta_bias).clamp(*self.limits)
         values = (u.unflatten(1, (self.heads, -1)) * delta[..., None]).flatten(1)
-        asked, skipped = (c, u) if chosen is None else (chosen.of(c), chosen.of(u))
+        asked, skipped = (c, u) if selected is None else (selected.of(c), selected.of(u))
         log_decay = -self.a_log.exp() * delta
-        y = attend_decaying(asked, b, values, log_decay, self.heads, layout, chosen, groups=self.groups)
+        y = attend_decaying(asked, b, values, log_decay, self.heads, layout, selected, groups=self.groups)
         y = y + (skipped.unflatten(1, (self.heads, -1)) * self.d[:, None]).flatten(1)
         grouped = (y * functional.silu(z_full)).unflatten(1, (self.groups, -1))
         normed = functional.rms_norm(grouped, grouped.shape[2:], eps=self.epsilon).flatten(1) * self.norm_weight

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from grokcore.models.composition import Composition
-from grokcore.models.fast.block import FastArchitecture, Memory, reenter, settle
+from grokcore.models.fast.block import FastArchitecture, Memory, hold_converged, reenter
 from grokcore.models.fast.conversion import from_transformers, to_transformers, transformers_names
-from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.layout import Layout, Selection
 from grokcore.models.files import save_composed, save_model
 from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
 
@@ -24,7 +24,7 @@ class FastModel(SequenceModel):
     """A model made for short sequences of which few tokens are supervised.
 
     All tokens of a batch are one flat list of rows (N, D), without padding them to a rectangle of sequences, so that a
-    prefix that many examples share is there once; the last block computes the chosen positions only.
+    prefix that many examples share is there once; the last block computes the selected positions only.
 
     Attributes:
         config: transformers' configuration of the same blocks; where they are composed to something that it does not
@@ -67,7 +67,7 @@ class FastModel(SequenceModel):
 
     @property
     def why_unshared(self) -> str | None:
-        """Dropout draws a prefix's hidden states anew in every example."""
+        """Return that dropout draws a prefix's hidden states anew in every example, or None without dropout."""
         dropout = max(self.parts.dropouts(self.config), default=0.0)
         return f"dropout {dropout:g} makes a prefix differ from example to example" if dropout else None
 
@@ -75,13 +75,13 @@ class FastModel(SequenceModel):
         if self._hook is not None:
             return self._forward_with_hook(self._hook, tokens, positions, prefixes)
         hidden, layout = self._embed(tokens, prefixes)
-        chosen = layout.choose(positions)
-        hidden = self._through_blocks(hidden, layout, chosen)
-        logits: Tensor = self.unembed(hidden).unflatten(0, chosen.shape)
+        selected = layout.select(positions)
+        hidden = self._through_blocks(hidden, layout, selected)
+        logits: Tensor = self.unembed(hidden).unflatten(0, selected.shape)
         return logits
 
     def prepare(self, step: int) -> int:
-        """Draw what this training step draws, the number of loops, and return it."""
+        """Draw the number of loops of this training step, and return it."""
         self._loops = self.composition.loops_at(step)
         return self._loops
 
@@ -89,10 +89,10 @@ class FastModel(SequenceModel):
         self,
         hidden: Tensor,
         layout: Layout,
-        chosen: Chosen | None,
+        selected: Selection | None,
         seen: Callable[[int, Tensor], Tensor] = lambda layer, hidden: hidden,
     ) -> Tensor:
-        """The stream (N, D) after the last block, or (B * P, D) where only `chosen` tokens matter.
+        """Return the stream (N, D) after the last block, or (B * P, D) for `selected` tokens alone.
 
         Args:
             seen: called with the stream after every block; what it returns goes on.
@@ -108,16 +108,18 @@ class FastModel(SequenceModel):
                 hidden = reenter(hidden, self.embedding.weight, composition.reentry)
             for place, block in enumerate(blocks, start=1):
                 ends_round = place == len(blocks)
-                asked = chosen if ends_round and number == len(rounds) else None
+                asked = selected if ends_round and number == len(rounds) else None
                 hidden = self.blocks[block](hidden, layout, asked, *self._memory_of(block))
                 if ends_round and composition.tolerance is not None:
-                    hidden = settle(before if asked is None else asked.of(before), hidden, composition.tolerance)
+                    hidden = hold_converged(
+                        before if asked is None else asked.of(before), hidden, composition.tolerance
+                    )
                 layer += 1
                 hidden = seen(layer, hidden)
         return hidden
 
     def _memory_of(self, block: int) -> tuple[nn.Module, ...]:
-        """What the block reads beside its MLP: one memory or none."""
+        """Return the memory that a block reads beside its MLP, if any."""
         kind = self.composition.memory
         return () if kind is None else (self.memory[kind.place(block, len(self.blocks))],)
 
@@ -138,7 +140,7 @@ class FastModel(SequenceModel):
     def _forward_with_hook(
         self, hook: ResidualHook, tokens: Tensor, positions: Tensor, prefixes: SharedPrefixes | None
     ) -> Tensor:
-        """Every token in every block, so that the hook sees all of them."""
+        """Compute every token in every block, so that the hook sees all of them."""
         if prefixes is not None:
             raise ValueError("a hook on the residual stream needs whole sequences: do not share prefixes with it")
         hidden, layout = self._embed(tokens, None)
@@ -148,12 +150,12 @@ class FastModel(SequenceModel):
             return hidden if replacement is None else replacement.flatten(0, 1)
 
         hidden = self._through_blocks(replaced(0, hidden), layout, None, replaced)
-        chosen = layout.choose(positions)
-        logits: Tensor = self.unembed(chosen.of(hidden)).unflatten(0, chosen.shape)
+        selected = layout.select(positions)
+        logits: Tensor = self.unembed(selected.of(hidden)).unflatten(0, selected.shape)
         return logits
 
     def _embed(self, tokens: Tensor, prefixes: SharedPrefixes | None) -> tuple[Tensor, Layout]:
-        """Hidden states (N, D) that enter the first block, and where they lie."""
+        """Return the hidden states (N, D) that enter the first block, and their layout."""
         examples, own = tokens.shape
         if prefixes is None:
             layout, ids, length = Layout(examples, own, tokens.device), tokens.flatten(), own
@@ -171,24 +173,24 @@ class FastModel(SequenceModel):
 
     @property
     def _schedule(self) -> tuple[int, ...]:
-        """Which block runs when, in evaluation."""
+        """The numbers of the blocks that run in evaluation, in order."""
         rounds = self.composition.rounds(len(self.blocks), self.composition.loops)
         return tuple(block for blocks in rounds for block in blocks)
 
     @property
     def _known(self) -> bool:
-        """Whether transformers has these blocks."""
+        """Return whether transformers has these blocks."""
         from transformers import PretrainedConfig
 
         return isinstance(self.config, PretrainedConfig)
 
     @property
     def _unrolled(self) -> bool:
-        """Whether its files hold the deeper stack of plain blocks that it computes, which transformers can compute."""
+        """Return whether the files hold a deeper stack of plain blocks, as transformers can load it."""
         return self.composition.unrolls and self._known
 
     def _places(self, schedule: Sequence[int]) -> Callable[[str], Sequence[int]]:
-        """Where each weight of a block stands in a plain stack that runs our blocks in this order."""
+        """Return (name of a block's weight) -> its positions in a plain stack that runs our blocks in this order."""
 
         def places(name: str) -> Sequence[int]:
             _, number, part, *_ = name.split(".")
@@ -209,7 +211,7 @@ class FastModel(SequenceModel):
         return {name: transformers_names(name, names, places) for name, _ in self.named_parameters()}
 
     def load_transformers(self, weights: Mapping[str, Tensor], *, drawn: bool = False) -> None:
-        """Take over weights by the names of transformers; tied ones stand under their first name.
+        """Load weights by the names of transformers; tied ones are stored under their first name.
 
         Args:
             drawn: they are new, of a plain model without memory that has as many layers as this has blocks; else they
@@ -227,10 +229,10 @@ class FastModel(SequenceModel):
                 ours[name].copy_(weight)
 
     @torch.no_grad()
-    def initialise_composed(self) -> None:
-        """Draw what no plain model has, from torch's generator; and start the loop as identity where that is asked."""
+    def initialize_composed(self) -> None:
+        """Draw the weights of memory from torch's generator, and start loops as identity if the spec says so."""
         for memory in self.memory:
-            memory.initialise(len(self.blocks))  # type: ignore[operator]
+            memory.initialize(len(self.blocks))  # type: ignore[operator]
         if self.composition.zero_init:
             for block in self.blocks:
                 for name in self.parts.outputs:
@@ -250,10 +252,10 @@ class FastModel(SequenceModel):
 
 
 def composition_of(config: Any) -> tuple[int, Composition]:
-    """How many blocks a configuration describes, and how they are composed.
+    """Return the number of blocks that a configuration describes, and how they are composed.
 
     Raises:
-        ValueError: its `composition` is none.
+        ValueError: its `composition` is invalid.
     """
     written = dict(getattr(config, "composition", None) or {})
     return written.pop("blocks", config.num_hidden_layers), Composition.read(written)

@@ -14,7 +14,7 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.layers import MLP, exact_gelu, gelu, rotary
-from grokcore.models.fast.layout import Chosen, Layout, in_full
+from grokcore.models.fast.layout import Layout, Selection, in_full
 
 ACTIVATIONS = {"gelu": exact_gelu, "gelu_new": gelu}
 """GELU exactly and by its tanh approximation, under the names that transformers gives them."""
@@ -40,17 +40,17 @@ class Retention(nn.Module):
         self.key_value = nn.Linear(width, 3 * width, bias=False)
         self.output = nn.Linear(2 * width, width, bias=False)
 
-    def forward(self, x: Tensor, layout: Layout, chosen: Chosen | None) -> Tensor:
-        """(N, D) -> (N, D) or, with queries of the chosen tokens alone, (B * P, D)."""
+    def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
+        """(N, D) -> (N, D) or, with queries of the selected tokens alone, (B * P, D)."""
         width, size = self.width, self.width // self.heads
         positions = layout.position_ids
-        asked_at = positions if chosen is None else positions[chosen.rows]
-        query_gate = self.query_gate(x if chosen is None else chosen.of(x))
+        asked_at = positions if selected is None else positions[selected.rows]
+        query_gate = self.query_gate(x if selected is None else selected.of(x))
         query, gate = self.rotation(query_gate, asked_at, width).split((width, 2 * width), 1)
         key_value = self.rotation(self.key_value(x), positions, width)
         key, value = key_value.split((width, 2 * width), dim=1)
         log_gamma = log_decays(self.heads, x.device).to(in_full(key)[0].dtype).expand(len(x), -1)
-        mixed = attend_decaying(query / math.sqrt(size), key, value, log_gamma, self.heads, layout, chosen)
+        mixed = attend_decaying(query / math.sqrt(size), key, value, log_gamma, self.heads, layout, selected)
         mixed = functional.layer_norm(mixed.unflatten(1, (self.heads, -1)), (2 * size,), eps=self.epsilon).flatten(1)
         result: Tensor = self.output(functional.silu(gate) * mixed)
         return result

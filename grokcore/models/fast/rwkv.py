@@ -18,7 +18,7 @@ from grokcore.models.fast.block import FastArchitecture
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.kernels import Kernels, kernels_for
 from grokcore.models.fast.layers import gated, squared_relu
-from grokcore.models.fast.layout import Chosen, Layout
+from grokcore.models.fast.layout import Layout, Selection
 from grokcore.models.fast.token_shift import token_shift
 
 
@@ -60,9 +60,9 @@ def plain_gated_wkv(
         of_examples = layout.per_example(prefixes.flatten(1)).unflatten(1, prefixes.shape[1:]).chunk(2, dim=1)
         key_btd = torch.cat((of_examples[0], key_btd), dim=1)
         value_btd = torch.cat((of_examples[1], value_btd), dim=1)
-    wkv = _average(decay, bonus, key_btd, value_btd, layout.invisible)
+    wkv = _average(decay, bonus, key_btd, value_btd, layout.masked)
     if layout.prefixes:
-        inside = _average(decay, bonus, prefix_key, prefix_value, layout.prefix_layout.invisible)
+        inside = _average(decay, bonus, prefix_key, prefix_value, layout.prefix_layout.masked)
         wkv_flat = layout.flatten(inside, wkv)
     else:
         wkv_flat = wkv.flatten(0, 1)
@@ -148,28 +148,28 @@ class ChannelMixing(nn.Module):
 
 
 class Pairs:
-    """Each chosen token after the one before it: all that a chosen token's channel mixing reads.
+    """Each selected token after the one before it: all that a selected token's channel mixing reads.
 
     Attributes:
         rows: (2 Q,) int64, the flat rows of the pairs; a token without one before it stands in its own pair twice.
         without: (2 Q, 1) bool, whether a row only stands in for a token that there is not.
         layout: of the pairs, as examples of two tokens.
-        chosen: (Q,) int64, where the chosen tokens are in `rows`.
+        selected: (Q,) int64, where the selected tokens are in `rows`.
     """
 
-    def __init__(self, chosen: Chosen) -> None:
-        layout, first = chosen.layout, chosen.positions.flatten() == 0
+    def __init__(self, selected: Selection) -> None:
+        layout, first = selected.layout, selected.positions.flatten() == 0
         if layout.prefix_of is None:
-            before, without = torch.where(first, chosen.rows, chosen.rows - 1), first
+            before, without = torch.where(first, selected.rows, selected.rows - 1), first
         else:
-            prefix = layout.prefix_of.repeat_interleave(chosen.shape[1])
+            prefix = layout.prefix_of.repeat_interleave(selected.shape[1])
             without = first & (prefix == layout.prefixes)
-            before = torch.where(first, (prefix + 1) * layout.prefix_tokens, chosen.rows) - 1
-            before = torch.where(without, chosen.rows, before)
-        self.rows = torch.stack((before, chosen.rows), dim=1).flatten()
+            before = torch.where(first, (prefix + 1) * layout.prefix_tokens, selected.rows) - 1
+            before = torch.where(without, selected.rows, before)
+        self.rows = torch.stack((before, selected.rows), dim=1).flatten()
         self.without = torch.stack((without, torch.zeros_like(without)), dim=1).view(-1, 1)
-        self.layout = Layout(len(chosen.rows), 2, layout.device)
-        self.chosen = torch.arange(1, len(self.rows), 2, device=layout.device)
+        self.layout = Layout(len(selected.rows), 2, layout.device)
+        self.selected = torch.arange(1, len(self.rows), 2, device=layout.device)
 
 
 class RWKVBlock(nn.Module):
@@ -189,21 +189,21 @@ class RWKVBlock(nn.Module):
         self.time_mixing, self.channel_mixing = time_mixing, ChannelMixing(width, hidden)
 
     def forward(
-        self, hidden: Tensor, layout: Layout, chosen: Chosen | None = None, memory: nn.Module | None = None
+        self, hidden: Tensor, layout: Layout, selected: Selection | None = None, memory: nn.Module | None = None
     ) -> Tensor:
-        """The stream after this block: of all tokens, or of the chosen ones, which is all that the last block owes."""
+        """Return the stream after this block: of all tokens, or in the last block only of the selected ones."""
         x = self.time_norm(hidden)
-        if chosen is not None and 2 * len(chosen.rows) < len(hidden):
-            pairs = Pairs(chosen)
+        if selected is not None and 2 * len(selected.rows) < len(hidden):
+            pairs = Pairs(selected)
             hidden = functional.embedding(pairs.rows, hidden) + self.time_mixing(x, layout, pairs.rows)
             x = self.channel_norm(hidden).masked_fill(pairs.without, 0)
-            mixed: Tensor = self.channel_mixing(x, pairs.layout, pairs.chosen)
+            mixed: Tensor = self.channel_mixing(x, pairs.layout, pairs.selected)
             hidden = hidden[1::2]
         else:
             hidden = hidden + self.time_mixing(x, layout)
             x = self.channel_norm(hidden)
-            mixed = self.channel_mixing(x, layout, None if chosen is None else chosen.rows)
-            hidden = hidden if chosen is None else chosen.of(hidden)
+            mixed = self.channel_mixing(x, layout, None if selected is None else selected.rows)
+            hidden = hidden if selected is None else selected.of(hidden)
         return hidden + mixed if memory is None else hidden + mixed + memory(hidden)
 
 

@@ -2,7 +2,7 @@
 
 Below `checkpoints/` of a run, on every kind of store:
 
-    step-00001000/3f2a9c1e/state.safetensors     tensors: weights, optimiser, random numbers, loss scale
+    step-00001000/3f2a9c1e/state.safetensors     tensors: weights, optimizer, random numbers, loss scale
     step-00001000/3f2a9c1e/state.json            the few other values
     step-00001000/3f2a9c1e/metrics.jsonl         the journal up to here
     step-00001000/manifest.json                  each file's size and SHA-256; written last, and only if absent

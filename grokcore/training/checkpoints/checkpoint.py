@@ -32,7 +32,7 @@ from grokcore.storage import Store, clear_errors, read_bytes, read_json, sha256
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The complete state of training after `step` optimiser steps.
+    """The complete state of training after `step` optimizer steps.
 
     Attributes:
         tensors: on any device; of a checkpoint that was loaded, on the CPU.
@@ -47,7 +47,7 @@ class Checkpoint:
     journal: bytes = b""
 
     def is_finite(self) -> bool:
-        """Whether every weight is a finite number. Waits for the device."""
+        """Return whether every weight is a finite number. Waits for the device."""
         weights = (tensor for name, tensor in self.tensors.items() if name.startswith("model."))
         return all(bool(tensor.isfinite().all()) for tensor in weights if tensor.is_floating_point())
 
@@ -121,7 +121,7 @@ def load_checkpoint(
 
 
 def is_good(store: Store, manifest: CheckpointManifest, run_id: str) -> bool:
-    """Whether a checkpoint can be used; all of it is read to find out.
+    """Return whether a checkpoint can be used; all of it is read to find out.
 
     Raises:
         InputError: it cannot be read at all.

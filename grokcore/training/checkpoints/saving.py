@@ -62,7 +62,7 @@ def save_checkpoint(store: Store, checkpoint: Checkpoint, milestones: Sequence[s
         damaged = True
     attempt = secrets.token_hex(4)
     with store.scratch() as scratch:
-        files = _serialise(checkpoint, scratch, store.uri_of(folder_of(checkpoint.step)))
+        files = _serialize(checkpoint, scratch, store.uri_of(folder_of(checkpoint.step)))
         manifest = CheckpointManifest(
             run_id=checkpoint.run_id,
             step=checkpoint.step,
@@ -97,7 +97,7 @@ def _good_manifest(store: Store, checkpoint: Checkpoint) -> CheckpointManifest |
     return manifest if is_good(store, manifest, checkpoint.run_id) else None
 
 
-def _serialise(checkpoint: Checkpoint, folder: Path, place: str) -> dict[str, FileFacts]:
+def _serialize(checkpoint: Checkpoint, folder: Path, place: str) -> dict[str, FileFacts]:
     """Write the files of a checkpoint to `folder`.
 
     Raises:

@@ -13,7 +13,7 @@ LOSS_SCALE_POWER, LOSS_SCALE_WINDOW = 16, 2000
 def deepspeed_config(training: TrainingSpec, *, processes: int) -> dict[str, Any]:
     """What `deepspeed.initialize` is given.
 
-    The optimiser is not part of it: DeepSpeed takes ours, whose parameter groups and arithmetic are those of the native
+    The optimizer is not part of it: DeepSpeed takes ours, whose parameter groups and arithmetic are those of the native
     engine, and whose learning rate is set before each step.
 
     Args:

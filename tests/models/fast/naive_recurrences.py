@@ -35,14 +35,14 @@ def linear_attention(mixer, x):
     """arXiv 2006.16236, equations 16 to 20."""
     q, k, v = (heads_of(part, mixer.heads) for part in linear(mixer.query_key_value, x).chunk(3, dim=-1))
     q, k = elu(q) + 1, elu(k) + 1
-    memory, normaliser = 0, 0
+    memory, normalizer = 0, 0
 
     def step(t):
-        nonlocal memory, normaliser
+        nonlocal memory, normalizer
         memory = memory + k[:, t, :, :, None] * v[:, t, :, None]
-        normaliser = normaliser + k[:, t]
+        normalizer = normalizer + k[:, t]
         read = (q[:, t, :, :, None] * memory).sum(2)
-        return (read / ((q[:, t] * normaliser).sum(-1, keepdim=True) + 1e-6)).flatten(1)
+        return (read / ((q[:, t] * normalizer).sum(-1, keepdim=True) + 1e-6)).flatten(1)
 
     return linear(mixer.output, over_time(step, x))
 

@@ -1,4 +1,4 @@
-"""The fast implementation beside transformers', with the same random weights, far from any initialisation."""
+"""The fast implementation beside transformers', with the same random weights, far from any initialization."""
 
 from dataclasses import dataclass
 

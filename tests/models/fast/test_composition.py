@@ -24,7 +24,7 @@ def composed(plain: Any, **parts: Any) -> Any:
 
 
 def build(spec: Any, *, noise: float = 0.1, seed: int = 0) -> Any:
-    """In fp64, away from any initialisation, in evaluation."""
+    """In fp64, away from any initialization, in evaluation."""
     model = build_model(spec, vocabulary_size=VOCABULARY, sequence_length=LONGEST, seed=seed).double().eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def naive(model: Any, tokens: Tensor, positions: Tensor, rounds: list[list[int]]
             hidden = between(hidden)
         for block in blocks:
             hidden = model.blocks[block](hidden, layout)
-    return model.unembed(layout.choose(positions).of(hidden)).unflatten(0, positions.shape)
+    return model.unembed(layout.select(positions).of(hidden)).unflatten(0, positions.shape)
 
 
 def assert_same(one: Tensor, other: Tensor) -> None:
@@ -136,8 +136,8 @@ def test_a_token_loops_until_its_stream_settles(tolerance: float) -> None:
     model, (tokens, positions) = build(spec, noise=0.03), tokens_and_positions()
     expected, stayed = settled(model, tokens, tolerance, 6)
 
-    chosen = Layout(*tokens.shape, tokens.device).choose(positions)
-    assert_same(model(tokens, positions), model.unembed(chosen.of(expected)).unflatten(0, positions.shape))
+    selected = Layout(*tokens.shape, tokens.device).select(positions)
+    assert_same(model(tokens, positions), model.unembed(selected.of(expected)).unflatten(0, positions.shape))
     assert 0 < stayed < 6 * tokens.numel(), "some tokens must settle, and some must not"
 
 
@@ -174,7 +174,7 @@ def test_training_runs_the_loops_that_were_drawn_and_evaluation_those_that_are_s
 
 
 @by_architecture
-def test_zero_initialised_loops_start_as_identity(plain: Any) -> None:
+def test_zero_initialized_loops_start_as_identity(plain: Any) -> None:
     parts = {"recurrence": {"kind": "fixed", "zero_init": True}}
     model, (tokens, positions) = build(composed(plain, **parts), noise=0.0), tokens_and_positions()
 
@@ -229,7 +229,7 @@ def test_memory_is_read_in_every_pass(plain: Any) -> None:
     for number in (0, 1, 0, 1):
         hidden = model.blocks[number](hidden, layout, None, model.memory[number])
 
-    expected = model.unembed(layout.choose(positions).of(hidden)).unflatten(0, positions.shape)
+    expected = model.unembed(layout.select(positions).of(hidden)).unflatten(0, positions.shape)
     assert_same(model(tokens, positions), expected)
 
 

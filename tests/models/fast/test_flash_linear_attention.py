@@ -143,5 +143,5 @@ def test_short_shared_and_chosen_are_left_to_our_forms():
 
     assert not library.has_library(key, Layout(1, library.LONG - 1, device), None)
     assert not library.has_library(key, Layout(1, TOKENS, device, 2, 2, torch.tensor([0], device=device)), None)
-    assert not library.has_library(key, long, long.choose(torch.tensor([[3]], device=device)))
+    assert not library.has_library(key, long, long.select(torch.tensor([[3]], device=device)))
     assert not library.has_library(key.float(), long, None)

@@ -1,4 +1,4 @@
-"""The closed forms of the linear-attention family against their recurrences, prefixes and chosen tokens included."""
+"""The closed forms of the linear-attention family against their recurrences, prefixes and selected tokens included."""
 
 import pytest
 import torch
@@ -32,11 +32,11 @@ def mixer_of(spec, *, spread=0.5):
     return mixer
 
 
-def call(mixer, x, layout, chosen):
+def call(mixer, x, layout, selected):
     """RWKV's time mixing takes flat rows, since what follows it looks one token back."""
     if hasattr(mixer, "receptance"):
-        return mixer(x, layout, None if chosen is None else chosen.rows)
-    return mixer(x, layout, chosen)
+        return mixer(x, layout, None if selected is None else selected.rows)
+    return mixer(x, layout, selected)
 
 
 def random_rows(*shape, seed=2):
@@ -80,9 +80,9 @@ def test_examples_go_on_from_a_prefix_that_was_computed_once(spec, some, prefix_
     of = torch.tensor([PREFIXES, 0, 2, 0])
     prefixes, own = random_rows(PREFIXES, prefix_tokens, WIDTH), random_rows(len(of), tokens, WIDTH, seed=4)
     layout = Layout(len(of), tokens, of.device, PREFIXES, prefix_tokens, of)
-    chosen = layout.choose(torch.arange(2 * len(of)).view(-1, 2) % tokens) if some else None
+    selected = layout.select(torch.arange(2 * len(of)).view(-1, 2) % tokens) if some else None
 
-    shared = call(mixer, torch.cat((prefixes.flatten(0, 1), own.flatten(0, 1))), layout, chosen)
+    shared = call(mixer, torch.cat((prefixes.flatten(0, 1), own.flatten(0, 1))), layout, selected)
 
     rows = []
     for example, prefix in enumerate(of.tolist()):
@@ -90,10 +90,10 @@ def test_examples_go_on_from_a_prefix_that_was_computed_once(spec, some, prefix_
         whole = torch.cat([*begin, own[example]])[None]
         rows.append(BY_RECURRENCE[spec.architecture](mixer, whole)[0, -tokens:])
     expected = torch.cat(rows)
-    if chosen is None:
+    if selected is None:
         shared = shared[layout.shared_rows :]
     else:
-        expected = expected[chosen.rows - layout.shared_rows]
+        expected = expected[selected.rows - layout.shared_rows]
     inputs = (prefixes, own, *mixer.parameters())
     assert_same(with_gradients(shared, *inputs), with_gradients(expected, *inputs))
 
@@ -135,5 +135,5 @@ def test_low_precision_reaches_the_products_with_weights_only(spec):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rough = call(mixer, x.float(), layout, None)
 
-    # On average: a head that happens to read next to nothing is all rounding once it is normalised.
+    # On average: a head that happens to read next to nothing is all rounding once it is normalized.
     assert ((rough.double() - exact).square().mean() / exact.square().mean()).sqrt().item() < 0.02

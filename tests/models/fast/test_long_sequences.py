@@ -72,9 +72,9 @@ def test_strong_gates_cost_no_digits_at_1000_tokens(case: str) -> None:
 
     assert relative_error(attend_decaying(*rounded, HEADS, layout, None, **options), expected) < 3e-6
 
-    chosen = layout.choose(torch.tensor([[TOKENS - 1, 500]]))
-    asked = [chosen.of(rounded[0]), *rounded[1:]]
-    found = attend_decaying(*asked, HEADS, layout, chosen, **options)
+    selected = layout.select(torch.tensor([[TOKENS - 1, 500]]))
+    asked = [selected.of(rounded[0]), *rounded[1:]]
+    found = attend_decaying(*asked, HEADS, layout, selected, **options)
     assert relative_error(found, expected[[TOKENS - 1, 500]]) < 3e-6
 
 

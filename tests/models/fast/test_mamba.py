@@ -104,11 +104,11 @@ def test_the_convolution_kernel_equals_its_twin(shared, channels, taps):
     assert_each_close(kernel, plain, EXACT)
 
 
-def scan_inputs(where, channels, states, chosen=None):
+def scan_inputs(where, channels, states, selected=None):
     """(u, delta, delta_bias, a, b_c, d, z) in fp64."""
     torch.manual_seed(0)
     rows = len(where.visible_rows)
-    asked = rows if chosen is None else chosen.positions.numel()
+    asked = rows if selected is None else selected.positions.numel()
     shapes = ((rows, channels), (rows, channels), (channels,), (channels, states), (rows, 2 * states), (channels,))
     inputs = [torch.randn(*shape).double() for shape in (*shapes, (asked, channels))]
     inputs[3] = -inputs[3].exp()
@@ -123,14 +123,14 @@ def scan_inputs(where, channels, states, chosen=None):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, EXACT), (torch.float32, 5e-6)])
 def test_the_scan_kernel_equals_its_twin(shared, channels, states, some, dtype, tolerance):
     where = layout(shared=shared)
-    chosen = where.choose(torch.arange(2 * EXAMPLES).view(EXAMPLES, 2) % TOKENS) if some else None
-    inputs = scan_inputs(where, channels, states, chosen)
+    selected = where.select(torch.arange(2 * EXAMPLES).view(EXAMPLES, 2) % TOKENS) if some else None
+    inputs = scan_inputs(where, channels, states, selected)
 
     kernel = values_and_gradients(
-        lambda *tensors: selective_scan(*tensors, where, chosen), *(tensor.to(dtype) for tensor in inputs)
+        lambda *tensors: selective_scan(*tensors, where, selected), *(tensor.to(dtype) for tensor in inputs)
     )
 
-    plain = values_and_gradients(lambda *tensors: plain_selective_scan(*tensors, where, chosen), *inputs)
+    plain = values_and_gradients(lambda *tensors: plain_selective_scan(*tensors, where, selected), *inputs)
     assert_each_close(kernel, plain, tolerance)
 
 
@@ -140,12 +140,12 @@ def test_the_scan_kernel_equals_its_twin(shared, channels, states, some, dtype, 
 def test_the_kernel_of_mamba_ssm_equals_the_plain_scan(some):
     pytest.importorskip("mamba_ssm")
     where = Layout(EXAMPLES, 80, torch.device("cuda"))
-    chosen = where.choose(torch.arange(2 * EXAMPLES, device="cuda").view(EXAMPLES, 2)) if some else None
-    inputs = [tensor.float().cuda() for tensor in scan_inputs(where, 64, 16, chosen)]
+    selected = where.select(torch.arange(2 * EXAMPLES, device="cuda").view(EXAMPLES, 2)) if some else None
+    inputs = [tensor.float().cuda() for tensor in scan_inputs(where, 64, 16, selected)]
 
-    kernel = values_and_gradients(lambda *tensors: selective_scan(*tensors, where, chosen), *inputs)
+    kernel = values_and_gradients(lambda *tensors: selective_scan(*tensors, where, selected), *inputs)
 
-    plain = values_and_gradients(lambda *tensors: plain_selective_scan(*tensors, where, chosen), *inputs)
+    plain = values_and_gradients(lambda *tensors: plain_selective_scan(*tensors, where, selected), *inputs)
     assert_each_close(kernel, plain, 1e-4)
 
 

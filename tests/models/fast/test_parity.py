@@ -39,7 +39,7 @@ def test_logits_and_gradients_are_those_of_transformers(spec, tolerance, layers,
 @pytest.mark.parametrize(("spec", "tolerance"), [pytest.param(*case.values, id=case.id) for case in ARCHITECTURES])
 def test_one_layer_is_both_first_and_last(spec, tolerance):
     if spec.architecture == "rwkv":
-        pytest.skip("RWKV-4's initialisation needs two layers")
+        pytest.skip("RWKV-4's initialization needs two layers")
     fast, theirs = pair(spec.model_copy(update={"layers": 1}))
     asked = questions()
 

@@ -55,7 +55,7 @@ def test_in_fp32_it_asks_for_no_other_format() -> None:
     assert not {"fp16", "bf16"} & config("training.precision=fp32").keys()
 
 
-def test_the_optimiser_is_ours_so_that_nothing_is_compiled() -> None:
+def test_the_optimizer_is_ours_so_that_nothing_is_compiled() -> None:
     assert not {"optimizer", "scheduler"} & config().keys()
 
 

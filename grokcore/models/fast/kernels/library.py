@@ -79,7 +79,7 @@ def kernels_for(tensor: Tensor) -> Kernels | None:
 
 
 def inside_transform() -> bool:
-    """Whether torch.func is at work, whose tensors have no memory of their own."""
+    """Return whether torch.func is at work, whose tensors have no memory of their own."""
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
@@ -173,7 +173,7 @@ def _compiled_here() -> Kernels | None:
 
 
 def _reason(compiler: str, error: Exception) -> str:
-    """Why `compiler` made no library, in a few words."""
+    """Return why `compiler` made no library, in a few words."""
     name = Path(compiler).name
     match error:
         case subprocess.TimeoutExpired(timeout=seconds):

@@ -41,7 +41,7 @@ def test_gpt2(init, positions):
         assert torch.equal(block.ln_1.weight, torch.ones(256))
 
 
-def test_llama_has_one_initialisation():
+def test_llama_has_one_initialization():
     published, original = (tiny_model(LLaMA, init=init) for init in ("published", "original"))
 
     assert all(map(torch.equal, published.parameters(), original.parameters()))
