@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ci.calibration.worlds import Floats, Seen
-from grokcore.champions import Contender, GateRules, SeedResult, judge
+from grokcore.champions import Challenger, GateRules, SeedResult, judge
 
 BUDGET = 20_000
 NOMINAL = 0.025
@@ -95,7 +95,7 @@ def _sides(
     case: Case,
     number: int,
     paired: bool,
-) -> tuple[Contender, Contender]:
+) -> tuple[Challenger, Challenger]:
     shared = spread(generator, number)
     sides = []
     for name, factor, failing in (("champion", 1.0, 0.0), ("candidate", case.factor, case.failing)):
@@ -104,11 +104,11 @@ def _sides(
         fails = generator.random(number) < failing
         accuracies = np.where(fails, 0.6, 0.995 - 0.003 * np.abs(generator.standard_normal(number)))
         first = 0 if paired or name == "champion" else 1000
-        sides.append(_contender(generator, name, first, np.where(fails, 10.0 * BUDGET, times), accuracies))
+        sides.append(_challenger(generator, name, first, np.where(fails, 10.0 * BUDGET, times), accuracies))
     return sides[0], sides[1]
 
 
-def _contender(generator: np.random.Generator, name: str, first: int, times: Floats, accuracies: Floats) -> Contender:
+def _challenger(generator: np.random.Generator, name: str, first: int, times: Floats, accuracies: Floats) -> Challenger:
     seeds = [
         SeedResult(
             seed=first + place,
@@ -124,7 +124,7 @@ def _contender(generator: np.random.Generator, name: str, first: int, times: Flo
         )
         for place, (time, accuracy) in enumerate(zip(Seen(BUDGET)(generator, times), accuracies, strict=True))
     ]
-    return Contender(
+    return Challenger(
         name=name,
         split="test",
         threshold=0.99,

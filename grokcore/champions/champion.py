@@ -1,39 +1,45 @@
-"""A champion: deciding on a candidate, promoting it, and taking that back."""
+"""Decide on a candidate, promote it, and roll back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grokcore.champions.contender import Contender, summary_of
-from grokcore.champions.decision import Decision, read_decision, utc_now, write_decision
-from grokcore.champions.gate import Judgement, judge
-from grokcore.champions.history import Entry, History, withdrawn
-from grokcore.champions.rules import GateRules
+from grokcore.champions.challenger import Challenger, summary_of
+from grokcore.champions.gate import GateRules, Judgment, judge
+from grokcore.champions.history import (
+    ChampionVersion,
+    Decision,
+    History,
+    read_decision,
+    utc_now,
+    withdrawn,
+    write_decision,
+)
 from grokcore.errors import InputError, TransientError
 from grokcore.spec import ExperimentSpec
 from grokcore.storage.layout import champion_store, retraining_uri
 
 _MOST_RACES = 20
-"""Promotions that may be lost to others in a row."""
+"""Promotions in a row that may lose a race to other writers."""
 
 
 def decide(
     store: str,
     name: str,
     run_key: str,
-    candidate: Contender,
+    candidate: Challenger,
     *,
     runs: Sequence[str],
     spec: ExperimentSpec,
     rules: GateRules,
 ) -> Decision:
-    """Judge a candidate against the champion of a store, and write the record of it.
+    """Judge a candidate against the champion of a store, and write the decision.
 
-    Where an earlier attempt of the same retraining has promoted this candidate, its record is returned as it is.
+    If an earlier attempt of the same retraining has promoted this candidate, return its decision unchanged.
 
     Args:
-        store, run_key: taken from the environment if empty; the key tells this retraining from others, and is the same
-            for all its attempts.
+        store, run_key: taken from the environment if empty; the key identifies this retraining, over
+            all its attempts.
         runs: URIs of the candidate's runs, in the order of its seeds.
         spec: of its first seed.
 
@@ -60,8 +66,8 @@ def decide(
     entries = history.entries()
     done = _promotion_of(draft, entries)
     if done is not None:
-        return _carried_out(draft, done, history)
-    decision = _judged(draft, entries)
+        return _completed(draft, done, history)
+    decision = _with_verdict(draft, entries)
     write_decision(decision)
     return decision
 
@@ -69,12 +75,11 @@ def decide(
 def promote(decision: Decision) -> Decision:
     """Make a candidate the champion, if its verdict says so and still holds.
 
-    Where the champion has changed since, the candidate is judged anew, against the one that there is now. Doing it
-    twice does as much as once, whatever was interrupted.
+    If the champion has changed since, the candidate is judged against the new one. Promotion is idempotent, also after
+    interruptions.
 
     Returns:
-        The decision as it stands in its record now: with the version that the candidate became, or with another
-        verdict.
+        The decision as recorded: with the version that the candidate became, or with another verdict.
 
     Raises:
         InputError: the store may not be written, or an entry is damaged.
@@ -85,10 +90,10 @@ def promote(decision: Decision) -> Decision:
         entries = history.entries()
         done = _promotion_of(decision, entries)
         if done is not None:
-            return _carried_out(decision, done, history)
+            return _completed(decision, done, history)
         head = entries[-1] if entries else None
         if decision.against != (head.version if head else None):
-            decision = _judged(decision, entries)
+            decision = _with_verdict(decision, entries)
         if decision.verdict != "promote":
             write_decision(decision)
             return decision
@@ -96,12 +101,12 @@ def promote(decision: Decision) -> Decision:
     raise TransientError(f"the champion {decision.champion} changes all the time: try again later")
 
 
-def rollback(store: str, name: str, *, seen: int, to: int | None = None) -> Entry:
-    """Bring an earlier champion back, by a further entry: history is never rewritten.
+def rollback(store: str, name: str, *, seen: int, to: int | None = None) -> ChampionVersion:
+    """Restore an earlier champion by a further entry: history is never rewritten.
 
     Args:
-        seen: the version that whoever asks takes for the champion.
-        to: the version to bring back; by default the champion before this one.
+        seen: the version that the caller believes to be the champion.
+        to: the version to restore; by default the champion before this one.
 
     Raises:
         InputError: there is no such version, or it is the champion already.
@@ -125,8 +130,8 @@ def rollback(store: str, name: str, *, seen: int, to: int | None = None) -> Entr
     return entry
 
 
-def rollback_target(entries: Sequence[Entry], name: str, to: int | None = None) -> int:
-    """The version that a rollback brings back: the one asked for, or the champion before the last promotion.
+def rollback_target(entries: Sequence[ChampionVersion], name: str, to: int | None = None) -> int:
+    """The version that a rollback restores: the one asked for, or the champion before the last promotion.
 
     Raises:
         InputError: there is no such version, or it is the champion already.
@@ -148,20 +153,20 @@ def rollback_target(entries: Sequence[Entry], name: str, to: int | None = None) 
     return to
 
 
-def _judged(draft: Decision, entries: Sequence[Entry]) -> Decision:
-    """The draft with the verdict of today."""
+def _with_verdict(draft: Decision, entries: Sequence[ChampionVersion]) -> Decision:
+    """Judge the draft's candidate against the present champion."""
     head = entries[-1] if entries else None
-    judgement = judge(draft.candidate, None if head is None else head.results, draft.rules)
+    judgment = judge(draft.candidate, None if head is None else head.results, draft.rules)
     former = withdrawn(entries).get(draft.candidate.experiment_id)
-    if judgement.verdict == "promote" and former is not None:
+    if judgment.verdict == "promote" and former is not None:
         sentence = (
             f"Keep the champion: this experiment was version {former} and was rolled back; only a person brings it "
-            f"back: grokcore champion rollback {draft.champion} --to {former}. Otherwise: {judgement.sentence}"
+            f"back: grokcore champion rollback {draft.champion} --to {former}. Otherwise: {judgment.sentence}"
         )
-        judgement = judgement.model_copy(update={"verdict": "keep", "sentence": sentence})
+        judgment = judgment.model_copy(update={"verdict": "keep", "sentence": sentence})
     return draft.model_copy(
         update={
-            **{name: getattr(judgement, name) for name in Judgement.model_fields},
+            **{name: getattr(judgment, name) for name in Judgment.model_fields},
             "decided": utc_now(),
             "against": None if head is None else head.version,
             "champion_summary": None if head is None else head.summary,
@@ -169,17 +174,17 @@ def _judged(draft: Decision, entries: Sequence[Entry]) -> Decision:
     )
 
 
-def _promotion_of(decision: Decision, entries: Sequence[Entry]) -> Entry | None:
-    """The entry by which an earlier attempt has promoted this candidate."""
+def _promotion_of(decision: Decision, entries: Sequence[ChampionVersion]) -> ChampionVersion | None:
+    """Find the entry by which an earlier attempt promoted this candidate."""
     for entry in entries:
         if entry.decision == decision.uri and entry.run_ids == decision.candidate.run_ids:
             return entry
     return None
 
 
-def _carried_out(decision: Decision, entry: Entry, history: History) -> Decision:
-    """The record of a promotion that has been made, with all that belongs to it in place."""
-    history.mend()
+def _completed(decision: Decision, entry: ChampionVersion, history: History) -> Decision:
+    """Complete the decision and pointer of a promotion whose entry exists."""
+    history.repair_pointer()
     try:
         known = read_decision(decision.uri)
     except InputError:  # absent, or damaged: it is written anew
@@ -196,8 +201,8 @@ def _carried_out(decision: Decision, entry: Entry, history: History) -> Decision
     return decision
 
 
-def _entry_of(decision: Decision, head: Entry | None) -> Entry:
-    return Entry(
+def _entry_of(decision: Decision, head: ChampionVersion | None) -> ChampionVersion:
+    return ChampionVersion(
         name=decision.champion,
         version=1 if head is None else head.version + 1,
         runs=decision.runs,

@@ -1,9 +1,9 @@
-"""What a candidate gains over the champion, with limits that hold for the few seeds that there are.
+"""Gains of a candidate over the champion, with confidence limits that hold for few seeds.
 
 Times are compared as ratios, accuracies as differences: seed by seed where both sides have the same seeds on the same
 data and are enough pairs for a limit (6 at 95 %), else every seed of one side with every seed of the other. The limits
-are those of Wilcoxon's tests (`grokcore.evaluation.ranks`). Of seeds that fail too rarely to be drawn these say
-nothing: how many may fail is bounded by itself, by binomial limits.
+are those of Wilcoxon's tests (`grokcore.evaluation.ranks`). Seeds that fail rarely may be
+missing from a sample, so the share of failing seeds is bounded separately, by binomial limits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from grokcore.champions.contender import Contender, SeedResult
+from grokcore.champions.challenger import Challenger, SeedResult
 from grokcore.evaluation.ranks import Shift, paired_shift, shift, signed_rank_place
 from grokcore.evaluation.survival import Reached, clopper_pearson, common_horizon
 from grokcore.evaluation.survival.times import End
@@ -70,8 +70,8 @@ class Gains:
     paired: bool
 
 
-def gains_of(candidate: Contender, champion: Contender, confidence: float) -> Gains:
-    """Both gains with their intervals; equal contenders give equal ones, whatever their order of seeds.
+def gains_of(candidate: Challenger, champion: Challenger, confidence: float) -> Gains:
+    """Compute both gains with their intervals, whatever the order of seeds.
 
     Args:
         candidate, champion: every seed has an accuracy.
@@ -95,8 +95,8 @@ def gains_of(candidate: Contender, champion: Contender, confidence: float) -> Ga
     )  # fmt: skip
 
 
-def excess_of(candidate: Contender, champion: Contender, accuracy_margin: float, confidence: float) -> Excess:
-    """How many more of the candidate's seeds may fail than of the champion's, as far as so few seeds tell."""
+def excess_of(candidate: Challenger, champion: Challenger, accuracy_margin: float, confidence: float) -> Excess:
+    """Bound by how much the candidate's share of failing seeds exceeds the champion's."""
     ours, theirs = (failing(side, accuracy_margin) for side in (candidate, champion))
     mine = clopper_pearson(ours, len(candidate.seeds), confidence)
     other = clopper_pearson(theirs, len(champion.seeds), confidence)
@@ -104,10 +104,10 @@ def excess_of(candidate: Contender, champion: Contender, accuracy_margin: float,
     return Excess(ours, theirs, share, mine[0] - other[1], mine[1] - other[0])
 
 
-def failing(contender: Contender, accuracy_margin: float) -> int:
-    """Seeds that never held the threshold, or ended further below it than the margin."""
-    least = contender.threshold - accuracy_margin
-    return sum(not seed.reached or seed.accuracy is None or seed.accuracy < least for seed in contender.seeds)
+def failing(challenger: Challenger, accuracy_margin: float) -> int:
+    """Count the seeds that never held the threshold, or ended further below it than the margin."""
+    least = challenger.threshold - accuracy_margin
+    return sum(not seed.reached or seed.accuracy is None or seed.accuracy < least for seed in challenger.seeds)
 
 
 def _seeds(seed: SeedResult) -> tuple[int, int]:
@@ -115,7 +115,7 @@ def _seeds(seed: SeedResult) -> tuple[int, int]:
 
 
 def _time_gain(times: Sequence[Sequence[Reached]], horizon: int, confidence: float, paired: bool) -> Interval:
-    """Ratios at the right ends of all intervals and at the left ends; of both limits the outer ones."""
+    """Compare times at the right ends of all intervals and at the left ends, and take the outer limits of both."""
     found = []
     for end in _ENDS:
         late, early = (
@@ -140,13 +140,13 @@ _ENDS: tuple[End, End] = ("right", "left")
 
 
 def _steps(time: Reached, end: End, horizon: int, late: bool) -> int:
-    """From 1 to the horizon; a run that ended before may have gone on in vain until then (`late`)."""
+    """Clip a time to [1, horizon]; a censored run counts as the horizon if `late`."""
     steps = horizon if time.censored and late else time.at(end)
     return max(1, min(steps, horizon))
 
 
 def _differences(first: Sequence[float], second: Sequence[float], paired: bool) -> list[list[float]]:
-    """In pairs a single row, else a row for each of the first."""
+    """Pairwise differences in a single row if paired, else a row for each of the first."""
     if paired:
         return [[one - other for one, other in zip(first, second, strict=True)]]
     return [[one - other for other in second] for one in first]

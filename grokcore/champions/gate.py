@@ -1,30 +1,105 @@
-"""The gate: whether a candidate takes the champion's place. A pure function of two contenders and the rules.
+"""The gate decides whether a candidate replaces the champion: a pure function of two challengers and the rules.
 
 A gain is judged by its whole interval. It is *shown* where the interval lies at or above the minimum, *ruled out* where
-it lies below, and open where it holds the minimum. Likewise a loss is *excluded* where the interval lies above minus
-the margin, and so are failing seeds where no larger share of the candidate's fails than of the champion's, and none
-larger by more than a margin may. A
-candidate is promoted if it shows one gain and the other losses are excluded: faster at no cost in accuracy, or more
-accurate at little cost in time. It is not (keep) where both of these are ruled out; else the seeds at hand do not say
-(inconclusive).
+it lies below, and open otherwise. Likewise a loss is *excluded* where the interval lies above minus the margin; and an
+excess of failing seeds is excluded where the candidate's share of them is not larger than the champion's and cannot be
+larger by more than a margin.
+
+A candidate is promoted if it shows one gain and the other losses are excluded: faster at no cost in accuracy, or more
+accurate at little cost in time. The champion is kept where both are ruled out; otherwise the result is inconclusive.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from grokcore.champions.contender import Contender
+from grokcore.champions.challenger import Challenger
 from grokcore.champions.gains import Excess, Interval, excess_of, gains_of
-from grokcore.champions.rules import GateRules
+from grokcore.documents import PlainText, parse_plain_yaml
+from grokcore.errors import InputError
 from grokcore.evaluation.survival import clopper_pearson
+from grokcore.spec import ExperimentSpec, split_overrides, validate
+from grokcore.spec.base import Spec
+
+
+class GateRules(Spec):
+    """Bounds that a candidate has to meet: times as shares of the champion's, accuracies as differences."""
+
+    split: str = Field("", description="held-out split that is judged; empty is the task's last, the one it is about")
+    minimum_time_gain: float = Field(
+        0.1, ge=0, lt=1, description="share of the champion's steps that a faster candidate saves at least"
+    )
+    minimum_accuracy_gain: float = Field(
+        0.02, ge=0, lt=1, description="final accuracy that a more accurate candidate has above the champion's at least"
+    )
+    time_margin: float = Field(
+        0.1, ge=0, description="share of the champion's steps that a more accurate candidate may take longer"
+    )
+    accuracy_margin: float = Field(0.01, ge=0, lt=1, description="final accuracy that a faster candidate may lose")
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="of the intervals that have to lie beyond these bounds")
+    minimum_seeds: int = Field(
+        5,
+        ge=5,
+        description="seeds of each side, below which nothing is decided: 5 or more",
+    )
+    failing_margin: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="share by which more of the candidate's seeds may fail than of the champion's; 5 seeds exclude .53 "
+        "at best, 10 seeds .31, 36 seeds .1",
+    )
+    minimum_reached: float = Field(
+        0.8, gt=0, le=1, description="share of its seeds that have to grok for a candidate to be the first champion"
+    )
+
+
+def parse_rules(text: str) -> GateRules:
+    """Parse rules from `confidence=0.99 minimum_seeds=8`, or from JSON; others keep their defaults.
+
+    Raises:
+        InputError: in one line, what is wrong and what is allowed.
+    """
+    if text.lstrip().startswith("{"):
+        found: Any = parse_plain_yaml(text, "the gate")
+    else:
+        found = {}
+        for part in split_overrides(text):
+            name, _, value = part.partition("=")
+            if name in found:
+                raise InputError(f"the gate's {name} is given twice: keep one of them")
+            found[name] = PlainText(value)
+    rules: GateRules = validate(GateRules, found)
+    return rules
+
+
+def judged_split(rules: GateRules, spec: ExperimentSpec) -> str:
+    """The split on which runs of a spec are compared.
+
+    Raises:
+        InputError: the task has no such held-out split.
+    """
+    splits = spec.task.held_out_splits
+    if rules.split and rules.split not in splits:
+        raise InputError(
+            f"split={rules.split} is not a held-out split of {spec.task.kind}; allowed are {', '.join(splits)}"
+        )
+    return rules.split or splits[-1]
+
+
+def rules_text(rules: GateRules) -> str:
+    """Format the rules as JSON for `parse_rules`."""
+    return json.dumps(rules.model_dump(mode="json"))
+
 
 Verdict = Literal["promote", "keep", "inconclusive"]
 
 
 class Gain(BaseModel):
-    """What the candidate gains over the champion in one respect, better above 0, and what the rules ask for."""
+    """The candidate's gain over the champion in one respect, better above 0, with the bounds of the rules."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -34,7 +109,7 @@ class Gain(BaseModel):
     lower: float = Field(description="limit of the interval, by Wilcoxon's tests")
     upper: float
     minimum: float = Field(description="gain that counts")
-    margin: float = Field(description="loss that is put up with for the other gain")
+    margin: float = Field(description="loss tolerated for the other gain")
 
     @classmethod
     def of(cls, interval: Interval, minimum: float, margin: float) -> Gain:
@@ -67,7 +142,7 @@ class Failures(BaseModel):
     share: float = Field(description="of the candidate's seeds less that of the champion's, as seen")
     lower: float = Field(description="limit of the candidate's share above the champion's, by binomial limits of both")
     upper: float
-    margin: float = Field(description="excess that is put up with")
+    margin: float = Field(description="tolerated excess")
 
     @classmethod
     def of(cls, excess: Excess, margin: float) -> Failures:
@@ -82,8 +157,8 @@ class Failures(BaseModel):
         return self.lower > self.margin
 
 
-class Judgement(BaseModel):
-    """A verdict, the numbers that it rests on, and one sentence that says both."""
+class Judgment(BaseModel):
+    """A verdict, its numbers, and a sentence with both."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -96,10 +171,10 @@ class Judgement(BaseModel):
     paired: bool | None = Field(None, description="whether the same seeds on the same data were compared in pairs")
 
 
-def judge(candidate: Contender, champion: Contender | None, rules: GateRules) -> Judgement:
-    """Judge a candidate; equal arguments give equal judgements.
+def judge(candidate: Challenger, champion: Challenger | None, rules: GateRules) -> Judgment:
+    """Judge a candidate; equal arguments give equal judgments.
 
-    What is not finite, has not ended, is too little, or cannot be compared is never promoted.
+    Candidates that are not finite, not ended, too few, or not comparable are never promoted.
     """
     unfit = _unfit("the candidate", candidate, rules)
     if unfit is None and champion is None:
@@ -109,7 +184,7 @@ def judge(candidate: Contender, champion: Contender | None, rules: GateRules) ->
         unfit = None if hindrance is None else ("inconclusive", hindrance[1])
     if unfit is not None or champion is None:
         verdict, why = unfit or ("inconclusive", "")
-        return Judgement(verdict=verdict, sentence=f"{_VERBS[verdict]}: {why}.")
+        return Judgment(verdict=verdict, sentence=f"{_VERBS[verdict]}: {why}.")
     gains = gains_of(candidate, champion, rules.confidence)
     time = Gain.of(gains.time, rules.minimum_time_gain, rules.time_margin)
     accuracy = Gain.of(gains.accuracy, rules.minimum_accuracy_gain, rules.accuracy_margin)
@@ -121,7 +196,7 @@ def judge(candidate: Contender, champion: Contender | None, rules: GateRules) ->
         why = f"it is the champion's own experiment, {'run again' if same else 'with other seeds'}, so nothing is new"
     numbers = f"{_numbers(candidate, time, accuracy, rules)} {_failures(candidate, champion, failing)}"
     sentence = f"{_VERBS[verdict]}: {why}. {numbers}"
-    return Judgement(
+    return Judgment(
         verdict=verdict,
         sentence=sentence,
         time=time,
@@ -135,13 +210,16 @@ def judge(candidate: Contender, champion: Contender | None, rules: GateRules) ->
 _VERBS: dict[Verdict, str] = {"promote": "Promote", "keep": "Keep the champion", "inconclusive": "Inconclusive"}
 
 
-def _unfit(who: str, contender: Contender, rules: GateRules) -> tuple[Verdict, str] | None:
-    """Why nothing can be said of this contender, if so."""
-    lost = [seed.seed for seed in contender.seeds if not seed.ended]
-    broken = [seed.seed for seed in contender.seeds if not seed.finite or seed.accuracy is None]
-    number = len(contender.seeds)
+def _unfit(who: str, challenger: Challenger, rules: GateRules) -> tuple[Verdict, str] | None:
+    """Say why this challenger cannot be judged; None if it can."""
+    lost = [seed.seed for seed in challenger.seeds if not seed.ended]
+    broken = [seed.seed for seed in challenger.seeds if not seed.finite or seed.accuracy is None]
+    number = len(challenger.seeds)
     if broken:
-        return "keep", f"{len(broken)} of {number} seeds of {who} ({_listed(broken)}) diverged or ended with no number"
+        return (
+            "keep",
+            f"{len(broken)} of {number} seeds of {who} ({_listed(broken)}) diverged or ended not finite",
+        )
     if lost:
         return "inconclusive", f"{len(lost)} of {number} seeds of {who} ({_listed(lost)}) did not train to their end"
     if number < rules.minimum_seeds:
@@ -149,8 +227,8 @@ def _unfit(who: str, contender: Contender, rules: GateRules) -> tuple[Verdict, s
     return None
 
 
-def _as_first(candidate: Contender, rules: GateRules) -> Judgement:
-    """Of a candidate that has nobody to beat but the rules."""
+def _as_first(candidate: Challenger, rules: GateRules) -> Judgment:
+    """Judge a candidate where there is no champion yet, by the rules alone."""
     number = len(candidate.seeds)
     share = clopper_pearson(candidate.reached, number, rules.confidence)[0]
     held = (
@@ -159,11 +237,11 @@ def _as_first(candidate: Contender, rules: GateRules) -> Judgement:
     )
     asked = f"the gate asks for {rules.minimum_reached:.0%}"
     if candidate.reached >= rules.minimum_reached * number - 1e-9:
-        return Judgement(verdict="promote", sentence=f"Promote: there is no champion yet, and {held}; {asked}.")
-    return Judgement(verdict="keep", sentence=f"Keep no champion: there is none yet, and only {held}; {asked}.")
+        return Judgment(verdict="promote", sentence=f"Promote: there is no champion yet, and {held}; {asked}.")
+    return Judgment(verdict="keep", sentence=f"Keep no champion: there is none yet, and only {held}; {asked}.")
 
 
-def _incomparable(candidate: Contender, champion: Contender) -> tuple[Verdict, str] | None:
+def _incomparable(candidate: Challenger, champion: Challenger) -> tuple[Verdict, str] | None:
     asked = {
         "another task": (candidate.task_id, champion.task_id),
         "another split": (candidate.split, champion.split),
@@ -204,10 +282,10 @@ def _weigh(time: Gain, accuracy: Gain, failing: Failures) -> tuple[Verdict, str]
         return "inconclusive", "the candidate is faster, but may be less accurate"
     if accuracy.shown:
         return "inconclusive", "the candidate is more accurate, but may be slower"
-    return "inconclusive", "the candidate may gain on the champion or not; more seeds would tell"
+    return "inconclusive", "the candidate may gain on the champion or not; more seeds would decide"
 
 
-def _numbers(candidate: Contender, time: Gain, accuracy: Gain, rules: GateRules) -> str:
+def _numbers(candidate: Challenger, time: Gain, accuracy: Gain, rules: GateRules) -> str:
     confidence = f"{rules.confidence:.0%} interval"
     return (
         f"It saves {time.gain:.1%} of the champion's steps to hold {candidate.threshold:g} on {candidate.split} "
@@ -217,7 +295,7 @@ def _numbers(candidate: Contender, time: Gain, accuracy: Gain, rules: GateRules)
     )
 
 
-def _failures(candidate: Contender, champion: Contender, failing: Failures) -> str:
+def _failures(candidate: Challenger, champion: Challenger, failing: Failures) -> str:
     return (
         f"{failing.candidate} of its {len(candidate.seeds)} seeds fail, and {failing.champion} of the champion's "
         f"{len(champion.seeds)}: of so few, a share larger by up to {max(failing.upper, 0):.0%} is not excluded "

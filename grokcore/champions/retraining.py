@@ -1,4 +1,4 @@
-"""A retraining from its form to its verdict: what the pipeline's tasks do, apart from training."""
+"""The stages of a retraining besides training: validate the form, and compare with the champion."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from grokcore.champions.challenger import Challenger, challenger_of, task_id, uris_of
 from grokcore.champions.champion import decide
-from grokcore.champions.contender import Contender, contender_of, task_id, uris_of
-from grokcore.champions.decision import Decision
 from grokcore.champions.gains import failing
-from grokcore.champions.history import History
-from grokcore.champions.rules import GateRules, judged_split
+from grokcore.champions.gate import GateRules, judged_split
+from grokcore.champions.history import Decision, History
 from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
 from grokcore.evaluation.survival import clopper_pearson
@@ -30,16 +29,16 @@ def resolve_retraining(
     *,
     notify: Callable[[str], None] = lambda line: None,
 ) -> tuple[ExperimentSpec, GateRules]:
-    """Validate a retraining before anything is spent on it: a candidate that could never be promoted is refused.
+    """Validate a retraining before it starts; refuse a candidate that could never be promoted.
 
     Args:
         preset: name of a preset, or a whole spec as YAML or JSON; never a path.
-        seeds: of initialisation and order, as in 0..4.
+        seeds: of initialization and order, as in 0..4.
         store: taken from the environment if empty.
-        rules: of the gate; what is not named has its default.
+        rules: of the gate; others keep their defaults.
 
     Returns:
-        The spec with nothing left to choose, and the gate's rules with the split that they judge.
+        The resolved spec, and the gate's rules with the split that is compared.
 
     Raises:
         InputError: in one line, what is wrong; also where the champion cannot be compared with this candidate.
@@ -81,15 +80,15 @@ def resolve_retraining(
     return spec, gate
 
 
-def _surely_failing(champion: Contender, gate: GateRules) -> float:
-    """The share of the champion's seeds that fail at least."""
+def _surely_failing(champion: Challenger, gate: GateRules) -> float:
+    """Lower confidence limit of the share of the champion's seeds that fail."""
     return clopper_pearson(failing(champion, gate.accuracy_margin), len(champion.seeds), gate.confidence)[0]
 
 
 def compare_with_champion(
     evaluations: str | Path, run_uris: Mapping[str, str], champion: str, rules: GateRules, store: str, run_key: str
 ) -> Decision:
-    """Judge the evaluated runs below a directory against the champion of a store, and write the record of it.
+    """Judge the evaluated runs below a directory against the champion of a store, and write the decision.
 
     Args:
         evaluations: directory with a run's record and evaluation in each of its folders.
@@ -97,11 +96,11 @@ def compare_with_champion(
         store, run_key: taken from the environment if empty.
 
     Raises:
-        InputError: the runs are no one candidate, or a name or the store is wrong.
+        InputError: the runs are not one candidate, or a name or the store is wrong.
         TransientError: the store did not answer.
     """
     records = read_records([evaluations])
     spec = min((record.spec for record in records), key=lambda spec: spec.seed)
-    candidate = contender_of(records, judged_split(rules, spec))
+    candidate = challenger_of(records, judged_split(rules, spec))
     places = {record.manifest.run_id: run_uris.get(Path(record.uri).name, record.uri) for record in records}
     return decide(store, champion, run_key, candidate, runs=uris_of(records, places), spec=spec, rules=rules)

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from grokcore.champions import Entry, History, Verdict, read_decision, rollback, rollback_target
-from grokcore.champions.words import decision_markdown, headline, origin_text
+from grokcore.champions import ChampionVersion, History, Verdict, read_decision, rollback, rollback_target
+from grokcore.champions.markdown import decision_markdown, origin_text, summary_text
 from grokcore.cli.output import print_line, print_text
 from grokcore.cli.runs import confirmed
 from grokcore.cli.specs import say
@@ -23,7 +23,7 @@ def show(options: argparse.Namespace) -> None:
     """Show the current champion of a name."""
     history, entries = _history(options)
     entry = entries[-1]
-    if history.pointed() != entry:
+    if history.read_pointer() != entry:
         say(
             f"{history.pointer_uri} is out of date: the champion is version {entry.version}; the next "
             "retraining corrects it"
@@ -34,10 +34,10 @@ def show(options: argparse.Namespace) -> None:
     print_columns(list(_facts(entry)))
 
 
-def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
+def _facts(entry: ChampionVersion) -> Iterator[tuple[str, str]]:
     yield "champion", f"{entry.name}, version {entry.version}, {origin_text(entry)}, {entry.promoted}"
     yield "spec", str(entry.spec.get("name", "-"))
-    yield "result", headline(entry.summary)
+    yield "result", summary_text(entry.summary)
     yield "dataset", entry.dataset_id
     if entry.decision is not None:
         yield "decision", entry.decision
@@ -55,7 +55,7 @@ def history(options: argparse.Namespace) -> None:
     print_columns([head, *map(_row, entries)])
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: ChampionVersion) -> tuple[str, ...]:
     summary = entry.summary
     return (
         str(entry.version),
@@ -78,7 +78,7 @@ def roll_back(options: argparse.Namespace) -> None:
         say("nothing was changed")
         return
     entry = rollback(champion_store(options.store), options.champion, seen=head.version, to=target.version)
-    print_line(f"champion {entry.name} is version {entry.version}, {origin_text(entry)}: {headline(entry.summary)}")
+    print_line(f"champion {entry.name} is version {entry.version}, {origin_text(entry)}: {summary_text(entry.summary)}")
 
 
 def verdict(options: argparse.Namespace) -> None:
@@ -111,7 +111,7 @@ def _verdicts(text: str) -> set[str]:
     return names
 
 
-def _history(options: argparse.Namespace) -> tuple[History, Sequence[Entry]]:
+def _history(options: argparse.Namespace) -> tuple[History, Sequence[ChampionVersion]]:
     """Open the history of a champion and read its entries.
 
     Raises:
@@ -124,5 +124,5 @@ def _history(options: argparse.Namespace) -> tuple[History, Sequence[Entry]]:
     return found, entries
 
 
-def _record(entry: Entry) -> dict[str, Any]:
+def _record(entry: ChampionVersion) -> dict[str, Any]:
     return entry.model_dump(mode="json")

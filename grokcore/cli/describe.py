@@ -28,7 +28,7 @@ _SCHEMAS = {
     "sweep": "grokcore.sweeps:SweepSpec",
     "sweep-index": "grokcore.sweeps:SweepIndex",
     "claims": "grokcore.claims.result:Claims",
-    "champion": "grokcore.champions:Entry",
+    "champion": "grokcore.champions:ChampionVersion",
     "retraining": "grokcore.champions:Decision",
 }
 

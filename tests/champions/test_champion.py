@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from grokcore.champions import (
-    Contender,
+    Challenger,
+    ChampionVersion,
     Decision,
-    Entry,
     GateRules,
     History,
     decide,
@@ -27,23 +27,23 @@ from grokcore.champions import history as history_module
 from grokcore.errors import InputError, TransientError
 from grokcore.spec import load_spec
 from grokcore.storage import Store, open_store
-from tests.champions.contenders import contender
+from tests.champions.challengers import challenger
 from tests.faults.dying import DyingStore, in_child
 
 SLOW = [2800.0, 3100.0, 3000.0, 3300.0, 2900.0]
 SPEC = load_spec("smoke")
 
 
-def candidate(name: str, factor: float = 1.0) -> Contender:
-    return contender([time * factor for time in SLOW], name=name)
+def candidate(name: str, factor: float = 1.0) -> Challenger:
+    return challenger([time * factor for time in SLOW], name=name)
 
 
-def decided(store: str, made: Contender, run_key: str = "", **rules: Any) -> Decision:
+def decided(store: str, made: Challenger, run_key: str = "", **rules: Any) -> Decision:
     runs = [f"{store}/runs/{run_id}/first" for run_id in made.run_ids]
     return decide(store, "default", run_key or made.name, made, runs=runs, spec=SPEC, rules=GateRules(**rules))
 
 
-def promoted(store: str, made: Contender, run_key: str = "") -> Decision:
+def promoted(store: str, made: Challenger, run_key: str = "") -> Decision:
     return promote(decided(store, made, run_key))
 
 
@@ -121,7 +121,7 @@ def test_an_entry_that_came_between_reading_and_writing_is_not_written_over(
     late, early = decided(store_uri, candidate("late")), decided(store_uri, candidate("early"))
     append = History.append
 
-    def append_after_the_other(history: History, entry: Entry) -> bool:
+    def append_after_the_other(history: History, entry: ChampionVersion) -> bool:
         monkeypatch.setattr(History, "append", append)
         assert promote(early).promoted == 1
         return append(history, entry)
@@ -196,7 +196,7 @@ def test_a_pointer_that_is_behind_or_damaged_is_mended(store_uri: str):
         assert pointer(store_uri)["version"] == 2
 
 
-def three_champions(store: str) -> list[Entry]:
+def three_champions(store: str) -> list[ChampionVersion]:
     for number in range(3):
         assert promoted(store, candidate(f"number{number}", 0.4**number)).promoted == number + 1
     return History(store, "default").entries()

@@ -117,7 +117,6 @@ OWN = {
     "documents/yaml_text.py": "the reader itself",
     "reporting/html.py": "what bokeh has just made",
     "champions/history.py": "what pydantic has just made",
-    "champions/decision.py": "what pydantic has just made",
     "cluster/kubeflow/naming.py": "what a sweep has just made",
     "training/distributed/member.py": "what another process of the same training wrote",
     "training/distributed/launch.py": "what another process of the same training wrote",

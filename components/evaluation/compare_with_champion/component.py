@@ -36,7 +36,7 @@ def compare_with_champion(
     from pathlib import Path
 
     from grokcore import champions
-    from grokcore.champions.words import decision_markdown
+    from grokcore.champions.markdown import decision_markdown
     from grokcore.stage import stage
     from grokcore.telemetry.pushgateway import push_success
 

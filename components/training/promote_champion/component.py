@@ -25,7 +25,7 @@ def promote_champion(decision: dsl.Input[dsl.Artifact], report: dsl.Output[dsl.M
     from pathlib import Path
 
     from grokcore import champions
-    from grokcore.champions.words import decision_markdown
+    from grokcore.champions.markdown import decision_markdown
     from grokcore.stage import stage
     from grokcore.telemetry.pushgateway import push_success
 

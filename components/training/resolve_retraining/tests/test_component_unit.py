@@ -6,9 +6,9 @@ import pytest
 
 from components.training.resolve_retraining import resolve_retraining
 from grokcore.champions import GateRules, decide, promote
-from grokcore.champions.contender import task_id
+from grokcore.champions.challenger import task_id
 from grokcore.spec import load_spec
-from tests.champions.contenders import contender
+from tests.champions.challengers import challenger
 
 resolve = resolve_retraining.python_func
 
@@ -21,7 +21,7 @@ def crown(place: Path, **changes: Any) -> None:
     """A champion of `smoke` in a store."""
     spec = load_spec("smoke")
     known = {"task_id": task_id(spec), "evaluation_id": spec.evaluation_id, **changes}
-    champion = contender([100.0] * 5, **known)
+    champion = challenger([100.0] * 5, **known)
     runs = [f"{place}/runs/{run_id}/first" for run_id in champion.run_ids]
     decision = decide(str(place), "default", "first", champion, runs=runs, spec=spec, rules=GateRules())
     assert promote(decision).promoted == 1

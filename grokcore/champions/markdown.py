@@ -1,17 +1,16 @@
-"""A retraining and a champion in words: Markdown for Kubeflow's UI and for the summary of a CI job."""
+"""Markdown of retrainings and champions, for Kubeflow's UI and the summary of a CI job."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from grokcore.champions.contender import Contender, Summary
-from grokcore.champions.decision import Decision
+from grokcore.champions.challenger import Challenger, Summary
 from grokcore.champions.gate import Failures, Gain
-from grokcore.champions.history import Entry
+from grokcore.champions.history import ChampionVersion, Decision
 
 
 def decision_markdown(decision: Decision) -> str:
-    """What was decided on a candidate, why, and by which numbers; ends with a line end."""
+    """Format a decision with its reason and numbers; ends with a newline."""
     return "\n".join(_lines(decision)) + "\n"
 
 
@@ -40,7 +39,7 @@ def _lines(decision: Decision) -> Iterator[str]:
 
 
 def _standing(decision: Decision) -> str:
-    """Whether what was decided has been done."""
+    """Say whether the decision has been carried out."""
     if decision.promoted is not None:
         return f"The candidate is version {decision.promoted} of the champion."
     if decision.verdict == "promote":
@@ -51,7 +50,7 @@ def _standing(decision: Decision) -> str:
 
 
 def _failing(decision: Decision, failing: Failures) -> str:
-    """How many seeds fail, and how many more than the champion's might."""
+    """Say how many seeds fail, and how many more than the champion's might."""
     ours = len(decision.candidate.seeds)
     theirs = 0 if decision.champion_summary is None else decision.champion_summary.seeds
     return (
@@ -74,35 +73,35 @@ def _row(what: str, gain: Gain, value: str, change: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _seeds(contender: Contender, runs: Sequence[str]) -> Iterator[str]:
-    for seed, run in zip(contender.seeds, runs, strict=True):
+def _seeds(challenger: Challenger, runs: Sequence[str]) -> Iterator[str]:
+    for seed, run in zip(challenger.seeds, runs, strict=True):
         held = f"{seed.steps:,}" if seed.reached else f"not by {seed.steps:,}"
-        accuracy = "no number" if seed.accuracy is None or not seed.finite else f"{seed.accuracy:.4f}"
+        accuracy = "not finite" if seed.accuracy is None or not seed.finite else f"{seed.accuracy:.4f}"
         yield f"| {seed.seed} | {held} | {accuracy} | {code(run)} |"
 
 
-def headline(summary: Summary) -> str:
-    """A contender in half a line: `5 of 5 seeds hold 0.99 on test_inferred_ood, median from step 3,000, ...`."""
+def summary_text(summary: Summary) -> str:
+    """Summarize a challenger: `5 of 5 seeds hold 0.99 on test_inferred_ood, median from step 3,000, ...`."""
     median = "later than they ran" if summary.median_steps is None else f"from step {summary.median_steps:,}"
-    accuracy = "no number" if summary.mean_accuracy is None else f"{summary.mean_accuracy:.4f}"
+    accuracy = "not finite" if summary.mean_accuracy is None else f"{summary.mean_accuracy:.4f}"
     return (
         f"{summary.reached} of {summary.seeds} seeds hold {summary.threshold:g} on {summary.split}, "
         f"median {median}, mean final accuracy {accuracy}"
     )
 
 
-def origin_text(entry: Entry) -> str:
-    """How an entry came about."""
+def origin_text(entry: ChampionVersion) -> str:
+    """Say whether a version was promoted or restored."""
     if entry.restores is not None:
         return f"rollback to version {entry.restores}"
     return "first champion" if entry.previous is None else f"promoted over version {entry.previous}"
 
 
 def code(text: str) -> str:
-    """Text as Markdown shows it letter by letter, in a table too."""
+    """Quote text as inline code that is safe in a table."""
     return f"`{text.replace('`', chr(39)).replace('|', '/')}`"
 
 
 def _text(text: str) -> str:
-    """A sentence without what Markdown or HTML would take for its own."""
+    """Escape Markdown and HTML in a sentence."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("_", "\\_").replace("*", "\\*")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from grokcore.champions import contender_of, judged_split, parse_rules, rules_text, summary_of, uris_of
-from grokcore.champions.contender import task_id
+from grokcore.champions import challenger_of, judged_split, parse_rules, rules_text, summary_of, uris_of
+from grokcore.champions.challenger import task_id
 from grokcore.errors import InputError
 from grokcore.runs.record import RunRecord
 from grokcore.spec import load_spec
@@ -21,7 +21,7 @@ def changed(run: RunRecord, **changes: Any) -> RunRecord:
 
 def test_each_seed_brings_its_time_and_its_accuracy():
     runs = [run_of("seed=1", ood=1200), run_of("seed=0", ood=None)]
-    made = contender_of(runs, OOD)
+    made = challenger_of(runs, OOD)
     assert [seed.seed for seed in made.seeds] == [0, 1]
     assert [seed.reached for seed in made.seeds] == [False, True]
     assert made.seeds[0].steps == 2000
@@ -38,7 +38,7 @@ def test_each_seed_brings_its_time_and_its_accuracy():
 
 def test_a_diverged_run_is_not_finite_and_counts_to_its_budget():
     run = run_of(ood=None, exit_reason="diverged")
-    [seed] = contender_of([run], OOD).seeds
+    [seed] = challenger_of([run], OOD).seeds
     assert not seed.finite
     assert seed.steps == run.spec.training.max_steps
 
@@ -47,29 +47,29 @@ def test_a_diverged_run_is_not_finite_and_counts_to_its_budget():
 def test_a_final_number_that_is_none_makes_a_run_not_finite(where: str):
     run = run_of()
     split = run.evaluation.splits[OOD].model_copy(update={where: None})
-    [seed] = contender_of([changed(run, splits={**run.evaluation.splits, OOD: split})], OOD).seeds
+    [seed] = challenger_of([changed(run, splits={**run.evaluation.splits, OOD: split})], OOD).seeds
     assert not seed.finite
     pooled = run.evaluation.train.model_copy(update={where: None})
-    [seed] = contender_of([changed(run, train=pooled)], OOD).seeds
+    [seed] = challenger_of([changed(run, train=pooled)], OOD).seeds
     assert not seed.finite
 
 
 @pytest.mark.parametrize("reason", [None, "stopped"])
 def test_a_run_that_was_cut_short_has_not_ended(reason: str | None):
-    [seed] = contender_of([changed(run_of(), exit_reason=reason)], OOD).seeds
+    [seed] = challenger_of([changed(run_of(), exit_reason=reason)], OOD).seeds
     assert not seed.ended
 
 
 def test_runs_that_differ_in_more_than_their_seed_are_no_candidate():
     with pytest.raises(InputError, match="more than its seed"):
-        contender_of([run_of("seed=0"), run_of("seed=1", "training.weight_decay=0.5")], OOD)
+        challenger_of([run_of("seed=0"), run_of("seed=1", "training.weight_decay=0.5")], OOD)
 
 
 def test_a_split_that_a_run_has_not_is_one_line():
     with pytest.raises(InputError, match=f"its held-out splits are {IID}, {OOD}"):
-        contender_of([run_of()], "test")
+        challenger_of([run_of()], "test")
     with pytest.raises(InputError, match="no run"):
-        contender_of([], OOD)
+        challenger_of([], OOD)
 
 
 def test_other_data_of_the_same_task_can_be_compared_and_another_task_cannot():

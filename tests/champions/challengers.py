@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from grokcore.champions import Contender, SeedResult
+from grokcore.champions import Challenger, SeedResult
 
 BUDGET = 20_000
 
@@ -42,14 +42,14 @@ def seed_result(number: int, name: str, time: float, accuracy: float | None = 0.
     return SeedResult.model_validate({**known, **changes})
 
 
-def contender(
+def challenger(
     times: Sequence[float],
     accuracies: Sequence[float | None] | float = 0.995,
     *,
     name: str = "champion",
     first_seed: int = 0,
     **changes: Any,
-) -> Contender:
+) -> Challenger:
     if isinstance(accuracies, float):
         accuracies = [accuracies] * len(times)
     results = [
@@ -66,7 +66,7 @@ def contender(
         "experiment_id": name,
         "seeds": tuple(results),
     }
-    return Contender.model_validate({**known, **changes})
+    return Challenger.model_validate({**known, **changes})
 
 
 def times(generator: np.random.Generator, seeds: int, *, median: float = 3000, sigma: float = 0.25) -> list[float]:

@@ -1,4 +1,4 @@
-"""What stands for a champion or a candidate before the gate: a few numbers of each of its seeds."""
+"""The results by which the gate compares a champion and its challenger: a few numbers of each seed."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ class _Record(BaseModel):
 
 
 class SeedResult(_Record):
-    """One run on the judged split."""
+    """The results of one run on the compared split."""
 
     seed: int
     init_seed: int
     order_seed: int
     run_id: str
-    steps: int = Field(ge=0, description="evaluation from which the threshold is held; the last one where it never was")
+    steps: int = Field(ge=0, description="evaluation from which the threshold is held; the last one if it never was")
     after: int | None = Field(description="the evaluation before: the time lies in (after, steps]")
     reached: bool = Field(description="whether the threshold was held by the end of the run")
-    accuracy: float | None = Field(description="of the model at the end; null where it is no number")
-    ended: bool = Field(description="whether the run came to an end of its own, and was not stopped or lost")
-    finite: bool = Field(description="whether it neither diverged nor ended with a loss or accuracy that is no number")
+    accuracy: float | None = Field(description="of the final model; null if it is not finite")
+    ended: bool = Field(description="whether training ended by itself and was not stopped or lost")
+    finite: bool = Field(description="whether it neither diverged nor ended with a loss or accuracy that is not finite")
 
     @property
     def time(self) -> Reached:
         return Reached(self.steps, censored=not self.reached, after=self.after if self.reached else None)
 
 
-class Contender(_Record):
-    """Seeds of one spec, all that the gate knows of it: it decides by these numbers though the runs be deleted."""
+class Challenger(_Record):
+    """The seeds of one spec, a champion's or a challenger's. The gate needs nothing else: the runs may be deleted."""
 
     name: str
     split: str
     threshold: float
-    task_id: str = Field(description="identity of the task without its seed: what makes times comparable at all")
+    task_id: str = Field(description="identity of the task without its seed; times of others cannot be compared")
     evaluation_id: str = Field(description="identity of the rules by which times are read off the curves")
     dataset_id: str
     experiment_id: str = Field(description="identity of the runs without their seeds")
@@ -68,32 +68,32 @@ class Contender(_Record):
 
 
 class Summary(_Record):
-    """The headline of a contender, for readers who want no more."""
+    """A challenger in a few numbers."""
 
     split: str
     threshold: float
     seeds: int
     reached: int = Field(description="seeds that held the threshold by their end")
     median_steps: int | None = Field(description="Kaplan-Meier median of the steps to hold it; null where it is later")
-    mean_accuracy: float | None = Field(description="of the models at the end; null where one is no number")
+    mean_accuracy: float | None = Field(description="of the final models; null if one is not finite")
 
 
-def summary_of(contender: Contender) -> Summary:
-    median = median_time(contender.times)
-    accuracies = [seed.accuracy for seed in contender.seeds]
+def summary_of(challenger: Challenger) -> Summary:
+    median = median_time(challenger.times)
+    accuracies = [seed.accuracy for seed in challenger.seeds]
     known = [accuracy for accuracy in accuracies if accuracy is not None]
     return Summary(
-        split=contender.split,
-        threshold=contender.threshold,
-        seeds=len(contender.seeds),
-        reached=contender.reached,
+        split=challenger.split,
+        threshold=challenger.threshold,
+        seeds=len(challenger.seeds),
+        reached=challenger.reached,
         median_steps=None if median.censored else median.step,
         mean_accuracy=math.fsum(known) / len(known) if len(known) == len(accuracies) else None,
     )
 
 
-def contender_of(records: Sequence[RunRecord], split: str) -> Contender:
-    """Evaluated runs as the gate sees them, in the order of their seeds.
+def challenger_of(records: Sequence[RunRecord], split: str) -> Challenger:
+    """Collect the results of evaluated runs, in the order of their seeds.
 
     Raises:
         InputError: there is none, they differ in more than their seeds, or have no such held-out split.
@@ -104,12 +104,12 @@ def contender_of(records: Sequence[RunRecord], split: str) -> Contender:
     for record in records:
         if (group_key(record.spec)[1:], record.spec.dataset_id) != (group_key(first)[1:], first.dataset_id):
             raise InputError(
-                f"{record.uri} differs from {records[0].uri} in more than its seed: they are no one candidate"
+                f"{record.uri} differs from {records[0].uri} in more than its seed: they are not one candidate"
             )
         if split not in record.evaluation.held_out:
             known = ", ".join(record.evaluation.held_out) or "none"
             raise InputError(f"{record.uri} has no held-out split {split}; its held-out splits are {known}")
-    return Contender(
+    return Challenger(
         name=first.name,
         split=split,
         threshold=records[0].evaluation.threshold,
@@ -122,7 +122,7 @@ def contender_of(records: Sequence[RunRecord], split: str) -> Contender:
 
 
 def task_id(spec: ExperimentSpec) -> str:
-    """Identity of a task whatever its seed: other data of the same kind and size."""
+    """Identity of a task without its seed: other data of the same kind and size have the same."""
     identity = identity_of(spec.task)
     identity.pop("seed", None)
     return fingerprint({"task": identity, "generator": spec.task.generator_version})
@@ -150,10 +150,10 @@ def _seed_result(record: RunRecord, split: str) -> SeedResult:
 
 
 def uris_of(records: Sequence[RunRecord], places: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Where the runs lie, in the order of `Contender.seeds`.
+    """List the URIs of the runs, in the order of `Challenger.seeds`.
 
     Args:
-        places: URIs by run id that stand for those that the records were read from: of copies, where the runs are.
+        places: URIs by run id to use instead of those that the records, perhaps of copies, were read from.
     """
     ordered = sorted(records, key=lambda record: record.spec.seed)
     return tuple((places or {}).get(record.manifest.run_id, record.uri) for record in ordered)
