@@ -94,9 +94,8 @@ def test_another_experiment_under_the_same_key_is_judged_for_itself(store_uri: s
     assert (other.verdict, other.promoted) == ("promote", 2)
 
 
-def test_of_racing_promotions_one_wins_and_the_others_are_decided_anew(store_uri: str):
-    decisions = [decided(store_uri, candidate(f"racer{number}")) for number in range(6)]
-    assert {decision.verdict for decision in decisions} == {"promote"}
+def promoted_at_once(decisions: list[Decision]) -> list[Decision]:
+    """What becomes of decisions that are carried out by as many threads at the same moment."""
     start = threading.Barrier(len(decisions))
 
     def run(decision: Decision) -> Decision:
@@ -104,7 +103,13 @@ def test_of_racing_promotions_one_wins_and_the_others_are_decided_anew(store_uri
         return promote(decision)
 
     with ThreadPoolExecutor(len(decisions)) as pool:
-        results = list(pool.map(run, decisions))
+        return list(pool.map(run, decisions))
+
+
+def test_of_racing_promotions_one_wins_and_the_others_are_decided_anew(store_uri: str):
+    decisions = [decided(store_uri, candidate(f"racer{number}")) for number in range(6)]
+    assert {decision.verdict for decision in decisions} == {"promote"}
+    results = promoted_at_once(decisions)
     winners = [result for result in results if result.promoted is not None]
     assert len(winners) == 1
     entries = History(store_uri, "default").entries()
@@ -136,14 +141,7 @@ def test_an_entry_that_came_between_reading_and_writing_is_not_written_over(
 def test_when_all_of_them_are_better_the_pointer_ends_at_the_last(store_uri: str):
     promoted(store_uri, candidate("first"))
     decisions = [decided(store_uri, candidate(f"racer{number}", 0.4**number)) for number in (1, 2, 3)]
-    start = threading.Barrier(len(decisions))
-
-    def run(decision: Decision) -> Decision:
-        start.wait()
-        return promote(decision)
-
-    with ThreadPoolExecutor(len(decisions)) as pool:
-        results = list(pool.map(run, decisions))
+    results = promoted_at_once(decisions)
     entries = History(store_uri, "default").entries()
     assert [entry.version for entry in entries] == list(range(1, len(entries) + 1))
     assert entries[-1].run_ids == candidate("racer3").run_ids

@@ -152,8 +152,17 @@ class ScriptedWorker:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedWorker]:
     monkeypatch.setattr(rounds, "Worker", ScriptedWorker)
+    monkeypatch.setattr(machine, "peak_flops", lambda *_: {"fp32": 1e11})
     ScriptedWorker.calls = []
     return ScriptedWorker
+
+
+def run_quickly(out: Path, *, losses: str, variants: str) -> tuple[int, Path]:
+    """The exit code of `ci/bench` on the smallest model, and the file that it wrote."""
+    asked = "--quick --models smoke --precisions fp32 --parts steps"
+    code = main([*asked.split(), "--losses", losses, "--variants", variants, "--out", str(out)])
+    (path,) = out.glob("*.json")
+    return code, path
 
 
 def measured(case: Case, *variants: str, effort: Effort) -> list[rounds.Timing]:
@@ -184,10 +193,7 @@ def test_a_ratio_pairs_the_repeats_of_one_round() -> None:
 
 
 def test_a_run_that_is_killed_keeps_what_it_had(
-    scripted: type[ScriptedWorker],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    scripted: type[ScriptedWorker], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt_in_the_third_round(variant: str) -> float:
         if len(scripted.calls) > 2 * 2 + 2 * 2:
@@ -195,11 +201,9 @@ def test_a_run_that_is_killed_keeps_what_it_had(
         return 0.5
 
     scripted.seconds = interrupt_in_the_third_round
-    monkeypatch.setattr(machine, "peak_flops", lambda *_: {"fp32": 1e11})
-    asked = "--quick --models smoke --losses answer --variants transformers,fast --precisions fp32 --parts steps"
-    assert main([*asked.split(), "--out", str(tmp_path)]) == 143
+    code, path = run_quickly(tmp_path, losses="answer", variants="transformers,fast")
+    assert code == 143
     assert "what was measured so far" in capsys.readouterr().err
-    (path,) = tmp_path.glob("*.json")
     rows = json.loads(path.read_text())["rows"]
     assert [(row["variant"], len(row["milliseconds_per_step"]["repeats"])) for row in rows] == [
         ("transformers", 2),
@@ -208,10 +212,7 @@ def test_a_run_that_is_killed_keeps_what_it_had(
 
 
 def test_a_case_that_fails_leaves_the_others(
-    scripted: type[ScriptedWorker],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    scripted: type[ScriptedWorker], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail_at_first(variant: str) -> float:
         if len(scripted.calls) == 1:
@@ -219,11 +220,9 @@ def test_a_case_that_fails_leaves_the_others(
         return 0.5
 
     scripted.seconds = fail_at_first
-    monkeypatch.setattr(machine, "peak_flops", lambda *_: {"fp32": 1e11})
-    asked = "--quick --models smoke --losses answer,answer_and_eos --variants fast --precisions fp32 --parts steps"
-    assert main([*asked.split(), "--out", str(tmp_path)]) == 1
+    code, path = run_quickly(tmp_path, losses="answer,answer_and_eos", variants="fast")
+    assert code == 1
     assert "1 of the cases failed" in capsys.readouterr().err
-    (path,) = tmp_path.glob("*.json")
     found = json.loads(path.read_text())
     assert found["failures"] == ["smoke gpt2, loss on answer: fast of smoke died: the machine has too little memory"]
     assert [row["loss_on"] for row in found["rows"]] == ["answer_and_eos"]
