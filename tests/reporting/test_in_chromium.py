@@ -16,6 +16,7 @@ from grokcore.runs.record import RunRecord
 from tests.reporting.conftest import Written
 from tests.reporting.made_up_groups import OOD, architectures, grid, run_of
 from tests.reporting.visits import DEEP_COUNT, Visit, share_of
+from tests.support.extended import extended
 
 pytestmark = pytest.mark.chromium
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
@@ -71,7 +72,7 @@ def test_splits_are_shown_and_hidden_whole(written: Written, visit: Callable[...
     assert not page.frame.locator("#accuracy-0").is_visible()
 
 
-@pytest.mark.parametrize("embedded", [False, True], ids=["page", "sandboxed iframe"])
+@pytest.mark.parametrize("embedded", [extended(False), True], ids=["page", "sandboxed iframe"])
 def test_pointing_at_a_line_tells_group_step_and_accuracy(
     written: Written, visit: Callable[..., Visit], embedded: bool
 ) -> None:
@@ -82,7 +83,7 @@ def test_pointing_at_a_line_tells_group_step_and_accuracy(
     assert "median accuracy 45.00 %" in told
 
 
-@pytest.mark.parametrize("width", [360, 400, 1600])
+@pytest.mark.parametrize("width", [extended(360), 400, extended(1600)])
 def test_nothing_sticks_out_at_the_side(written: Written, visit: Callable[..., Visit], width: int) -> None:
     page = visit(written.html, width=width)
     for part in page.frame.locator("details").all():
@@ -157,7 +158,7 @@ def test_a_button_hides_a_split_of_a_run_with_its_markers_and_shows_it_again(vis
     assert share_of(page.picture(chart), VERMILLION) > 0.001
 
 
-@pytest.mark.parametrize("embedded", [False, True], ids=["page", "sandboxed iframe"])
+@pytest.mark.parametrize("embedded", [False, extended(True)], ids=["page", "sandboxed iframe"])
 def test_pointing_at_a_curve_tells_run_split_step_epoch_and_accuracy(
     visit: Callable[..., Visit], embedded: bool
 ) -> None:
