@@ -1,7 +1,7 @@
-"""What can go wrong, sorted by what the caller should do about it.
+"""Errors, by what the caller should do about them.
 
-Each error prints as one line and carries the exit code of the command line and of TrainJobs.
-A traceback therefore always means a bug in grokcore.
+Each error is one line and carries the exit code of commands and TrainJobs. A traceback therefore always means a bug in
+grokcore.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ EXIT_STOPPED = 143
 _USER = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s]*@")
 _SECRET = re.compile(r"([?&;][^=&\s]*(?:sig|token|secret|passw|key|cred|auth|code)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
 _LONGEST = 4000
-"""Characters of a message: what it quotes may have millions."""
+"""Maximum characters of a message, which may quote long text."""
 
 
 class GrokcoreError(Exception):
-    """An error whose message is one line written for the person who reads it.
+    """An error with a one-line message for the user.
 
-    What it quotes of a file or a command line may hold anything: line ends become blanks, what cannot be printed is
-    escaped. A URL in it loses what may be secret.
+    Quoted text may contain anything: line ends become blanks, unprintable characters are escaped, and secrets in URLs
+    are redacted.
 
     Attributes:
         reported: whether another process of the same training reports it, so that this one need not.
@@ -40,57 +40,57 @@ class GrokcoreError(Exception):
 
 
 class InputError(GrokcoreError, ValueError):
-    """The input is wrong; trying again without changing it cannot help."""
+    """The input is wrong; a retry without changing it does not help."""
 
     exit_code = EXIT_BAD_INPUT
 
 
 class AbsentError(InputError):
-    """What should be read is not there."""
+    """A file or object to read does not exist."""
 
 
 class DamagedError(InputError):
-    """What was read is not what was written. A reader that has an older copy may go on with that."""
+    """Content differs from what was written. A reader may fall back to an older copy."""
 
 
 class TransientError(GrokcoreError, RuntimeError):
-    """Something outside failed that may work at the next attempt."""
+    """An external failure; a retry may succeed."""
 
     exit_code = EXIT_TRANSIENT
 
 
 class UnreadableError(TransientError):
-    """A disk failed to read what it holds. A reader that has an older copy may go on with that."""
+    """A disk failed to read a file. A reader may fall back to an older copy."""
 
 
 class StoppedError(GrokcoreError):
-    """SIGINT or SIGTERM arrived; everything was saved before leaving."""
+    """Stopped by SIGINT or SIGTERM, after saving."""
 
     exit_code = EXIT_STOPPED
 
 
 def redacted(text: str) -> str:
-    """`text` with `***` for the user and password of each URL in it, and for what its query signs or opens it with."""
+    """Replace user, password and secret query values of each URL in `text` by `***`."""
     return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text)) if "://" in text else text
 
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc")
-"""What torch says where memory is short: a RuntimeError on a CPU and on some GPU paths."""
+"""Messages of torch's RuntimeErrors when memory is short, on a CPU and on some GPU paths."""
 
 _OF_THE_INPUT = {
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL, errno.EXDEV, errno.ENODEV, errno.ENXIO, errno.ESPIPE),
 }
-"""Numbers of errors that another path or other rights would mend; all others are the machine's."""
+"""Numbers of errors caused by the path or its permissions; all others are caused by the machine."""
 
 
 def is_of_the_input(error: OSError) -> bool:
-    """Whether an operating system's error comes of what was asked for: the same call would meet it again."""
+    """Whether an OSError is caused by the request: a retry would fail again."""
     return error.errno is None or error.errno in _OF_THE_INPUT
 
 
 def error_of_the_machine(error: BaseException) -> TransientError | None:
-    """The line for an exception that the machine is the cause of: memory, disk space, handles; None for any other."""
+    """Translate an exception caused by the machine (memory, disk space, handles); None for any other."""
     text = str(error)
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
@@ -99,14 +99,14 @@ def error_of_the_machine(error: BaseException) -> TransientError | None:
             "out of memory: free some, or make the model, training.batch_size or evaluation.batch_size smaller"
         )
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
-        return TransientError("no further thread can be started: try again when less is running here")
+        return TransientError("cannot start another thread: try again when fewer processes are running")
     if isinstance(error, BrokenPipeError) or not isinstance(error, OSError) or is_of_the_input(error):
         return None
-    return TransientError(f"{error.strerror or type(error).__name__}: try again once that has passed")
+    return TransientError(f"{error.strerror or type(error).__name__}: try again later")
 
 
 def printable(text: str) -> str:
-    """`text` in one line, without characters that a terminal obeys or that no encoding has."""
+    """Return `text` in one line, without control characters and lone surrogates."""
     return "".join(map(_printable, text)) if not text.isprintable() else text
 
 
@@ -120,7 +120,7 @@ _ERRORS = {error.__name__: error for error in (GrokcoreError, InputError, Stoppe
 
 
 def encode_error(error: GrokcoreError) -> dict[str, Any]:
-    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _ERRORS)  # of those with a code
+    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _ERRORS)
     return {"error": kind, "message": str(error)}
 
 

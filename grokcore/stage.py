@@ -1,9 +1,8 @@
-"""A stage of a pipeline that fails in one line, and leaves word of it for whoever comes next.
+"""Stages of a pipeline, which fail in one line and record the failure for retries.
 
-Kubeflow Pipelines cannot tell a wrong spec from a lost node: its launcher exits with 1 either way, and retries both.
-So a stage that fails leaves `error.json` in its place; a retry reads it first and gives up at once where trying again
-cannot help. Other calls may fail at the same place (a second pipeline with the same run key): a retry heeds the record
-of its own pipeline alone.
+Kubeflow Pipelines does not distinguish a wrong spec from a lost node: its launcher exits with 1 and retries both. A
+failed stage therefore writes `error.json`, which a retry reads first to give up at once on bad input. A retry ignores
+records of other pipelines at the same location (a second pipeline with the same run key).
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ from grokcore.storage.layout import RUN_KEY_VARIABLE
 
 ERROR_FILE = "error.json"
 ERROR_FILE_VARIABLE = "GROKCORE_ERROR_FILE"
-"""Names a further file for the record of a failure: how the local runner's parent learns what went wrong."""
+"""Environment variable with an additional file for the failure record, read by the local runner's parent."""
 STOP_VARIABLE = "GROKCORE_STOP"
-"""Set by the local runner once it was told to stop, so that no further stage begins."""
+"""Environment variable set by the local runner when it is stopped, so that no further stage starts."""
 RETRY_VARIABLE = "KFP_RETRY_INDEX"
-"""Set by Kubeflow Pipelines to the number of attempts made before this one."""
+"""Environment variable in which Kubeflow Pipelines passes the number of earlier attempts."""
 
 _KINDS: dict[type[GrokcoreError], str] = {
     InputError: "bad input",
@@ -48,7 +47,7 @@ class Failure:
     """Why a stage failed: the content of `error.json`.
 
     Attributes:
-        caller: id of the Kubeflow run that the stage belongs to; empty elsewhere.
+        caller: id of the stage's Kubeflow run; empty outside Kubeflow.
     """
 
     stage: str
@@ -66,7 +65,7 @@ class Failure:
 
     @classmethod
     def read(cls, uri: str | Path) -> Failure | None:
-        """The failure recorded in a file, or None where there is none that can be read."""
+        """Read a failure record; None if there is no readable one."""
         try:
             store, name = open_parent(uri)
             record = store.read_json(name)
@@ -76,7 +75,7 @@ class Failure:
             return None
 
     def error(self) -> GrokcoreError:
-        """The error to raise for a failure that happened in another process."""
+        """Error to raise for this failure of another process."""
         kind = {name: error for error, name in _KINDS.items()}.get(self.kind, GrokcoreError)
         message = f"{self.stage} failed with a bug in grokcore: {self.message}" if self.kind == "bug" else self.message
         return kind(message)
@@ -84,14 +83,14 @@ class Failure:
 
 @contextmanager
 def stage(name: str, place: str | Path | None = None) -> Iterator[None]:
-    """Run the block as stage `name`, which leaves `error.json` at `place` when it fails.
+    """Run the block as stage `name`; a failure writes `error.json` to `place`.
 
-    A grokcore error is printed in one line and ends the process with the error's exit code. Any other exception is a
-    bug and keeps its traceback. The record is removed once the stage succeeds.
+    A grokcore error is printed in one line and ends the process with its exit code. Any other exception is a bug and
+    keeps its traceback. Success removes the record.
 
     Args:
-        name: what people call the stage.
-        place: path or URI that a retry finds again; None leaves no record behind.
+        name: of the stage, for messages.
+        place: path or URI that is the same for a retry; None for no record.
 
     Raises:
         SystemExit: a grokcore error was raised, here or, for bad input, at an earlier attempt.
@@ -120,7 +119,7 @@ def stage(name: str, place: str | Path | None = None) -> Iterator[None]:
 
 
 def _refuse_to_repeat(store: Store) -> None:
-    """Raise an earlier attempt's bad input again; a first attempt starts afresh, since the input may be mended."""
+    """Raise an earlier attempt's bad input again; a first attempt starts afresh, since the input may have changed."""
     retry = os.environ.get(RETRY_VARIABLE, "0") not in ("", "0")
     failure = Failure.read(store.uri_of(ERROR_FILE)) if retry else None
     if failure is not None and failure.exit_code == EXIT_BAD_INPUT and failure.caller == _caller():
@@ -133,13 +132,13 @@ def _caller() -> str:
 
 
 def _forget(store: Store) -> None:
-    """Remove an earlier attempt's record; where that fails, a stage that works must not fail over it."""
+    """Remove an earlier attempt's record; ignore failures, which must not fail a working stage."""
     with suppress(GrokcoreError):
         store.delete(ERROR_FILE)
 
 
 def _records(store: Store | None) -> Iterator[Callable[[Any], None]]:
-    """How to write a failure, for each place that gets a record of it."""
+    """Yield a function that writes the failure record, for each destination."""
     if store is not None:
         yield partial(store.write_json, ERROR_FILE)
     path = os.environ.get(ERROR_FILE_VARIABLE)

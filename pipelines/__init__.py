@@ -1,1 +1,1 @@
-"""Kubeflow pipelines: wiring only; the compiled package lies beside each."""
+"""Kubeflow pipelines: wiring only, with the compiled package beside each."""

@@ -1,6 +1,6 @@
-"""How tasks run on a cluster: what every pipeline decides alike.
+"""Cluster settings of tasks, common to all pipelines.
 
-The objects of the namespace that tasks ask for by name are those of manifests/; all of them may be absent.
+The referenced objects of the namespace are those of manifests/; all of them are optional.
 """
 
 from dataclasses import dataclass
@@ -11,47 +11,47 @@ HOUR = 3600
 DAY = 24 * HOUR
 
 CONFIG_MAP = "grokcore"
-"""What differs from namespace to namespace."""
+"""ConfigMap with the settings of a namespace."""
 S3_SECRET = "grokcore-s3"  # noqa: S105 - a name
-"""Keys of the store, where the service account has no role that reaches it."""
+"""Secret with credentials of the store, unless the service account has a role with access."""
 WEBHOOK_SECRET = "grokcore-webhook"  # noqa: S105
 
 WORKFLOW = dsl.PipelineConfig(ttl_seconds_after_success=DAY, ttl_seconds_after_failure=7 * DAY)
-"""Failed runs stay for a week, so that somebody can read their logs; a stock install drops them after an hour."""
+"""Keep failed runs for a week, so that their logs can be read; a default installation deletes them after an hour."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a task may use. `cpu` and `memory` are quantities as text, or pipeline parameters that hold one.
+    """Resource limits of a task. `cpu` and `memory` are quantities as text, or pipeline parameters of type string.
 
-    Parameters must be strings: over an integer the driver silently requests nothing.
+    For an integer parameter the driver silently requests nothing.
     """
 
     cpu: str
     memory: str
     timeout: int
-    """Seconds until the pod is ended; fixed when compiled, so far above what is expected."""
+    """Seconds until the pod is killed; fixed at compilation, hence generous."""
     retries: int
-    """Attempts after the first. What was evicted or preempted is not tried again: Argo retries failures only."""
+    """Attempts after the first. Argo retries failures only, not evictions or preemptions."""
 
 
 VALIDATION = Limits(cpu="1", memory="1Gi", timeout=600, retries=0)
-"""For what validates a form before anything is spent on it, in seconds: what is wrong with it stays wrong."""
+"""For validation of a form, which takes seconds. No retries, since a wrong form stays wrong."""
 
 LAUNCHER = Limits(cpu="1", memory="2Gi", timeout=8 * DAY, retries=3)
-"""For what waits for a job that trains elsewhere, as long as it takes."""
+"""For a task that waits for a TrainJob."""
 
 LIGHT = Limits(cpu="2", memory="4Gi", timeout=2 * HOUR, retries=2)
-"""For what takes seconds to minutes on a CPU."""
+"""For tasks of seconds to minutes on a CPU."""
 
 
-def settle(task: dsl.PipelineTask, limits: Limits, *, cache: bool) -> dsl.PipelineTask:
-    """Give a task its resources, timeout, retries, cache and security context; every task needs all of them."""
+def configure(task: dsl.PipelineTask, limits: Limits, *, cache: bool) -> dsl.PipelineTask:
+    """Set resources, timeout, retries, caching and security context, which every task needs."""
     task.set_cpu_request(limits.cpu).set_cpu_limit(limits.cpu)
     task.set_memory_request(limits.memory).set_memory_limit(limits.memory)
     task.set_caching_options(cache)
     if limits.retries:
-        # The window is a deadline for all attempts together, and an hour unless said otherwise.
+        # backoff_max_duration is a deadline for all attempts together; its default is an hour.
         window = (limits.retries + 1) * limits.timeout
         task.set_retry(limits.retries, backoff_duration="60s", backoff_factor=2, backoff_max_duration=f"{window}s")
     kubernetes.set_timeout(task, limits.timeout)
@@ -60,16 +60,16 @@ def settle(task: dsl.PipelineTask, limits: Limits, *, cache: bool) -> dsl.Pipeli
     return task
 
 
-def place_on_gpu(
+def request_gpus(
     task: dsl.PipelineTask, *, gpu_type: str, gpu_count: str, node_selector: dict, tolerations: list
 ) -> dsl.PipelineTask:
-    """Let a task have GPUs, on the nodes that a pipeline's parameters choose."""
+    """Request GPUs, on the nodes that a pipeline's parameters select."""
     task.set_accelerator_type(gpu_type).set_accelerator_limit(gpu_count)
     kubernetes.add_node_selector_json(task, node_selector)
     kubernetes.add_toleration_json(task, tolerations)
-    # Data loaders and NCCL exchange through /dev/shm, of which a pod has 64 MiB by default.
+    # Data loaders and NCCL use /dev/shm, of which a pod has 64 MiB by default.
     kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", medium="Memory", size_limit="2Gi")  # noqa: S108
-    # An autoscaler that tidies up nodes must not end a training of days.
+    # An autoscaler must not evict a training of several days to remove a node.
     kubernetes.add_pod_annotation(task, "cluster-autoscaler.kubernetes.io/safe-to-evict", "false")
     return task
 
@@ -81,14 +81,14 @@ _METRICS = {
     "metrics-address": ("GROKCORE_METRICS_ADDRESS", "0.0.0.0"),  # noqa: S104 - a pod is reached by its own address
     "metrics-linger": ("GROKCORE_METRICS_LINGER", "30"),
 }
-"""Annotations of a pod, the variables that show them to its task, and their values."""
+"""Annotations of a pod, with the environment variables that expose them and their values."""
 
 
 def expose_metrics(task: dsl.PipelineTask, limits: Limits) -> dsl.PipelineTask:
-    """Have a task serve Prometheus metrics, to be found by its label, and know how often it may be tried.
+    """Serve Prometheus metrics from a task, with a label for discovery, and pass the number of attempts.
 
-    The variables are read from annotations and not set: the local runner, which would open the port to a whole network
-    on a laptop, knows no pods.
+    The variables are read from annotations instead of being set: the local runner ignores annotations, and so does not
+    open the port of a laptop to its network.
     """
     kubernetes.add_pod_label(task, "app.kubernetes.io/component", "training")
     attempts = {"attempt-limit": ("GROKCORE_ATTEMPT_LIMIT", str(limits.retries + 1))}
@@ -99,14 +99,14 @@ def expose_metrics(task: dsl.PipelineTask, limits: Limits) -> dsl.PipelineTask:
 
 
 def notify(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    """Have a task tell a webhook what happens in its run, and name the dashboard in its log, where there are such."""
+    """Pass the optional URLs of a webhook, for notifications of the run, and of a dashboard, for its log."""
     kubernetes.use_secret_as_env(task, WEBHOOK_SECRET, {"url": "GROKCORE_WEBHOOK_URL"}, optional=True)
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"dashboard": "GROKCORE_DASHBOARD"}, optional=True)
     return task
 
 
 def announce(task: dsl.PipelineTask, pipeline: str) -> dsl.PipelineTask:
-    """Have a pipeline's last task push that it has ended well, where the ConfigMap names a Pushgateway."""
+    """Push the success of a pipeline from its last task, if the ConfigMap names a Pushgateway."""
     task.set_env_variable("GROKCORE_PIPELINE", pipeline)
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"pushgateway": "GROKCORE_PUSHGATEWAY"}, optional=True)
     return task
@@ -119,17 +119,16 @@ _STORE = {
     "s3-request-checksums": "AWS_REQUEST_CHECKSUM_CALCULATION",
     "s3-response-checksums": "AWS_RESPONSE_CHECKSUM_VALIDATION",
 }
-"""Keys of the ConfigMap, and the variables that show them to a task."""
+"""Keys of the ConfigMap, with their environment variables."""
 
 _S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
-def keep_in_store(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    """Let a task read and write the store: whatever is given a run, by artifact or by URI, needs it.
+def connect_store(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Give a task access to the store, which every task that handles a run needs.
 
-    Where runs are kept when the task's parameters are empty comes from the ConfigMap; the key of a run is then the id
-    of the Kubeflow run, which every retry finds again in the pod's labels. Credentials are those of the service
-    account's role, or of the Secret where there is one.
+    The ConfigMap sets the default store. The default run key is the id of the Kubeflow run, from the pod's labels: it
+    is the same for retries. Credentials come from the service account's role or from the optional Secret.
     """
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, _STORE, optional=True)
     kubernetes.use_secret_as_env(task, S3_SECRET, {name: name for name in _S3_KEYS}, optional=True)
@@ -138,17 +137,17 @@ def keep_in_store(task: dsl.PipelineTask) -> dsl.PipelineTask:
 
 
 def launch_trainjobs(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    """Tell a task that starts TrainJobs which queue of Kueue they wait in where the form names none.
+    """Configure a task that starts TrainJobs: default queue of Kueue, store, and the pod's own name.
 
-    By its own pod it finds the Workflow that is to own the jobs.
+    From its pod it finds the Workflow that owns the jobs.
     """
     kubernetes.use_field_path_as_env(task, "GROKCORE_POD_NAME", "metadata.name")
     keys = {"queue": "GROKCORE_QUEUE", "dashboard": "GROKCORE_DASHBOARD"}
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, keys, optional=True)
-    return keep_in_store(task)
+    return connect_store(task)
 
 
-def settle_training(
+def configure_training(
     task: dsl.PipelineTask,
     *,
     gpu_type: str,
@@ -158,13 +157,13 @@ def settle_training(
     node_selector: dict,
     tolerations: list,
 ) -> dsl.PipelineTask:
-    """All that a task needs that trains in its own pod, from the fields of a pipeline's form.
+    """Configure a task that trains in its own pod, from the fields of a pipeline's form.
 
-    Never cached: a resumed run has the same inputs as the run it resumes, and the store already keeps what is done.
+    Never cached: a resumed run has the same inputs, and the store keeps finished work anyway.
     """
     limits = Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3)
-    settle(task, limits, cache=False)
-    place_on_gpu(task, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
+    configure(task, limits, cache=False)
+    request_gpus(task, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
     expose_metrics(task, limits)
     notify(task)
-    return keep_in_store(task)
+    return connect_store(task)

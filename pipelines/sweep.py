@@ -1,4 +1,4 @@
-"""The body that pipelines over sweeps have in common: points side by side, the seeds of each inside one task."""
+"""Common part of pipelines over sweeps: concurrent points, each with all its seeds in one task."""
 
 from typing import Any, NamedTuple
 
@@ -8,10 +8,10 @@ from components.data_processing.generate_dataset import generate_dataset
 from components.evaluation.build_comparison import build_comparison
 from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.train_seeds import train_seeds
-from pipelines.settings import LIGHT, announce, keep_in_store, settle, settle_training
+from pipelines.settings import LIGHT, announce, configure, configure_training, connect_store
 
 AT_ONCE = 8
-"""Points that are trained side by side, at most: Kubeflow fixes it when a pipeline is compiled."""
+"""Maximum number of concurrent points, fixed at compilation."""
 
 
 @dsl.pipeline(name="sweep-point")
@@ -29,17 +29,17 @@ def sweep_point(
     node_selector: dict,
     tolerations: list,
 ) -> NamedTuple("Point", [("evaluations", dsl.Artifact)]):
-    """One point: its data, a training of all its seeds, their evaluations.
+    """Process one point: generate its dataset, train all its seeds, evaluate them.
 
-    A pipeline of its own, since a loop does not hand down parameters that nothing but a task's resources depends on.
+    This is a pipeline, since a loop does not pass on parameters that only the resources of a task depend on.
     """
     data = generate_dataset(task=task_spec)
-    settle(data, LIGHT, cache=True)  # a pure function of the task
+    configure(data, LIGHT, cache=True)  # a pure function of the task
 
     training = train_seeds(
         spec=spec, seeds=seeds, dataset=data.outputs["dataset"], store=store, run_key=run_key, sweep=sweep
     )
-    settle_training(
+    configure_training(
         training,
         gpu_type=gpu_type,
         gpu_count=gpu_count,
@@ -52,25 +52,25 @@ def sweep_point(
     evaluations = evaluate_runs(
         runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
     )
-    settle(evaluations, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
-    keep_in_store(evaluations)
+    configure(evaluations, LIGHT, cache=False)  # also writes to the store, which a cache hit would skip
+    connect_store(evaluations)
     return NamedTuple("Point", [("evaluations", dsl.Artifact)])(evaluations.outputs["evaluations"])
 
 
 def train_and_compare(pipeline: str, points: dsl.PipelineTask, **form: Any) -> None:
-    """Train every point that a task has written out, evaluate it, and compare them all.
+    """Train and evaluate every point of a sweep, then compare them.
 
-    Nothing in the loop takes the output of a task outside it but the item itself: the local runner would hand it the
-    item instead. So an item carries all that belongs to its point.
+    Inside the loop only the item may come from a task outside, since the local runner would pass the item in place of
+    any other output. An item therefore contains everything about its point.
 
     Args:
-        pipeline: The pipeline's name.
-        points: A task of resolve_sweep.
-        form: The parameters of the pipeline's form that every point is given: store to tolerations.
+        pipeline: name of the pipeline.
+        points: a task of resolve_sweep.
+        form: parameters of the pipeline's form that apply to every point, from store to tolerations.
     """
     with dsl.ParallelFor(points.output, parallelism=AT_ONCE) as point:
         trained = sweep_point(spec=point.spec, task_spec=point.task_spec, seeds=point.seeds, sweep=point.sweep, **form)
     comparison = build_comparison(evaluations=dsl.Collected(trained.outputs["evaluations"]))
-    settle(comparison, LIGHT, cache=False)
-    keep_in_store(comparison)
+    configure(comparison, LIGHT, cache=False)
+    connect_store(comparison)
     announce(comparison, pipeline)

@@ -1,8 +1,7 @@
-"""YAML and JSON texts that somebody else may have written, read strictly.
+"""Strict parsers for untrusted YAML and JSON.
 
-YAML has the scalars of its version 1.2 (core schema), so that 010 is ten and `on` is a word. A key that is given twice,
-and a text that no encoding has, is an error in both formats; so is one that is too long, too deep, or too much once its
-aliases are written out.
+YAML scalars follow version 1.2 (core schema): 010 is ten and `on` is a string. Both formats refuse duplicate keys, lone
+surrogates, and documents that are too long, too deep, or too large once aliases are expanded.
 """
 
 from grokcore.documents.duplicates import DuplicateKeyError

@@ -1,4 +1,4 @@
-"""How long, deep and repetitive a text may be: somebody else's 2 kB of YAML can stand for gigabytes."""
+"""Limits on the size and depth of documents: 2 kB of YAML can expand to gigabytes."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Any
 import yaml
 
 MOST_BYTES = {"YAML": 2**20, "generated YAML": 2**26, "JSON": 2**28}
-"""Of a text as it is read. Specs and sweeps are YAML; a vocabulary is JSON, and has millions of tokens at most."""
+"""Maximum size by format. Specs and sweeps are YAML; a vocabulary of millions of tokens is JSON."""
 MOST_CHARACTERS = 2**22
-"""Of a YAML text's values once each alias (`*name`) stands for what it names; generated texts may have as many more."""
+"""Maximum characters of a YAML document's values with aliases (`*name`) expanded; more for generated YAML."""
 MOST_DEPTH = 100
 
 _EVENTS = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class BoundsError(ValueError):
-    """A text goes beyond a bound."""
+    """A document exceeds a limit."""
 
 
 def check_size(text: str | bytes, kind: str) -> None:
-    """
+    """Check the size of a document.
+
     Raises:
-        BoundsError: it is longer than a text of its kind may be.
+        BoundsError: it is too long.
     """
     if len(text) > MOST_BYTES[kind]:
-        raise BoundsError(f"it has {len(text)} bytes, at most {MOST_BYTES[kind]} are read")
+        raise BoundsError(f"it has {len(text)} bytes, more than {MOST_BYTES[kind]}")
 
 
 def check_yaml(text: str | bytes, kind: str) -> None:
-    """Make sure that a YAML text's values, its aliases expanded, are no more than can be written out.
+    """Check size and depth of a YAML document, with its aliases expanded.
 
     Raises:
-        BoundsError: they are more, or nested too deeply.
+        BoundsError: it is too large or nested too deeply.
     """
     check_size(text, kind)
     most, sizes, opened = max(MOST_CHARACTERS, MOST_BYTES[kind]), dict[str, int](), list[tuple[str | None, int]]()
@@ -55,9 +56,9 @@ def check_yaml(text: str | bytes, kind: str) -> None:
                 case yaml.AliasEvent():
                     total += sizes.get(event.anchor or "", 1)
             if total > most:
-                raise BoundsError(f"with its aliases written out it has more than {most} characters")
+                raise BoundsError(f"with aliases expanded it has more than {most} characters")
     except yaml.YAMLError:
-        return  # whoever loads the text says what is wrong
+        return  # reported when the document is loaded
 
 
 def _remember(anchor: str | None, size: int, sizes: dict[str, int]) -> None:
@@ -66,10 +67,10 @@ def _remember(anchor: str | None, size: int, sizes: dict[str, int]) -> None:
 
 
 def check_depth(text: str, value: Any) -> None:
-    """Make sure that a JSON text's value is not nested too deeply for those who go through it.
+    """Check the depth of a parsed JSON document.
 
     Raises:
-        BoundsError: it is.
+        BoundsError: it is nested too deeply.
     """
     if text.count("[") + text.count("{") <= MOST_DEPTH:
         return

@@ -1,4 +1,4 @@
-"""Escapes that name no character."""
+"""Surrogates in escaped text."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def characters(text: str) -> str:
-    """`text` with each surrogate pair, as JSON escapes an emoji, as the one character that it stands for.
+    """Join surrogate pairs, by which JSON escapes an emoji, to characters.
 
     Raises:
-        ValueError: half of a pair stands alone, which no encoding has.
+        ValueError: a lone surrogate, which cannot be encoded.
     """
     if _SURROGATE.search(text) is None:
         return text
     joined = _PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
     alone = _SURROGATE.search(joined)
     if alone is not None:
-        raise ValueError(f"\\u{ord(alone[0]):04x} is half of a character and stands alone")
+        raise ValueError(f"\\u{ord(alone[0]):04x} is a lone surrogate, half of a character")
     return joined

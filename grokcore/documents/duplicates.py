@@ -1,4 +1,4 @@
-"""Keys that a mapping has twice."""
+"""Duplicate keys."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from grokcore.errors import InputError
 
 
 class DuplicateKeyError(InputError):
-    """A mapping has a key twice, so that one of the two settings would be dropped without a word."""
+    """A mapping has a key twice; one of the two values would be dropped silently."""
 
     @classmethod
     def of(cls, key: Hashable, first: int | None = None, second: int | None = None) -> DuplicateKeyError:
-        """
+        """Compose the error.
+
         Args:
-            first: number of the line that has the key first, from 1 on; None where it is not known.
-            second: number of the line that has it again.
+            first: line of the first occurrence, from 1; None if unknown.
+            second: line of the second occurrence.
         """
         text = str(key)
         shown = repr(text if len(text) <= 60 else f"{text[:57]}...")

@@ -1,4 +1,4 @@
-"""JSON that somebody else may have written: no key twice, no half of a character."""
+"""Strict JSON: no duplicate keys, no lone surrogates."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[{}\n]')
 
 
 def parse_json(content: str | bytes, place: str | Path) -> Any:
-    """The value of a JSON text.
+    """Parse JSON, with errors that name `place`.
 
     Raises:
-        InputError: naming `place`, where it is no JSON, is not UTF-8, or has a key twice.
+        InputError: invalid JSON, not UTF-8, or a duplicate key.
     """
     try:
         return decode_json(content)
@@ -34,14 +34,14 @@ def parse_json(content: str | bytes, place: str | Path) -> Any:
 
 
 def decode_json(content: str | bytes, *, constants: bool = True) -> Any:
-    """The value of a JSON text.
+    """Parse JSON.
 
     Args:
-        constants: whether Infinity and NaN pass, which Python writes and JSON does not have.
+        constants: whether to accept Infinity and NaN, which Python writes but JSON lacks.
 
     Raises:
-        DuplicateKeyError: an object has a key twice.
-        ValueError: it is no JSON, not UTF-8, or goes beyond a bound.
+        DuplicateKeyError: an object has a duplicate key.
+        ValueError: invalid JSON, not UTF-8, or beyond a limit.
         RecursionError: it is nested too deeply.
     """
     check_size(content, "JSON")
@@ -67,7 +67,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _located(text: str) -> DuplicateKeyError | None:
-    """The error for the first key that an object of a JSON text has twice, with both lines."""
+    """Find the first duplicate key in a JSON text, with both lines."""
     line, objects = 1, list[dict[str, int]]()
     for token in _TOKEN.finditer(text):
         match token[0][0]:
@@ -87,9 +87,10 @@ def _located(text: str) -> DuplicateKeyError | None:
 
 
 def _checked(value: Any) -> Any:
-    """
+    """Join surrogate pairs in all strings and check keys.
+
     Raises:
-        ValueError: a text or a key in `value` has half of a character.
+        ValueError: a string or key has a lone surrogate.
     """
     if isinstance(value, str):
         return characters(value)

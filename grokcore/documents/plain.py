@@ -1,4 +1,4 @@
-"""Text that is not yet a value: what it stands for depends on the field that it goes to."""
+"""Unquoted text, whose type is decided by the field that it is assigned to."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 MOST_DIGITS = 1000
-"""Digits of an integer at most: no field of ours takes a larger one."""
+"""Maximum digits of an integer; no field accepts a larger one."""
 
 
 class PlainText(str):
-    """Text without quotes in a YAML file, or the value of an override: `2024` is a number or a name.
+    """Unquoted text in YAML, or the value of an override: `2024` may be a number or a name.
 
-    The field that it goes to decides. Text that was quoted in a file is a plain `str`.
+    The type of the field decides. Quoted text is a `str`.
     """
 
     __slots__ = ()
@@ -30,12 +30,12 @@ def is_null(text: str) -> bool:
 
 
 def boolean(text: str) -> bool | None:
-    """The truth value of a text; None where it is none: yes, no, on and off are words."""
+    """Parse a boolean; None for other text, including yes, no, on and off."""
     return True if text in _TRUE else False if text in _FALSE else None
 
 
 def integer(text: str) -> int | None:
-    """The integer that a text stands for; None where it is none.
+    """Parse an integer; None for other text.
 
     Raises:
         ValueError: it has more than MOST_DIGITS digits.
@@ -43,7 +43,7 @@ def integer(text: str) -> int | None:
     if _INTEGER.fullmatch(text):
         if len(text.lstrip("+-0")) > MOST_DIGITS:
             raise ValueError(f"a number of {len(text.lstrip('+-0'))} digits is too large")
-        return int(text)  # zeros before it change nothing: 010 is ten
+        return int(text)  # leading zeros are ignored: 010 is ten
     if _BASED.fullmatch(text):
         if len(text) > MOST_DIGITS:
             raise ValueError(f"a number of {len(text) - 2} digits is too large")
@@ -52,7 +52,7 @@ def integer(text: str) -> int | None:
 
 
 def number(text: str) -> int | float | None:
-    """The number that a text stands for, an int where it has neither point nor exponent; None where it is none.
+    """Parse a number, an int if it has neither point nor exponent; None for other text.
 
     Raises:
         ValueError: it has more than MOST_DIGITS digits.
@@ -66,7 +66,7 @@ def number(text: str) -> int | float | None:
 
 
 def core_value(text: str) -> Any:
-    """What a text without quotes is in YAML 1.2's core schema: null, a boolean, a number, or the text itself.
+    """Value of unquoted text in YAML 1.2's core schema: null, a boolean, a number, or the text itself.
 
     Raises:
         ValueError: it is a number of more than MOST_DIGITS digits.
@@ -81,7 +81,7 @@ def core_value(text: str) -> Any:
 
 
 def core_values(value: Any) -> Any:
-    """`value` with each PlainText in it, at any depth, replaced by its `core_value`.
+    """Replace each PlainText in `value`, at any depth, by its `core_value`.
 
     Raises:
         ValueError: as `core_value`.

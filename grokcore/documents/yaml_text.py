@@ -1,4 +1,4 @@
-"""YAML as a person writes it: version 1.2's scalars, no key twice, no objects."""
+"""Strict YAML: scalars of version 1.2, no duplicate keys, no objects."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from grokcore.errors import InputError
 
 _CORE = "tag:yaml.org,2002:"
 _PLAIN = "\0plain"
-"""The tag of a scalar that has neither quotes nor a tag; no text can write it."""
+"""Internal tag of a scalar without quotes or tag; it cannot be written in a document."""
 
 
 def parse_yaml(text: str | bytes, origin: str) -> Any:
-    """The value of a YAML or JSON text.
+    """Parse YAML or JSON.
 
     Raises:
-        InputError: in one line, where `origin` is wrong.
+        InputError: naming `origin`, and the position of the mistake.
     """
     return _loaded(text, origin, _Loader)
 
 
 def parse_plain_yaml(text: str | bytes, origin: str) -> Any:
-    """The mappings, lists and texts of a YAML or JSON text; what has no quotes is PlainText and not yet a value.
+    """Parse YAML or JSON, leaving unquoted scalars as PlainText.
 
     Raises:
-        InputError: in one line, where `origin` is wrong.
+        InputError: naming `origin`, and the position of the mistake.
     """
     return _loaded(text, origin, _PlainLoader)
 
 
 def parse_generated_yaml(text: str, origin: str) -> list[Any]:
-    """The documents of a long YAML file that a program wrote for others, such as a compiled pipeline: YAML 1.1.
+    """Parse all documents of a long generated YAML 1.1 file, such as a compiled pipeline.
 
     Raises:
-        InputError: in one line, where `origin` is wrong.
+        InputError: naming `origin`, and the position of the mistake.
     """
     documents: list[Any] = _loaded(text, origin, _GeneratedLoader)
     return documents
 
 
 class _UniqueKeys(SafeConstructor):
-    """Mappings without a key that is given twice."""
+    """Constructor that refuses duplicate keys."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         if isinstance(node, yaml.MappingNode):
@@ -57,9 +57,10 @@ class _UniqueKeys(SafeConstructor):
         return super().construct_mapping(node, deep=deep)
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        """
+        """Check the keys of a mapping.
+
         Raises:
-            DuplicateKeyError: a key is given twice.
+            DuplicateKeyError: a duplicate key.
         """
         lines: dict[Hashable, int] = {}
         for key_node, _ in node.value:
@@ -67,7 +68,7 @@ class _UniqueKeys(SafeConstructor):
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                continue  # PyYAML has an error for it
+                continue  # refused by PyYAML
             line = key_node.start_mark.line + 1
             if key in lines:
                 raise DuplicateKeyError.of(key, lines[key], line)
@@ -75,7 +76,7 @@ class _UniqueKeys(SafeConstructor):
 
 
 class _Loader(_UniqueKeys, yaml.SafeLoader):
-    """A scalar is text where it is quoted, and what `resolved` makes of it where it is not."""
+    """Loader of scalars: quoted ones are text, unquoted ones are converted by `resolved`."""
 
     resolved: Callable[[str], Any] = staticmethod(core_value)
 
@@ -84,7 +85,7 @@ class _Loader(_UniqueKeys, yaml.SafeLoader):
         self._being_composed: list[str | None] = []
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
-        """The tag of a node that has none of its own."""
+        """Tag of a node without an explicit tag."""
         if kind is not yaml.ScalarNode:
             return f"{_CORE}{'seq' if kind is yaml.SequenceNode else 'map'}"
         if not implicit[0]:
@@ -95,7 +96,7 @@ class _Loader(_UniqueKeys, yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) and event.anchor in self._being_composed:
             mark: Any = event.start_mark
-            raise ComposerError(None, None, f"*{event.anchor} stands inside of what it names", mark)
+            raise ComposerError(None, None, f"*{event.anchor} refers to a node that contains it", mark)
         return super().compose_node(parent, index)
 
     def compose_sequence_node(self, anchor: Any) -> Any:
@@ -117,11 +118,11 @@ class _PlainLoader(_Loader):
 
 
 class _GeneratedLoader(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Version 1.1's scalars; the loader in C, where PyYAML was built with it, is ten times as fast."""
+    """Loader of YAML 1.1 scalars; in C where PyYAML has it, which is ten times as fast."""
 
 
 def _loaded(text: str | bytes, origin: str, loader: Any) -> Any:
-    text = str(text) if isinstance(text, str) else text  # the parser in C takes no PlainText
+    text = str(text) if isinstance(text, str) else text  # the C parser does not accept PlainText
     try:
         check_yaml(text, "generated YAML" if loader is _GeneratedLoader else "YAML")
         if loader is _GeneratedLoader:
@@ -134,8 +135,8 @@ def _loaded(text: str | bytes, origin: str, loader: Any) -> Any:
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         deep = "it is nested too deeply" if isinstance(error, RecursionError) else None
         problem = deep or getattr(error, "problem", None) or str(error).partition("\n")[0]
-    except (AttributeError, KeyError, TypeError):  # how the loader meets `!!timestamp yesterday`
-        where, problem = "", "a value is not what its tag says"
+    except (AttributeError, KeyError, TypeError):  # raised for `!!timestamp yesterday`
+        where, problem = "", "a value does not match its tag"
     raise InputError(f"{origin} is not valid YAML or JSON{where}: {problem}")
 
 
@@ -148,12 +149,12 @@ def _text(loader: _Loader, node: Any) -> Any:
 
 
 def _tagged(loader: _Loader, node: Any) -> Any:
-    """The value of a scalar with a tag such as !!int."""
+    """Construct a scalar with a tag such as !!int."""
     name = node.tag.removeprefix(_CORE)
     value = _of_text(loader, node, core_value)
     kind = {"null": type(None), "bool": bool, "int": int, "float": int | float}[name]
     if not isinstance(value, kind) or (isinstance(value, bool) and name != "bool"):
-        raise ConstructorError(None, None, f"{str(node.value)[:40]!r} is no {name}", node.start_mark)
+        raise ConstructorError(None, None, f"{str(node.value)[:40]!r} is not of type {name}", node.start_mark)
     return float(value) if name == "float" and isinstance(value, int) else value
 
 

@@ -1,4 +1,4 @@
-"""Whole pipelines on this machine, by Kubeflow Pipelines' local runner."""
+"""Run whole pipelines on this machine with Kubeflow Pipelines' local runner."""
 
 from grokcore.local.pipeline import RUN_KEY, LocalExperiment, LocalPipeline, compiled_pipeline, pipeline_names
 

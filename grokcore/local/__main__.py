@@ -36,35 +36,34 @@ def main() -> int:
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=request["pipeline_root"])
     try:
         pipeline(**request["arguments"])
-    except RuntimeError as error:  # how the runner says that a task failed; the task has said why
+    except RuntimeError as error:  # raised when a task fails; the task has printed why
         print(error, file=sys.stderr)
         return EXIT_STOPPED if os.environ.get(STOP_VARIABLE) else 1
     return 0
 
 
 def without_retries(package: str) -> str:
-    """A compiled package whose tasks are tried once.
+    """Remove retry policies from a compiled package.
 
-    Retries are for what a cluster does to its pods. Here they would only keep a person waiting for the error, who
-    tries again by giving the same command.
+    Retries are for evicted pods of a cluster. Locally they would only delay the error; the user repeats the command.
     """
     documents: list[Any] = list(yaml.safe_load_all(package))
-    for component in (documents[0]["root"], *documents[0]["components"].values()):  # a loop's body is a component
+    for component in (documents[0]["root"], *documents[0]["components"].values()):  # the body of a loop is a component
         for task in component.get("dag", {}).get("tasks", {}).values():
             task.pop("retryPolicy", None)
     return yaml.safe_dump_all(documents, sort_keys=False)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    """Let the running task, which got the same signal, save and leave; the stages after it refuse to begin."""
+    """Let the running task, which got the same signal, save and exit; later stages refuse to start."""
     os.environ[STOP_VARIABLE] = "1"
 
 
 def _stop_with_parent(parent: int) -> None:
-    """Stop the whole group when the parent has gone, since nobody could stop it any more."""
+    """Stop the whole process group when the parent dies."""
     while os.getppid() == parent:
         time.sleep(1)
-    if not os.environ.get(STOP_VARIABLE):  # a second signal would end the trainer before it has saved
+    if not os.environ.get(STOP_VARIABLE):  # a second signal would kill the trainer before it has saved
         os.killpg(0, signal.SIGTERM)
 
 

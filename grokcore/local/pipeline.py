@@ -29,38 +29,38 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def pipeline_names() -> list[str]:
-    """The pipelines that come with grokcore."""
+    """Names of the pipelines that come with grokcore."""
     installed = {path.stem for path in (_PACKAGE / "compiled").glob("*.yaml")}
     checkout = {path.parent.name for path in _PACKAGE.parent.glob("pipelines/*/*/pipeline.yaml")}
     return sorted(installed | checkout)
 
 
 def compiled_pipeline(name: str) -> Path:
-    """The compiled package of a pipeline.
+    """Path of a compiled pipeline, in the installed package or in a checkout.
 
     Raises:
-        InputError: there is no pipeline of that name.
+        InputError: unknown pipeline.
     """
     installed = _PACKAGE / "compiled" / f"{name}.yaml"
     checkout = sorted(_PACKAGE.parent.glob(f"pipelines/*/{name}/pipeline.yaml"))
     for path in (installed, *checkout):
         if path.is_file():
             return path
-    raise InputError(f"the compiled pipeline {name} is missing: run ci/compile in the checkout or reinstall grokcore")
+    raise InputError(f"compiled pipeline not found: {name}; run ci/compile in the checkout or reinstall grokcore")
 
 
 RUN_KEY = "local"
-"""The key of runs in their store: always the same, so that the same command again resumes the same runs."""
+"""Run key of local pipelines: constant, so that repeating a command resumes its runs."""
 
 
 class LocalPipeline:
     """A compiled pipeline on Kubeflow's local runner.
 
-    `out/pipeline/` is what Kubeflow keeps between stages, the datasets included; where runs go is said by the
-    arguments. Two pipelines may be given one `out`: what belongs to one call bears its time and its process.
+    Kubeflow keeps data between stages, including datasets, in `out/pipeline/`; the arguments say where runs go. Several
+    pipelines may share `out`: files of one call are named by its time and process.
 
     Attributes:
-        log: what the stages print, `out/logs/TIME-PROCESS.log`.
+        log: output of the stages, `out/logs/TIME-PROCESS.log`.
 
         pipeline = LocalPipeline("parameter_sweep", {"sweep": "values-small", "store": "out"}, "out")
         pipeline.start()
@@ -102,7 +102,7 @@ class LocalPipeline:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=self._environment(),
-                    start_new_session=True,  # one signal to the group reaches the task; Ctrl-C here reaches only us
+                    start_new_session=True,  # a signal to the group reaches the task; Ctrl-C reaches only this process
                 )
         assert self._child.stdin is not None  # noqa: S101 - stdin=PIPE makes it
         with self._child.stdin as pipe:
@@ -113,15 +113,15 @@ class LocalPipeline:
         return None if self._child is None else self._child.poll()
 
     def stop(self) -> None:
-        """Ask the running stage to save and leave; asked a second time, end it where it stands."""
+        """Ask the running stage to save and exit; a second call kills it."""
         self._signal_group(signal.SIGKILL if self._stopping else signal.SIGTERM)
         self._stopping = True
 
     def wait(self, on_tick: Callable[[], None] = lambda: None, interval: float = 0.2) -> None:
-        """Wait for the end, calling `on_tick` every `interval` seconds; SIGINT and SIGTERM stop the pipeline.
+        """Wait for the pipeline to end, calling `on_tick` every `interval` seconds; SIGINT and SIGTERM stop it.
 
         Raises:
-            GrokcoreError: the failed stage's own error, of its class and with its exit code.
+            GrokcoreError: the error of the failed stage, with its class and exit code.
         """
         try:
             with self._forwarded_signals():
@@ -138,7 +138,7 @@ class LocalPipeline:
 
     def _environment(self) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if name not in (RETRY_VARIABLE, STOP_VARIABLE)}
-        package = str(Path(__file__).parents[2])  # the stages run the code that started them
+        package = str(Path(__file__).parents[2])  # stages import this very package
         path = os.pathsep.join(filter(None, (package, environment.get("PYTHONPATH"))))
         return {**environment, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", ERROR_FILE_VARIABLE: str(self._error_file)}
 
@@ -169,22 +169,22 @@ class LocalPipeline:
         if failure is None or failure.kind == "stopped":
             if self._stopping or code == EXIT_STOPPED:
                 return StoppedError(failure.message if failure else "stopped; the same command goes on from here")
-            return GrokcoreError(f"the pipeline failed: {self._last_words()}; all of it is in {self.log}")
+            return GrokcoreError(f"the pipeline failed: {self._last_log_line()}; see {self.log}")
         if failure.kind == "bug":
-            return GrokcoreError(f"{failure.error()}; its traceback is in {self.log}")
+            return GrokcoreError(f"{failure.error()}; see the traceback in {self.log}")
         return failure.error()
 
-    def _last_words(self) -> str:
-        """The last line of the log that says something."""
+    def _last_log_line(self) -> str:
+        """Last line of the log that contains text."""
         text = self.log.read_text("utf-8", errors="replace")
         lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in text.splitlines()]
-        return next((line for line in reversed(lines) if re.search(r"\w", line)), "it said nothing")
+        return next((line for line in reversed(lines) if re.search(r"\w", line)), "without output")
 
 
 class LocalExperiment(LocalPipeline):
-    """`grokking_experiment` for one spec; everything it writes lies under `out`.
+    """The pipeline grokking_experiment for one spec, with all output under `out`.
 
-    `out/runs/RUN_ID/local`, the attribute `run_directory`, is the run; its journal grows while it trains.
+    The run is in `run_directory`, `out/runs/RUN_ID/local`; its journal grows during training.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where datasets and runs live: one narrow door to storage, behind a URI."""
+"""Storage of datasets and runs behind a URI: a directory or a prefix in an S3 bucket."""
 
 from grokcore.storage.copies import local_copy
 from grokcore.storage.directory import FileStore

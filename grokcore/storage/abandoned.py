@@ -1,4 +1,4 @@
-"""What writers that were killed have left: told from what a living one still writes by a lock, which dies with it."""
+"""Remove temporary files of killed writers; a lock, released at a writer's death, protects those in use."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TEMPORARY = ".tmp"
-"""Ends the names of files and directories that are still being written; they begin with a dot."""
+"""Suffix of files and directories that are being written; their names begin with a dot."""
 
 _YOUNG_SECONDS = 5.0
-"""What is younger may belong to a writer that has not locked it yet."""
+"""Minimum age: a younger file may belong to a writer that has not locked it yet."""
 
 
 def claim(handle: int) -> None:
-    """Lock what is being written, until the handle is closed."""
-    with suppress(OSError):  # a file system without locks: nothing is taken for a leftover there
+    """Lock a file that is being written, until the handle is closed."""
+    with suppress(OSError):  # a file system without locks: no file counts as abandoned there
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[None]:
-    """Lock a directory that is being written, as long as the block lasts."""
+    """Lock a directory that is being written, for the block."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         claim(handle)
@@ -35,7 +35,7 @@ def claimed(directory: Path) -> Iterator[None]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove the temporary files and directories of writers of `path` that were killed."""
+    """Remove temporary files and directories of killed writers of `path`."""
     with suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
             if entry.name.startswith(f".{path.name[:200]}.") and entry.name.endswith(TEMPORARY):

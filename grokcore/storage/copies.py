@@ -19,16 +19,16 @@ from grokcore.storage.uri import open_store
 
 @contextmanager
 def local_copy(uri: str | Path, wanted: Collection[str]) -> Iterator[Path]:
-    """The directory at `uri` itself where this machine has it; else a copy of what is wanted, gone after the block.
+    """Yield a local directory itself, or a temporary copy of the wanted files of a remote one.
 
-    Errors that are raised inside the block, and name a file of the copy, name the original instead.
+    Errors inside the block that name a file of the copy are changed to name the original.
 
     Args:
-        wanted: names of files, and of directories with `/` at their end. What is absent is left out.
+        wanted: names of files, and of directories with a trailing `/`. Absent ones are skipped.
 
     Raises:
-        InputError: the URI names no place, or one that may not be read.
-        TransientError: the store could not be reached.
+        InputError: an invalid URI, or access denied.
+        TransientError: the store is unreachable.
     """
     store = open_store(uri)
     if store.directory is not None:
@@ -54,7 +54,7 @@ def _keys(store: Store, wanted: Collection[str]) -> Iterator[str]:
 
 @contextmanager
 def errors_name(copy: Path, original: str) -> Iterator[None]:
-    """Let the errors of the block speak of `original` where they would speak of its copy."""
+    """Replace the path of a copy in errors of the block with `original`."""
     try:
         yield
     except GrokcoreError as error:
@@ -64,34 +64,33 @@ def errors_name(copy: Path, original: str) -> Iterator[None]:
 
 
 def cache_folder(name: str) -> Path:
-    """The folder `name` of the cache: in XDG_CACHE_HOME or ~/.cache, or where that cannot be, in the temporary folder.
+    """Return the cache folder `name`, in XDG_CACHE_HOME or ~/.cache, else in the temporary folder.
 
-    It is this user's alone: a place that is somebody else's, that is a symbolic link, or that others can write is left
-    out.
+    Only this user can write it: folders of others, symbolic links and folders writable by others are skipped.
 
     Raises:
-        InputError: there is no such place.
+        InputError: no suitable folder.
     """
     folder = next(private_folders(name), None)
     if folder is None:
         places = " nor ".join(str(top) for top in cache_places())
         raise InputError(
-            f"there is no place for copies of data sets: neither {places} can be written by you alone; point "
-            "XDG_CACHE_HOME to a directory where it can"
+            f"no folder for copies of datasets: neither {places} is writable by you alone; point XDG_CACHE_HOME to a "
+            "directory that is"
         )
     return folder
 
 
 def cache_places() -> Iterator[Path]:
-    """Where a cache may be, the best place first; neither need exist or be ours."""
-    with suppress(RuntimeError):  # a container's user may have no home
+    """Candidates for the cache, in order of preference; they need not exist or belong to this user."""
+    with suppress(RuntimeError):  # a user in a container may have no home directory
         yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "grokcore"
-    with suppress(OSError):  # there may be no place for temporary files
+    with suppress(OSError):  # no temporary folder
         yield Path(tempfile.gettempdir()) / f"grokcore-{os.getuid()}"
 
 
 def private_folders(name: str) -> Iterator[Path]:
-    """The folder `name` in each place for a cache where it can be made, and nobody else can write; mode 0700."""
+    """Yield the folder `name` in each candidate where it can be created for this user alone, with mode 0700."""
     for top in cache_places():
         try:
             top.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +101,7 @@ def private_folders(name: str) -> Iterator[Path]:
 
 
 def _made_private(folder: Path) -> bool:
-    """Whether a folder, made if it is absent, is a directory of this user that only this user can write."""
+    """Create a folder if absent; return whether it is a directory that only this user can write."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     if not _is_ours(folder.lstat(), stat.S_ISDIR) or not os.access(folder, os.W_OK | os.X_OK):
@@ -112,10 +111,9 @@ def _made_private(folder: Path) -> bool:
 
 
 def is_out_of_reach(folder: Path) -> bool:
-    """Whether this user and root alone could put something at `folder`, or replace a directory on the way to it.
+    """Whether only this user and root can write `folder` or replace a directory on the way to it.
 
-    Each belongs to one of them and cannot be written by others, unless it keeps them from renaming what is not theirs
-    (the sticky bit of /tmp).
+    Each directory must belong to one of them and not be writable by others, unless it has the sticky bit (as /tmp).
     """
     try:
         absolute, real = folder.absolute(), folder.resolve()
@@ -125,7 +123,7 @@ def is_out_of_reach(folder: Path) -> bool:
 
 
 def is_own_file(path: Path) -> bool:
-    """Whether there is a regular file of this user, and no link, that others cannot write."""
+    """Whether `path` is a regular file (not a link) of this user that others cannot write."""
     try:
         return _is_ours(path.lstat(), stat.S_ISREG)
     except OSError:
@@ -144,7 +142,7 @@ def _keeps_others_out(status: os.stat_result) -> bool:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Let one process at a time into the block, where the file system of `folder` can tell them apart."""
+    """Lock the block for one process at a time, if the file system of `folder` supports locks."""
     with os.fdopen(open_for_writing(folder / ".lock"), "ab") as file:
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""A store that is a directory of this machine, or one that it has mounted."""
+"""A store in a local or mounted directory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from grokcore.storage.temporary import directory_beside, temporary_file
 
 
 class FileStore(Store):
-    """Files appear by one rename, after their content has reached the disk.
+    """A store in a directory; files are flushed to disk, then renamed to their names.
 
-    Nothing is written or deleted behind a symbolic link in the directory; that the directory itself is one is its
-    user's choice.
+    Symbolic links inside the directory are not followed for writes and deletions. The directory itself may be one.
 
     Args:
-        top: the directory that this one belongs to, where it is a child.
+        top: directory of the store that this one is a child of.
     """
 
     def __init__(self, directory: Path, top: Path | None = None) -> None:
@@ -44,7 +43,7 @@ class FileStore(Store):
             try:
                 return read_whole(path)
             except (FileNotFoundError, NotADirectoryError):
-                raise AbsentError(f"there is no {path}") from None
+                raise AbsentError(f"file not found: {path}") from None
 
     def read_end(self, key: str, size: int) -> bytes:
         path = self._path(key)
@@ -54,7 +53,7 @@ class FileStore(Store):
                     file.seek(max(0, os.fstat(file.fileno()).st_size - size))
                     return file.read(size)
             except (FileNotFoundError, NotADirectoryError):
-                raise AbsentError(f"there is no {path}") from None
+                raise AbsentError(f"file not found: {path}") from None
 
     def download(self, key: str, target: Path) -> None:
         path = self._path(key)
@@ -67,7 +66,7 @@ class FileStore(Store):
             except (FileNotFoundError, NotADirectoryError):
                 if path.exists():
                     raise
-                raise AbsentError(f"there is no {path}") from None
+                raise AbsentError(f"file not found: {path}") from None
 
     def write(self, key: str, content: bytes) -> None:
         write_atomically(self._own(key), content)
@@ -134,7 +133,7 @@ class FileStore(Store):
         with clear_errors("delete", path):
             with suppress(FileNotFoundError, NotADirectoryError):
                 path.unlink()
-            for parent in path.parents[: key.count("/")]:  # directories are no files: those without any vanish
+            for parent in path.parents[: key.count("/")]:  # remove directories that are now empty
                 try:
                     parent.rmdir()
                 except OSError:
@@ -157,7 +156,7 @@ class FileStore(Store):
         for name in names:
             path = self._own(name)
             if not (path.name.startswith(".") and path.name.endswith(TEMPORARY)):
-                raise InputError(f"{path} is nothing that an unfinished write has left")
+                raise InputError(f"{path} is not a leftover of an interrupted write")
             with clear_errors("delete", path):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
@@ -176,10 +175,10 @@ class FileStore(Store):
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _own(self, key: str) -> Path:
-        """The path of a file that is about to be written or deleted.
+        """Path of a file to write or delete.
 
         Raises:
-            InputError: it lies behind a symbolic link.
+            InputError: a directory on the way is a symbolic link.
         """
         path = self._path(key)
         refuse_linked_folders(self._top, path.parent)
@@ -190,7 +189,7 @@ class FileStore(Store):
 
 
 def _walk(top: Path) -> Iterator[Path]:
-    """Files below `top`; links to directories are not followed."""
+    """Walk files below `top` without following links to directories."""
     for folder, folders, names in os.walk(top):
         folders[:] = [name for name in folders if not (name.startswith(".") and name.endswith(TEMPORARY))]
         yield from (Path(folder) / name for name in names)

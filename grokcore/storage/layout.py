@@ -1,4 +1,4 @@
-"""Where things lie in a store, the root that retries and later runs find again."""
+"""Paths of datasets, runs, sweeps and champions in a store, so that retries and later runs find them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 from grokcore.errors import InputError
 
 STORE_VARIABLE = "GROKCORE_STORE"
-"""The store of a place where many runs happen; used where a run names none."""
+"""Environment variable with the default store."""
 RUN_KEY_VARIABLE = "GROKCORE_RUN_KEY"
-"""The key of a run that names none; a pipeline on a cluster sets it to the id of its own run."""
+"""Environment variable with the default run key; a pipeline on a cluster sets it to the id of its run."""
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -27,17 +27,17 @@ def run_uri(store: str, run_id: str, run_key: str) -> str:
 
 
 def run_place(store: str, run_id: str, run_key: str) -> str | None:
-    """The URI of a run, with what is empty taken from the environment; None where no store is named at all.
+    """URI of a run, with defaults from the environment for empty arguments; None without a store.
 
     Raises:
-        InputError: there is a store, but no key to tell this run from others of the same spec.
+        InputError: there is a store but no run key.
     """
     store = store or os.environ.get(STORE_VARIABLE, "")
     if not store:
         return None
     run_key = run_key or os.environ.get(RUN_KEY_VARIABLE, "")
     if not run_key:
-        raise InputError("run_key is empty: give the run a key, under which a later attempt finds its checkpoints")
+        raise InputError("run_key is empty: set a key, by which later attempts find the run's checkpoints")
     return run_uri(store, run_id, run_key)
 
 
@@ -58,16 +58,16 @@ def sweep_uri(store: str, name: str) -> str:
 
 
 def sweep_place(store: str, name: str) -> str | None:
-    """The URI of a sweep, its store taken from the environment if empty; None without a store or a name."""
+    """URI of a sweep, with the default store if empty; None without a store or a name."""
     store = store or os.environ.get(STORE_VARIABLE, "")
     return sweep_uri(store, name) if store and name else None
 
 
 def champion_key(name: str) -> str:
-    """`champions/{name}`: the directory of a champion's history in its store; its pointer is `{that}.json`.
+    """`champions/{name}`: directory of a champion's history in its store; its pointer is `champions/{name}.json`.
 
     Raises:
-        InputError: the name could leave the store, or be taken for the pointer of another.
+        InputError: the name could leave the store, or collide with a pointer.
     """
     if not _KEY.fullmatch(name) or name.endswith(".json"):
         raise InputError(
@@ -77,10 +77,10 @@ def champion_key(name: str) -> str:
 
 
 def retraining_uri(store: str, name: str, run_key: str) -> str:
-    """`{store}/retrainings/{name}/{run_key}.json`, with what is empty taken from the environment.
+    """`{store}/retrainings/{name}/{run_key}.json`, with defaults from the environment for empty arguments.
 
     Raises:
-        InputError: there is no store or no key, or the champion's name or the key could leave the store.
+        InputError: a missing store or key, or a name or key that could leave the store.
     """
     champion_key(name)
     run_key = run_key or os.environ.get(RUN_KEY_VARIABLE, "")
@@ -92,21 +92,21 @@ def retraining_uri(store: str, name: str, run_key: str) -> str:
 
 
 def champion_store(store: str) -> str:
-    """The store of champions, taken from the environment if empty.
+    """Store of champions, by default from the environment.
 
     Raises:
-        InputError: there is none: a champion has to be found again by the next run.
+        InputError: no store is given.
     """
     store = store or os.environ.get(STORE_VARIABLE, "")
     if not store:
-        raise InputError(f"a champion needs a store to be found again: give one, or set {STORE_VARIABLE}")
+        raise InputError(f"a champion needs a store: give one, or set {STORE_VARIABLE}")
     return store.rstrip("/")
 
 
 def comparable_runs(uris: list[str], run: str) -> list[str]:
-    """`uris`, once it is sure that each is a run of the same store as `run`, or on object storage.
+    """Validate that each of `uris` is a run in the store of `run` or on object storage, and return them.
 
-    A list that came from a form must not make a pipeline read any directory of the machine that it runs on.
+    Otherwise a form could make a pipeline read any directory of its machine.
 
     Raises:
         InputError: a URI is a path outside the store.
@@ -118,5 +118,5 @@ def comparable_runs(uris: list[str], run: str) -> list[str]:
         inside = bool(separator) and uri.startswith(f"{store}/runs/") and ".." not in uri.split("/")
         if not inside:
             allowed = f"{store}/runs/RUN_ID/RUN_KEY" if separator else "s3://BUCKET/.../RUN_ID/RUN_KEY"
-            raise InputError(f"compare_run_uris: {uri} is no run of this run's store; give {allowed}")
+            raise InputError(f"compare_run_uris: {uri} is not a run in this run's store; give {allowed}")
     return list(uris)

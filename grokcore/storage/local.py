@@ -1,4 +1,4 @@
-"""Files and directories that are either there and whole, or not there."""
+"""Local files and directories, written atomically, with errors in one line."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from grokcore.storage.temporary import directory_beside, temporary_file
 
 
 def local_path(uri: str | Path) -> Path:
-    """The path behind a path or a `file://` URI.
+    """Convert a path or a `file://` URI to a path.
 
     Raises:
         InputError: the URI has another scheme or names another host.
     """
     text = str(uri)
     if not text:
-        raise InputError("an empty URI names no place; give a path or file:///...")
+        raise InputError("empty URI; give a path or file:///...")
     check_scheme(text)
     if text.startswith("s3://"):
-        raise InputError(f"{text} is no place on this machine: give a path or file:///...")
+        raise InputError(f"{text} is not on this machine: give a path or file:///...")
     if not text.startswith("file://"):
         return Path(text).expanduser()
     try:
         parts = urlsplit(text)
     except ValueError:  # an open bracket in the host
-        raise InputError(f"{text} names no place; write file:///absolute/path") from None
+        raise InputError(f"{text} is not a valid URI; write file:///absolute/path") from None
     if parts.query or parts.fragment:
         raise InputError(f"{text}: write ? as %3F and # as %23 in a file:// URI, or give a path")
     if parts.netloc not in ("", "localhost"):
@@ -48,9 +48,10 @@ def local_path(uri: str | Path) -> Path:
 
 
 def home_relative(uri: str) -> str:
-    """A place as a file that others will read names it: below `~` where it is in this user's home directory.
+    """Abbreviate a path in this user's home directory with `~`, for files that others read.
 
-    `local_path` reads it. The home of a container's user may be the temporary folder, which is nobody's.
+    `local_path` expands it. If the home directory is the temporary folder, as in some containers, paths stay as they
+    are.
     """
     home = os.path.expanduser("~").rstrip("/")
     if not home.startswith("/") or home == tempfile.gettempdir():
@@ -60,7 +61,7 @@ def home_relative(uri: str) -> str:
 
 @contextmanager
 def clear_errors(action: str, place: str | Path) -> Iterator[None]:
-    """Turn an operating system's error while doing `action` at `place` into one line that says what to do."""
+    """Translate an OSError during `action` at `place` to a one-line error with advice."""
     try:
         yield
     except OSError as error:
@@ -69,12 +70,12 @@ def clear_errors(action: str, place: str | Path) -> Iterator[None]:
             errno.EDQUOT: "free some space or choose another place",
             errno.EACCES: "check its permissions or choose another place",
             errno.EPERM: "check its permissions or choose another place",
-            errno.EROFS: "choose a place that can be written",
+            errno.EROFS: "choose a writable place",
             errno.ENOENT: "check the path",
             errno.ENOTDIR: "a part of the path is a file; choose another place",
-            errno.EMFILE: "raise the limit of open files, or try again when fewer are open",
-            errno.ENFILE: "try again when less is running here",
-            errno.EIO: "the disk fails, or the connection to it: try again, and check it",
+            errno.EMFILE: "raise the limit of open files, or try again later",
+            errno.ENFILE: "try again when fewer processes are running",
+            errno.EIO: "check the disk or its connection, and try again",
             errno.EEXIST: "a part of the path is a file; choose another place",
             errno.EISDIR: "it is a directory; choose another place",
         }.get(error.errno or 0, "check the place and try again")
@@ -87,10 +88,10 @@ def clear_errors(action: str, place: str | Path) -> Iterator[None]:
 
 @contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """A directory that vanishes after the block, where TMPDIR says or the system has its place for such.
+    """Create a directory in TMPDIR or the system's temporary folder; it is deleted after the block.
 
     Raises:
-        InputError: there is no place for it.
+        InputError: it cannot be created.
     """
     with clear_errors("write", "a temporary directory (see TMPDIR)"):
         directory = tempfile.TemporaryDirectory(prefix="grokcore-", ignore_cleanup_errors=True)
@@ -99,7 +100,7 @@ def temporary_directory() -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same directory, then rename: a reader sees the old content or the new."""
+    """Write to a temporary file in the same directory, then rename: readers see the old or the new content."""
     with clear_errors("write", path), temporary_file(path) as file:
         file.write(content)
         file.flush()
@@ -109,7 +110,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the names in a directory reach the disk, where the system can: after a power cut a rename is there."""
+    """Flush a directory to disk where supported, so that renames survive a power failure."""
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
@@ -132,10 +133,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in a file.
+    """Read a JSON file.
 
     Raises:
-        InputError: the file is absent, unreadable or no JSON.
+        InputError: the file is absent, unreadable or not JSON.
     """
     return parse_json(read_bytes(path), path)
 
@@ -147,10 +148,10 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def new_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """A temporary directory that takes the name `path` when the block succeeds and vanishes when it fails.
+    """Create a temporary directory that is renamed to `path` if the block succeeds and deleted if it fails.
 
     Raises:
-        InputError: `path` exists already, is not an empty directory, and is not to be replaced.
+        InputError: `path` exists, is not an empty directory, and `replace` is false.
     """
     with clear_errors("write", path):
         if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):

@@ -1,4 +1,4 @@
-"""Regular files alone: a link, pipe or device that somebody has planted is refused, never followed or waited for."""
+"""Open regular files only: planted links, pipes and devices are refused, not followed or waited for."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from pathlib import Path
 from grokcore.errors import InputError
 
 MOST_BYTES = 2**30
-"""Of a file that is read into memory: a journal of a million evaluations."""
+"""Maximum size of a file that is read into memory: a journal of a million evaluations."""
 _BASE = os.O_CLOEXEC | os.O_NONBLOCK
-"""A pipe that nobody writes to is opened at once, so that it can be refused; regular files know no such mode."""
+"""O_NONBLOCK lets a pipe without a writer be opened, and refused; it has no effect on regular files."""
 
 
 def open_for_writing(path: Path, flags: int = 0) -> int:
-    """Open a file of our own, made where there is none; what it holds is kept.
+    """Open a file for writing, created if needed and not truncated.
 
     Args:
-        flags: of `os.open`, such as `os.O_APPEND`.
+        flags: additional flags of `os.open`, such as `os.O_APPEND`.
 
     Returns:
-        A file descriptor to read and write.
+        A file descriptor for reading and writing.
 
     Raises:
-        InputError: the path is a symbolic link, no regular file, or a second name of some other file.
+        InputError: the path is a symbolic link, a hard link, or not a regular file.
         OSError: it cannot be opened.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | _BASE | flags, 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():
-            raise InputError(f"{path} is a symbolic link, which is never written through: remove it") from None
+            raise InputError(f"{path} is a symbolic link, which grokcore does not write through: remove it") from None
         if error.errno == errno.ENXIO:
             raise InputError(f"{path} is no regular file: remove it") from None
         raise
     status = os.fstat(handle)
     problem = None
     if not stat.S_ISREG(status.st_mode):
-        problem = "is no regular file"
+        problem = "is not a regular file"
     elif status.st_nlink > 1:
-        problem = "is a second name of another file (a hard link)"
+        problem = "is a hard link to another file"
     if problem is not None:
         os.close(handle)
         raise InputError(f"{path} {problem}: remove it")
@@ -50,7 +50,7 @@ def open_for_writing(path: Path, flags: int = 0) -> int:
 
 
 def open_for_reading(path: Path) -> BufferedReader:
-    """Open a regular file, or what a symbolic link to one leads to.
+    """Open a regular file, following symbolic links.
 
     Raises:
         InputError: it is a pipe, a socket or a device.
@@ -72,31 +72,30 @@ def open_for_reading(path: Path) -> BufferedReader:
 
 
 def read_whole(path: Path) -> bytes:
-    """The content of a regular file of MOST_BYTES at most.
+    """Read a regular file of at most MOST_BYTES.
 
     Raises:
-        InputError: it is longer, or no regular file.
+        InputError: it is larger, or not a regular file.
         OSError: it cannot be read.
     """
     with open_for_reading(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MOST_BYTES:
-            raise InputError(
-                f"{path} has {size} bytes: it was not written by grokcore, which reads {MOST_BYTES} at most"
-            )
+            raise InputError(f"{path} has {size} bytes, more than {MOST_BYTES}: it was not written by grokcore")
         return file.read()
 
 
 def refuse_linked_folders(top: Path, folder: Path) -> None:
-    """Make sure that no directory below `top`, down to `folder`, is a symbolic link that leads out of it.
+    """Check that no directory between `top` and `folder` is a symbolic link.
 
     Raises:
-        InputError: one is.
+        InputError: one of them is.
     """
     for part in (folder, *folder.parents):
         if part == top:
             return
         if part.is_symlink():
             raise InputError(
-                f"{part} is a symbolic link: nothing is written or deleted behind it; put a directory in its place"
+                f"{part} is a symbolic link, which grokcore does not write or delete through: replace "
+                "it with a directory"
             )

@@ -1,4 +1,4 @@
-"""A store that is a prefix in a bucket of object storage."""
+"""A store under a prefix in an S3 bucket."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from grokcore.storage.temporary import temporary_file
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _CANNOT_DELETE_MANY = (400, 405, 411, 501)
-"""Statuses of stores that know no DeleteObjects, or not with the checksum that the client sends."""
+"""Statuses of stores that do not support DeleteObjects, or not with the client's checksum."""
 _PAGE = 1000
-"""What one listing may hold, and one DeleteObjects."""
+"""Maximum number of objects per listing and per DeleteObjects."""
 _WRITER = "grokcore-writer"
-"""Of an object's metadata: which call of `write_new` has made it."""
+"""Metadata key that identifies the call of `write_new` that created an object."""
 _UPLOAD_ID = "?uploadId="
 
 
 class _Bounded(BytesIO):
-    """Memory for an object that is read whole."""
+    """In-memory file with a size limit."""
 
     def write(self, chunk: Any, /) -> int:
         if self.tell() + len(chunk) > MOST_BYTES:
@@ -43,23 +43,23 @@ class _Bounded(BytesIO):
 
 
 class S3Store(Store):
-    """Objects appear by one request, a PUT or the last one of an upload in parts, and carry their sha256.
+    """A store in object storage; objects are created by one PUT or multipart upload and carry their sha256.
 
-    A request whose answer is lost is made again, so that each is made such that twice does as much as once.
+    Requests are idempotent, since a request whose response was lost is repeated.
 
     Args:
         uri: s3://BUCKET or s3://BUCKET/PREFIX.
-        connection: to share with other stores; by default one with the settings of the environment.
+        connection: shared with other stores; default: a new one, configured from the environment.
 
     Raises:
-        InputError: the URI is no such, or a setting is wrong.
+        InputError: an invalid URI or setting.
     """
 
     def __init__(self, uri: str, connection: Connection | None = None) -> None:
         bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
         if not uri.startswith("s3://") or not _BUCKET.fullmatch(bucket):
-            # what is wrong is not repeated: it may be a password
-            raise InputError("a URI of object storage is s3://BUCKET/PREFIX, with a valid name of a bucket and no more")
+            # the URI is not quoted: it may contain a password
+            raise InputError("invalid URI of object storage: write s3://BUCKET/PREFIX with a valid bucket name")
         super().__init__(f"s3://{bucket}/{check_key(prefix)}" if prefix else f"s3://{bucket}")
         self._bucket = bucket
         self._base = f"{prefix}/" if prefix else ""
@@ -76,7 +76,7 @@ class S3Store(Store):
     def read_end(self, key: str, size: int) -> bytes:
         found = self.find(key)
         if found is None:
-            raise AbsentError(f"there is no {self.uri_of(key)}")
+            raise AbsentError(f"file not found: {self.uri_of(key)}")
         if found.size <= size:
             return self.read(key)
         asked = {**self._object(key), "Range": f"bytes={found.size - size}-{found.size - 1}"}
@@ -96,10 +96,10 @@ class S3Store(Store):
         self._put(key, content, {SHA256: new_sha256(content).hexdigest()})
 
     def write_new(self, key: str, content: bytes) -> bool:
-        """As Store.write_new; needs a store that knows If-None-Match.
+        """As Store.write_new; the store must support If-None-Match.
 
-        When the answer to a request was lost, the next one is refused because of the first. What lies there then
-        carries the name of this writer.
+        If the response to a request was lost, its repetition is refused because of the first. The object then carries
+        the id of this writer.
         """
         writer = uuid.uuid4().hex
         metadata = {SHA256: new_sha256(content).hexdigest(), _WRITER: writer}
@@ -117,18 +117,19 @@ class S3Store(Store):
             if there is not None:
                 return there.get(_WRITER) == writer
         raise TransientError(
-            f"cannot write {self.uri_of(key)}: others write and delete it; try again later (PutObject)"
+            f"cannot write {self.uri_of(key)}: it is being written and deleted concurrently; try "
+            "again later (PutObject)"
         )
 
     def upload(self, source: Path, key: str, *, sha256: str | None = None, move: bool = False) -> None:
         with clear_errors("read", source):
             size = source.stat().st_size
         digest = sha256 or sha256_of(source)
-        failure = TransientError(f"cannot write {self.uri_of(key)}: what lies there now is not what was uploaded")
+        failure = TransientError(f"cannot write {self.uri_of(key)}: the object differs from what was uploaded")
         try:
             self._send_file(source, key, size, digest)
         except TransientError as error:
-            failure = error  # perhaps nothing but the answer was lost
+            failure = error  # perhaps only the response was lost
         there = self.find(key)
         if there is None or (there.size, there.sha256) != (size, digest):
             raise failure
@@ -147,7 +148,7 @@ class S3Store(Store):
         for page in self._pages(prefix):
             for item in page:
                 key = item["Key"].removeprefix(self._base)
-                with suppress(InputError):  # made by others: an empty object for a directory, a name that leads out
+                with suppress(InputError):  # by other programs: directory markers, unsafe names
                     check_key(key)
                     yield StoredFile(key, item["Size"], item["LastModified"].timestamp())
 
@@ -156,10 +157,12 @@ class S3Store(Store):
 
     def delete_all(self, prefix: str = "") -> None:
         if not self._base and not prefix:
-            raise InputError(f"{self.uri} is a whole bucket: name a prefix in it, or delete the bucket by other means")
+            raise InputError(
+                f"{self.uri} is a whole bucket: give a prefix in it, or delete the bucket with other tools"
+            )
         for page in self._pages(prefix):
             names = [item["Key"] for item in page]
-            for name in self._refused_together(names):
+            for name in self._delete_together(names):
                 self._delete(name)
 
     def leftovers(self) -> list[str]:
@@ -188,8 +191,8 @@ class S3Store(Store):
         for name in names:
             key, separator, upload = name.rpartition(_UPLOAD_ID)
             if not separator:
-                raise InputError(f"{name!r} is nothing that an unfinished write has left in {self.uri}")
-            with suppress(ClientError):  # 404: it is gone
+                raise InputError(f"{name!r} is not a leftover of an interrupted write in {self.uri}")
+            with suppress(ClientError):  # 404: already deleted
                 self._connection.send(
                     "delete",
                     self.uri_of(key),
@@ -250,7 +253,7 @@ class S3Store(Store):
         return None if answer is None else dict(answer.get("Metadata", {}))
 
     def _pages(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
-        """What the store lists below a directory; the `/` at the end keeps `runs/10` out of `runs/1`."""
+        """List a directory in pages; the trailing `/` keeps `runs/10` out of `runs/1`."""
         directory = f"{self._base}{check_key(prefix)}/" if prefix else self._base
         place = self.uri_of(prefix) if prefix else self.uri
         more: dict[str, Any] = {}
@@ -263,8 +266,8 @@ class S3Store(Store):
                 return
             more = {"ContinuationToken": answer["NextContinuationToken"]}
 
-    def _refused_together(self, names: Sequence[str]) -> list[str]:
-        """Delete up to 1,000 objects by one request; those of which it cannot be had, all where there is none."""
+    def _delete_together(self, names: Sequence[str]) -> list[str]:
+        """Delete up to 1,000 objects in one request; return those not deleted, all if the store does not support it."""
         if not names:
             return []
         objects = {"Objects": [{"Key": name} for name in names], "Quiet": True}

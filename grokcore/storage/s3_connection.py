@@ -1,7 +1,7 @@
-"""The connection to object storage: one client for many stores, how patient it is, and when it asks again.
+"""Connection to object storage: one client for many stores, with timeouts and retries.
 
-Credentials, region and endpoint are botocore's business: the AWS_ variables, ~/.aws, or the role of the machine.
-botocore also reads AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_VALIDATION by itself.
+botocore takes credentials, region and endpoint from the AWS_ variables, ~/.aws, or the role of the machine. It also
+reads AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_VALIDATION.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ from grokcore.storage.s3_errors import (
 )
 
 _LONGEST_PAUSE = 10.0
-"""Seconds between two attempts."""
+"""Maximum seconds between attempts."""
 _SMALLEST_PART = 5 << 20
-"""Bytes; stores refuse smaller parts, save the last."""
+"""Bytes; stores refuse smaller parts, except the last."""
 
 
 @dataclass(frozen=True)
 class S3Settings:
-    """How patient a connection is.
+    """Timeouts and retries.
 
-    botocore repeats a request at once, `attempts` times in all, which overcomes a hiccup. A store that has answered
-    before is then waited for, and asked again, until `patience` is over: an outage that is shorter goes unnoticed. So
-    a request fails after about half a minute of errors, or `attempts * read_timeout`, 90 s, of silence, or both; the
-    very first request, which a wrong endpoint may be the cause of, after its attempts.
+    botocore makes up to `attempts` immediate attempts. A store that has responded before is then retried until
+    `patience` is over, which hides shorter outages. A request thus fails after about half a minute of errors, or
+    `attempts * read_timeout` (90 s) without a response, or both. The very first request, whose failure may be due to a
+    wrong endpoint, fails after its attempts.
 
     Attributes:
-        connect_timeout: seconds that one attempt waits for a connection.
-        read_timeout: seconds that one attempt waits for the next bytes.
-        attempts: of each request, the first one included.
-        patience: seconds from the beginning of a request in which it may be begun again.
-        mode: botocore's way to try again: standard or adaptive.
-        part_size: bytes; a larger file is uploaded in parts of this size.
+        connect_timeout: seconds per attempt to connect.
+        read_timeout: seconds per attempt to wait for the next bytes.
+        attempts: per request, including the first.
+        patience: seconds from the start of a request within which it may be retried.
+        mode: retry mode of botocore: standard or adaptive.
+        part_size: bytes; larger files are uploaded in parts of this size.
     """
 
     connect_timeout: float = 5.0
@@ -72,14 +72,14 @@ class S3Settings:
         if self.mode not in ("standard", "adaptive"):
             raise InputError(f"AWS_RETRY_MODE={self.mode!r}: use standard or adaptive")
         if self.part_size < _SMALLEST_PART:
-            raise InputError(f"parts of {self.part_size} bytes: stores take none below {_SMALLEST_PART}")
+            raise InputError(f"parts of {self.part_size} bytes: the minimum is {_SMALLEST_PART}")
 
     @classmethod
     def from_environment(cls) -> S3Settings:
-        """The defaults, but for what AWS_MAX_ATTEMPTS, AWS_RETRY_MODE and the GROKCORE_S3_ variables say.
+        """Read AWS_MAX_ATTEMPTS, AWS_RETRY_MODE and the GROKCORE_S3_ variables, with defaults for the rest.
 
         Raises:
-            InputError: one of them is no number in its range, or no mode.
+            InputError: an invalid number or mode.
         """
         return cls(
             connect_timeout=_number("GROKCORE_S3_CONNECT_TIMEOUT", cls.connect_timeout, least=0.01),
@@ -91,7 +91,7 @@ class S3Settings:
 
 
 def _number(variable: str, default: float, *, least: float) -> float:
-    """A number of the kind that the default is, from the environment."""
+    """Read a number of the default's type from the environment."""
     text = os.environ.get(variable) or str(default)
     try:
         value = type(default)(text)
@@ -106,7 +106,7 @@ _UNEXPLAINED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORB
 
 
 class Connection:
-    """A client that is made when it is first needed. Any number of threads may use it at once."""
+    """A lazily created client; thread-safe."""
 
     def __init__(self, settings: S3Settings) -> None:
         self.settings = settings
@@ -132,18 +132,18 @@ class Connection:
         needs: Collection[str] = (),
         **parameters: Any,
     ) -> dict[str, Any]:
-        """Make one request, and again what fails in a way that may pass.
+        """Make a request, retrying transient failures.
 
         Args:
-            action: a verb for the message, such as read.
-            place: the URI of what it is done to.
-            operation: the client's method, such as get_object.
-            expected: HTTP statuses of refusals that the caller deals with.
-            needs: fields that a whole answer has.
+            action: verb for messages, such as read.
+            place: URI for messages.
+            operation: method of the client, such as get_object.
+            expected: HTTP statuses that the caller handles.
+            needs: fields of a complete response.
 
         Raises:
-            ClientError: the store has refused with one of the `expected` statuses.
-            AbsentError, InputError, TransientError: as the methods of Store do.
+            ClientError: the store responded with one of the `expected` statuses.
+            AbsentError, InputError, TransientError: as the methods of Store.
         """
         end = time.monotonic() + self.settings.patience
         for attempt in itertools.count():
@@ -165,14 +165,14 @@ class Connection:
                 if is_denied(reason) or not (isinstance(told, TransientError) and (waits or has_attempts)):
                     raise told from None
             _pause_after(attempt)
-        raise AssertionError("the loop ends by an answer or an error")
+        raise AssertionError("the loop ends with a response or an error")
 
     def _with_reason(
         self, failure: Exception, action: str, place: str, operation: str, parameters: Mapping[str, Any]
     ) -> tuple[Exception, str, str, str]:
-        """The arguments of `one_line`: of a refusal without a body, as HEAD has none, by what a LIST is told instead.
+        """Return arguments for `one_line`; a refused HEAD, whose response has no body, is replaced by a refused LIST.
 
-        The status alone does not tell wrong keys, expired ones and missing rights apart.
+        The status alone does not distinguish wrong keys, expired keys and missing rights.
         """
         if isinstance(failure, ClientError) and operation.startswith("head_") and status_of(failure) in _UNEXPLAINED:
             try:
@@ -190,14 +190,14 @@ class Connection:
         missing = isinstance(failure, NoCredentialsError | PartialCredentialsError)
         wrong = isinstance(failure, ClientError) and code_of(failure) in WRONG_CREDENTIALS
         if self._has_served and (missing or wrong):
-            return TransientError(str(told))  # there were right ones: they are being renewed
+            return TransientError(str(told))  # valid before: they are being renewed
         return told
 
     def attempts(self, *, patient: bool = False) -> Iterator[int]:
-        """Numbers from 0, one for each attempt, with a pause before all but the first.
+        """Yield attempt numbers from 0, pausing before all but the first.
 
         Args:
-            patient: go on until the patience is over, too.
+            patient: continue until the patience is over.
         """
         end = time.monotonic() + (self.settings.patience if patient else 0)
         yield 0
@@ -208,15 +208,15 @@ class Connection:
             yield attempt
 
     def require_bucket(self, bucket: str) -> None:
-        """Make sure that what is absent is not absent because its bucket is.
+        """Distinguish an absent object from an absent bucket.
 
         Raises:
-            InputError: there is no such bucket.
+            InputError: the bucket does not exist.
         """
         if bucket in self._buckets:
             return
         try:
-            # 403: credentials that may use single objects need not be allowed to ask for the bucket
+            # 403: credentials for objects need not include rights on the bucket
             self.send("find", f"s3://{bucket}", "head_bucket", expected=(403, 404), Bucket=bucket)
         except ClientError as error:
             if status_of(error) == 404:
@@ -232,7 +232,7 @@ def _pause_after(attempt: int) -> None:
 
 @cache
 def _description_of_s3() -> Any:
-    """What botocore makes a client from; reading it takes most of the time that a client takes."""
+    """Cached loader of botocore's service description, which takes most of the time to create a client."""
     return botocore.loaders.create_loader()
 
 
@@ -242,7 +242,7 @@ def _new_client(settings: S3Settings) -> Any:
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         retries={"mode": settings.mode, "total_max_attempts": settings.attempts},
-        # a name of its own for each bucket is what AWS has, and hardly anybody else
+        # hardly any store other than AWS supports virtual-hosted buckets
         s3={"addressing_style": "path" if own_endpoint else "auto"},
         max_pool_connections=16,
     )
@@ -251,4 +251,4 @@ def _new_client(settings: S3Settings) -> Any:
     try:
         return boto3.session.Session(botocore_session=session).client("s3", config=config)
     except ValueError:
-        raise InputError("AWS_ENDPOINT_URL_S3 is no URL; write it as https://HOST:PORT") from None
+        raise InputError("AWS_ENDPOINT_URL_S3 is not a URL; write it as https://HOST:PORT") from None

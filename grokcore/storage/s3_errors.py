@@ -1,6 +1,6 @@
-"""What object storage refuses or fails at, as one line of grokcore's: by kind, and without anything secret.
+"""Map failures of object storage to one-line errors without secrets.
 
-The words of a library or of a server are not passed on: they may hold signed URLs or several lines. Codes are.
+Messages of libraries and servers are not quoted, since they may contain signed URLs or several lines. Codes are.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from grokcore.errors import AbsentError, GrokcoreError, InputError, TransientErr
 
 
 class BrokenAnswerError(Exception):
-    """An answer that ended among its headers: Python's http.client takes that for the end of the headers."""
+    """A response that broke off within its headers, which Python's http.client accepts."""
 
 
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, BrokenAnswerError, urllib3.exceptions.HTTPError, OSError)
-"""All that a call of the client may raise because of the world outside."""
+"""External failures that a call of the client may raise."""
 
 BROKEN_BODY = (BotoCoreError, urllib3.exceptions.HTTPError)
-"""What reading an answer's body may raise. No OSError: that one comes from writing the body to a file."""
+"""Failures of reading a response body. Not OSError, which comes from writing the body to a file."""
 
 _DAMAGED_ON_THE_WAY = {"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
-"""Codes of requests that did not arrive as they were sent."""
+"""Codes of requests that were damaged in transit."""
 
 _TRANSIENT_CODES = {
     "ConditionalRequestConflict",
@@ -50,13 +50,13 @@ _TRANSIENT_STATUS = {
 }
 
 WRONG_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
-"""Codes of credentials that were never right, unless they have been before."""
+"""Codes of credentials that are wrong, unless they were accepted before."""
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
 
 _WHERE_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
 _PERMISSIONS = (
-    "check what the credentials may do there (without s3:ListBucket, S3 refuses what is absent in the same words)"
+    "check the permissions of the credentials (without s3:ListBucket, S3 reports absent objects the same way)"
 )
 _ADVICE = {
     "InvalidAccessKeyId": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -77,36 +77,37 @@ def status_of(error: ClientError) -> int:
 
 
 def code_of(error: ClientError) -> str:
-    """The store's name for what went wrong; for an answer without a body the HTTP status."""
+    """Error code of the store; the HTTP status if the response has no body."""
     return re.sub(r"[^A-Za-z0-9.]", "", str(error.response.get("Error", {}).get("Code", "")))[:60]
 
 
 def has_advice(error: ClientError) -> bool:
-    """Whether the store's name for what went wrong says what would be right."""
+    """Whether there is advice for the error code."""
     return code_of(error) in _ADVICE
 
 
 def is_denied(error: Exception) -> bool:
-    """Whether the store refuses these credentials: another attempt of the command may have renewed ones, no request."""
+    """Whether the store refuses the credentials: retrying the command may help, retrying the request does not."""
     return isinstance(error, ClientError) and (
         status_of(error) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or code_of(error) in _EXPIRED
     )
 
 
 def is_worth_another_request(error: Exception) -> bool:
-    """Whether botocore has not tried again what another attempt may well do: something was damaged on the way."""
+    """Whether to retry a failure that botocore does not retry: damage in transit."""
     if isinstance(error, ClientError):
         return code_of(error) in _DAMAGED_ON_THE_WAY
     return not isinstance(error, BotoCoreError) or isinstance(error, exceptions.FlexibleChecksumError)
 
 
 def one_line(error: Exception, action: str, place: str, operation: str, endpoint: str) -> GrokcoreError:
-    """
+    """Map a failure to an error.
+
     Args:
-        action: a verb, such as read.
-        place: the URI of what it was done to.
-        operation: the client's method, such as get_object.
-        endpoint: URL of the store; of it, the message may name scheme, host and port.
+        action: verb, such as read.
+        place: URI of the object.
+        operation: method of the client, such as get_object.
+        endpoint: URL of the store; the message may quote scheme, host and port.
     """
     if isinstance(error, ClientError):
         kind, cause = _of_answer(error, place, operation)
@@ -120,11 +121,13 @@ def one_line(error: Exception, action: str, place: str, operation: str, endpoint
 
 def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[GrokcoreError], str]:
     status, code = status_of(error), code_of(error)
-    said = f"the store answers {code or 'an error'}" if code == str(status) else f"the store answers {code} ({status})"
+    said = (
+        f"the store responds {code or 'an error'}" if code == str(status) else f"the store responds {code} ({status})"
+    )
     if code == "NoSuchBucket":
         return InputError, f"there is no bucket {place.split('/')[2]}; create it, or check the URI and the endpoint"
     if status == HTTPStatus.NOT_FOUND and operation == "get_object":
-        return AbsentError, f"there is no {place}"
+        return AbsentError, f"file not found: {place}"
     if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS:
         return TransientError, f"{said}; try again later"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
@@ -136,38 +139,38 @@ def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[Gro
         return kind, f"{said}; {_PERMISSIONS}"
     if status == HTTPStatus.LENGTH_REQUIRED:
         return InputError, f"{said}; {_ADVICE['MissingContentLength']}"
-    return InputError, f"{said}; check the URI, and that the store can do this"
+    return InputError, f"{said}; check the URI, and whether the store supports this"
 
 
 def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], str]:
     match error:
         case exceptions.NoCredentialsError():
-            return InputError, f"there are no credentials; {_WHERE_CREDENTIALS}"
+            return InputError, f"no credentials; {_WHERE_CREDENTIALS}"
         case exceptions.PartialCredentialsError():
             return InputError, f"the credentials are incomplete; {_WHERE_CREDENTIALS}"
         case exceptions.ProfileNotFound():
-            return InputError, "there is no profile of the name in AWS_PROFILE; check ~/.aws/config"
+            return InputError, "the profile in AWS_PROFILE does not exist; check ~/.aws/config"
         case exceptions.CredentialRetrievalError() | exceptions.MetadataRetrievalError():
             return TransientError, "the credentials could not be fetched; try again later"
         case exceptions.SSLError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (
                 InputError,
-                f"the certificate of {_host(endpoint)} is not trusted; name its authority in AWS_CA_BUNDLE",
+                f"the certificate of {_host(endpoint)} is not trusted; name its CA file in AWS_CA_BUNDLE",
             )
         case exceptions.ReadTimeoutError() | exceptions.ConnectTimeoutError() | urllib3.exceptions.TimeoutError():
-            return TransientError, f"{_host(endpoint)} does not answer; try again later"
+            return TransientError, f"{_host(endpoint)} does not respond; try again later"
         case exceptions.EndpointConnectionError() | exceptions.ProxyConnectionError():
-            return TransientError, f"{_host(endpoint)} cannot be reached; check AWS_ENDPOINT_URL_S3, or try again later"
+            return TransientError, f"{_host(endpoint)} is unreachable; check AWS_ENDPOINT_URL_S3, or try again later"
         case exceptions.FlexibleChecksumError():
             return TransientError, "its content arrives damaged; try again later"
         case exceptions.HTTPClientError() | exceptions.ConnectionError() | exceptions.IncompleteReadError():
             return TransientError, f"the connection to {_host(endpoint)} broke; try again later"
         case ResponseParserError():
-            return TransientError, f"{_host(endpoint)} does not answer as a store does; check AWS_ENDPOINT_URL_S3"
+            return TransientError, f"{_host(endpoint)} does not respond like a store; check AWS_ENDPOINT_URL_S3"
         case BotoCoreError():
             return (
                 InputError,
-                f"botocore refuses it ({type(error).__name__}); check the AWS_ variables and ~/.aws/config",
+                f"botocore refused the request ({type(error).__name__}); check the AWS_ variables and ~/.aws/config",
             )
     return TransientError, f"the connection to {_host(endpoint)} broke; try again later"
 

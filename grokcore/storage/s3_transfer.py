@@ -1,4 +1,4 @@
-"""Large objects: downloads that go on where they broke off, uploads in parts."""
+"""Large objects: resumable downloads, multipart uploads."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from grokcore.storage.s3_connection import Connection
 from grokcore.storage.s3_errors import BROKEN_BODY
 
 SHA256 = "grokcore-sha256"
-"""Of an object's metadata: its content's, hexadecimal. A plain `sha256` may be other people's, in another form."""
+"""Metadata key of the content's hexadecimal SHA-256; a plain `sha256` may be written by other programs."""
 _CHUNK = 1 << 20
 _MOST_PARTS = 10_000
 _PARTS_AT_ONCE = 4
-"""Connections that share one upload; as many parts are in memory."""
+"""Concurrent connections per upload, and parts in memory."""
 
 
 def md5_of(content: bytes) -> str:
-    """Of a request's body, as its header says it: the one checksum that every store holds a body against."""
+    """Content-MD5 header of a request: the only checksum that every store verifies."""
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
 class _Received:
-    """The part of an object that has arrived so far."""
+    """Content of an object received so far."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -54,28 +54,28 @@ class _Received:
         return self._digest.hexdigest()
 
     def rest(self) -> dict[str, str]:
-        """What asks for the rest of the same object only."""
+        """Request parameters for the remainder of the same object."""
         return {"Range": f"bytes={self.size}-", "IfMatch": self.etag} if self.size else {}
 
 
 def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: IO[bytes]) -> None:
-    """Write the content of an object to an empty file; what breaks off goes on from there.
+    """Download an object to an empty file, resuming after interruptions.
 
     Args:
-        place: its URI.
+        place: URI of the object, for messages.
         object_: its Bucket and Key.
 
     Raises:
-        AbsentError: there is none.
-        DamagedError: it is not what was stored, and arrived in the same way as long as the connection was patient.
-        TransientError: it did not come whole in any attempt.
+        AbsentError: the object does not exist.
+        DamagedError: the content differs from what was stored, identically in all attempts.
+        TransientError: no attempt was complete.
     """
     received = _Received(file)
     failure: GrokcoreError = TransientError(f"cannot read {place}: it changes while it is read; try again later")
-    wrong: list[str] = []  # hashes of what arrived damaged
+    wrong: list[str] = []  # hashes of damaged downloads
     for attempt in connection.attempts(patient=True):
         if attempt >= connection.settings.attempts and not wrong:
-            break  # only damage is waited for here: the connection itself has waited for all else
+            break  # retry only damage here: the connection has retried everything else
         rest = received.rest()
         try:
             answer = connection.send(
@@ -87,7 +87,7 @@ def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: 
                 **object_,
                 **rest,
             )
-        except ClientError:  # another object has taken its place
+        except ClientError:  # the object was replaced
             received.restart()
             continue
         if rest and "ContentRange" not in answer:
@@ -97,7 +97,7 @@ def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: 
         try:
             _receive(answer["Body"], received)
         except FlexibleChecksumError:
-            pass  # the store keeps a checksum of its own
+            pass  # by the store's own checksum
         except BROKEN_BODY as error:
             failure = connection.one_line(error, "read", place, "get_object")
             continue
@@ -105,10 +105,10 @@ def fetch(connection: Connection, place: str, object_: Mapping[str, Any], file: 
             if received.size == size and answer.get("Metadata", {}).get(SHA256, received.sha256) == received.sha256:
                 return
         wrong.append(received.sha256)
-        failure = TransientError(f"cannot read {place}: it arrives damaged, each time in another way; try again later")
+        failure = TransientError(f"cannot read {place}: it arrives damaged, differently each time; try again later")
         received.restart()
     if len(wrong) > 1 and len(set(wrong)) == 1:
-        raise DamagedError(f"cannot read {place}: it is damaged, its content has not the checksum it was stored with")
+        raise DamagedError(f"cannot read {place}: it is damaged, its content does not match its checksum")
     raise failure
 
 
@@ -123,10 +123,10 @@ def _receive(body: Any, received: _Received) -> None:
 def upload_parts(
     connection: Connection, place: str, object_: Mapping[str, Any], source: Path, size: int, metadata: Mapping[str, str]
 ) -> None:
-    """Upload a large file in parts, several at once. If it fails, what has arrived is discarded.
+    """Upload a large file in concurrent parts; a failed upload is discarded.
 
-    Whether the object is there in the end is for the caller to see: when the answer to the last request was lost,
-    its repetition finds the upload gone and tells nothing.
+    The caller must verify the object: if the response to the last request was lost, its repetition only finds that the
+    upload does not exist.
     """
 
     def send(operation: str, **parameters: Any) -> dict[str, Any]:

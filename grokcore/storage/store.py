@@ -1,4 +1,4 @@
-"""A store: files by key under one URI, each either there and whole, or not there."""
+"""The store interface: files by key under one URI, written atomically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grokcore.documents import parse_json
 from grokcore.errors import AbsentError, InputError
 
 _LONGEST_KEY = 1024
-"""Bytes; what S3 allows."""
+"""Maximum bytes of a key, as in S3."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class StoredFile:
     Attributes:
         key: its path below the store's URI, with `/` between parts.
         size: bytes.
-        modified: seconds since the epoch, by the store's own clock.
-        sha256: hexadecimal, where the store knows it.
+        modified: seconds since the epoch, by the store's clock.
+        sha256: hexadecimal; None if the store does not record it.
     """
 
     key: str
@@ -35,14 +35,14 @@ class StoredFile:
 
 
 class Store(ABC):
-    """What datasets and runs are kept in: a directory, or a prefix in a bucket.
+    """A directory, or a prefix in a bucket.
 
-    A key is a relative path such as `checkpoints/latest`. A reader sees a file as it was before a write or after it,
-    never half of it, whatever happens to the writer. No order is promised between different files, but a file that has
-    been written is there for every read and listing that begins afterwards.
+    A key is a relative path such as `checkpoints/latest`. Writes are atomic: a reader sees a file as before or after a
+    write, even if the writer is killed. Different files have no guaranteed order, but a completed write is visible to
+    every later read and listing.
 
-    All methods raise InputError where the place is wrong or may not be used, and TransientError where another attempt
-    may work, after the attempts that the store itself makes; both name the place, what was being done, and the cause.
+    All methods raise InputError if the location is wrong or access is denied, and TransientError, after the store's own
+    retries, if another attempt may succeed. Both name the URI, the action and the cause.
     """
 
     def __init__(self, uri: str) -> None:
@@ -56,77 +56,77 @@ class Store(ABC):
 
     @property
     def directory(self) -> Path | None:
-        """Where the files lie, for a store that is a directory of this machine."""
+        """Local directory of the files; None for a remote store."""
         return None
 
     @abstractmethod
     def child(self, key: str) -> Store:
-        """The store below `key`."""
+        """Return the store below `key`."""
 
     @abstractmethod
     def read(self, key: str) -> bytes:
-        """The content of a file.
+        """Read a file.
 
         Raises:
-            AbsentError: there is none.
+            AbsentError: the file does not exist.
         """
 
     @abstractmethod
     def read_end(self, key: str, size: int) -> bytes:
-        """The last `size` bytes of a file, or all of a shorter one.
+        """Read the last `size` bytes of a file, or all of a shorter one.
 
         Raises:
-            AbsentError: there is none.
+            AbsentError: the file does not exist.
         """
 
     @abstractmethod
     def download(self, key: str, target: Path) -> None:
-        """Copy a file, of any size, to `target`, which appears whole or not at all.
+        """Copy a file of any size to `target`, atomically.
 
         Raises:
-            AbsentError: there is none.
+            AbsentError: the file does not exist.
         """
 
     @abstractmethod
     def write(self, key: str, content: bytes) -> None:
-        """Write a file, in place of the one that may be there."""
+        """Write a file, replacing an existing one."""
 
     @abstractmethod
     def write_new(self, key: str, content: bytes) -> bool:
-        """Write a file unless there is one; of several writers at once exactly one does. Whether this was the one."""
+        """Write a file unless it exists; return whether it was written. Of concurrent writers exactly one succeeds."""
 
     @abstractmethod
     def upload(self, source: Path, key: str, *, sha256: str | None = None, move: bool = False) -> None:
-        """Write a file from `source`, of any size.
+        """Write a file of any size from `source`.
 
         Args:
-            sha256: of the content, hexadecimal, kept beside the file where the store can.
-            move: `source` is no longer needed and may be taken over.
+            sha256: of the content, hexadecimal; recorded if the store supports it.
+            move: whether `source` may be moved instead of copied.
         """
 
     @abstractmethod
     def find(self, key: str) -> StoredFile | None:
-        """What is known of a file without reading it, or None where there is none."""
+        """Look up a file without reading it; None if it does not exist."""
 
     @abstractmethod
     def files(self, prefix: str = "") -> Iterator[StoredFile]:
-        """All files below the directory `prefix`, in the order of their keys, without those still being written."""
+        """List all complete files below the directory `prefix`, ordered by key."""
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Delete a file if it is there."""
+        """Delete a file if it exists."""
 
     @abstractmethod
     def leftovers(self) -> list[str]:
-        """What unfinished writes have left here, in words that `remove_leftovers` takes."""
+        """List the leftovers of interrupted writes, as arguments for `remove_leftovers`."""
 
     @abstractmethod
     def remove_leftovers(self, names: Sequence[str]) -> None:
-        """Remove what `leftovers` has named."""
+        """Remove leftovers that `leftovers` listed."""
 
     @abstractmethod
     def scratch(self) -> AbstractContextManager[Path]:
-        """A directory for files that are about to be uploaded; it vanishes with all that is still in it."""
+        """Create a temporary directory for files to upload; it is removed with its content."""
 
     def delete_all(self, prefix: str = "") -> None:
         """Delete all files below the directory `prefix`."""
@@ -134,16 +134,16 @@ class Store(ABC):
             self.delete(file.key)
 
     def upload_directory(self, source: Path, prefix: str, *, last: str | None = None) -> None:
-        """Write all files below `source` under `prefix`, that of the name `last` after all others."""
+        """Upload all files below `source` to `prefix`; the file named `last` is written last."""
         files = sorted(path for path in source.rglob("*") if path.is_file())
         for path in sorted(files, key=lambda path: path.name == last):
             self.upload(path, f"{prefix}/{path.relative_to(source).as_posix()}")
 
     def download_directory(self, prefix: str, target: Path) -> None:
-        """Copy all files below `prefix` to the directory `target`.
+        """Download all files below `prefix` to the directory `target`.
 
         Raises:
-            AbsentError: there is none.
+            AbsentError: there are no files.
         """
         files = list(self.files(prefix))
         if not files:
@@ -152,11 +152,11 @@ class Store(ABC):
             self.download(file.key, target / check_key(file.key).removeprefix(f"{prefix}/"))
 
     def read_json(self, key: str) -> Any:
-        """The JSON value in a file.
+        """Read a JSON file.
 
         Raises:
-            AbsentError: there is none.
-            InputError: it is no JSON.
+            AbsentError: the file does not exist.
+            InputError: invalid JSON.
         """
         return parse_json(self.read(key), self.uri_of(key))
 
@@ -169,16 +169,16 @@ def encode_json(value: Any) -> bytes:
 
 
 def check_key(key: str) -> str:
-    """`key`, once it is sure that it leads nowhere but below the store.
+    """Validate that `key` stays inside the store, and return it.
 
     Raises:
         InputError: it does not.
     """
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        raise InputError(f"{key!r} is no key of a store: no part of it may be empty, '.' or '..'")
+        raise InputError(f"{key!r} is not a valid key: no part of it may be empty, '.' or '..'")
     if "\\" in key or not key.isprintable():
-        raise InputError(f"{key!r} is no key of a store: it may hold no backslash and nothing unprintable")
+        raise InputError(f"{key!r} is not a valid key: backslashes and unprintable characters are not allowed")
     if len(key.encode()) > _LONGEST_KEY:
-        raise InputError(f"a key of {len(key.encode())} bytes is too long for a store: at most {_LONGEST_KEY}")
+        raise InputError(f"a key of {len(key.encode())} bytes is too long: at most {_LONGEST_KEY}")
     return key

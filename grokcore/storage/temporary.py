@@ -1,6 +1,6 @@
-"""Files and directories under names that last until they are renamed, with the modes that the umask leaves.
+"""Temporary files and directories to be renamed to their final names, with permissions according to the umask.
 
-`tempfile` makes them for their owner alone, and what is renamed into a run or a data set keeps that.
+`tempfile` creates them accessible to the owner only, and a rename into a run or dataset would keep that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from grokcore.storage.abandoned import TEMPORARY, claim, remove_abandoned
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path` that vanishes after the block, unless it has been renamed; its mode is 0666 & ~umask."""
+    """Create a file beside `path`, mode 0666 & ~umask, that is deleted after the block unless it was renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path)
     with _name_beside(path).open("x+b") as file:
@@ -30,14 +30,14 @@ def temporary_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def directory_beside(path: Path) -> Path:
-    """A new directory beside `path`; its mode is 0777 & ~umask."""
+    """Create a directory beside `path`, mode 0777 & ~umask."""
     directory = _name_beside(path)
     directory.mkdir()
     return directory
 
 
 def take_usual_mode(path: Path) -> None:
-    """Give a file that a library made for its owner alone the mode that any new file has beside it."""
+    """Set the permissions of a file, which a library created for the owner only, to those of a new file."""
     with temporary_file(path) as usual:
         path.chmod(stat.S_IMODE(os.fstat(usual.fileno()).st_mode))
 

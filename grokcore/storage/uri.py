@@ -1,4 +1,4 @@
-"""From a URI to the store behind it."""
+"""Open stores by URI."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _S3 = "s3://"
 
 
 def open_store(uri: str | Path) -> Store:
-    """The store at a path, a `file://` URI or an `s3://BUCKET/PREFIX`; nothing is read or written yet.
+    """Open the store at a path, a `file://` URI or `s3://BUCKET/PREFIX`, without accessing it yet.
 
     Raises:
-        InputError: the URI names no place, one of another kind, or one for which a package is absent.
+        InputError: an invalid URI, an unsupported scheme, or a missing package.
     """
     if str(uri).startswith(_S3):
         try:
-            from grokcore.storage.s3 import S3Store  # boto3 takes half a second to load
+            from grokcore.storage.s3 import S3Store  # importing boto3 takes half a second
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in ("boto3", "botocore", "urllib3"):
                 raise
@@ -30,15 +30,15 @@ def open_store(uri: str | Path) -> Store:
 
 
 def open_parent(uri: str | Path) -> tuple[Store, str]:
-    """The store in which the file at `uri` lies, and the file's key there.
+    """Return the store that contains the file at `uri`, and the file's key in it.
 
     Raises:
-        InputError: the URI names no place, one of another kind, or a bucket.
+        InputError: an invalid URI, an unsupported scheme, or a bucket.
     """
     if str(uri).startswith(_S3):
         parent, _, name = str(uri).rpartition("/")
         if len(parent) < len(_S3) or not name:
-            raise InputError(f"{uri} names no file: write s3://BUCKET/.../FILE")
+            raise InputError(f"{uri} is not the URI of a file: write s3://BUCKET/.../FILE")
         return open_store(parent), name
     path = local_path(uri).absolute()
     return FileStore(path.parent), path.name

@@ -1,6 +1,6 @@
-"""Many experiments that differ in chosen fields: expanded, tuned, trained as one queue of work, and recorded.
+"""Sweeps: expand a specification to points, tune, train all runs as one queue, record and compare.
 
-What describes sweeps needs no torch; what runs them is imported when it is first asked for.
+Describing a sweep needs no torch; the modules that run one are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a sweep to its points, each a resolved experiment."""
+"""Expand a sweep to its points, each a resolved experiment."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, PointsAxis, RandomAxi
 
 _NOT_VARIED = {
     "seed": "seeds are given by the field seeds of the sweep",
-    "name": "runs are told apart by what they differ in, not by names",
+    "name": "runs are named by the fields in which they differ",
     "description": "no run depends on it",
 }
 
 
 @dataclass(frozen=True)
 class Point:
-    """What a sweep holds fixed while seeds vary.
+    """One setting of the varied fields, shared by all its seeds.
 
     Attributes:
-        name: unique in the sweep, and safe as the name of a file: `task.values=20`.
-        label: what people call it, as a comparison of the sweep's runs does: `task.values 20`.
-        settings: the fields that the axes set here, dotted, with their values.
+        name: unique in the sweep, and a safe file name: `task.values=20`.
+        label: as in a comparison of the sweep's runs: `task.values 20`.
+        settings: values set by the axes, by dotted field.
         spec: the experiment with the first of `seeds` and `data_seeds`; its precision is resolved for this machine.
         data_seeds: draws of the data, on each of which every seed is trained.
     """
@@ -60,17 +60,17 @@ class Point:
         return f"{self.label}, {seed_text(spec, len(self.data_seeds))}"
 
     def changed(self, values: Mapping[str, JsonValue]) -> Point:
-        """The same point with other values for some fields; `settings` stay those of the axes.
+        """Return the point with other values for some fields; `settings` stays unchanged.
 
         Raises:
-            InputError: a value does not go with the experiment.
+            InputError: a value is invalid for the experiment.
         """
         return replace(self, spec=_changed(self.spec, [override(*item) for item in values.items()]))
 
 
 @dataclass(frozen=True)
 class _Alternative:
-    """One place on an axis."""
+    """One value of an axis."""
 
     name: str
     overrides: tuple[str | Override, ...]
@@ -81,17 +81,16 @@ def _on_draw(spec: ExperimentSpec, data_seed: int) -> ExperimentSpec:
 
 
 def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: None) -> list[Point]:
-    """All points: those of the grid, points and random axes crossed with one another, then those of the lists.
+    """Expand to all points, in a fixed order: the product of grid, points and random axes, then the list axes.
 
-    The same sweep gives the same points in the same order. Two points that are the same experiment become one.
+    Points that are the same experiment are merged.
 
     Args:
-        notify: called with a line for points that are merged, and for fields that an axis drops.
+        notify: called with a line for merged points and for fields that an axis drops.
 
     Raises:
-        InputError: in one line, naming the axis and the point, before anything is trained: a point is no valid
-            experiment, two points have one name or differ only in what no run depends on, or there are more runs than
-            `most_runs`.
+        InputError: naming axis and point: an invalid experiment, two points of one name or that differ only in fields
+            that no run depends on, or more runs than `most_runs`.
     """
     _check_size(sweep)
     crossed = [_alternatives(axis) for axis in sweep.axes if not isinstance(axis, ListAxis)]
@@ -116,12 +115,12 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
 
 
 def override(field: str, value: JsonValue) -> Override:
-    """A field with a value that has its type already."""
+    """Override a field with a typed value."""
     return Override(tuple(field.split(".")), value)
 
 
 def _check_size(sweep: SweepSpec) -> None:
-    """Before anything is crossed, since a few long axes make billions of points."""
+    """Check the number of runs before expanding: a few long axes make billions of points."""
     sizes = [len(_entries(axis)) for axis in sweep.axes if not isinstance(axis, ListAxis)]
     listed = sum(len(axis.points) for axis in sweep.axes if isinstance(axis, ListAxis))
     points = listed + (math.prod(sizes) if sizes or not listed else 0)
@@ -132,7 +131,7 @@ def _check_size(sweep: SweepSpec) -> None:
         trials = " and trials" if sweep.tuning else ""
         raise InputError(
             f"sweep {sweep.name}: {points} points of {each} seeds{trials} are {points * each} runs, more than "
-            f"most_runs={sweep.most_runs}: leave some out, or raise most_runs"
+            f"most_runs={sweep.most_runs}: remove some, or raise most_runs"
         )
 
 
@@ -190,7 +189,7 @@ def _point(sweep: SweepSpec, combination: tuple[_Alternative, ...], notify: Call
 
 
 def _settings(combination: tuple[_Alternative, ...]) -> dict[str, JsonValue]:
-    """The fields that the axes set, each by one axis only."""
+    """Collect the fields that the axes set, each by one axis only."""
     settings: dict[str, JsonValue] = {}
     for alternative in combination:
         fields = {}
@@ -207,12 +206,12 @@ def _settings(combination: tuple[_Alternative, ...]) -> dict[str, JsonValue]:
 
 
 def _setting(value: Any) -> JsonValue:
-    """The value of an override as names and the index show it."""
+    """Value of an override, as shown in names and in the index."""
     if isinstance(value, PlainText):
         try:
             value = parse_yaml(value, "") if value.lstrip().startswith(("[", "{")) else core_values(value)
         except ValueError:
-            value = str(value)  # text that is no YAML, such as an operation
+            value = str(value)  # not YAML, such as an operation
     found: JsonValue = value
     return found
 
@@ -226,7 +225,7 @@ def _changed(
 def _check_names(points: list[Point]) -> None:
     seen: dict[str, Point] = {}
     for point in points:
-        other = seen.setdefault(point.name.lower(), point)  # some file systems know no capitals
+        other = seen.setdefault(point.name.lower(), point)  # some file systems ignore case
         if other is not point and other.settings != point.settings:
             raise InputError(
                 f"two points would be called {point.name} ({_shown(other)}; {_shown(point)}): "
@@ -237,11 +236,11 @@ def _check_names(points: list[Point]) -> None:
 
 
 def _check_search(tuning: TuningSpec, points: list[Point]) -> None:
-    """Find out what is wrong with a search before its first trial."""
+    """Validate a search before its first trial."""
     for point in points:
         set_twice = point.settings.keys() & tuning.search.keys()
         if set_twice:
-            raise InputError(f"tuning.search: {min(set_twice)} is what an axis varies: leave it to one of them")
+            raise InputError(f"tuning.search: {min(set_twice)} is varied by an axis: leave it to one of them")
         tuning.split_on(point.spec.task)
         for share in (0.0, 1.0 - 1e-9):
             try:
@@ -251,7 +250,7 @@ def _check_search(tuning: TuningSpec, points: list[Point]) -> None:
 
 
 def _merged(points: list[Point], notify: Callable[[str], None]) -> list[Point]:
-    """Points without those that are the same experiment as an earlier one."""
+    """Drop points that are the same experiment as an earlier one."""
     kept: dict[str, Point] = {}
     for point in points:
         first = kept.setdefault(experiment_id(point.spec), point)
@@ -261,15 +260,15 @@ def _merged(points: list[Point], notify: Callable[[str], None]) -> list[Point]:
             fields = dict.fromkeys((*point.settings, *first.settings))
             differing = [field for field in fields if value_of(first.spec, field) != value_of(point.spec, field)]
             raise InputError(
-                f"points {first.name} and {point.name} differ only in what no run depends on "
-                f"({', '.join(differing)}): vary something that changes the runs"
+                f"points {first.name} and {point.name} differ only in fields that no run depends on "
+                f"({', '.join(differing)}): vary a field that changes the runs"
             )
-        notify(f"{point.name} is the same experiment as {first.name}: it is run once")
+        notify(f"{point.name} is the same experiment as {first.name}: run once")
     return list(kept.values())
 
 
 def value_of(spec: ExperimentSpec, field: str) -> JsonValue:
-    """The value of a dotted field; None where the experiment has no such field."""
+    """Value of a dotted field; None if the experiment does not have it."""
     value: JsonValue = spec.model_dump(mode="json")
     for name in field.split("."):
         value = value.get(name) if isinstance(value, dict) else None

@@ -27,41 +27,41 @@ class RunEntry(_Entry):
     """One run of a point."""
 
     seed: int
-    data_seed: int = Field(0, description="task.seed, of the draw of the data")
+    data_seed: int = Field(0, description="task.seed: the draw of the data")
     run_id: str
-    place: str = Field(description="of the run below the store, so that a store can be moved")
-    state: State = Field(description="done is trained and evaluated; stopped was saved at a signal")
-    step: int | None = Field(None, description="optimiser steps that a run that is done has made")
+    place: str = Field(description="path of the run relative to the store, so that a store can be moved")
+    state: State = Field(description="done: trained and evaluated; stopped: saved at a signal")
+    step: int | None = Field(None, description="optimizer steps of a run that is done")
     exit_reason: str | None = Field(None, description="why a run that is done ended")
     message: str | None = Field(None, description="why a run failed")
 
 
 class Trial(_Entry):
-    """One set of values that was tried for a point."""
+    """One set of hyperparameters tried for a point."""
 
-    values: dict[str, JsonValue] = Field(description="the fields that were searched, by dotted name")
-    objective: float = Field(description="what TuningSpec.measure says, averaged over the seeds of a trial")
+    values: dict[str, JsonValue] = Field(description="searched fields, by dotted name")
+    objective: float = Field(description="the measure of TuningSpec, averaged over the seeds of a trial")
     flops: float = Field(description="algorithmic FLOPs of all its runs")
-    places: tuple[str, ...] = Field(description="of its runs below the store")
-    untuned: bool = Field(False, description="whether these are the values that the point has without tuning")
+    places: tuple[str, ...] = Field(description="paths of its runs relative to the store")
+    untuned: bool = Field(False, description="whether these are the point's own values")
 
 
 class TunedPoint(_Entry):
-    """What a search has found for a point, and what it cost."""
+    """Result and cost of the search for a point."""
 
-    values: dict[str, JsonValue] = Field(description="the values with the highest objective, the earliest of equals")
-    objective: float = Field(description="of these values")
-    split: str = Field(description="that the objective was measured on")
+    values: dict[str, JsonValue] = Field(description="values with the highest objective; the earliest of equals")
+    objective: float = Field(description="objective of these values")
+    split: str = Field(description="split that the objective was measured on")
     trials: tuple[Trial, ...]
 
     @property
     def flops(self) -> float:
-        """Algorithmic FLOPs of the whole search; what was tried twice has been computed once."""
+        """Algorithmic FLOPs of the search; repeated trials are computed, and counted, once."""
         return sum({trial.places: trial.flops for trial in self.trials}.values())
 
     @property
     def untuned_objective(self) -> float | None:
-        """Of the values that the point has without tuning, where they were within the ranges."""
+        """Objective of the point's own values, if they are within the searched ranges."""
         return next((trial.objective for trial in self.trials if trial.untuned), None)
 
 
@@ -69,10 +69,10 @@ class PointEntry(_Entry):
     """One point of a sweep."""
 
     name: str
-    settings: dict[str, JsonValue] = Field(description="the fields that the axes set, by dotted name")
-    dataset_id: str = Field(description="of the first draw of the data")
+    settings: dict[str, JsonValue] = Field(description="fields set by the axes, by dotted name")
+    dataset_id: str = Field(description="dataset of the first draw of the data")
     runs: tuple[RunEntry, ...]
-    tuned: TunedPoint | None = Field(None, description="null where nothing was searched for")
+    tuned: TunedPoint | None = Field(None, description="null without a search")
 
 
 class SweepIndex(_Entry):
@@ -81,22 +81,22 @@ class SweepIndex(_Entry):
     format: Literal[1] = 1
     name: str
     description: str
-    claims: tuple[str, ...] = Field(description="ids of the claims that the sweep is meant to judge")
-    tuning: TuningSpec | None = Field(description="the search, the same for every point; null where there was none")
+    claims: tuple[str, ...] = Field(description="ids of the claims that the sweep is meant to test")
+    tuning: TuningSpec | None = Field(description="the search, the same for every point; null without one")
     points: tuple[PointEntry, ...]
 
     def places(self, state: State = "done") -> list[str]:
-        """Where the runs in a state lie, below the store."""
+        """Paths of the runs in a state, relative to the store."""
         return [run.place for point in self.points for run in point.runs if run.state == state]
 
 
 def read_index(sweep: str | Path | Store) -> SweepIndex:
-    """The index of the sweep in a directory, `STORE/sweeps/NAME`.
+    """Read the index of the sweep in `STORE/sweeps/NAME`.
 
     Raises:
-        AbsentError: there is none.
-        InputError: it is damaged.
-        TransientError: the store could not be reached.
+        AbsentError: there is no index.
+        InputError: the index is damaged.
+        TransientError: the store is unreachable.
     """
     store = sweep if isinstance(sweep, Store) else open_store(sweep)
     try:
@@ -109,7 +109,7 @@ def read_index(sweep: str | Path | Store) -> SweepIndex:
 
 
 RUN_KEY = "local"
-"""As `grokcore run` has it, so that both find each other's runs."""
+"""As in `grokcore run`, so that both find each other's runs."""
 
 _TRIALS = "tuning"
 

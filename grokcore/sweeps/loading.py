@@ -1,4 +1,4 @@
-"""From a sweep's name, a file or an inline text to a validated sweep."""
+"""Load and validate a sweep from its name, a file or an inline text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FIELDS = "name, base, axes, seeds"
 
 
 def sweep_names() -> list[str]:
-    """The sweeps that come with grokcore."""
+    """Names of the sweeps that come with grokcore."""
     return sorted(file.name[:-5] for file in resources.files(_PACKAGE).iterdir() if file.name.endswith(".yaml"))
 
 
@@ -30,20 +30,20 @@ def load_sweep(
     allow_files: bool = True,
     notify: Callable[[str], None] = lambda line: None,
 ) -> SweepSpec:
-    """A validated sweep, whose base experiment is whole: it depends on no preset and no file any more.
+    """Load a sweep; its base experiment is complete, without references to presets or files.
 
     Args:
-        source: the name of a sweep, the path of a YAML or JSON file, or the sweep itself as YAML or JSON.
+        source: name of a sweep, path of a YAML or JSON file, or the sweep itself as YAML or JSON.
         overrides: `field.subfield=value`, applied to the base experiment after the sweep's own overrides.
-        allow_files: whether `source` and its `base` may be paths; a relative `base` is looked for beside the sweep.
+        allow_files: whether `source` and its `base` may be paths; a relative `base` is resolved beside the sweep.
         notify: called with a line when an override of the base drops fields that no longer apply.
 
     Raises:
-        InputError: in one line, what is wrong and what is allowed.
+        InputError: what is wrong and what is allowed.
     """
     if source in preset_names() and source not in sweep_names():
         raise InputError(
-            f"{source} is an experiment and no sweep: run it with `grokcore run {source}`, or write a sweep with "
+            f"{source} is an experiment, not a sweep: run it with `grokcore run {source}`, or write a sweep with "
             f"base: {source}; sweeps are: {', '.join(sweep_names())}"
         )
     overrides = list(overrides)
@@ -53,9 +53,9 @@ def load_sweep(
     base = document.pop("base", None)
     own = document.pop("overrides", None)
     if base is None:
-        raise InputError("base: is required: the name of a preset, or an experiment with task, model and training")
+        raise InputError("base is required: the name of a preset, or an experiment with task, model and training")
     if own is not None and not (isinstance(own, list) and all(isinstance(text, str) for text in own)):
-        raise InputError("overrides: must be a list of texts, for example [training.max_steps=1000]")
+        raise InputError("overrides must be a list of strings, for example [training.max_steps=1000]")
     try:
         experiment = load_spec(
             _base_source(base, source, allow_files), [*(own or ()), *overrides], allow_files=allow_files, notify=notify
@@ -67,10 +67,10 @@ def load_sweep(
 
 
 def with_changes(sweep: SweepSpec, changes: Sequence[str], **fields: Any) -> SweepSpec:
-    """The sweep with other values for some fields, and a description that says so instead of describing the old ones.
+    """Return the sweep with some fields changed, and with a description that lists the changes.
 
     Args:
-        changes: what was changed in the base, as `field=value`.
+        changes: already made in the base, as `field=value`.
     """
     told = [*changes, *(f"{name}={_text(value)}" for name, value in fields.items())]
     if not told:
@@ -87,21 +87,21 @@ def _text(value: Any) -> str:
 
 
 def as_document(spec: ExperimentSpec) -> dict[str, Any]:
-    """The fields of an experiment that were set, so that those left open stay open.
+    """Dump only the fields of an experiment that were set.
 
-    Another architecture then gets its own defaults, not those of the one that the base has.
+    Another architecture then gets its own defaults instead of those of the base.
     """
     return spec.model_dump(mode="json", exclude_unset=True)
 
 
 def as_yaml(sweep: SweepSpec) -> str:
-    """The text of a sweep, which loads as an equal one."""
+    """Dump a sweep as YAML that loads to an equal sweep."""
     document = sweep.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _base_source(base: Any, source: str, allow_files: bool) -> str | dict[str, Any]:
-    """What `load_spec` reads a base from."""
+    """Resolve `base` to an argument of `load_spec`."""
     if isinstance(base, dict):
         return base
     if not isinstance(base, str):

@@ -1,4 +1,4 @@
-"""A sweep as the items of a Kubeflow loop: texts alone, since numbers inside an item become floats on the way."""
+"""Items of a Kubeflow loop over a sweep; all values are strings, since numbers inside items become floats."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def loop_items(
     most: int = 30,
     notify: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, str]]:
-    """One item per point: `sweep` and `point` (names), `spec` and `task_spec` (JSON), `seeds` (as in 0,1,2).
+    """Return one item per point: `sweep` and `point` (names), `spec` and `task_spec` (JSON), `seeds` (as in 0,1,2).
 
     Args:
-        source: the name of a sweep, or the sweep as YAML or JSON; never a path.
-        seeds: in place of the sweep's own; empty keeps those.
-        only: names of the points to keep, or what follows the `=` in them; empty keeps all.
-        most: points at most: a loop of many more stalls its workflow.
+        source: name of a sweep, or the sweep as YAML or JSON; never a path.
+        seeds: replaces the sweep's seeds; empty keeps them.
+        only: names of the points to keep, or the values after `=` in them; empty keeps all.
+        most: maximum number of points: a much longer loop stalls its workflow.
 
     Raises:
-        InputError: in one line, what is wrong with the sweep, or that it has too many points or none of a name.
+        InputError: an invalid sweep, too many points, or an unknown point in `only`.
     """
     sweep = load_sweep(source, overrides, allow_files=False, notify=notify)
     if seeds:
@@ -37,13 +37,14 @@ def loop_items(
             f"sweep {sweep.name} starts with a hyperparameter search, which a loop does not support: leave out "
             f"tuning, or use `grokcore sweep`"
         )
-    points = _chosen(expand(sweep, notify=notify), only)
+    points = _selected(expand(sweep, notify=notify), only)
     items = [(point, spec) for point in points for spec in point.draws]
     if len(items) > most:
         what = "points" if len(items) == len(points) else "points and draws of the data"
         raise InputError(
-            f"sweep {sweep.name} has {len(items)} {what} and a loop takes {most}: choose some with `only`, or submit "
-            f"it in parts"
+            f"sweep {sweep.name} has {len(items)} {what} but a loop takes at most {most}: select "
+            "points with `only`, or "
+            f"submit it in parts"
         )
     return [
         {
@@ -57,7 +58,7 @@ def loop_items(
     ]
 
 
-def _chosen(points: Sequence[Point], only: Sequence[str]) -> list[Point]:
+def _selected(points: Sequence[Point], only: Sequence[str]) -> list[Point]:
     for name in only:
         if not any(_is_called(point, name) for point in points):
             names = ", ".join(point.name for point in points)

@@ -1,4 +1,4 @@
-"""Runs as one queue of work: what is done is left alone, the rest is trained and evaluated."""
+"""Train and evaluate runs as one queue; finished runs are skipped."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.seeds.train import STRATEGIES, best_strategy
 
 _AT_ONCE = 8
-"""Runs that are looked at together: on object storage each costs a few round trips."""
+"""Concurrent checks of runs: on object storage each takes a few round trips."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One run that is wanted: `label` is what people call it, `run` and `data` are URIs."""
+    """A run to complete; `run` and `data` are URIs."""
 
     label: str
     spec: ExperimentSpec
@@ -38,16 +38,16 @@ class Work:
 
 
 def finished(work: Work) -> RunRecord | None:
-    """The run, if there is nothing left to do: trained to its budget and evaluated by its spec's rules.
+    """Return the run if it is complete: trained to its budget, and evaluated by its spec's rules.
 
     Raises:
-        TransientError: the store could not be reached.
+        TransientError: the store is unreachable.
     """
     if open_store(work.run).find(MANIFEST) is None:
         return None
     try:
         record = read_record(work.run)
-    except InputError:  # not evaluated, or killed early, so that files are missing: training knows what to make of it
+    except InputError:  # not evaluated, or files are missing after a kill: training handles both
         return None
     if record.evaluation.evaluation_id != work.spec.evaluation_id or not _has_ended(record, work.spec):
         return None
@@ -55,7 +55,7 @@ def finished(work: Work) -> RunRecord | None:
 
 
 def _has_ended(record: RunRecord, spec: ExperimentSpec) -> bool:
-    """Whether training would add nothing; the budget of the spec counts, not the one that the run was made with."""
+    """Whether training has nothing left to do, by the budget of `spec` rather than the run's own."""
     training, reason = spec.training, record.manifest.exit_reason
     if record.evaluation.step >= training.max_steps or reason == "diverged":
         return True
@@ -66,7 +66,7 @@ def _has_ended(record: RunRecord, spec: ExperimentSpec) -> bool:
 
 
 def all_finished(works: Sequence[Work]) -> dict[str, RunRecord]:
-    """The records of those that are, by URI."""
+    """Records of the finished runs, by URI."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         records = list(pool.map(finished, works))
     return {work.run: record for work, record in zip(works, records, strict=True) if record is not None}
@@ -80,18 +80,18 @@ def do(
     processes: int | None = None,
     on_end: Callable[[Work, TrainResult | GrokcoreError], None] = lambda work, outcome: None,
 ) -> dict[str, Outcome]:
-    """Train and evaluate runs: on the CPU as many at a time as the cores hold, on a GPU the seeds of a point together.
+    """Train and evaluate runs: concurrently on CPU cores, and the seeds of a point together on a GPU.
 
-    A run that fails stops no other; after a signal all that run are saved, and none is begun.
+    A failure does not stop other runs. After a signal, active runs are saved and no run is started.
 
     Args:
-        works: none of which is finished.
-        datasets: by URI, every data set that is named there.
-        processes: on the CPU, runs at a time at most; None for as many as the cores hold.
-        on_end: called with each run that has ended, as it happens.
+        works: unfinished runs.
+        datasets: all datasets of the runs, by URI.
+        processes: maximum number of concurrent runs on the CPU; None for one per core.
+        on_end: called with each run as it ends.
 
     Returns:
-        What became of each run, by its URI; None where it was not begun.
+        Outcome of each run by URI; None for a run that was not started.
     """
     of_run = {work.run: work for work in works}
     costs = {work.run: relative_step_time(work.spec, datasets[work.data]) for work in works}
@@ -111,7 +111,7 @@ def do(
     def tell(job: Job, line: str) -> None:
         if line not in on_all:
             progress.tell(f"{of_run[job.run].label}: {line}")
-        elif line not in told:  # of points that have it in common, the first speaks for all
+        elif line not in told:  # a remark that is common to several points is shown once
             told.add(line)
             progress.tell(line)
 
@@ -139,7 +139,7 @@ Train = Callable[[Sequence[Job], Listener], list[Outcome]]
 
 
 def batches(jobs: Sequence[Job], processes: int | None) -> Iterable[tuple[Train, Sequence[Job]]]:
-    """Jobs that go together, and how: one queue for all on the CPU that have as many threads, then points on a GPU."""
+    """Group jobs and pair them with a strategy: CPU jobs by number of threads, then GPU jobs by point."""
 
     def in_processes(batch: Sequence[Job], listener: Listener) -> list[Outcome]:
         return train_in_processes(batch, listener, processes)

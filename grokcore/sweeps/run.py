@@ -1,4 +1,4 @@
-"""A sweep from its spec to its comparison."""
+"""Run a sweep from its specification to its comparison."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ REPORT = "report.html"
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep came to.
+    """Result of a sweep.
 
     Attributes:
-        directory: the URI where sweep.yaml, index.json and the comparison lie.
-        records: the runs that are done, by point and in the order of the points; a point without any has none.
-        labels: what the comparison calls each point.
+        directory: URI of the directory with sweep.yaml, index.json and the comparison.
+        records: finished runs by point, in the order of the points.
+        labels: names of the points in the comparison.
     """
 
     directory: str
@@ -46,7 +46,7 @@ class SweepResult:
 
     @property
     def report(self) -> str:
-        """The page that compares the runs."""
+        """URI of the HTML comparison."""
         return f"{self.directory}/{REPORT}"
 
 
@@ -58,23 +58,23 @@ def run_sweep(
     progress: SweepProgress | None = None,
     on_result: Callable[[SweepResult], None] = lambda result: None,
 ) -> SweepResult:
-    """Make the data of a sweep, tune, train, evaluate and compare, or go on where that stopped.
+    """Generate data, tune, train, evaluate and compare, or resume an interrupted sweep.
 
-    In the store `out` lie `datasets/DATASET_ID`, `runs/RUN_ID/local`, which single runs and other sweeps share, the
-    trials of a search in `tuning/runs/RUN_ID/local`, and in `sweeps/NAME` the sweep, its index and its comparison. A
-    run that is there, has reached its budget and is evaluated is left alone; with a larger budget it goes on. Another
-    process may work on the same store: of two that want one run, one is told that it is being written.
+    The store `out` holds `datasets/DATASET_ID` and `runs/RUN_ID/local`, shared with single runs and other sweeps, the
+    trials of a search in `tuning/runs/RUN_ID/local`, and the sweep, its index and its comparison in `sweeps/NAME`. A
+    run that has reached its budget and is evaluated is skipped; with a larger budget it is resumed. Several processes
+    may work on one store: of two that train the same run, one is refused.
 
     Args:
         out: path or URI of a store.
-        processes: on the CPU, runs at a time at most; None for as many as the cores hold.
-        progress: is told how things stand.
-        on_result: called with what there is once all runs have ended, even where some have failed.
+        processes: maximum number of concurrent runs on the CPU; None for one per core.
+        progress: displays the state of the runs.
+        on_result: called with the result once all runs have ended, even if some failed.
 
     Raises:
-        InputError: before anything is trained: a point is no valid experiment or cannot run on this machine.
-        StoppedError: SIGINT or SIGTERM; all runs are saved, and the same call goes on from there.
-        GrokcoreError: some runs failed; of the class whose exit code tells best what to do next.
+        InputError: before anything is trained: a point is invalid or cannot run on this machine.
+        StoppedError: SIGINT or SIGTERM; all runs are saved, and the same call resumes them.
+        GrokcoreError: some runs failed; of the class whose exit code fits best.
     """
     progress = progress or SweepProgress()
     points = expand(sweep, notify=progress.tell)
@@ -93,11 +93,11 @@ def run_sweep(
             tuned = tune(points, sweep.tuning, place, datasets, progress, processes=processes, check_stop=stop.check)
             points = [point.changed(tuned[point.name].values) for point in points]
         ledger = _Ledger(sweep, points, place, tuned)
-        ledger.look()
+        ledger.refresh()
         progress.stage("runs", before=len(ledger.records))
-        outcomes = do(ledger.left, datasets, progress, processes=processes, on_end=ledger.settle)
+        outcomes = do(ledger.left, datasets, progress, processes=processes, on_end=ledger.record)
         stopped = any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values())
-        ledger.look()
+        ledger.refresh()
         if stopped or stop.requested:
             left = len(ledger.left)
             where = f"with {left} of {len(ledger.works)} runs unfinished" if left else "before its comparison"
@@ -114,7 +114,7 @@ def run_sweep(
 
 @dataclass
 class _Ledger:
-    """The runs of a sweep and how they stand, kept in index.json as it changes."""
+    """State of the runs of a sweep, kept up to date in index.json."""
 
     sweep: SweepSpec
     points: Sequence[Point]
@@ -134,16 +134,16 @@ class _Ledger:
 
     @property
     def left(self) -> list[Work]:
-        """Runs that are not done."""
+        """Unfinished runs."""
         return [work for work in self.works if work.run not in self.records]
 
-    def look(self) -> None:
-        """See what stands in the store."""
+    def refresh(self) -> None:
+        """Read the state of all runs from the store."""
         self.records = all_finished(self.works)
         self.write()
 
-    def settle(self, work: Work, outcome: TrainResult | GrokcoreError) -> None:
-        """A run has ended."""
+    def record(self, work: Work, outcome: TrainResult | GrokcoreError) -> None:
+        """Record the outcome of a run."""
         self.outcomes[work.run] = outcome
         self.write()
 
@@ -200,7 +200,7 @@ class _Ledger:
 
 
 def _check_packages(sweep: SweepSpec) -> None:
-    """Miss what is missing now, and not after hours of training."""
+    """Fail early on a missing package, not after hours of training."""
     for package in ("torch", "bokeh", *(["optuna"] if sweep.tuning else [])):
         if importlib.util.find_spec(package) is None:
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
@@ -210,14 +210,14 @@ def _write_sweep(sweep: SweepSpec, place: SweepPlace, notify: Callable[[str], No
     text = as_yaml(sweep).encode()
     try:
         if place.directory.read(SWEEP) != text:
-            notify(f"{place.directory} held another version of this sweep; runs that both have in common are kept")
+            notify(f"{place.directory} held another version of this sweep; runs common to both are kept")
     except AbsentError:
         pass
     place.directory.write(SWEEP, text)
 
 
 def _datasets(points: Sequence[Point], place: SweepPlace, check_stop: Callable[[], None]) -> dict[str, DatasetInfo]:
-    """Every data set that the points need, each made once, by its URI."""
+    """Generate each dataset of the points once; return them by URI."""
     datasets: dict[str, DatasetInfo] = {}
     for name, spec in [(point.name, spec) for point in points for spec in point.draws]:
         uri = place.dataset(spec)

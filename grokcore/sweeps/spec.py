@@ -25,22 +25,22 @@ class _Interval(Spec):
         return self
 
     def holds(self, value: JsonValue) -> bool:
-        """Whether a value could be drawn."""
+        """Whether `value` is in the support."""
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
 class Uniform(_Interval):
-    """Numbers between two bounds, all equally likely."""
+    """Uniform distribution between two bounds."""
 
     kind: Literal["uniform"]
 
     def at(self, share: float) -> JsonValue:
-        """The value that a `share` in [0, 1) of the distribution lies below, to three digits."""
+        """Quantile of `share` in [0, 1), to three significant digits."""
         return rounded(self.low + share * (self.high - self.low))
 
 
 class LogUniform(_Interval):
-    """Positive numbers between two bounds, all orders of magnitude equally likely."""
+    """Log-uniform distribution between two positive bounds."""
 
     kind: Literal["log_uniform"]
 
@@ -57,17 +57,17 @@ class LogUniform(_Interval):
 
 
 class Choice(Spec):
-    """One of several values, all equally likely."""
+    """Uniform distribution over a list of values."""
 
     kind: Literal["choice"]
     options: tuple[JsonValue, ...] = Field(min_length=1, description="the values, at least one")
 
     def at(self, share: float) -> JsonValue:
-        """As `Uniform.at`; the options in their order."""
+        """As `Uniform.at`, over the options in order."""
         return self.options[int(share * len(self.options))]
 
     def holds(self, value: JsonValue) -> bool:
-        """Whether a value could be drawn."""
+        """Whether `value` is in the support."""
         return value in self.options
 
 
@@ -75,12 +75,12 @@ Distribution = Annotated[Uniform | LogUniform | Choice, Field(discriminator="kin
 
 
 def rounded(value: float) -> float:
-    """To three significant digits: what a name can show, so that a run can be repeated from its name."""
+    """Round to three significant digits, so that names show values exactly and a run can be repeated from its name."""
     return float(f"{value:.3g}")
 
 
 def draw(distribution: Distribution, seed: int, purpose: str) -> JsonValue:
-    """The value that belongs to a seed and a purpose: the same on every machine, whatever else is drawn."""
+    """Draw the value of a seed and a purpose: the same on every machine, independent of other draws."""
     return distribution.at(derived_seed(seed, purpose) / 2**63)
 
 
@@ -101,7 +101,7 @@ Seeds = Annotated[
     Field(min_length=1, max_length=MOST_SEEDS),
     BeforeValidator(_seeds),
 ]
-"""A list of seeds, a single one, or a text such as `0..4` or `0..3,8`."""
+"""A list of seeds, a single seed, or a text such as `0..4` or `0..3,8`."""
 
 PointName = Annotated[str, Field(pattern=_FILE_SAFE)]
 
@@ -111,105 +111,112 @@ class GridAxis(Spec):
 
     kind: Literal["grid"]
     field: str = Field(description="the dotted name of the field, for example task.values")
-    values: tuple[JsonValue, ...] = Field(min_length=1, description="its values, at least one")
-    name: PointName | None = Field(None, description="what point names call it; null is the field")
+    values: tuple[JsonValue, ...] = Field(min_length=1, description="values, at least one")
+    name: PointName | None = Field(None, description="label in point names; null for the field")
 
 
 class PointsAxis(Spec):
     """Named points that set several fields each; crossed with the other axes.
 
-    For what one field cannot say: fields that only some architectures have, or values that follow from one another.
+    For fields that only some architectures have, or that depend on each other.
     """
 
     kind: Literal["points"]
     points: dict[PointName, Overrides] = Field(min_length=1, description="overrides field=value by the point's name")
-    name: PointName | None = Field(None, description="stands before the point's name, as in architecture=gpt2")
+    name: PointName | None = Field(
+        None, description="prefix of the point's name, for example architecture in architecture=gpt2"
+    )
 
 
 class ListAxis(Spec):
-    """Named points that stand beside all others and are crossed with nothing."""
+    """Named points that are added to all others, without crossing."""
 
     kind: Literal["list"]
     points: dict[PointName, Overrides] = Field(min_length=1, description="overrides field=value by the point's name")
 
 
 class RandomAxis(Spec):
-    """Points drawn at random, several fields together; crossed with the other axes, all on the same draws."""
+    """Randomly drawn points over several fields; crossed with the other axes, with the same draws throughout."""
 
     kind: Literal["random"]
     draws: int = Field(ge=1, le=1000, description="number of points, 1 to 1000")
     seed: int = Field(0, ge=0, description="seed of the draws")
-    fields: dict[str, Distribution] = Field(min_length=1, description="what each field is drawn from, by dotted name")
+    fields: dict[str, Distribution] = Field(min_length=1, description="distribution of each field, by dotted name")
 
 
 Axis = Annotated[GridAxis | PointsAxis | ListAxis | RandomAxis, Field(discriminator="kind")]
 
 
 class TuningSpec(Spec):
-    """A search for hyperparameters, with the same budget for every point of the sweep, before its runs begin.
+    """A hyperparameter search, with the same budget for every point of the sweep, before its runs.
 
-    The objective has to mean something on a budget in which hardly anything groks. A time to grok would then be
-    censored nearly always, and final accuracy could not tell a run that is about to turn from one that is stuck. The
-    `area` under the curve of accuracy over steps, divided by the steps, is a number for every run, and rises both with
-    how early and with how far a run has generalised.
+    The objective must be informative on a budget within which hardly any run groks. The time to grok would nearly
+    always be censored, and final accuracy does not distinguish a run that is about to generalize from one that is
+    stuck. The `area` under the curve of accuracy over steps, divided by the steps, is defined for every run and grows
+    with how early and how far it generalizes.
 
-    The split is a held-out one whose distribution is that of training, never the one that the comparison is about (out
-    of domain, where there is such a split), and the seeds are none of the sweep's: what the comparison reports has had
-    no part in the choice. What a short budget cannot show, such as grokking that a strong weight decay brings about
-    late, is not searched for: the report names the budget for that reason.
+    The split is a held-out one with the training distribution, never the one that the comparison is about (the
+    out-of-distribution split, if there is one). Its seeds differ from the sweep's, so that no reported run took part in
+    the selection. A short budget misses effects such as late grokking under strong weight decay, so the report states
+    the budget.
     """
 
-    search: dict[str, Distribution] = Field(min_length=1, description="what each field is searched in, by dotted name")
-    trials: int = Field(ge=1, le=1000, description="values tried for each point; the first are the point's own")
-    steps: int = Field(ge=1, description="optimiser steps of a trial")
+    search: dict[str, Distribution] = Field(
+        min_length=1, description="distribution per field to search, by dotted name"
+    )
+    trials: int = Field(ge=1, le=1000, description="trials per point; the first has the point's own values")
+    steps: int = Field(ge=1, description="optimizer steps of a trial")
     measure: Literal["area", "final"] = Field(
-        "area", description="what is maximised: mean accuracy over the steps of a trial (area), or that at its end"
+        "area", description="objective: mean accuracy over the steps of a trial (area), or accuracy at its end (final)"
     )
     split: str | None = Field(
-        None, description="the split it is measured on: held-out but not the last one, or train; null is the first such"
+        None,
+        description="split to measure on: a held-out split other than the last, or train; null for "
+        "the first held-out one",
     )
-    seeds: Seeds = Field((1000,), description="seeds of each trial, over which the objective is averaged")
+    seeds: Seeds = Field((1000,), description="seeds of each trial; the objective is averaged over them")
     sampler: Literal["tpe", "random"] = Field(
-        "tpe", description="tpe (tree-structured Parzen estimator, NeurIPS 2011, as optuna has it) or random"
+        "tpe", description="tpe (tree-structured Parzen estimator, NeurIPS 2011, by optuna) or random"
     )
     sampler_seed: int = Field(0, ge=0, description="seed of the sampler")
     at_once: int = Field(
-        4, ge=1, description="trials of a point that are chosen together; the choice depends on it, and on no machine"
+        4, ge=1, description="trials of a point that are drawn together; affects the choice, whatever the machine"
     )
 
     def split_on(self, task: TaskSpec) -> str:
-        """The split of a task that a search is judged by.
+        """Split of a task that the objective is measured on.
 
         Raises:
-            InputError: it is one that a comparison is about, or none that the task has.
+            InputError: the split that a comparison is about, or an unknown one.
         """
         allowed = (*task.held_out_splits[:-1], "train")
         split = self.split or allowed[0]
         if split in allowed:
             return split
-        why = "is what the comparison is about" if split in task.held_out_splits else "is none that can be tuned on"
+        why = "is what the comparison is about" if split in task.held_out_splits else "cannot be tuned on"
         raise InputError(f"tuning.split: {split} {why}; allowed for {task.kind} are {', '.join(allowed)}")
 
 
 class SweepSpec(Spec):
-    """Runs that differ in chosen fields.
+    """Runs that differ in some fields.
 
-    In a file `base` may also be the name of a preset or the path of a spec, and `overrides` may stand beside it: both
-    become part of the experiment when the sweep is loaded.
+    In a file, `base` may also be the name of a preset or the path of a spec, with `overrides` beside it; loading the
+    sweep merges them into the experiment.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="name of the sweep and of its directory")
-    description: str = Field("", description="one line that says what the sweep shows")
-    claims: tuple[str, ...] = Field((), description="ids of the claims that the sweep is meant to judge")
-    base: ExperimentSpec = Field(description="the experiment that is varied")
-    axes: tuple[Axis, ...] = Field((), description="what is varied; grid, points and random axes are crossed")
-    seeds: Seeds = Field((0,), description="seeds of every point: a list, or a text such as 0..4")
+    description: str = Field("", description="one line about the purpose of the sweep")
+    claims: tuple[str, ...] = Field((), description="ids of the claims that the sweep is meant to test")
+    base: ExperimentSpec = Field(description="experiment to vary")
+    axes: tuple[Axis, ...] = Field((), description="axes to vary; grid, points and random axes are crossed")
+    seeds: Seeds = Field((0,), description="seeds of every point: a list or a text such as 0..4")
     data_seeds: Seeds | None = Field(
         None,
-        description="draws of the data (task.seed) that every seed is trained on; null for the one of the experiment",
+        description="draws of the data (task.seed), on each of which every seed is trained; null for "
+        "the experiment's own",
     )
-    tuning: TuningSpec | None = Field(None, description="hyperparameters searched for before the runs; null for none")
-    most_runs: int = Field(200, ge=1, le=100_000, description="a sweep of more runs than this is refused as a slip")
+    tuning: TuningSpec | None = Field(None, description="hyperparameter search before the runs; null for none")
+    most_runs: int = Field(200, ge=1, le=100_000, description="limit on the number of runs, to catch mistakes")
 
     @field_validator("description")
     @classmethod
@@ -221,7 +228,7 @@ class SweepSpec(Spec):
     def _each_once(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
         twice = next((seed for seed in seeds or () if (seeds or ()).count(seed) > 1), None)
         if twice is not None:
-            raise ValueError(f"seed {twice} is named twice; name each once")
+            raise ValueError(f"seed {twice} is listed twice")
         return seeds
 
     @model_validator(mode="after")
@@ -229,6 +236,6 @@ class SweepSpec(Spec):
         shared = set(self.seeds) & set(self.tuning.seeds if self.tuning else ())
         if shared:
             raise ValueError(
-                f"tuning.seeds and seeds share {min(shared)}: tune on seeds that the comparison does not report"
+                f"tuning.seeds and seeds share {min(shared)}: tune on other seeds than the comparison reports"
             )
         return self

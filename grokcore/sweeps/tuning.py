@@ -1,8 +1,8 @@
-"""The search for hyperparameters: the same budget for every point, before the runs that are compared.
+"""Hyperparameter search with the same budget for every point, before the runs that are compared.
 
-A trial is a run like any other, the beginning of what the same values would give on a larger budget. The search keeps
-no state of its own. Its sampler is a pure function of its seed and of the objectives so far, so that asking again from
-the first trial on gives the same values; trials that were trained before an interruption are found in the store.
+A trial is an ordinary run with a short budget. The search keeps no state: its sampler is a pure function of its seed
+and of the objectives so far. An interrupted search therefore repeats the same values, and finds finished trials in the
+store.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def tune(
     processes: int | None = None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> dict[str, TunedPoint]:
-    """What the search finds for each point, by the point's name.
+    """Search for each point; return the results by the point's name.
 
-    Trials of a point are chosen `at_once` at a time, and those of all points are one queue of work.
+    Trials of a point are drawn `at_once` at a time; those of all points form one queue.
 
     Raises:
-        StoppedError: at a signal; the same call goes on from there.
-        GrokcoreError: trials failed; of the class whose exit code tells best what to do next.
+        StoppedError: at a signal; the same call resumes.
+        GrokcoreError: trials failed; of the class whose exit code fits best.
     """
     searches = [_Search(point, tuning, place) for point in points]
     while searches[0].remaining:
@@ -69,10 +69,10 @@ def tune(
 
 
 def objective(lines: Sequence[JournalLine], split: str, steps: int, measure: str) -> float:
-    """What a search maximises, from the journal of a trial.
+    """Objective of a trial, from its journal.
 
-    `area`: mean accuracy over steps 0 to `steps`, by the trapezoidal rule; `final`: accuracy at the last evaluation up
-    to there. What is no number counts as 0, and so does all that comes after a run has diverged.
+    `area`: mean accuracy over steps 0 to `steps`, by the trapezoidal rule; `final`: accuracy at step `steps`. NaN
+    counts as 0, as does everything after a run has diverged.
     """
     curve = [(line["step"], _accuracy(line, split)) for line in lines if line["step"] <= steps]
     if not curve:
@@ -89,8 +89,8 @@ def _accuracy(line: JournalLine, split: str) -> float:
     return float(value) if value is not None and math.isfinite(value) else 0.0
 
 
-class _Asked:
-    """Values that are being tried, and the runs that try them."""
+class _PendingTrial:
+    """A trial in progress: its values and runs."""
 
     def __init__(self, trial: optuna.trial.Trial, values: dict[str, JsonValue], works: list[Work]) -> None:
         self.trial, self.values, self.works = trial, values, works
@@ -119,7 +119,7 @@ class _Search:
 
     @property
     def remaining(self) -> int:
-        """Trials that the budget still allows."""
+        """Trials left in the budget."""
         return self._tuning.trials - len(self._trials)
 
     @property
@@ -127,37 +127,37 @@ class _Search:
         """Runs of all trials so far."""
         return len({place for trial in self._trials for place in trial.places})
 
-    def ask(self) -> list[_Asked]:
-        """The next trials."""
+    def ask(self) -> list[_PendingTrial]:
+        """Draw the next trials."""
         distributions = {field: _as_optuna(what) for field, what in self._tuning.search.items()}
         asked = []
         for _ in range(min(self._tuning.at_once, self.remaining)):
             trial = self._study.ask(distributions)
             values = {field: _value(self._tuning.search[field], trial.params[field]) for field in distributions}
-            asked.append(_Asked(trial, values, self._works(values)))
+            asked.append(_PendingTrial(trial, values, self._works(values)))
         return asked
 
-    def tell(self, asked: Sequence[_Asked], records: Mapping[str, RunRecord]) -> None:
-        """What the trials have come to."""
-        for one in asked:
-            found = [records[work.run] for work in one.works]
+    def tell(self, asked: Sequence[_PendingTrial], records: Mapping[str, RunRecord]) -> None:
+        """Report finished trials to the sampler."""
+        for pending in asked:
+            found = [records[work.run] for work in pending.works]
             scores = [
                 objective(record.journal, self._split, self._tuning.steps, self._tuning.measure) for record in found
             ]
             score = sum(scores) / len(scores)
-            self._study.tell(one.trial, score)
+            self._study.tell(pending.trial, score)
             self._trials.append(
                 Trial(
-                    values=one.values,
+                    values=pending.values,
                     objective=score,
                     flops=sum(record.journal[-1]["flops"] for record in found),
-                    places=tuple(self._place.below(work.run) for work in one.works),
-                    untuned=one.values == self._untuned,
+                    places=tuple(self._place.below(work.run) for work in pending.works),
+                    untuned=pending.values == self._untuned,
                 )
             )
 
     def result(self) -> TunedPoint:
-        """The best of them; the earliest of equals."""
+        """Best trial; the earliest of equals."""
         best = max(self._trials, key=lambda trial: trial.objective)
         return TunedPoint(values=best.values, objective=best.objective, split=self._split, trials=tuple(self._trials))
 
@@ -170,7 +170,7 @@ class _Search:
 
 
 def trial_specs(point: Point, values: Mapping[str, JsonValue], tuning: TuningSpec) -> list[ExperimentSpec]:
-    """The runs of a trial, one per seed: short, and never ended before the others by their success."""
+    """Specs of a trial, one per seed, without early stopping so that all have the same number of steps."""
     spec = point.changed({**values, "training.max_steps": tuning.steps, "training.stop_on_grok": None}).spec
     return [spec.model_copy(update={"seed": seed}) for seed in tuning.seeds]
 
@@ -189,7 +189,7 @@ def _as_optuna(what: Distribution) -> optuna.distributions.BaseDistribution:
 
 
 def _value(what: Distribution, suggested: Any) -> JsonValue:
-    """What is tried where the sampler says `suggested`: a number that can be read and repeated."""
+    """Round a suggested number, so that it can be read and repeated."""
     if isinstance(what, Choice):
         return what.options[what.options.index(suggested)]
     return min(max(rounded(suggested), what.low), what.high)
@@ -202,7 +202,7 @@ def _raise_failures(outcomes: Mapping[str, Any], works: Mapping[str, Work]) -> N
         if isinstance(outcome, GrokcoreError) and not isinstance(outcome, StoppedError)
     }
     if any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values()):
-        raise StoppedError("stopped during the search for hyperparameters; the same command goes on from there")
+        raise StoppedError("stopped during the hyperparameter search; the same command goes on from there")
     if failed:
         first = works[next(iter(failed))].label
         raise worst_kind(failed.values())(

@@ -67,7 +67,7 @@ def test_every_field_of_the_spec_says_what_it_is() -> None:
         (["report", "absent", "--out", "x.html"], "absent"),
         (["watch", "absent"], "is not a run"),
         (["watch", "ftp://host/run"], "ftp:// is not supported"),
-        (["run", "smoke", "--out", "s3://bucket/store"], "is no place on this machine: give a path"),
+        (["run", "smoke", "--out", "s3://bucket/store"], "is not on this machine: give a path"),
         (["spec"], "give a SPEC or --schema"),
     ],
 )

@@ -68,7 +68,7 @@ def test_more_runs_than_a_sweep_allows_have_to_be_allowed(capsys: pytest.Capture
         (["sizes.yaml", "--out", "store", "--most-runs", "0"], "most_runs: input should be greater than or equal to 1"),
         (["sizes.yaml", "--out", "store", "--set", "model.depth=3"], "base: model.depth: there is no such field"),
         (["size.yaml", "--out", "store"], "there is no file size.yaml"),
-        (["demo", "--out", "store"], "demo is an experiment and no sweep"),
+        (["demo", "--out", "store"], "demo is an experiment, not a sweep"),
     ],
 )
 def test_what_is_wrong_is_one_line_before_anything_is_written(

@@ -93,7 +93,7 @@ def test_escaped_pairs_are_one_character_and_halves_an_error() -> None:
 
 @pytest.mark.parametrize("text", ["a: &a [*a]", "&a {b: {c: *a}}", "a: &a\n  b: *a"])
 def test_what_contains_itself_is_an_error(text: str) -> None:
-    with pytest.raises(InputError, match=r"\*a stands inside of what it names"):
+    with pytest.raises(InputError, match=r"\*a refers to a node that contains it"):
         parse_yaml(text, "it")
 
 

@@ -60,5 +60,5 @@ def test_a_file_lies_in_a_store(uri: str, parent: str, name: str, s3_uri: str) -
 
 @pytest.mark.parametrize("uri", ["s3://bucket", "s3://", "s3://bucket/dir/"])
 def test_a_bucket_or_directory_is_no_file(uri: str) -> None:
-    with pytest.raises(InputError, match="names no file"):
+    with pytest.raises(InputError, match="is not the URI of a file"):
         open_parent(uri)

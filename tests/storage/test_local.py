@@ -27,7 +27,7 @@ def test_paths_and_file_uris_name_paths(uri: str, path: str) -> None:
     ("uri", "said"),
     [
         ("ftp://b/k", "ftp:// is not supported"),
-        ("s3://b/k", "is no place on this machine"),
+        ("s3://b/k", "is not on this machine"),
         ("file://host/a", "host"),
         ("", "empty"),
     ],
@@ -48,7 +48,7 @@ def list_runs_at(uri: str | Path) -> object:
 NEAR = [
     ("s3:/bucket/x", "did you mean s3://bucket/x?"),
     ("s3:bucket/x", "did you mean s3://bucket/x?"),
-    ("s3:///bucket/x", "valid name of a bucket"),
+    ("s3:///bucket/x", "valid bucket name"),
     ("S3://bucket/x", "did you mean s3://bucket/x?"),
     ("s3//bucket/x", "did you mean s3://bucket/x?"),
     ("s3;//bucket/x", "did you mean s3://bucket/x?"),

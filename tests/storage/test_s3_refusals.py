@@ -16,7 +16,7 @@ ADVICE = {
     "SignatureDoesNotMatch": (403, "check AWS_ACCESS_KEY_ID"),
     "ExpiredToken": (400, "renew the credentials"),
     "RequestTimeTooSkewed": (403, "set this machine's clock"),
-    "AccessDenied": (403, "check what the credentials may do there"),
+    "AccessDenied": (403, "check the permissions of the credentials"),
 }
 
 

@@ -74,7 +74,7 @@ def test_unfinished_uploads_are_found_and_removed(store: S3Store) -> None:
 
 def test_a_certificate_that_nobody_vouches_for_is_wrong_input(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_CA_BUNDLE")
-    with pytest.raises(InputError, match="is not trusted; name its authority in AWS_CA_BUNDLE"):
+    with pytest.raises(InputError, match="is not trusted; name its CA file in AWS_CA_BUNDLE"):
         open_store(store.uri).read("key")
 
 

@@ -167,7 +167,7 @@ def test_without_data_seeds_the_draw_is_that_of_the_experiment() -> None:
             {"axes": [{"kind": "grid", "field": "task.seed", "values": [1]}], "data_seeds": "0..1"},
             "task.seed is set by",
         ),
-        ({"data_seeds": [1, 1]}, "seed 1 is named twice"),
+        ({"data_seeds": [1, 1]}, "seed 1 is listed twice"),
         ({"seeds": "0..9", "data_seeds": "0..20"}, "210 runs, more than most_runs=200"),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_point_that_is_the_same_experiment_is_run_once_and_said_so() -> None:
     listed = {"kind": "list", "points": {"the-same": ["task.values=3"]}}
     sweep = load_sweep(json.dumps({"name": "test", "base": "smoke", "axes": [VALUES, listed]}))
     assert [point.name for point in expand(sweep, notify=said.append)] == ["task.values=3", "task.values=4"]
-    assert said == ["the-same is the same experiment as task.values=3: it is run once"]
+    assert said == ["the-same is the same experiment as task.values=3: run once"]
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,16 @@ def test_a_point_that_is_the_same_experiment_is_run_once_and_said_so() -> None:
             "point model.architecture=gpt3: model.architecture: 'gpt3' is not known",
         ),
         ([{**VALUES, "field": "seed"}], "point seed=3: seed=3: seeds are given by the field seeds"),
-        ([{**VALUES, "field": "name"}], "runs are told apart by what they differ in"),
+        ([{**VALUES, "field": "name"}], "runs are named by the fields in which they differ"),
         ([VALUES, VALUES], "task.values is set by two axes: leave it to one of them"),
         (
             [{**VALUES, "field": "training.max_steps"}],
-            "training.max_steps=3 and training.max_steps=4 differ only in what no run depends on",
+            "training.max_steps=3 and training.max_steps=4 differ only in fields that no run depends on",
         ),
-        ([{**VALUES, "field": "evaluation.interval"}], "differ only in what no run depends on (evaluation.interval)"),
+        (
+            [{**VALUES, "field": "evaluation.interval"}],
+            "differ only in fields that no run depends on (evaluation.interval)",
+        ),
         ([{**VALUES, "values": list(range(2, 300))}], "are 298 runs, more than most_runs=200"),
         (
             [{**VALUES, "values": list(range(2, 2000)), "field": f"task.{name}"} for name in "abcdef"],
@@ -250,8 +253,8 @@ TUNING = {
             {"split": "test_inferred_ood"},
             "tuning.split: test_inferred_ood is what the comparison is about; allowed for",
         ),
-        ({"split": "id_atomic"}, "tuning.split: id_atomic is none that can be tuned on"),
-        ({"seeds": [0, 5]}, "tuning.seeds and seeds share 0: tune on seeds that the comparison does not report"),
+        ({"split": "id_atomic"}, "tuning.split: id_atomic cannot be tuned on"),
+        ({"seeds": [0, 5]}, "tuning.seeds and seeds share 0: tune on other seeds than the comparison reports"),
         ({"search": {"training.rate": TUNING["search"]["training.learning_rate"]}}, "training.rate: there is no such"),  # type: ignore[index]
         (
             {"search": {"training.weight_decay": {"kind": "uniform", "low": -1, "high": 1}}},
@@ -259,7 +262,7 @@ TUNING = {
         ),
         (
             {"search": {"task.values": {"kind": "choice", "options": [3]}}},
-            "tuning.search: task.values is what an axis varies",
+            "tuning.search: task.values is varied by an axis",
         ),
         ({"trials": 150}, "2 points of 151 seeds and trials are 302 runs"),
         ({"search": {}}, "tuning.search"),

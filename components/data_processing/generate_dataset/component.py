@@ -5,9 +5,9 @@ from components.images import RUNTIME
 
 @dsl.component(base_image=RUNTIME, install_kfp_package=False)
 def generate_dataset(task: str, dataset: dsl.Output[dsl.Dataset]):
-    """Make the data of a task: the same task gives the same rows on every machine.
+    """Generate the dataset of a task: the same rows on every machine.
 
-    Takes the task alone, so that a change of model or learning rate finds the data in the cache.
+    The task is the only input, so that a change of model or learning rate reuses the cached dataset.
 
     Args:
         task: The task as JSON or YAML, for example the output `task` of resolve_experiment.

@@ -11,13 +11,13 @@ def build_comparison(
     report: dsl.Output[dsl.HTML],
     results: dsl.Output[dsl.Dataset],
 ):
-    """Draw the comparison of all runs of a sweep, judge the claims that they bear on, and write it all as tables.
+    """Compare all runs of a sweep: an HTML page, verdicts on claims, and tables.
 
     Args:
         evaluations: The artifacts `evaluations` of evaluate_runs, collected after a ParallelFor.
-        report: One self-contained HTML file, which Kubeflow's UI shows.
-        results: Directory with runs.csv, runs.parquet, curves.parquet and claims.json, for an analysis of one's own. A
-            copy joins the sweep in its store.
+        report: Self-contained HTML page, shown in the Kubeflow UI.
+        results: Directory with runs.csv, runs.parquet, curves.parquet and claims.json, for further analysis. A copy is
+            kept with the sweep in its store.
     """
     import shutil
     from pathlib import Path

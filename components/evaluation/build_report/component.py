@@ -10,13 +10,13 @@ def build_report(
     report: dsl.Output[dsl.HTML],
     compare_run_uris: list = [],  # noqa: B006 - Kubeflow wants a value, and never changes it
 ):
-    """Draw the report of a run, beside other runs where some are named.
+    """Write the report of a run, optionally beside other runs.
 
     Args:
         run: The artifact `run` of train_model.
         evaluation: The artifact `evaluation` of evaluate_model.
-        report: One self-contained HTML file, which Kubeflow's UI shows. A copy joins the run in its store.
-        compare_run_uris: URIs of finished runs in the same store, or on S3, to show side by side with this one.
+        report: Self-contained HTML page, shown in the Kubeflow UI. A copy is kept with the run in its store.
+        compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one.
     """
     from pathlib import Path
 

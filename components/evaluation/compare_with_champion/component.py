@@ -14,21 +14,21 @@ def compare_with_champion(
     store: str = "",
     run_key: str = "",
 ) -> str:
-    """Judge the seeds of a candidate against the champion: promote, keep or inconclusive.
+    """Compare the seeds of a candidate with the champion: promote, keep or inconclusive.
 
-    The gate goes by the time to grok, runs that did not get there counting as longer than they ran, and by the final
-    accuracy, each by the whole of its interval. What is not finite or cannot be compared is never promoted.
+    The gate tests the confidence intervals of the time to grok, with censored runs counting as longer than they ran,
+    and of the final accuracy. A candidate with non-finite or incomparable results is never promoted.
 
     Args:
         evaluations: The artifact `evaluations` of evaluate_runs.
-        decision: The record of the decision, for promote_champion. A copy lies in the store, at
+        decision: Record of the decision, for promote_champion. A copy is kept in the store at
             {store}/retrainings/{champion}/{run_key}.json.
-        report: The decision for people to read, which Kubeflow's UI shows.
-        metrics: What the candidate gains in time and in accuracy, and how many of its seeds grokked.
+        report: The decision as Markdown, shown in the Kubeflow UI.
+        metrics: Gains of the candidate in time and accuracy, and the number of its seeds that grokked.
         champion: Name of the champion.
-        gate: The rules, as resolve_retraining writes them, or as in "confidence=0.99 minimum_seeds=8".
-        store: URI of the store that the champion lies in. Empty takes GROKCORE_STORE.
-        run_key: Tells this retraining from others. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        gate: Rules of the gate, from resolve_retraining, or as in "confidence=0.99 minimum_seeds=8".
+        store: URI of the champion's store. Empty takes GROKCORE_STORE.
+        run_key: Key that identifies this retraining. Empty takes GROKCORE_RUN_KEY, the id of the Kubeflow run.
 
     Returns:
         The verdict: promote, keep or inconclusive.
@@ -52,6 +52,6 @@ def compare_with_champion(
                 metrics.log_metric(name, gain.gain)
         decision.metadata.update(verdict=made.verdict, uri=made.uri)
         print(made.sentence)
-    if made.verdict != "promote":  # else the promotion is the pipeline's last task
+    if made.verdict != "promote":  # otherwise the promotion is the pipeline's last task
         push_success(print)
     return made.verdict

@@ -11,14 +11,14 @@ def evaluate_model(
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
 ):
-    """Measure a trained model on every split, and find when it memorised and when it grokked.
+    """Evaluate a trained model on every split, and determine when it memorized and when it grokked.
 
     Args:
         run: The artifact `run` of train_model.
         model: The artifact `model` of train_model.
-        dataset: The data that it was trained on.
-        evaluation: evaluation.json: accuracy per split, phases and times to grok. A copy joins the run in its store.
-        metrics: Accuracy and majority baseline per split, and times to grok in steps where they were reached.
+        dataset: Dataset that it was trained on.
+        evaluation: evaluation.json: accuracy per split, phases, times to grok. A copy is kept in the store.
+        metrics: Accuracy and majority baseline per split, and times to grok in steps, if reached.
     """
     from pathlib import Path
 

@@ -16,7 +16,7 @@ def example_pipeline(
     Args:
         run_uri: The run.
         model_uri: Its model.
-        dataset_uri: The data that it was trained on.
+        dataset_uri: Dataset that it was trained on.
     """
     run = dsl.importer(artifact_uri=run_uri, artifact_class=dsl.Artifact, reimport=True)
     model = dsl.importer(artifact_uri=model_uri, artifact_class=dsl.Model, reimport=True)

@@ -10,14 +10,14 @@ def evaluate_runs(
     dataset: dsl.Input[dsl.Dataset],
     evaluations: dsl.Output[dsl.Artifact],
 ):
-    """Measure the trained models of several seeds, and find when each memorised and when it grokked.
+    """Evaluate the trained models of several seeds, and determine when each memorized and when it grokked.
 
     Args:
         runs: The artifact `runs` of train_seeds.
         models: The artifact `models` of train_seeds.
-        dataset: The data that they were trained on.
-        evaluations: Directory with the record of each seed and its evaluation.json, in seed-N: all that an analysis
-            needs. Copies of the evaluations join the runs in their store.
+        dataset: Dataset that they were trained on.
+        evaluations: Directory with the record and evaluation.json of each seed, in seed-N, for analysis. Copies of
+            the evaluations are kept with the runs in their store.
     """
     from pathlib import Path
 

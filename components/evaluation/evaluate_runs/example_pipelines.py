@@ -14,7 +14,7 @@ def example_pipeline(preset: str = "smoke", seeds: str = "0..1"):
 
     Args:
         preset: Name of a preset, or a whole specification.
-        seeds: Seeds of initialisation and order.
+        seeds: Seeds of initialization and batch order.
     """
     experiment = resolve_experiment(preset=preset)
     data = generate_dataset(task=experiment.outputs["task"])

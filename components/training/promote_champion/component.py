@@ -9,18 +9,18 @@ from components.images import RUNTIME
 def promote_champion(decision: dsl.Input[dsl.Artifact], report: dsl.Output[dsl.Markdown]) -> NamedTuple(
     "Promotion", [("verdict", str), ("version", int), ("champion_uri", str)]
 ):
-    """Make a candidate the champion, by a conditional write: of several at once exactly one becomes the next.
+    """Promote a candidate to champion by a conditional write: of concurrent promotions exactly one succeeds.
 
-    A candidate whose champion has changed since it was judged is judged anew. Running this twice does as much as once.
+    If the champion has changed since the decision, the candidate is compared again. Promotion is idempotent.
 
     Args:
-        decision: The artifact `decision` of compare_with_champion. What is not to be promoted is left as it is.
-        report: The decision as it stands now, which Kubeflow's UI shows.
+        decision: The artifact `decision` of compare_with_champion. Other verdicts than promote change nothing.
+        report: The final decision as Markdown, shown in the Kubeflow UI.
 
     Returns:
-        verdict: promote, or what the candidate came to when it was judged anew.
-        version: The version of the champion that the candidate became, 0 if none.
-        champion_uri: The pointer to the champion: {store}/champions/{name}.json.
+        verdict: promote, or the verdict of a repeated comparison.
+        version: Version of the champion that the candidate became, 0 if none.
+        champion_uri: URI of the pointer to the champion: {store}/champions/{name}.json.
     """
     from pathlib import Path
 

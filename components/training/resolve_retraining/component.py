@@ -22,33 +22,33 @@ def resolve_retraining(
     failing_margin: float = 0.6,
     minimum_reached: float = 0.8,
 ) -> NamedTuple("Retraining", [("spec", str), ("task", str), ("dataset_id", str), ("gate", str)]):
-    """Validate a retraining before anything is spent on it, the gate and the champion included.
+    """Validate a retraining, its gate and the champion before any expensive step.
 
-    A candidate that could never be promoted, since it cannot be compared with the champion or has too few seeds, is
-    refused here. Never retried: what is wrong with a specification stays wrong. A precision of "auto" is decided here,
-    on a node without a GPU: name the precision where the training is to run on one.
+    A candidate that could never be promoted, because it is not comparable with the champion or has too few seeds, is
+    refused. Never retried, since a wrong specification stays wrong. A precision of "auto" is resolved here, on a node
+    without a GPU: set the precision explicitly to train on a GPU.
 
     Args:
         preset: Name of a preset, or a whole specification as YAML or JSON. Never a path.
-        overrides: Changes to single fields, separated by blanks, for example "model.layers=4 task.entities=400".
-        seeds: Seeds of initialisation and order, as in 0..4 or 0,3,5.
-        champion: Name of the champion to run against.
-        store: URI of the store that the champion lies in. Empty takes GROKCORE_STORE.
-        split: Held-out split that is judged. Empty takes the task's last, the one it is about.
-        minimum_time_gain: Share of the champion's steps to grok that a faster candidate saves at least.
-        minimum_accuracy_gain: Final accuracy that a more accurate candidate has above the champion's at least.
-        time_margin: Share of the champion's steps that a more accurate candidate may take longer.
-        accuracy_margin: Final accuracy that a faster candidate may lose.
-        confidence: Of the intervals that have to lie beyond these bounds.
-        minimum_seeds: Seeds of each side, at least 5, below which nothing is decided.
-        failing_margin: Share by which more of its seeds may fail than of the champion's. 5 seeds exclude .53 at best.
-        minimum_reached: Share of its seeds that have to grok for a candidate to be the first champion.
+        overrides: Changes to single fields, separated by spaces, for example "model.layers=4 task.entities=400".
+        seeds: Seeds of initialization and batch order, for example 0..4 or 0,3,5.
+        champion: Name of the champion to compare with.
+        store: URI of the champion's store. Empty takes GROKCORE_STORE.
+        split: Held-out split to compare on. Empty takes the task's last, the one it is about.
+        minimum_time_gain: Minimum share of the champion's steps to grok that a faster candidate must save.
+        minimum_accuracy_gain: Minimum gain in final accuracy of a more accurate candidate.
+        time_margin: Share of the champion's steps by which a more accurate candidate may be slower.
+        accuracy_margin: Loss in final accuracy that a faster candidate may have.
+        confidence: Confidence of the intervals that must lie beyond these bounds.
+        minimum_seeds: Minimum number of seeds of each side, at least 5, for a decision.
+        failing_margin: Margin by which the share of failing seeds may exceed the champion's. 5 seeds exclude .53.
+        minimum_reached: Minimum share of seeds that must grok for the first champion.
 
     Returns:
-        spec: The whole specification as JSON, with nothing left to choose.
-        task: The part of it that makes the data, as JSON.
-        dataset_id: Identity of the data.
-        gate: The rules of the gate as JSON, for compare_with_champion.
+        spec: The resolved specification as JSON.
+        task: Its task as JSON, which determines the dataset.
+        dataset_id: Identity of the dataset.
+        gate: Rules of the gate as JSON, for compare_with_champion.
     """
     from grokcore import champions
     from grokcore.stage import stage

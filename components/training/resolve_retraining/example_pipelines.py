@@ -12,7 +12,7 @@ def example_pipeline(preset: str = "smoke", seeds: str = "0..4", store: str = "s
 
     Args:
         preset: Name of a preset, or a whole specification.
-        seeds: Seeds of initialisation and order.
+        seeds: Seeds of initialization and batch order.
         store: URI of the store that the champion lies in.
     """
     retraining = resolve_retraining(preset=preset, seeds=seeds, store=store)

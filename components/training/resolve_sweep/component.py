@@ -11,17 +11,17 @@ def resolve_sweep(
     only: list = [],  # noqa: B006 - Kubeflow wants a value, and never changes it
     most: int = 30,
 ) -> list:
-    """Validate a sweep before anything is spent on it, and write out its points for a ParallelFor.
+    """Validate a sweep before any expensive step, and list its points for a ParallelFor.
 
-    Never retried: what is wrong with a specification stays wrong. A precision of "auto" is decided here, on a node
-    without a GPU: name the precision where the training is to run on one.
+    Never retried, since a wrong specification stays wrong. A precision of "auto" is resolved here, on a node without a
+    GPU: set the precision explicitly to train on a GPU.
 
     Args:
         sweep: Name of a sweep preset such as architectures, or a whole sweep as YAML or JSON. Never a path.
-        overrides: Changes to the base experiment, separated by blanks, for example "training.max_steps=20000".
-        seeds: Seeds of each point, as in 0..4 or 0,3,5. Empty takes those of the sweep.
-        only: Names of the points to keep, as the sweep gives them; a name's last part will do. Empty keeps all.
-        most: Number of points above which the sweep is refused, since a larger loop stalls a workflow.
+        overrides: Changes to the base experiment, separated by spaces, for example "training.max_steps=20000".
+        seeds: Seeds of each point, for example 0..4 or 0,3,5. Empty takes those of the sweep.
+        only: Names of the points to keep, or the values in them such as gpt2. Empty keeps all.
+        most: Maximum number of points; a larger loop stalls a workflow.
 
     Returns:
         One item per point, with its name, its spec and task as JSON, and its seeds as text.

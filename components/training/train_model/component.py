@@ -16,23 +16,23 @@ def train_model(
     run_key: str = "",
     resume: str = "auto",
 ) -> NamedTuple("Training", [("run_uri", str), ("exit_reason", str)]):
-    """Train a model far past overfitting, and record every evaluation on the way.
+    """Train a model far past overfitting, and record every evaluation.
 
-    Checkpoints go to the store while it trains, where a retry finds them: Kubeflow drops the artifacts of a failed
-    task. They never become artifacts themselves. With the engine deepspeed, every GPU of this task's pod trains.
+    Checkpoints go to the store, where a retry finds them, since Kubeflow drops the artifacts of a failed task. They are
+    not artifacts. With the engine deepspeed, training uses every GPU of the pod.
 
     Args:
         spec: The experiment as JSON, the output `spec` of resolve_experiment.
-        dataset: The data, made for this experiment's task; any other data is refused.
+        dataset: Dataset of this experiment's task; any other is refused.
         run: Directory with spec.yaml, manifest.json and metrics.jsonl. Its metadata carry run_uri, run_id, dataset_id.
         model: Directory that transformers.AutoModelForCausalLM loads.
-        metrics: Last accuracies, and the steps at which memorisation and grokking were reached.
-        store: URI under which runs are kept. Empty takes GROKCORE_STORE, else the run stays in its artifact only.
-        run_key: Tells this run from others of the same spec. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
-        resume: "auto" goes on from the run's last checkpoint if there is one; see grokcore.train_model.
+        metrics: Final accuracies, and the steps at which memorization and grokking were reached.
+        store: URI under which runs are kept. Empty takes GROKCORE_STORE, else only its artifact keeps the run.
+        run_key: Key that distinguishes runs of the same spec. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        resume: "auto" resumes from the run's last checkpoint if there is one; see grokcore.train_model.
 
     Returns:
-        run_uri: Where the run lies: {store}/runs/{run_id}/{run_key}.
+        run_uri: URI of the run: {store}/runs/{run_id}/{run_key}.
         exit_reason: Why training ended, for example "budget_steps" or "grokked".
     """
     from grokcore.runs import JOURNAL, read_journal
@@ -42,7 +42,7 @@ def train_model(
     from grokcore.storage.layout import run_place
     from grokcore.training.distributed.launch import train_on_all_devices
 
-    with stage("train"):  # until it is known where the run lies
+    with stage("train"):  # before the run's location is known
         experiment = load_spec(spec, allow_files=False)
         place = run_place(store, experiment.run_id, run_key) or run.path
         print(signpost(place, experiment.run_id), flush=True)

@@ -26,34 +26,34 @@ def train_model_trainjob(
     runtime: str = "grokcore-deepspeed",
     image: str = "",
 ) -> NamedTuple("Training", [("run_uri", str), ("exit_reason", str)]):
-    """Train a model as train_model does, but in a Kubeflow TrainJob, of one node or several.
+    """Train a model as train_model does, but in a Kubeflow TrainJob on one or several nodes.
 
-    This task needs no GPU: it asks for the job, follows the run in the store, and collects what the job leaves. Tried
-    again, it goes on following the same job. The job belongs to the Workflow. When the Kubeflow run is cancelled, the
-    training saves and stops within a quarter of an hour.
+    This task needs no GPU: it creates the job, follows the run in the store, and collects its results. A retry follows
+    the same job. The job is owned by the Workflow. If the Kubeflow run is cancelled, the training saves and stops
+    within a quarter of an hour.
 
     Args:
         spec: The experiment as JSON, the output `spec` of resolve_experiment.
-        dataset: The data, made for this experiment's task; any other data is refused. The job gets a copy.
+        dataset: Dataset of this experiment's task; any other is refused. The job gets a copy.
         run: Directory with spec.yaml, manifest.json and metrics.jsonl. Its metadata carry run_uri, run_id, dataset_id.
         model: Directory that transformers.AutoModelForCausalLM loads.
-        metrics: Last accuracies, and the steps at which memorisation and grokking were reached.
-        store: URI under which runs are kept, which every pod of the job must see. Empty takes GROKCORE_STORE.
-        run_key: Tells this run from others of the same spec. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
-        resume: "auto" goes on from the run's last checkpoint if there is one; see grokcore.train_model.
+        metrics: Final accuracies, and the steps at which memorization and grokking were reached.
+        store: URI under which runs are kept; every pod of the job must have access. Empty takes GROKCORE_STORE.
+        run_key: Key that distinguishes runs of the same spec. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        resume: "auto" resumes from the run's last checkpoint if there is one; see grokcore.train_model.
         nodes: Number of pods that train together, as text.
         gpu_type: Resource name of the accelerator.
-        gpu_count: Number of accelerators of each node, as text; a process trains on each. 0 trains on the CPU.
+        gpu_count: Number of accelerators per node, as text, with one process each. 0 trains on the CPU.
         cpu_limit: Processors of each node, as text.
         memory_limit: Memory of each node, as text.
         node_selector: Labels of the nodes to train on.
         tolerations: Taints that the training tolerates, as a list of Kubernetes tolerations.
         queue: LocalQueue of Kueue to wait in. Empty takes GROKCORE_QUEUE, else none.
-        runtime: TrainingRuntime of the namespace that the job is made of.
+        runtime: TrainingRuntime of the namespace for the job.
         image: Image of the job's pods. Empty takes the runtime's.
 
     Returns:
-        run_uri: Where the run lies: {store}/runs/{run_id}/{run_key}.
+        run_uri: URI of the run: {store}/runs/{run_id}/{run_key}.
         exit_reason: Why training ended, for example "budget_steps" or "grokked".
     """
     import sys
@@ -66,7 +66,7 @@ def train_model_trainjob(
     from grokcore.storage import open_store
     from grokcore.terminal.display import RunDisplay
 
-    with stage("train"):  # until it is known where the run lies
+    with stage("train"):  # before the run's location is known
         experiment = load_spec(spec, allow_files=False)
         place = shared_place(store, experiment.run_id, run_key)
         request = JobRequest.of_form(

@@ -20,7 +20,7 @@ def example_pipeline(
     Args:
         preset: Name of a preset, or a whole specification.
         overrides: Changes to it. Several devices need DeepSpeed.
-        store: URI under which runs are kept; every pod must see it.
+        store: URI under which runs are kept; every pod must have access.
         run_key: Name under which this run is kept.
         gpu_count: Accelerators of each node, as text.
     """

@@ -17,24 +17,24 @@ def train_seeds(
     resume: str = "auto",
     sweep: str = "",
 ) -> NamedTuple("Trainings", [("run_uris", list)]):
-    """Train several seeds of one experiment in one task, each an ordinary run of its own.
+    """Train several seeds of one experiment in one task, each as an ordinary run.
 
-    One task for all seeds, since a small model leaves most of a GPU idle, and since a loop over points times seeds
-    would outgrow a workflow. Checkpoints go to the store, where a retry finds them.
+    One task trains all seeds, since a small model leaves most of a GPU idle and a loop over points times seeds would
+    exceed the size of a workflow. Checkpoints go to the store, where a retry finds them.
 
     Args:
-        spec: The experiment as JSON, as resolve_sweep writes it.
-        seeds: Seeds of initialisation and order, as in 0..4 or 0,3,5.
-        dataset: The data, made for this experiment's task; any other data is refused.
+        spec: The experiment as JSON, from resolve_sweep.
+        seeds: Seeds of initialization and batch order, for example 0..4 or 0,3,5.
+        dataset: Dataset of this experiment's task; any other is refused.
         runs: Directory with spec.yaml, manifest.json and metrics.jsonl of each seed, in seed-N.
         models: Directory with a model of each seed, in seed-N, that transformers.AutoModelForCausalLM loads.
-        store: URI under which runs are kept. Empty takes GROKCORE_STORE, else they stay in their artifact only.
-        run_key: Tells these runs from others of the same specs. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
-        resume: "auto" goes on from the last checkpoints if there are any; see grokcore.train_model.
-        sweep: Name of the sweep that these runs belong to; its comparison joins the store under this name.
+        store: URI under which runs are kept. Empty takes GROKCORE_STORE, else only their artifact keeps them.
+        run_key: Key that distinguishes runs of the same specs. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        resume: "auto" resumes from the last checkpoints if there are any; see grokcore.train_model.
+        sweep: Name of the sweep of these runs; its comparison is kept in the store under this name.
 
     Returns:
-        run_uris: Where the runs lie, in the order of the seeds: {store}/runs/{run_id}/{run_key}.
+        run_uris: URIs of the runs, in the order of the seeds: {store}/runs/{run_id}/{run_key}.
     """
     from pathlib import Path
 

@@ -1,7 +1,7 @@
 from kfp import dsl
 
 from components.training.resolve_sweep import resolve_sweep
-from pipelines.settings import VALIDATION, WORKFLOW, settle
+from pipelines.settings import VALIDATION, WORKFLOW, configure
 from pipelines.sweep import train_and_compare
 
 
@@ -25,11 +25,11 @@ def architecture_comparison(
     Args:
         sweep: Name of a sweep preset over architectures: architectures (the thesis' conditions) or architectures-small
             (minutes on a CPU); or a whole sweep as YAML or JSON.
-        architectures: The architectures to compare, of those that the sweep has. Empty takes all.
-        overrides: Changes to the base experiment, separated by blanks: training.max_steps=200000 task.values=10
-        seeds: Seeds of each architecture, as in 0..4 or 0,3,5. Empty takes those of the sweep.
-        run_key: Name under which the runs are kept. Submit again with the same one to go on where they were lost. Empty
-            takes the id of the Kubeflow run.
+        architectures: Architectures of the sweep to compare. Empty takes all.
+        overrides: Changes to the base experiment, separated by spaces: training.max_steps=200000 task.values=10
+        seeds: Seeds of each architecture, for example 0..4 or 0,3,5. Empty takes those of the sweep.
+        run_key: Key under which the runs are kept. Submit again with the same key to resume them. Empty takes the id of
+            the Kubeflow run.
         store: URI under which runs are kept. Empty takes the ConfigMap grokcore of the namespace, else the artifacts.
         gpu_type: Resource name of the accelerator.
         gpu_count: Number of accelerators of each architecture, as text. 0 trains on the CPU.
@@ -39,7 +39,7 @@ def architecture_comparison(
         tolerations: Taints that the trainings tolerate, as a list of Kubernetes tolerations.
     """
     points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=architectures)
-    settle(points, VALIDATION, cache=False)
+    configure(points, VALIDATION, cache=False)
     train_and_compare(
         "architecture-comparison",
         points,

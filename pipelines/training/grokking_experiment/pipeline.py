@@ -3,8 +3,8 @@ from typing import Any
 from kfp import dsl
 
 from components.training.train_model import train_model
-from pipelines.experiment import carry_out
-from pipelines.settings import WORKFLOW, settle_training
+from pipelines.experiment import add_experiment
+from pipelines.settings import WORKFLOW, configure_training
 
 
 @dsl.pipeline(name="grokking-experiment", pipeline_config=WORKFLOW)
@@ -27,12 +27,12 @@ def grokking_experiment(
 
     Args:
         preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
-        overrides: Changes to the preset, separated by blanks: model.architecture=llama training.max_steps=200000
-        seed: Seed of initialisation and order. 0 leaves the seed of the specification, which is 0 in every preset.
-        run_key: Name under which this run is kept. Submit again with the same one to go on where a run was lost. Empty
-            takes the id of the Kubeflow run.
+        overrides: Changes to the preset, separated by spaces: model.architecture=llama training.max_steps=200000
+        seed: Seed of initialization and batch order. 0 keeps the seed of the specification, which is 0 in every preset.
+        run_key: Key under which this run is kept. Submit again with the same key to resume it. Empty takes the id of
+            the Kubeflow run.
         store: URI under which runs are kept. Empty takes the ConfigMap grokcore of the namespace, else the artifact.
-        resume: auto goes on from the last checkpoint if there is one; never and require insist on none or one.
+        resume: auto resumes from the last checkpoint, if any; never refuses an existing run; require needs one.
         gpu_type: Resource name of the accelerator.
         gpu_count: Number of accelerators, as text. 0 trains on the CPU.
         cpu_limit: Processors of the training, as text.
@@ -44,7 +44,7 @@ def grokking_experiment(
 
     def train(**inputs: Any) -> dsl.PipelineTask:
         training = train_model(store=store, run_key=run_key, resume=resume, **inputs)
-        return settle_training(
+        return configure_training(
             training,
             gpu_type=gpu_type,
             gpu_count=gpu_count,
@@ -54,7 +54,7 @@ def grokking_experiment(
             tolerations=tolerations,
         )
 
-    carry_out(
+    add_experiment(
         "grokking-experiment",
         train,
         preset=preset,

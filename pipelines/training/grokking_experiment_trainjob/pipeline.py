@@ -4,8 +4,8 @@ from kfp import dsl
 
 from components.images import TRAINER
 from components.training.train_model_trainjob import train_model_trainjob
-from pipelines.experiment import carry_out
-from pipelines.settings import LAUNCHER, WORKFLOW, launch_trainjobs, settle
+from pipelines.experiment import add_experiment
+from pipelines.settings import LAUNCHER, WORKFLOW, configure, launch_trainjobs
 
 
 @dsl.pipeline(name="grokking-experiment-trainjob", pipeline_config=WORKFLOW)
@@ -27,19 +27,19 @@ def grokking_experiment_trainjob(
     runtime: str = "grokcore-deepspeed",
     compare_run_uris: list = [],  # noqa: B006
 ):
-    """Train one small model far past overfitting in a TrainJob, of one node or several, and report whether it grokked.
+    """Train one small model far past overfitting in a TrainJob on one or several nodes, and report whether it grokked.
 
-    The same as grokking_experiment, but for where it trains: Kubeflow Trainer brings its pods back when a node is taken
-    away, and gives them time to save; they may wait in a queue of Kueue.
+    As grokking_experiment, but trained by Kubeflow Trainer, which restarts pods after the loss of a node, gives them
+    time to save, and supports queues of Kueue.
 
     Args:
         preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
-        overrides: Changes to the preset, separated by blanks: model.architecture=llama training.max_steps=200000
-        seed: Seed of initialisation and order. 0 leaves the seed of the specification, which is 0 in every preset.
-        run_key: Name under which this run is kept. Submit again with the same one to go on where a run was lost. Empty
-            takes the id of the Kubeflow run.
-        store: URI under which runs are kept; every pod must see it. Empty takes the ConfigMap grokcore.
-        resume: auto goes on from the last checkpoint if there is one; never and require insist on none or one.
+        overrides: Changes to the preset, separated by spaces: model.architecture=llama training.max_steps=200000
+        seed: Seed of initialization and batch order. 0 keeps the seed of the specification, which is 0 in every preset.
+        run_key: Key under which this run is kept. Submit again with the same key to resume it. Empty takes the id of
+            the Kubeflow run.
+        store: URI under which runs are kept; every pod must have access. Empty takes the ConfigMap grokcore.
+        resume: auto resumes from the last checkpoint, if any; never refuses an existing run; require needs one.
         nodes: Number of pods that train together, as text.
         gpu_type: Resource name of the accelerator.
         gpu_count: Number of accelerators of each node, as text. 0 trains on the CPU.
@@ -48,7 +48,7 @@ def grokking_experiment_trainjob(
         node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
         tolerations: Taints that the training tolerates, as a list of Kubernetes tolerations.
         queue: LocalQueue of Kueue to wait in. Empty takes the ConfigMap grokcore of the namespace, else none.
-        runtime: TrainingRuntime of the namespace that the job is made of.
+        runtime: TrainingRuntime of the namespace for the job.
         compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
     """
 
@@ -69,10 +69,10 @@ def grokking_experiment_trainjob(
             image=TRAINER,
             **inputs,
         )
-        settle(launcher, LAUNCHER, cache=False)  # the store keeps what is done, and a job what is being done
+        configure(launcher, LAUNCHER, cache=False)  # the store keeps finished work, and the job work in progress
         return launch_trainjobs(launcher)
 
-    carry_out(
+    add_experiment(
         "grokking-experiment-trainjob",
         train,
         preset=preset,

@@ -1,7 +1,7 @@
 from kfp import dsl
 
 from components.training.resolve_sweep import resolve_sweep
-from pipelines.settings import VALIDATION, WORKFLOW, settle
+from pipelines.settings import VALIDATION, WORKFLOW, configure
 from pipelines.sweep import train_and_compare
 
 
@@ -20,15 +20,15 @@ def parameter_sweep(
     node_selector: dict = {},  # noqa: B006
     tolerations: list = [],  # noqa: B006
 ):
-    """Train every point of a sweep with several seeds, and compare when, and how surely, each generalises.
+    """Train every point of a sweep with several seeds, and compare when, and how surely, each generalizes.
 
     Args:
         sweep: Name of a sweep preset such as values, depth or weight-decay, or a whole sweep as YAML or JSON.
-        overrides: Changes to the base experiment, separated by blanks: training.max_steps=200000 model.layers=4
-        seeds: Seeds of each point, as in 0..4 or 0,3,5. Empty takes those of the sweep.
+        overrides: Changes to the base experiment, separated by spaces: training.max_steps=200000 model.layers=4
+        seeds: Seeds of each point, for example 0..4 or 0,3,5. Empty takes those of the sweep.
         only: Names of the points to train, for example ["values=10", "values=40"]. Empty trains all.
-        run_key: Name under which the runs are kept. Submit again with the same one to go on where they were lost. Empty
-            takes the id of the Kubeflow run.
+        run_key: Key under which the runs are kept. Submit again with the same key to resume them. Empty takes the id of
+            the Kubeflow run.
         store: URI under which runs are kept. Empty takes the ConfigMap grokcore of the namespace, else the artifacts.
         gpu_type: Resource name of the accelerator.
         gpu_count: Number of accelerators of each point, as text. 0 trains on the CPU.
@@ -38,7 +38,7 @@ def parameter_sweep(
         tolerations: Taints that the trainings tolerate, as a list of Kubernetes tolerations.
     """
     points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=only)
-    settle(points, VALIDATION, cache=False)
+    configure(points, VALIDATION, cache=False)
     train_and_compare(
         "parameter-sweep",
         points,

@@ -6,7 +6,7 @@ from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.promote_champion import promote_champion
 from components.training.resolve_retraining import resolve_retraining
 from components.training.train_seeds import train_seeds
-from pipelines.settings import LIGHT, VALIDATION, WORKFLOW, announce, keep_in_store, settle, settle_training
+from pipelines.settings import LIGHT, VALIDATION, WORKFLOW, announce, configure, configure_training, connect_store
 
 NAME = "scheduled-retraining"
 
@@ -40,18 +40,18 @@ def scheduled_retraining(
 
     Args:
         preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
-        overrides: Changes to the preset, separated by blanks: model.architecture=llama training.max_steps=200000
+        overrides: Changes to the preset, separated by spaces: model.architecture=llama training.max_steps=200000
         seeds: Seeds of the candidate, as in 0..4 or 0,3,5. The champion's own, 6 or more, make the surest comparison.
-        champion: Name of the champion to run against. The first candidate that groks becomes it.
-        split: Held-out split that is judged. Empty takes the task's last, the one it is about.
-        minimum_time_gain: Share of the champion's steps to grok that a faster candidate saves at least.
-        minimum_accuracy_gain: Final accuracy that a more accurate candidate has above the champion's at least.
-        time_margin: Share of the champion's steps that a more accurate candidate may take longer.
-        accuracy_margin: Final accuracy that a faster candidate may lose.
-        confidence: Of the intervals that have to lie beyond these bounds.
-        minimum_seeds: Seeds of each side, at least 5, below which nothing is decided.
-        failing_margin: Share by which more of its seeds may fail than of the champion's. 5 seeds exclude .53 at best.
-        minimum_reached: Share of its seeds that have to grok for a candidate to be the first champion.
+        champion: Name of the champion to compare with. The first candidate that groks becomes it.
+        split: Held-out split to compare on. Empty takes the task's last, the one it is about.
+        minimum_time_gain: Minimum share of the champion's steps to grok that a faster candidate must save.
+        minimum_accuracy_gain: Minimum gain in final accuracy of a more accurate candidate.
+        time_margin: Share of the champion's steps by which a more accurate candidate may be slower.
+        accuracy_margin: Loss in final accuracy that a faster candidate may have.
+        confidence: Confidence of the intervals that must lie beyond these bounds.
+        minimum_seeds: Minimum number of seeds of each side, at least 5, for a decision.
+        failing_margin: Margin by which the share of failing seeds may exceed the champion's. 5 seeds exclude .53.
+        minimum_reached: Minimum share of seeds that must grok for the first champion.
         run_key: Name under which the runs and the verdict are kept. Submit again with the same one to go on where they
             were lost. Empty takes the id of the Kubeflow run, so that each scheduled run trains anew.
         store: URI under which runs and champions are kept. Empty takes the ConfigMap grokcore of the namespace; one of
@@ -81,11 +81,11 @@ def scheduled_retraining(
         minimum_reached=minimum_reached,
     )
     # Never cached: the champion may have changed. Never retried: what is wrong in a specification stays wrong.
-    settle(retraining, VALIDATION, cache=False)
-    keep_in_store(retraining)
+    configure(retraining, VALIDATION, cache=False)
+    connect_store(retraining)
 
     data = generate_dataset(task=retraining.outputs["task"])
-    settle(data, LIGHT, cache=True)  # a pure function of the task
+    configure(data, LIGHT, cache=True)  # a pure function of the task
 
     training = train_seeds(
         spec=retraining.outputs["spec"],
@@ -95,7 +95,7 @@ def scheduled_retraining(
         run_key=run_key,
         resume=resume,
     )
-    settle_training(
+    configure_training(
         training,
         gpu_type=gpu_type,
         gpu_count=gpu_count,
@@ -108,8 +108,8 @@ def scheduled_retraining(
     evaluations = evaluate_runs(
         runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
     )
-    settle(evaluations, LIGHT, cache=False)  # also writes into the store, which a cache hit would leave out
-    keep_in_store(evaluations)
+    configure(evaluations, LIGHT, cache=False)  # also writes to the store, which a cache hit would skip
+    connect_store(evaluations)
 
     comparison = compare_with_champion(
         evaluations=evaluations.outputs["evaluations"],
@@ -118,13 +118,13 @@ def scheduled_retraining(
         store=store,
         run_key=run_key,
     )
-    settle(comparison, LIGHT, cache=False)  # the champion may have changed
-    keep_in_store(comparison)
+    configure(comparison, LIGHT, cache=False)  # the champion may have changed
+    connect_store(comparison)
     announce(comparison, NAME)  # which it does unless there is a promotion to come
 
     # The verdict is the task's one output: of several the local runner would find none, and promote nothing.
     with dsl.If(comparison.outputs["Output"] == "promote", name="promote"):
         promotion = promote_champion(decision=comparison.outputs["decision"])
-        settle(promotion, LIGHT, cache=False)
-        keep_in_store(promotion)
+        configure(promotion, LIGHT, cache=False)
+        connect_store(promotion)
         announce(promotion, NAME)

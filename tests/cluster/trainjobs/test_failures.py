@@ -87,7 +87,7 @@ def test_an_outage_of_the_api_is_ridden_out(
     namespace.fault = fault
     assert launch_training(launch()).exit_reason == "budget_steps"
     assert said.has("trying again")
-    assert said.has("answers again")
+    assert said.has("is back")
     assert len(namespace.ran) == 1
 
 
