@@ -12,7 +12,7 @@ from typing import Any
 from ci.benchmarks.cases import LOSSES
 from grokcore.data import generate_dataset
 from grokcore.evaluation import evaluate_model
-from grokcore.evaluation.curves import accuracy_of, steps_of
+from grokcore.evaluation.phases import accuracy_of, steps_of
 from grokcore.runs import JOURNAL, read_journal
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.training.seeds import train_seeds

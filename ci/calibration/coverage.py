@@ -10,7 +10,7 @@ import numpy as np
 
 from ci.calibration.worlds import BUDGETS, TIMES, Floats, Seen, grid, truth
 from grokcore.evaluation.survival import (
-    Timed,
+    Observation,
     common_horizon,
     effect_of,
     kaplan_meier,
@@ -107,7 +107,9 @@ def of_ratios(rounds: int, seeds: Sequence[int] = (3, 4, 5, 8)) -> Iterator[Row]
                         seen(generator, TIMES[first](generator, number)),
                         seen(generator, ratio * TIMES[second](generator, number)),
                     )
-                    effect = effect_of([[Timed(float(side), time, budget) for side in (0, 1) for time in times[side]]])
+                    effect = effect_of(
+                        [[Observation(float(side), time, budget) for side in (0, 1) for time in times[side]]]
+                    )
                     if effect.lower is not None or effect.upper is not None:
                         upper = math.inf if effect.upper is None else effect.upper
                         held.append((effect.lower or 0.0) <= ratio <= upper)

@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from grokcore.evaluation.curves import next_evaluation
-from grokcore.evaluation.survival import Reached
+from grokcore.evaluation.phases import next_evaluation
+from grokcore.evaluation.survival import EventTime
 from grokcore.spec import EvaluationSpec
 
 Floats = npt.NDArray[np.float64]
@@ -65,7 +65,7 @@ class Seen:
     budget: int
     early: bool = False
 
-    def __call__(self, generator: np.random.Generator, times: Floats) -> list[Reached]:
+    def __call__(self, generator: np.random.Generator, times: Floats) -> list[EventTime]:
         steps = grid(self.budget)
         ends = np.full(len(times), float(self.budget))
         if self.early:  # a third of the runs is lost somewhere before
@@ -73,12 +73,12 @@ class Seen:
             ends = np.where(lost, generator.uniform(0.3, 1.0, len(times)) * min(self.budget, 2 * MIDDLE), ends)
         return [self._seen(float(time), float(end), steps) for time, end in zip(times, ends, strict=True)]
 
-    def _seen(self, time: float, end: float, steps: Floats) -> Reached:
+    def _seen(self, time: float, end: float, steps: Floats) -> EventTime:
         last = int(np.searchsorted(steps, end, side="right")) - 1
         place = int(np.searchsorted(steps, time, side="left"))
         if place > last:
-            return Reached(int(steps[last]), censored=True)
-        return Reached(int(steps[place]), after=int(steps[max(place - 1, 0)]))
+            return EventTime(int(steps[last]), censored=True)
+        return EventTime(int(steps[place]), after=int(steps[max(place - 1, 0)]))
 
 
 def truth(draw: Draw, number: int = 400_000) -> Floats:

@@ -83,7 +83,7 @@ def dashboard_of_runs() -> Json:
                     share=True,
                 ),
                 curves(
-                    "Generalisation gap by run",
+                    "Generalization gap by run",
                     "Accuracy on the training set less that on the chosen split.",
                     Query(by_run('grokking_generalization_gap_ratio{split="$split"}'), LEGEND),
                     unit="percentunit",

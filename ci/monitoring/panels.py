@@ -105,10 +105,10 @@ def number(title: str, description: str, query: Query, *, unit: str = "none", de
 
 
 def timeline(title: str, description: str, query: Query, states: Sequence[tuple[int, str, str]]) -> Json:
-    """Bars that change colour with the state.
+    """Bars that change color with the state.
 
     Args:
-        states: value, what it is called, and its colour.
+        states: value, what it is called, and its color.
     """
     mapped = {str(value): {"text": name, "color": color, "index": value} for value, name, color in states}
     return panel(
@@ -126,7 +126,7 @@ def timeline(title: str, description: str, query: Query, states: Sequence[tuple[
 
 
 def over_steps(title: str, description: str, steps: Query, *shares: Query) -> Json:
-    """Shares over optimiser steps on a logarithmic axis; each point joins what one moment has of both."""
+    """Shares over optimizer steps on a logarithmic axis; each point joins what one moment has of both."""
     logarithmic = [
         {"id": "custom.scaleDistribution", "value": {"type": "log", "log": 10}},
         {"id": "unit", "value": "short"},

@@ -35,7 +35,7 @@ def dashboard_of_run() -> Json:
         (
             4,
             [
-                number("Step", "Optimiser steps, those of earlier attempts included.", Query(step), unit="locale"),
+                number("Step", "Optimizer steps, those of earlier attempts included.", Query(step), unit="locale"),
                 number("Time left", "Until the last step of the budget, at the present rate.", Query(left), unit="s"),
                 number("Steps per second", "Mean of the last 5 minutes.", Query(steps_per_second), decimals=1),
                 number("Attempt", "1 for the first.", Query(of_run("grokking_attempt"))),
@@ -94,7 +94,7 @@ def dashboard_of_run() -> Json:
                     "Loss", "Mean cross-entropy, nats.", Query(of_run("grokking_loss", "split"), by_split), log=True
                 ),
                 curves(
-                    "Generalisation gap",
+                    "Generalization gap",
                     "Accuracy on the training set less that on a held-out split.",
                     Query(of_run("grokking_generalization_gap_ratio", "split"), by_split),
                     unit="percentunit",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.errors import InputError
-from grokcore.evaluation.survival import Reached, follow_up, median_time, times_of
+from grokcore.evaluation.survival import EventTime, follow_up, median_time, times_of
 from grokcore.runs.groups import experiment_id, group_key
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
@@ -38,8 +38,8 @@ class SeedResult(_Record):
     finite: bool = Field(description="whether it neither diverged nor ended with a loss or accuracy that is not finite")
 
     @property
-    def time(self) -> Reached:
-        return Reached(self.steps, censored=not self.reached, after=self.after if self.reached else None)
+    def time(self) -> EventTime:
+        return EventTime(self.steps, censored=not self.reached, after=self.after if self.reached else None)
 
 
 class Challenger(_Record):
@@ -59,7 +59,7 @@ class Challenger(_Record):
         return tuple(seed.run_id for seed in self.seeds)
 
     @property
-    def times(self) -> list[Reached]:
+    def times(self) -> list[EventTime]:
         return [seed.time for seed in self.seeds]
 
     @property

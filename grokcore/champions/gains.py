@@ -15,7 +15,7 @@ from statistics import median
 
 from grokcore.champions.challenger import Challenger, SeedResult
 from grokcore.evaluation.ranks import Shift, paired_shift, shift, signed_rank_place
-from grokcore.evaluation.survival import Reached, clopper_pearson, common_horizon
+from grokcore.evaluation.survival import EventTime, clopper_pearson, common_horizon
 from grokcore.evaluation.survival.times import End
 
 
@@ -114,7 +114,7 @@ def _seeds(seed: SeedResult) -> tuple[int, int]:
     return seed.init_seed, seed.order_seed
 
 
-def _time_gain(times: Sequence[Sequence[Reached]], horizon: int, confidence: float, paired: bool) -> Interval:
+def _time_gain(times: Sequence[Sequence[EventTime]], horizon: int, confidence: float, paired: bool) -> Interval:
     """Compare times at the right ends of all intervals and at the left ends, and take the outer limits of both."""
     found = []
     for end in _ENDS:
@@ -139,7 +139,7 @@ def _time_gain(times: Sequence[Sequence[Reached]], horizon: int, confidence: flo
 _ENDS: tuple[End, End] = ("right", "left")
 
 
-def _steps(time: Reached, end: End, horizon: int, late: bool) -> int:
+def _steps(time: EventTime, end: End, horizon: int, late: bool) -> int:
     """Clip a time to [1, horizon]; a censored run counts as the horizon if `late`."""
     steps = horizon if time.censored and late else time.at(end)
     return max(1, min(steps, horizon))

@@ -46,7 +46,7 @@ class Published(Part):
 
 
 SHARED_VERSION = 4
-"""Raised when the code that all predicates rest on (strata, tests, phases, behaviour) would give other verdicts."""
+"""Raised when the code that all predicates rest on (strata, tests, phases, behavior) would give other verdicts."""
 
 
 class Confound(Part):

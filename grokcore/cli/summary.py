@@ -10,7 +10,7 @@ from grokcore.errors import printable
 
 if TYPE_CHECKING:
     from grokcore.evaluation import Evaluation
-    from grokcore.evaluation.seeds import Sample
+    from grokcore.evaluation.samples import Sample
     from grokcore.runs.evaluation import Times
 
 
@@ -41,7 +41,7 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
 def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
     """Print runs of one spec by label: one row each, then median and range over all."""
     from grokcore.evaluation.remarks import remarks_on_many
-    from grokcore.evaluation.seeds import samples_of
+    from grokcore.evaluation.samples import samples_of
 
     runs = list(evaluations.values())
     samples = samples_of(runs)

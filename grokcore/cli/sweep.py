@@ -28,7 +28,7 @@ from grokcore.telemetry.unblocked import unblocked
 from grokcore.telemetry.webhook import webhook_url
 
 if TYPE_CHECKING:
-    from grokcore.evaluation.seeds import Sample
+    from grokcore.evaluation.samples import Sample
     from grokcore.runs.record import RunRecord
     from grokcore.sweeps.index import SweepIndex
     from grokcore.sweeps.progress import SweepProgress
@@ -127,7 +127,7 @@ def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
 
 def print_result(result: SweepResult) -> None:
     """Print results per point over its seeds, tuned values, and where the comparison is."""
-    from grokcore.evaluation.seeds import samples_of
+    from grokcore.evaluation.samples import samples_of
     from grokcore.runs.groups import labels_of
 
     print_line(

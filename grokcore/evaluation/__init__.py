@@ -1,7 +1,7 @@
 """Accuracy per split, the phases of grokking, and the time to it.
 
-Curves, phases and results import no torch, so that an analysis can do without it; what measures a model is imported
-when it is first asked for.
+Phases and results import no torch, so that an analysis can do without it; the functions that measure a model are
+imported on first use.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from grokcore.evaluation.curves import DEFINITIONS, next_evaluation, phases_of
+from grokcore.evaluation.phases import DEFINITIONS, next_evaluation, phases_of
 from grokcore.runs.evaluation import EVALUATION, Evaluation
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""An evaluation against the journal of its run: both tell of the same weights."""
+"""Check an evaluation against the journal of its run: both measure the same weights."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec
 
 JOURNAL_TOLERANCE: Mapping[str, float] = {"auto": 0.1, "fp32": 0.01, "bf16": 0.1, "fp16": 0.05}
-"""By the precision that a run was trained in: how far an accuracy may lie from the journal's, at most."""
+"""Largest difference of an accuracy from the journal's, by the precision of training."""
 
 
 def check_against_journal(
     spec: ExperimentSpec, last: Mapping[str, Any], measured: Mapping[str, Mapping[str, Any]], run: str | Path
 ) -> None:
-    """Hold accuracies against the journal's last line, which was measured on the same weights.
+    """Compare accuracies with the journal's last line, which was measured on the same weights.
 
     Evaluation measures in the precision of training where the processor has it, perhaps on another processor: examples
     whose two best answers are nearly equal may fall the other way.
@@ -25,7 +25,7 @@ def check_against_journal(
         measured: accuracy of `train`, the pooled training splits, and of every split.
 
     Raises:
-        InputError: a difference is larger than that.
+        InputError: a difference exceeds `JOURNAL_TOLERANCE`.
     """
     tolerance = JOURNAL_TOLERANCE[spec.training.precision]
     journal = {"train": last["train"], **last["splits"]}
@@ -43,7 +43,7 @@ def check_against_journal(
 def differences(
     last: Mapping[str, Any], splits: Mapping[str, Mapping[str, Any]], measured_in: str, trained_in: str
 ) -> list[str]:
-    """A line where accuracies differ from those of the journal's last line, or were measured in another precision.
+    """Describe in one line how accuracies or precision differ from the journal's last line; empty if they do not.
 
     Args:
         splits: as they were measured anew.

@@ -60,7 +60,7 @@ def evaluate_model(
         raise InputError(f"{run} has no evaluation in its journal yet: let it train first")
     dataset = open_dataset(data if data is not None else manifest.dataset.uri, expected_id=spec.dataset_id)
     if lines[-1]["splits"].keys() != dataset.info.splits.keys():
-        raise InputError(f"{run} is damaged: its journal does not have the splits of its data set")
+        raise InputError(f"{run} is damaged: its journal does not have the splits of its dataset")
     with _weights(run, model) as weights:
         if manifest.exit_reason in (None, "stopped"):
             raise InputError(f"{run} has not ended, and its model is of an earlier end: run the training to its end")
@@ -82,7 +82,7 @@ def evaluate_model(
 
 @contextmanager
 def _weights(run: str | Path, model: str | Path | None) -> Iterator[Path]:
-    """The directory of a run's model, or of the one that is named.
+    """Open the directory of a run's model, or of the given one.
 
     Raises:
         InputError: there is none.
@@ -96,7 +96,7 @@ def _weights(run: str | Path, model: str | Path | None) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class _Measurement:
-    """Accuracies and losses of the pooled training splits and of each split, and what they were computed in."""
+    """Accuracies and losses of the pooled training splits and of each split, with precision and device."""
 
     pooled: Mapping[str, Any]
     splits: Mapping[str, Mapping[str, Any]]
@@ -105,7 +105,7 @@ class _Measurement:
 
 
 def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> _Measurement:
-    """Accuracies of the saved model in the precision of its training, independent of the loop that trained it."""
+    """Measure the saved model in the precision of its training, independently of the loop that trained it."""
     device = torch.device(resolve_device("auto"))
     precision = "fp32" if spec.training.precision == "fp16" and device.type == "cpu" else spec.training.precision
     model = load_model(weights).to(device)

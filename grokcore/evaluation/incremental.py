@@ -1,22 +1,18 @@
-"""Phases of a journal that grows: what `phases_of` says of all of it, each line looked at once."""
+"""Phases of a growing journal, equal to `phases_of` of all of it, reading each line once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from grokcore.evaluation.curves import Lines, is_before, was_skipped
-from grokcore.evaluation.phases import reaches
+from grokcore.evaluation.phases import Lines, is_before, reaches, was_skipped
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec
 from grokcore.spec.schedule import last_change, phase_began
 
 
-class PhaseJudge:
-    """Judges a run line by line.
-
-    It keeps the accuracies that it has seen, and of what it has decided the outcome.
-    """
+class PhaseTracker:
+    """Computes the phases of a run line by line; keeps the accuracies so far, and the phases found."""
 
     def __init__(self, held_out: Sequence[str], spec: ExperimentSpec) -> None:
         self._held_out, self._spec = held_out, spec
@@ -70,12 +66,12 @@ class PhaseJudge:
             split.add(index, line["splits"][name]["accuracy"], self._steps)
 
     def _note_drops(self, line: JournalLine) -> None:
-        """Take note of phases that drop the learning rate and are on record for the first time in a line."""
+        """Record the phases that lower the learning rate and are confirmed by this line for the first time."""
         new = False
         for number, drop in enumerate(self._spec.training.drop_on if self._drops else ()):
             if self._drops[number] is None and phase_began(line["phases"], drop) is not None:
                 self._drops[number], new = line["step"], True
-        if new:  # of what was judged before, the rate had changed
+        if new:  # earlier lines were measured at another rate
             self._end = last_change(self._spec.training, self._known_drops())
 
     def _known_drops(self) -> tuple[int, ...]:
@@ -86,7 +82,7 @@ class PhaseJudge:
 
 
 class _Sustained:
-    """`phases.sustained` of a curve that grows.
+    """`phases.sustained` of a growing curve.
 
     Attributes:
         found: the evaluation from which the threshold is held.
@@ -111,7 +107,7 @@ class _Sustained:
 
 
 class _Collapsed:
-    """`phases.collapsed` of a curve that grows."""
+    """`phases.collapsed` of a growing curve."""
 
     def __init__(self, rules: EvaluationSpec) -> None:
         self._rules = rules
@@ -127,7 +123,7 @@ class _Collapsed:
 
 
 class _Split:
-    """A held-out split's curve and what has been decided of it."""
+    """The curve of a held-out split and the phases found so far."""
 
     def __init__(self, rules: EvaluationSpec) -> None:
         self._rules = rules
@@ -145,7 +141,7 @@ class _Split:
             self._collapsed.add(index, value)
 
     def learn(self, memorized: int | None, steps: Sequence[int]) -> None:
-        """Begin to look for what follows from what is known now, in what has come since."""
+        """Start to look for onset and collapse once memorization and sustained accuracy are known."""
         if memorized is not None and self._onset is None:
             base = self._accuracy[memorized]
             never = base is None or base + self._rules.onset_rise > 1

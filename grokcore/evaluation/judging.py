@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from grokcore.evaluation.curves import DEFINITIONS, Evidence, Lines, evidence, phases_of, reached
+from grokcore.evaluation.phases import DEFINITIONS, Evidence, Lines, crossings, evidence, phases_of
 from grokcore.evaluation.remarks import rate_remarks, remarks_before
 from grokcore.runs.evaluation import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, verdict_of
 from grokcore.spec import ExperimentSpec, TrainingSpec
@@ -88,7 +88,7 @@ def _held_out(
 
 def times_in(seen: Evidence, split: str, spec: ExperimentSpec) -> Times:
     """When a split (`train`: the training set) was reached, by each definition."""
-    indices = reached(seen, split, spec.evaluation)
+    indices = crossings(seen, split, spec.evaluation)
     return Times(**{definition: _time(seen.lines, indices[definition], spec.training) for definition in DEFINITIONS})
 
 

@@ -1,8 +1,8 @@
-"""Shifts between two samples by their ranks: limits that hold for any distribution, however few values there are.
+"""Shifts between two samples by ranks, with limits that hold for any distribution and any number of values.
 
-The interval is a test turned round (Hodges and Lehmann, Ann. Math. Stat. 34, 598, 1963): for pairs Wilcoxon's
+The interval inverts a test (Hodges and Lehmann, Ann. Math. Stat. 34, 598, 1963): for pairs Wilcoxon's
 signed-rank test, which takes the differences to be symmetric, for two samples of one shape his rank-sum test. Ties make
-it wider. A value that is known as an interval counts with its worse end.
+it wider. A value known as an interval counts with its worse end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_EXACT = 10_000
 
 @dataclass(frozen=True)
 class Shift:
-    """By how much the first sample lies above the second; limits are infinite where so few values set none."""
+    """The shift of the first sample above the second; limits are infinite where there are too few values."""
 
     estimate: float
     lower: float

@@ -11,8 +11,8 @@ from typing import Literal
 from grokcore.data.info import read_info
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.evaluation.contradictions import check_against_journal
-from grokcore.evaluation.curves import evidence
 from grokcore.evaluation.judging import Judgeable, assemble, times_in
+from grokcore.evaluation.phases import evidence
 from grokcore.runs.evaluation import Times
 from grokcore.runs.record import RunRecord, UnusableError, read_run, runs_at
 from grokcore.storage import open_store

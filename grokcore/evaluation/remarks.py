@@ -1,5 +1,5 @@
-"""What to know of a run before its figures are believed, a line each: where its schedule ends, how few examples a split
-has, how much of the learning rate was left when a split was sustained."""
+"""Remarks on a run that affect how far its figures can be trusted, a line each: where its schedule ends, how few
+examples a split has, how much of the learning rate was left when a split was sustained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIDENCE = 0.95
 
 
 class Sized(Protocol):
-    """A split as a data set describes it; `probes` are the examples that accuracy is measured on."""
+    """A split as a dataset describes it; `probes` are the examples that accuracy is measured on."""
 
     @property
     def role(self) -> str: ...
@@ -24,7 +24,7 @@ class Sized(Protocol):
     def majority_baseline(self) -> float: ...
 
 
-class Judged(Protocol):
+class EvaluationLike(Protocol):
     """An evaluation, as it was written or as a report has read it."""
 
     @property
@@ -37,7 +37,7 @@ class Judged(Protocol):
     def remarks(self) -> Sequence[str]: ...
 
 
-class Reached(Protocol):
+class TimeLike(Protocol):
     """When something was sustained."""
 
     @property
@@ -47,12 +47,12 @@ class Reached(Protocol):
 
 
 def remarks_before(spec: ExperimentSpec, splits: Mapping[str, Sized]) -> list[str]:
-    """What can be said of a run before its first step."""
+    """Make the remarks that are known before the first step."""
     return [*schedule_remarks(spec.training), *split_remarks(spec.evaluation, splits)]
 
 
 def schedule_remarks(training: TrainingSpec) -> list[str]:
-    """A schedule that ends before the budget does, or never gets going, and settings that it does not use."""
+    """Remark on a schedule that ends before the budget, or never leaves its warm-up, and on unused settings."""
     return list(_schedule_remarks(training))
 
 
@@ -83,11 +83,11 @@ _USED_BY = {
     "step": ("drop_steps",),
     "phase": ("drop_on",),
 }
-"""Which drops a schedule heeds."""
+"""The kind of drops that each schedule uses."""
 
 
 def split_remarks(rules: EvaluationSpec, splits: Mapping[str, Sized]) -> list[str]:
-    """Held-out splits too small for the threshold, or on which the most common answer reaches it."""
+    """Remark on held-out splits too small for the threshold, or on which the most common answer reaches it."""
     return list(_split_remarks(rules, splits))
 
 
@@ -115,10 +115,9 @@ def lowest_accuracy(examples: int) -> float:
     return float((1 - CONFIDENCE) ** (1 / examples))
 
 
-def rate_remarks(evaluations: Sequence[Judged]) -> list[str]:
-    """How much of the learning rate was left when runs sustained a split; a line for each, of those that did not train
-    at a constant rate."""
-    found: dict[str, list[Reached]] = {}
+def rate_remarks(evaluations: Sequence[EvaluationLike]) -> list[str]:
+    """Remark on how much of the learning rate was left when each split was sustained, unless the rate was constant."""
+    found: dict[str, list[TimeLike]] = {}
     for evaluation in evaluations:
         for split, times in {TRAINING_SET: evaluation.memorized, **evaluation.held_out}.items():
             if times.sustained is not None and has_changing_rate(evaluation, times.sustained):
@@ -128,14 +127,14 @@ def rate_remarks(evaluations: Sequence[Judged]) -> list[str]:
     return [_rate_remark(split, times, named) for split, times in found.items()]
 
 
-def has_changing_rate(evaluation: Judged, time: Reached) -> bool:
+def has_changing_rate(evaluation: EvaluationLike, time: TimeLike) -> bool:
     """Whether the learning rate was not the same from the first step to that time, as far as it is known."""
     return time.learning_rate_share is not None and (
         time.learning_rate_share < 1 or evaluation.schedule not in (None, "constant")
     )
 
 
-def _rate_remark(what: str, times: Sequence[Reached], schedule: str) -> str:
+def _rate_remark(what: str, times: Sequence[TimeLike], schedule: str) -> str:
     at = _range([f"{steps:,}" for steps in sorted(time.steps for time in times)])
     runs = f" in {len(times)} runs" if len(times) > 1 else ""
     return (
@@ -144,13 +143,13 @@ def _rate_remark(what: str, times: Sequence[Reached], schedule: str) -> str:
     )
 
 
-def rate_left(times: Sequence[Reached]) -> str:
-    """The shares of the peak learning rate that were left: `8 % to 31 %`."""
+def rate_left(times: Sequence[TimeLike]) -> str:
+    """Format the shares of the peak learning rate that were left: `8 % to 31 %`."""
     return _range([_percent(share) for share in sorted(time.learning_rate_share or 0.0 for time in times)])
 
 
-def remarks_on_many(evaluations: Sequence[Judged]) -> list[str]:
-    """The remarks on several runs, each once, and how much of the learning rate was left over all of them."""
+def remarks_on_many(evaluations: Sequence[EvaluationLike]) -> list[str]:
+    """Merge the remarks on several runs, each once, and remark on their learning rates together."""
     single = [remark for one in evaluations for remark in one.remarks if remark not in rate_remarks([one])]
     return [*dict.fromkeys(single), *rate_remarks(evaluations)]
 

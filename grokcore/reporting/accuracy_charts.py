@@ -12,7 +12,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource, NumeralTickFormatter, Range1d
 from bokeh.models.glyphs import VArea
 
-from grokcore.evaluation.bands import Band, band_of
+from grokcore.evaluation.samples import Band, band_of
 from grokcore.reporting.figures import (
     POINTS_OF_A_REPORT,
     Chart,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from grokcore.evaluation.curves import DEFINITIONS
+from grokcore.evaluation.phases import DEFINITIONS
 from grokcore.reporting.study import POOLED
 from grokcore.runs.evaluation import Time, Times
 from grokcore.runs.groups import Group, differing_fields, fields_of

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grokcore.evaluation.behaviour import is_unstable, peak_and_dip, unlikely_to_grok
+from grokcore.evaluation.behavior import Behavior, behavior_of, is_unstable, peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.remarks import has_changing_rate, rate_left
-from grokcore.evaluation.seeds import Sample, samples_of
-from grokcore.evaluation.watch import Behaviour, behaviour_of
+from grokcore.evaluation.samples import Sample, samples_of
 from grokcore.reporting.formatting import NARROW, OUTCOMES, count, duration, listed, percent, threshold
 from grokcore.reporting.outcomes import Outcome, Outcomes, delay_text, limits_text, median_text, p_text
 from grokcore.reporting.study import POOLED, Axis, Split, Study
@@ -258,7 +257,7 @@ def _of_group(study: Study, group: Group) -> Iterator[Flag]:
         yield Flag("diverged", group.label, "", _sentence(group, lost, "ended on a loss that was no finite number"))
     for split in study.splits[1:]:
         found = {
-            seed_text(run.spec, len(group.draws)): behaviour_of(run, split.name)
+            seed_text(run.spec, len(group.draws)): behavior_of(run, split.name)
             for run in group.runs
             if split.name in run.evaluation.splits
         }
@@ -268,7 +267,7 @@ def _of_group(study: Study, group: Group) -> Iterator[Flag]:
                 yield Flag(badge, group.label, split.title, _sentence(group, told, words))
 
 
-def _peak(one: Behaviour) -> str | None:
+def _peak(one: Behavior) -> str | None:
     if one.peak is None:
         return None
     back = f", back at {count(one.back_step)}" if one.back_step is not None else ", not back since"
@@ -276,7 +275,7 @@ def _peak(one: Behaviour) -> str | None:
     return f" ({height} at step {count(one.peak_step)}, {dip} at {count(one.dip_step)}{back})"
 
 
-_KINDS: Mapping[str, tuple[str, Callable[[Behaviour], str | None]]] = {
+_KINDS: Mapping[str, tuple[str, Callable[[Behavior], str | None]]] = {
     "early peak": ("rose with the training set, then dipped", _peak),
     "collapsed": ("lost it after it had been held",
                   lambda one: None if one.collapsed is None else f" at step {count(one.collapsed)}"),

@@ -15,9 +15,9 @@ from grokcore.evaluation.survival import (
     Contrast,
     Definition,
     Delay,
+    EventTime,
     Mean,
-    Paired,
-    Reached,
+    PairedContrast,
     Survival,
     common_horizon,
     compare,
@@ -51,10 +51,10 @@ class Outcome:
         delay: T_split / T_train; None of the training set.
     """
 
-    times: list[Reached]
+    times: list[EventTime]
     survival: Survival
     is_banded: bool
-    median: Reached
+    median: EventTime
     limits: tuple[int | None, int | None]
     mean: Mean
     at_median: Time | None
@@ -74,7 +74,7 @@ class Against:
     """
 
     contrast: Contrast | None
-    paired: Paired | None
+    paired: PairedContrast | None
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _against(study: Study) -> Iterator[tuple[tuple[int, str], Against]]:
                 yield (number, split.name), Against(compare(*sides), compare_pairs(*sides))
 
 
-def _outcome(group: Group, split: Split, definition: Definition, times: list[Reached], horizon: int) -> Outcome:
+def _outcome(group: Group, split: Split, definition: Definition, times: list[EventTime], horizon: int) -> Outcome:
     median, independent = median_time(times), are_independent(group.runs)
     mean = restricted_mean(times, horizon)
     return Outcome(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grokcore.evaluation.seeds import samples_of
+from grokcore.evaluation.samples import samples_of
 from grokcore.reporting.formatting import (
     NARROW,
     NOTHING,

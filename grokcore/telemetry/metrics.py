@@ -1,7 +1,7 @@
 """Every Prometheus metric there is: what it is called, what it means, and how those of several seeds become one.
 
 Plain data, so that dashboards, rules and alerts can be held against it. Units are base units, as the names say; steps
-are optimiser steps. Which experiment it is, only `grokking_run_info` says: a label whose values have no end would make
+are optimizer steps. Which experiment it is, only `grokking_run_info` says: a label whose values have no end would make
 a time series of every value.
 """
 
@@ -96,13 +96,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "grokking_memorized_step",
         "gauge",
-        "Step at which the training set was memorised; NaN until then.",
+        "Step at which the training set was memorized; NaN until then.",
         over_seeds="half",
     ),
     Metric(
         "grokking_onset_step",
         "gauge",
-        "Step at which a held-out split began to be generalised to; NaN until then.",
+        "Step at which a held-out split began to be generalized to; NaN until then.",
         (SPLIT,),
         over_seeds="half",
     ),
@@ -128,19 +128,19 @@ METRICS: tuple[Metric, ...] = (
         "1 while none of the held-out splits that are not sustained gives a sign that it will grok, 0 otherwise.",
         over_seeds="half",
     ),
-    Metric("grokking_step", "gauge", "Optimiser steps taken, those of earlier attempts included."),
-    Metric("grokking_max_steps", "gauge", "Optimiser steps after which training ends."),
-    Metric("grokking_train_steps_total", "counter", "Optimiser steps taken by this process, of all seeds.", (), "sum"),
+    Metric("grokking_step", "gauge", "Optimizer steps taken, those of earlier attempts included."),
+    Metric("grokking_max_steps", "gauge", "Optimizer steps after which training ends."),
+    Metric("grokking_train_steps_total", "counter", "Optimizer steps taken by this process, of all seeds.", (), "sum"),
     Metric("grokking_train_examples_total", "counter", "Examples trained on by this process, of all seeds.", (), "sum"),
     Metric(
         "grokking_step_duration_seconds",
         "histogram",
-        "Time of an optimiser step; on a GPU, which is not waited for, the mean since the evaluation before.",
+        "Time of an optimizer step; on a GPU, which is not waited for, the mean since the evaluation before.",
         (),
         "sum",
         STEP_SECONDS,
     ),
-    Metric("grokking_last_step_timestamp_seconds", "gauge", "When the last optimiser step ended.", (), "latest"),
+    Metric("grokking_last_step_timestamp_seconds", "gauge", "When the last optimizer step ended.", (), "latest"),
     Metric("grokking_weight_norm", "gauge", "Euclidean norm of all weights at the last evaluation."),
     Metric(
         "grokking_gradient_norm", "gauge", "Euclidean norm of the gradient, before clipping, at the last evaluation."

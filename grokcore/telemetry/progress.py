@@ -38,15 +38,15 @@ def phase_events(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     events = []
     memorized = now["memorized"]
     if memorized is not None and before.get("memorized") is None:
-        events.append(f"* training set memorised at step {memorized}")
+        events.append(f"* training set memorized at step {memorized}")
     for split, phases in now.items():
         if split == "memorized":
             continue
         known = before.get(split, {})
         if phases["onset"] is not None and known.get("onset") is None:
-            events.append(f"* {split}: generalisation sets in at step {phases['onset']}")
+            events.append(f"* {split}: generalization sets in at step {phases['onset']}")
         if phases["sustained"] is not None and known.get("sustained") is None:
-            late = f", {phases['sustained'] / memorized:.1f} x the time to memorise" if memorized else ""
+            late = f", {phases['sustained'] / memorized:.1f} x the time to memorize" if memorized else ""
             events.append(f"* {split}: sustained at step {phases['sustained']}{late}")
         if phases["collapsed"] is not None and known.get("collapsed") is None:
             events.append(f"* {split}: collapsed at step {phases['collapsed']}")

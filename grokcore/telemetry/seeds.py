@@ -1,6 +1,6 @@
 """Progress of several seeds in the terminal: one line for how they all stand, and one that stays for what each reaches.
 
-* seed 3: test_inferred_ood: sustained at step 2180, 4.0 x the time to memorise
+* seed 3: test_inferred_ood: sustained at step 2180, 4.0 x the time to memorize
 seed 3  budget_steps after 3500 steps  train 1.000  iid 0.998  ood 0.981
 3/8 seeds done  step 900-1000/3500  train 1.000 (.99-1.00)  ood 0.412 (.31-.62)  96.1 steps/s  12:10 left
 """

@@ -12,9 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 from grokcore.data.info import SplitInfo, read_info
 from grokcore.errors import GrokcoreError
-from grokcore.evaluation.behaviour import peak_and_dip, unlikely_to_grok
-from grokcore.evaluation.curves import accuracy_of, evidence, steps_of
-from grokcore.evaluation.phases import Curve
+from grokcore.evaluation.behavior import peak_and_dip, unlikely_to_grok
+from grokcore.evaluation.phases import Curve, accuracy_of, evidence, steps_of
 from grokcore.runs.journal import JournalLine
 from grokcore.runs.record import RunRecord
 from grokcore.storage import open_store
@@ -175,7 +174,7 @@ class RunFacts:
 
     @cached_property
     def remarks(self) -> list[Remark]:
-        """What the curves have done that a person should know of, by the rules of `evaluation.behaviour`."""
+        """What the curves have done that a person should know of, by the rules of `evaluation.behavior`."""
         found = []
         rules, memorized = self.run.spec.evaluation, self.memorized
         seen = evidence(self.lines, self.run.spec.training).lines

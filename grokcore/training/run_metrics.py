@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from grokcore.evaluation.behaviour import unlikely_to_grok
-from grokcore.evaluation.curves import Evidence, Lines, accuracy_of, evidence, reached, steps_of
+from grokcore.evaluation.behavior import unlikely_to_grok
+from grokcore.evaluation.phases import Evidence, Lines, accuracy_of, crossings, evidence, steps_of
 from grokcore.runs.evaluation import verdict_of
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec
@@ -57,7 +57,7 @@ def _phases(lines: Lines, held_out: Sequence[str], spec: ExperimentSpec) -> Samp
         verdict = verdict_of(begun.get("sustained"), memorized, begun.get("collapsed"), delay=rules.delay)
         samples["grokking_grokked", split] = float(verdict == "grokked")
         samples["grokking_onset_step", split] = begun.get("onset")
-        for definition, index in reached(seen, split, rules).items():
+        for definition, index in crossings(seen, split, rules).items():
             samples["grokking_sustained_step", split, definition] = None if index is None else steps[index]
     return samples
 
@@ -66,7 +66,7 @@ def _unlikely(lines: Lines, seen: Evidence, held_out: Sequence[str], rules: Eval
     """Tell whether there are held-out splits that are not sustained, and all of them are unlikely to grok."""
     if not lines:
         return False
-    steps, memorized = steps_of(seen.lines), reached(seen, "train", rules)["sustained"]
+    steps, memorized = steps_of(seen.lines), crossings(seen, "train", rules)["sustained"]
     waiting = [split for split in held_out if lines[-1]["phases"][split]["sustained"] is None]
     return bool(waiting) and all(
         unlikely_to_grok(accuracy_of(seen.lines, split), steps, memorized, threshold=rules.threshold)

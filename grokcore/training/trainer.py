@@ -15,7 +15,7 @@ from grokcore.data import Dataset
 from grokcore.data.supervision import supervise
 from grokcore.errors import StoppedError
 from grokcore.evaluation import Probes
-from grokcore.evaluation.incremental import PhaseJudge
+from grokcore.evaluation.incremental import PhaseTracker
 from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
 from grokcore.runs import finite
@@ -81,7 +81,7 @@ class Trainer:
         self.graphs = self.engine_step.graphs
         self.times = StepTimes(asynchronous=device.type == "cuda")
         self.clock = TrainingClock()
-        self._judge = PhaseJudge(self.held_out, spec)
+        self._judge = PhaseTracker(self.held_out, spec)
         self._drops: tuple[int, ...] = ()
 
     def start(self, lines: Sequence[JournalLine]) -> None:

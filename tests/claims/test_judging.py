@@ -17,7 +17,7 @@ from grokcore.claims.predicates.changes_time import Direction
 from grokcore.claims.predicates.counts import majority_test, more_units, upper_tail
 from grokcore.claims.predicates.grokking import grok_time
 from grokcore.claims.strata import arms_of
-from grokcore.evaluation.survival import Reached, Timed, effect_of
+from grokcore.evaluation.survival import EventTime, Observation, effect_of
 from grokcore.runs.groups import groups_of
 from grokcore.runs.record import RunRecord
 from tests.claims.truths import GPT2, LLAMA, MAMBA, RWKV, against, doses, group
@@ -134,7 +134,9 @@ def test_settings_with_too_few_seeds_are_left_out_and_counted() -> None:
 def test_three_seeds_against_three_are_never_enough_for_a_difference_of_times() -> None:
     for claim in LEDGER:
         if isinstance(claim.predicate, ChangesTime) and isinstance(claim.factor, TwoLevelFactor):
-            least = effect_of([[Timed(x, Reached(10**place), 10**9) for place, x in enumerate((0, 0, 0, 1, 1, 1))]])
+            least = effect_of(
+                [[Observation(x, EventTime(10**place), 10**9) for place, x in enumerate((0, 0, 0, 1, 1, 1))]]
+            )
             assert least.least > claim.alpha
     result = judged("llama-groks-later", against(GPT2, LLAMA, (50, 1500), seeds=3))
     assert result.verdict == "underpowered"
@@ -202,7 +204,7 @@ def test_runs_that_generalize_along_with_the_training_set_do_not_grok() -> None:
 def test_a_run_that_merely_generalized_has_no_time_to_grok() -> None:
     """It is censored at its budget: to count its early rise as a time would make a model that groks late look early."""
     soon, late = early(GPT2)[0], group(GPT2, at=100)[0]
-    assert grok_time(soon, OOD) == Reached(2000, censored=True)
+    assert grok_time(soon, OOD) == EventTime(2000, censored=True)
     assert not grok_time(late, OOD).censored
     mixed = [*group(LLAMA, at=300, seeds=4), *early(LLAMA, seeds=1, first_seed=4)]
     assert judged("llama-groks-later", [*group(GPT2, at=100), *mixed]).verdict == "holds here"
@@ -310,7 +312,9 @@ def test_verdicts_are_wrong_no_more_often_than_alpha_says(direction: Direction, 
     for _ in range(120):
         times = generator.lognormal(math.log(1000), 0.3, 10) * np.repeat([1.0, ratio], 5)
         sample = [
-            Timed(float(place >= 5), Reached(int(time)) if time < 1500 else Reached(1500, censored=True), 1500)
+            Observation(
+                float(place >= 5), EventTime(int(time)) if time < 1500 else EventTime(1500, censored=True), 1500
+            )
             for place, time in enumerate(times)
         ]
         effect = effect_of([sample])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokcore.evaluation.bands import band_of
+from grokcore.evaluation.samples import band_of
 from grokcore.spec import load_spec
 from tests.evaluation.made_up import record
 

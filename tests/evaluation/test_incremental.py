@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokcore.evaluation import phases_of
-from grokcore.evaluation.incremental import PhaseJudge
+from grokcore.evaluation.incremental import PhaseTracker
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.spec.schedule import phase_drops
 
@@ -47,7 +47,7 @@ evaluations = st.lists(
 def test_line_by_line_is_as_all_at_once(drawn: list[Any], number: int, back: int) -> None:
     spec: ExperimentSpec = load_spec("smoke", SPECS[number])
     names = spec.task.held_out_splits[:2]
-    judge, lines, step, skipped = PhaseJudge(names, spec), list[dict[str, Any]](), 0, 0
+    judge, lines, step, skipped = PhaseTracker(names, spec), list[dict[str, Any]](), 0, 0
     for place, (further, accuracies, more) in enumerate(drawn):
         if place == back:  # training walks back to a checkpoint
             lines = lines[: place // 2]
@@ -74,7 +74,7 @@ def test_the_cost_of_a_long_journal_is_that_of_its_lines(grows: bool) -> None:
     names = spec.task.held_out_splits[:2]
 
     def reads(number: int) -> int:
-        judge, lines = PhaseJudge(names, spec), list[Counted]()
+        judge, lines = PhaseTracker(names, spec), list[Counted]()
         Counted.reads = 0
         for step in range(1, number + 1):
             value = 1.0 if grows and step > number // 2 else 0.5

@@ -8,8 +8,17 @@ import time
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.evaluation.curves import evidence, next_evaluation, phases_of, reached
-from grokcore.evaluation.phases import collapsed, first_crossing, onset, stable, sustained
+from grokcore.evaluation.phases import (
+    collapsed,
+    crossings,
+    evidence,
+    first_crossing,
+    next_evaluation,
+    onset,
+    phases_of,
+    stable,
+    sustained,
+)
 from grokcore.spec import EvaluationSpec, ExperimentSpec, TrainingSpec, load_spec
 
 STEPS = [100, 200, 300, 400, 500, 600, 700, 800]
@@ -81,7 +90,7 @@ def test_phases_of_a_grokking_run() -> None:
         "ood": {"onset": 300, "sustained": 600, "collapsed": None},
     }
     seen = evidence(lines, TrainingSpec())
-    assert reached(seen, "ood", EvaluationSpec()) == {
+    assert crossings(seen, "ood", EvaluationSpec()) == {
         "first_crossing": 5,
         "sustained": 5,
         "stable": 5,

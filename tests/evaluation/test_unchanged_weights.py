@@ -9,10 +9,10 @@ import pytest
 
 import grokcore
 from grokcore.errors import InputError
-from grokcore.evaluation.curves import evidence, phases_of
+from grokcore.evaluation.behavior import behavior_of
+from grokcore.evaluation.phases import evidence, phases_of
 from grokcore.evaluation.records import read_record
-from grokcore.evaluation.survival import Reached, follow_up, potential, times_of
-from grokcore.evaluation.watch import behaviour_of
+from grokcore.evaluation.survival import EventTime, follow_up, potential, times_of
 from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, TrainingSpec, load_spec
 from tests.evaluation.made_up import Rise, record, write
@@ -56,15 +56,15 @@ def test_a_frozen_tail_does_not_confirm_a_collapse_a_dip_or_instability() -> Non
     run = record(ending_at(60), Rise(5), {OOD: lost_at_the_end})
     assert run.evaluation.held_out[OOD].verdict == "grokked"
     assert run.evaluation.held_out[OOD].collapsed is None
-    assert not behaviour_of(run, OOD).unstable
+    assert not behavior_of(run, OOD).unstable
 
     def dips_at_the_end(step: int) -> float:
         return 0.4 if step < 40 else 0.8 if step < 60 else 0.7
 
     peaked = record(ending_at(60), Rise(50), {OOD: dips_at_the_end})
-    assert behaviour_of(peaked, OOD).peak is None
+    assert behavior_of(peaked, OOD).peak is None
     seen = record(ending_at(100), Rise(50), {OOD: dips_at_the_end})
-    assert behaviour_of(seen, OOD).peak is not None
+    assert behavior_of(seen, OOD).peak is not None
 
 
 @pytest.mark.parametrize(("end", "behind"), [(60, 60), (58, 58), (61, 61), (100, 100), (300, 100)])
@@ -72,7 +72,7 @@ def test_follow_up_ends_where_the_rate_does(end: int, behind: int) -> None:
     run = record(ending_at(end), Rise(5), {OOD: Rise(None)})
     assert run.evaluation.step == 100
     assert run.evaluation.censored_at == follow_up(run) == potential(run) == behind
-    assert times_of([run], OOD) == [Reached(behind, censored=True)]
+    assert times_of([run], OOD) == [EventTime(behind, censored=True)]
     diverged = record(ending_at(end), Rise(5), {OOD: Rise(None)}, exit_reason="diverged")
     assert follow_up(diverged) == behind
     stopped = record(ending_at(end), Rise(5), {OOD: Rise(None)}, exit_reason="grokked")
@@ -86,7 +86,7 @@ def test_the_first_evaluation_after_the_rate_has_ended_shows_the_last_weights() 
     assert (seen.lines[-1]["step"], seen.steps[-1]) == (60, 58)
     assert run.evaluation.held_out[OOD].sustained is not None, "50, 55 and 58, beyond 55"
     first = record(ending_at(58), Rise(5), {OOD: lambda step: float(step >= 60)})
-    assert times_of([first], OOD, "first_crossing") == [Reached(58, after=55)]
+    assert times_of([first], OOD, "first_crossing") == [EventTime(58, after=55)]
 
 
 def test_evaluations_between_which_every_step_was_skipped_confirm_nothing() -> None:

@@ -9,7 +9,7 @@ from bokeh.models.glyphs import Segment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokcore.evaluation.bands import band_of
+from grokcore.evaluation.samples import band_of
 from grokcore.evaluation.survival import kaplan_meier, times_of
 from grokcore.reporting.accuracy_charts import bands_of
 from grokcore.reporting.axis import value_axis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from grokcore.evaluation import curves
+from grokcore.evaluation import phases
 from grokcore.telemetry.metrics import BY_NAME, DEFINITIONS, METRICS, PHASES, SINKS
 
 CONTRACT = """
@@ -40,6 +40,6 @@ def test_ids_are_labels_of_the_info_metric_alone() -> None:
 
 
 def test_label_values_are_those_that_the_code_uses() -> None:
-    assert DEFINITIONS == curves.DEFINITIONS
+    assert DEFINITIONS == phases.DEFINITIONS
     assert PHASES == ("memorized", "onset", "sustained", "collapsed")
     assert SINKS == ("journal", "prometheus", "terminal", "webhook")

@@ -33,7 +33,7 @@ def test_a_line_fits_the_window(width: int) -> None:
 
 
 def test_a_phase_is_told_once() -> None:
-    assert phase_events({}, line(5, memorized=5)["phases"]) == ["* training set memorised at step 5"]
+    assert phase_events({}, line(5, memorized=5)["phases"]) == ["* training set memorized at step 5"]
     assert phase_events(line(5, memorized=5)["phases"], line(9, memorized=5)["phases"]) == []
     events = phase_events(line(5, memorized=5)["phases"], line(30, memorized=5, sustained=20)["phases"])
-    assert events == ["* test_inferred_ood: sustained at step 20, 4.0 x the time to memorise"]
+    assert events == ["* test_inferred_ood: sustained at step 20, 4.0 x the time to memorize"]

@@ -107,7 +107,7 @@ def test_a_terminal_rewrites_one_line_and_keeps_events_above_it() -> None:
     progress.close()
     lines = [text.rpartition("\x1b[K")[2] for text in stream.getvalue().split("\n")]
     assert lines == [
-        "* seed 1: training set memorised at step 2",
+        "* seed 1: training set memorized at step 2",
         "grokcore: seed 1: a remark",
         "seed 0  stopped at step 2",
         lines[3],

@@ -41,9 +41,9 @@ def test_phases_are_told_once_each_beside_the_line_that_shows_them(tmp_path: Pat
     shown = piped(tmp_path, grokking())
     events = [text for text in shown if text.startswith("*")]
     assert events == [
-        "* training set memorised at step 200",
-        f"* {OOD}: generalisation sets in at step 800",
-        f"* {OOD}: sustained at step 2000, 10.0 x the time to memorise",
+        "* training set memorized at step 200",
+        f"* {OOD}: generalization sets in at step 800",
+        f"* {OOD}: sustained at step 2000, 10.0 x the time to memorize",
     ]
     assert shown[shown.index(events[2]) - 1].startswith("step 2200/4000  train 1.000  ood 1.000")
 

@@ -29,7 +29,7 @@ def test_a_live_run_is_drawn_in_its_place_through_changes_of_the_window(tmp_path
         append(run, journal, range(301, 1901))
         shown = terminal.wait(lambda shown: any("1,900/4,000" in text for text in shown))
         assert sum("1,900/4,000" in text for text in shown) == 1
-        assert shown[0] == "* test_inferred_ood: generalisation sets in at step 800"
+        assert shown[0] == "* test_inferred_ood: generalization sets in at step 800"
         terminal.resize(40, 30)
         terminal.wait(lambda shown: "gpt2 on comparison · seed 0" in shown)  # which has moved to a line of its own
         terminal.resize(120, 30)

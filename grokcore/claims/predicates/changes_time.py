@@ -16,12 +16,12 @@ from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.grokking import grok_time, outcome_of
 from grokcore.claims.predicates.results import CheckResult, factor_text, p_text, runs, seeds
 from grokcore.claims.units import Unit, blocks_of, units_of
-from grokcore.evaluation.curves import accuracy_of
+from grokcore.evaluation.phases import accuracy_of
 from grokcore.evaluation.survival import (
     Definition,
     Effect,
-    Reached,
-    Timed,
+    EventTime,
+    Observation,
     effect_of,
     follow_up,
     median_time,
@@ -110,13 +110,13 @@ class ChangesTime(Part):
                 )
         return ""
 
-    def _timed(self, block: Sequence[Unit]) -> list[Timed]:
+    def _timed(self, block: Sequence[Unit]) -> list[Observation]:
         found = []
         for unit in block:
             each = unit.runs[0].spec.training.batch_size if self.unit == "examples" else 1
             time = self._time(unit)
             found.append(
-                Timed(
+                Observation(
                     unit.level,
                     replace(time, step=time.step * each, after=(time.after or 0) * each),
                     each * max(potential(run) for run in unit.runs),
@@ -124,7 +124,7 @@ class ChangesTime(Part):
             )
         return found
 
-    def _time(self, unit: Unit) -> Reached:
+    def _time(self, unit: Unit) -> EventTime:
         if self.definition == "half_way":
             times = [half_way(run, self.split) for run in unit.runs]
         else:
@@ -134,7 +134,7 @@ class ChangesTime(Part):
         middle = median_time(times)
         return next(time for time in times if time.step == middle.step)
 
-    def _sentence(self, effect: Effect, ends: tuple[str, str], samples: Sequence[Sequence[Timed]]) -> str:
+    def _sentence(self, effect: Effect, ends: tuple[str, str], samples: Sequence[Sequence[Observation]]) -> str:
         first, second = ends
         low, high = (None if limit is None else factor_text(limit) for limit in (effect.lower, effect.upper))
         if low and high:
@@ -152,21 +152,21 @@ class ChangesTime(Part):
         )
 
 
-def _sizes(samples: Sequence[Sequence[Timed]]) -> str:
+def _sizes(samples: Sequence[Sequence[Observation]]) -> str:
     """`5 against 5 seeds`, in the order of the settings."""
     counts = Counter(run.setting for sample in samples for run in sample)
     return f"{' against '.join(str(counts[setting]) for setting in sorted(counts))} seeds"
 
 
-def half_way(run: RunRecord, split: str) -> Reached:
+def half_way(run: RunRecord, split: str) -> EventTime:
     """Find the first evaluation at which a split is half-way from its majority baseline to 1: its early spike."""
     level = (1 + run.evaluation.splits[split].majority_baseline) / 2
     before = 0
     for line, value in zip(run.journal, accuracy_of(run.journal, split), strict=True):
         if value is not None and value >= level:
-            return Reached(line["step"], after=before)
+            return EventTime(line["step"], after=before)
         before = line["step"]
-    return Reached(follow_up(run), censored=True)
+    return EventTime(follow_up(run), censored=True)
 
 
 _CLAIMED: dict[Direction, list[Region]] = {
@@ -193,7 +193,9 @@ def _names_of_ends(factor: Factor, stratum: Stratum) -> tuple[str, str]:
     return factor.describe(arms[0].fields), factor.describe(arms[-1].fields)
 
 
-def _needs(effect: Effect, samples: Sequence[Sequence[Timed]], direction: Direction, alpha: float) -> tuple[str, ...]:
+def _needs(
+    effect: Effect, samples: Sequence[Sequence[Observation]], direction: Direction, alpha: float
+) -> tuple[str, ...]:
     """Estimate what would decide the claim, from the runs that there are."""
     if effect.least > alpha:
         return (f"{seeds(_seeds_missing(samples, alpha))} in each group: so few cannot differ by more than chance",)
@@ -208,7 +210,7 @@ def _needs(effect: Effect, samples: Sequence[Sequence[Timed]], direction: Direct
     return (f"about {max(times, 1.2):.1f} times as many seeds, if the factor stays as it is",)
 
 
-def _seeds_missing(samples: Sequence[Sequence[Timed]], alpha: float) -> int:
+def _seeds_missing(samples: Sequence[Sequence[Observation]], alpha: float) -> int:
     """Count the seeds that each group still needs for the smallest possible p to reach `alpha`."""
     for more in count(1):
         arrangements = 1

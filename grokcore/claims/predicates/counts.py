@@ -16,8 +16,8 @@ from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.grokking import DELAY, outcome_of
 from grokcore.claims.predicates.results import CheckResult, p_text, seeds, units
 from grokcore.claims.units import units_of
+from grokcore.evaluation.behavior import behavior_of
 from grokcore.evaluation.survival import Definition
-from grokcore.evaluation.watch import behaviour_of
 
 if TYPE_CHECKING:
     from grokcore.claims.base import Stratum
@@ -162,7 +162,7 @@ class IsUnstable(Part):
         return CheckResult("undecided", sentence, numbers, p, (need,), decidable)
 
     def _answer(self, run: RunRecord) -> Answer:
-        if behaviour_of(run, self.split).unstable:
+        if behavior_of(run, self.split).unstable:
             return "yes"
         trained = run.evaluation.memorized.sustained
         return "no" if trained is not None and run.evaluation.step >= self.patience * trained.steps else "open"
@@ -209,7 +209,7 @@ class PeaksEarly(Part):
     def _answer(self, run: RunRecord) -> Answer:
         trained, reached = run.evaluation.memorized.sustained, run.evaluation.held_out[self.split].sustained
         if reached is not None:
-            dip = behaviour_of(run, self.split).dip_step
+            dip = behavior_of(run, self.split).dip_step
             late = outcome_of(run, self.split) == "grokked"
             return "yes" if late and dip is not None and reached.steps > dip else "no"
         long_enough = trained is not None and run.evaluation.censored_at >= self.patience * trained.steps

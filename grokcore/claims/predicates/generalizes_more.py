@@ -14,7 +14,7 @@ from grokcore.claims.base import Decision, Part
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.results import CheckResult, p_text, seeds
 from grokcore.claims.units import Unit, units_of
-from grokcore.evaluation.curves import accuracy_of
+from grokcore.evaluation.phases import accuracy_of
 from grokcore.evaluation.survival import TRAIN, median_time, potential, times_of
 
 if TYPE_CHECKING:

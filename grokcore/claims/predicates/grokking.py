@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from grokcore.evaluation.survival import Definition, Reached, potential, times_of
+from grokcore.evaluation.survival import Definition, EventTime, potential, times_of
 
 if TYPE_CHECKING:
     from grokcore.runs.record import RunRecord
@@ -29,10 +29,10 @@ def outcome_of(run: RunRecord, split: str, definition: Definition = "sustained",
     return "grokked" if late else "generalized"
 
 
-def grok_time(run: RunRecord, split: str, definition: Definition = "sustained") -> Reached:
+def grok_time(run: RunRecord, split: str, definition: Definition = "sustained") -> EventTime:
     """Find when a run grokked; one that merely generalized never will, and is censored at its budget."""
     (time,) = times_of([run], split, definition)
-    return time if outcome_of(run, split, definition) == "grokked" else Reached(potential(run), censored=True)
+    return time if outcome_of(run, split, definition) == "grokked" else EventTime(potential(run), censored=True)
 
 
 def has_split(runs: Sequence[RunRecord], split: str) -> bool:

@@ -7,7 +7,7 @@ stratum is as likely as the one observed, so the p value is the share of exchang
 exact however few runs there are (Heimann and Neuhaus, Biometrics 54, 168, 1998), and so honest about them: 3 runs
 against 3 cannot come below p = .1, where the usual approximation says .02.
 
-Only relabelling is assumed, so what is known beyond the shorter of two budgets is cut off first.
+Only relabeling is assumed, so what is known beyond the shorter of two budgets is censored first.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def log_rank_scores(time: Floats, reached: npt.NDArray[np.bool_]) -> Floats:
     return scores
 
 
-class Exchange:
+class PermutationTest:
     """All exchanges of settings within strata, or a sample of them, ready to judge any slope.
 
     Args:

@@ -1,4 +1,4 @@
-"""Times to grok as they are known: an interval where something was seen to change, a lower bound where it was not."""
+"""Times of events as they are known: an interval where the event was observed, a lower bound where it was not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from grokcore.evaluation.curves import last_change_in
+from grokcore.evaluation.phases import last_change_in
 from grokcore.runs.evaluation import Evaluation, Time, Times
 
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 Definition = Literal["first_crossing", "sustained", "stable"]
 End = Literal["left", "right"]
-"""Of the interval (after, step] that a change lies in: the end that stands for the time."""
+"""The end of the interval (after, step] that is used as the time."""
 
 TRAIN = "train"
 """The pooled training splits, by the name that they have in a journal."""
 
 
 @dataclass(frozen=True)
-class Reached:
-    """A time in optimiser steps: when something was reached, or, `censored`, a step at which it was not yet.
+class EventTime:
+    """The time of an event in optimizer steps, or, if `censored`, a step at which it had not happened.
 
     Attributes:
-        step: the evaluation that showed it first, or the last one that did not.
-        after: the evaluation before `step`: the change lies in (after, step]. None where that is not known.
+        step: the first evaluation that shows the event, or the last one that does not.
+        after: the evaluation before `step`: the event lies in (after, step]. None if not known.
     """
 
     step: int
@@ -34,39 +34,39 @@ class Reached:
     after: int | None = None
 
     def at(self, end: End) -> int:
-        """The step that stands for this time; a censored one has but one end."""
+        """The time at one end of its interval; a censored time has only one."""
         return self.after if end == "left" and not self.censored and self.after is not None else self.step
 
 
-def reached_by(time: Time | None, censored_at: int) -> Reached:
-    """A time of evaluation.json, or that it was not reached by `censored_at`.
+def event_time(time: Time | None, censored_at: int) -> EventTime:
+    """Convert a time of evaluation.json; None is censored at `censored_at`.
 
-    An evaluation after the last step that changed the weights shows those of that step.
+    An evaluation after the last step that changed the weights measures those of that step.
     """
     if time is None:
-        return Reached(censored_at, censored=True)
-    return Reached(min(time.steps, censored_at), after=time.after)
+        return EventTime(censored_at, censored=True)
+    return EventTime(min(time.steps, censored_at), after=time.after)
 
 
-def times_of(runs: Sequence[RunRecord], split: str, definition: Definition = "sustained") -> list[Reached]:
-    """When each run reached the threshold on a split (`train`: on the training set), by one of three definitions.
+def times_of(runs: Sequence[RunRecord], split: str, definition: Definition = "sustained") -> list[EventTime]:
+    """Find when each run reached the threshold on a split (`train`: on the training set), by one of three definitions.
 
-    A diverged run never will: it is censored at its budget, as one that trained on in vain, not where it broke off,
-    since runs that go on say nothing about what it would have done (a competing risk).
+    A diverged run never will: it is censored at its budget, not where it stopped, since other runs carry no information
+    on it (a competing risk).
 
     Raises:
         KeyError: a run has no such held-out split.
     """
-    return [reached_by(getattr(_times(run.evaluation, split), definition), follow_up(run)) for run in runs]
+    return [event_time(getattr(_times(run.evaluation, split), definition), follow_up(run)) for run in runs]
 
 
 def follow_up(run: RunRecord) -> int:
-    """The step up to which it is known of this run what it had not reached; steps at learning rate 0 show nothing."""
+    """The step up to which this run was followed; steps at learning rate 0 do not count."""
     return max(run.evaluation.censored_at, _budget(run) if run.evaluation.diverged else 0)
 
 
 def potential(run: RunRecord) -> int:
-    """The step up to which this run would have been followed, had it not reached what ends it.
+    """The step up to which this run would have been followed without its event.
 
     A run that `stop_on_grok` ended would have gone on to its budget.
     """
@@ -75,19 +75,19 @@ def potential(run: RunRecord) -> int:
 
 
 def _budget(run: RunRecord) -> int:
-    """The steps of this run that could change a weight, had it trained to the end."""
+    """The steps of this run that change weights, up to its budget."""
     training = run.spec.training
     end = last_change_in(run.journal, training)
     return training.max_steps if end is None else min(training.max_steps, end)
 
 
-def cut(times: Sequence[Reached], horizon: int) -> list[Reached]:
-    """What is known of these times up to a step."""
-    return [time if time.step <= horizon else Reached(horizon, censored=True) for time in times]
+def censored_after(times: Sequence[EventTime], horizon: int) -> list[EventTime]:
+    """Censor these times at a step."""
+    return [time if time.step <= horizon else EventTime(horizon, censored=True) for time in times]
 
 
-def ended(times: Sequence[Reached], end: End) -> list[Reached]:
-    """Times without width, at one end of what is known of each."""
+def ended(times: Sequence[EventTime], end: End) -> list[EventTime]:
+    """Reduce times to one end of their intervals."""
     return [replace(time, step=time.at(end), after=None) for time in times]
 
 

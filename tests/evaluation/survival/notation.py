@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from grokcore.evaluation.survival import Reached
+from grokcore.evaluation.survival import EventTime
 
 
-def times(text: str) -> list[Reached]:
+def times(text: str) -> list[EventTime]:
     """`10 20+` as a time of 10 steps and one censored at 20."""
-    return [Reached(int(part.rstrip("+")), part.endswith("+")) for part in text.split()]
+    return [EventTime(int(part.rstrip("+")), part.endswith("+")) for part in text.split()]

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grokcore.evaluation.survival import Reached, Timed, compare, compare_pairs, delay_of, effect_of, logrank, pairs_of
+from grokcore.evaluation.survival import (
+    EventTime,
+    Observation,
+    compare,
+    compare_pairs,
+    delay_of,
+    effect_of,
+    logrank,
+    pairs_of,
+)
 from grokcore.evaluation.survival.permutation import log_rank_scores
 from grokcore.spec import load_spec
 from tests.evaluation.made_up import Rise, record
@@ -20,8 +29,8 @@ LEUKAEMIA = "6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35
 PLACEBO = "1 1 2 2 3 4 4 5 5 8 8 8 8 11 11 12 12 15 17 22 23"
 
 
-def side(text: str, setting: float, followed: int = 1000) -> list[Timed]:
-    return [Timed(setting, time, followed) for time in times(text)]
+def side(text: str, setting: float, followed: int = 1000) -> list[Observation]:
+    return [Observation(setting, time, followed) for time in times(text)]
 
 
 def test_the_log_rank_test_of_a_published_example() -> None:
@@ -39,7 +48,7 @@ def test_scores_add_up_to_observed_minus_expected() -> None:
     assert scores.sum() == pytest.approx(0)
 
 
-def brute_force(first: Sequence[Reached], second: Sequence[Reached]) -> float:
+def brute_force(first: Sequence[EventTime], second: Sequence[EventTime]) -> float:
     """Every choice of as many runs for the first group, each with its own log-rank statistic."""
     sample = [*first, *second]
 
@@ -142,8 +151,8 @@ def test_many_runs_are_judged_by_a_sample_of_exchanges_that_is_always_the_same()
 
 def test_how_much_depends_on_when_runs_were_evaluated_is_told() -> None:
     """Evaluated so rarely that either group could have been first."""
-    first = [Timed(0, Reached(200, after=100), 999)] * 4
-    second = [Timed(1, Reached(220, after=100), 999)] * 4
+    first = [Observation(0, EventTime(200, after=100), 999)] * 4
+    second = [Observation(1, EventTime(220, after=100), 999)] * 4
     effect = effect_of([[*first, *second]])
     assert effect.p == pytest.approx(2 / 70)
     assert effect.p_left == 1
@@ -158,12 +167,12 @@ def test_the_exact_test_errs_as_often_as_it_says() -> None:
     wrong = approximate = 0
     for _ in range(400):
         steps = np.ceil(generator.lognormal(6, 0.5, 10)).astype(int)
-        known = [Reached(int(step)) if step < 420 else Reached(420, censored=True) for step in steps]
-        sample = [Timed(float(place >= 5), time, 420) for place, time in enumerate(known)]
+        known = [EventTime(int(step)) if step < 420 else EventTime(420, censored=True) for step in steps]
+        sample = [Observation(float(place >= 5), time, 420) for place, time in enumerate(known)]
         from grokcore.evaluation.survival.contrast import _sample
-        from grokcore.evaluation.survival.permutation import Exchange
+        from grokcore.evaluation.survival.permutation import PermutationTest
 
-        wrong += Exchange([_sample(sample, "right", "right")]).p() < 0.05
+        wrong += PermutationTest([_sample(sample, "right", "right")]).p() < 0.05
         p = logrank(known[:5], known[5:])
         approximate += p is not None and p < 0.05
     assert wrong <= 400 * 0.05 + 2 * math.sqrt(400 * 0.05 * 0.95)
@@ -200,16 +209,16 @@ def test_a_diverged_run_counts_as_one_that_trained_on_in_vain() -> None:
     ))  # fmt: skip
     from grokcore.evaluation.survival import times_of
 
-    assert times_of([short], "test_inferred_ood") == [Reached(100, censored=True)]
+    assert times_of([short], "test_inferred_ood") == [EventTime(100, censored=True)]
 
 
 def test_pairs_that_share_a_seed_decide_what_is_certain() -> None:
     pairs = [
-        (Reached(20, after=10), Reached(50, after=40)),  # later for certain
-        (Reached(20, after=10), Reached(60, censored=True)),  # later, by how much is open
-        (Reached(20, after=10), Reached(20, after=10)),  # undecided
-        (Reached(60, censored=True), Reached(60, censored=True)),  # undecided
-        (Reached(40, after=30), Reached(20, after=10)),  # earlier
+        (EventTime(20, after=10), EventTime(50, after=40)),  # later for certain
+        (EventTime(20, after=10), EventTime(60, censored=True)),  # later, by how much is open
+        (EventTime(20, after=10), EventTime(20, after=10)),  # undecided
+        (EventTime(60, censored=True), EventTime(60, censored=True)),  # undecided
+        (EventTime(40, after=30), EventTime(20, after=10)),  # earlier
     ]
     paired = pairs_of(pairs, seeds=(0, 1, 2, 3, 4))
     assert (paired.second_later, paired.first_later, paired.undecided) == (2, 1, 2)
@@ -219,7 +228,9 @@ def test_pairs_that_share_a_seed_decide_what_is_certain() -> None:
 
 
 def test_pairs_are_exchanged_within_themselves() -> None:
-    pairs = [(Reached(10 * seed, after=10 * seed - 1), Reached(20 * seed, after=20 * seed - 1)) for seed in range(1, 7)]
+    pairs = [
+        (EventTime(10 * seed, after=10 * seed - 1), EventTime(20 * seed, after=20 * seed - 1)) for seed in range(1, 7)
+    ]
     paired = pairs_of(pairs, seeds=tuple(range(6)))
     assert paired.sign == paired.exchange == pytest.approx(2 / 64)
     assert paired.ratio_low == pytest.approx(2, rel=0.05)

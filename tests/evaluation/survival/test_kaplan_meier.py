@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from grokcore.evaluation.survival import (
-    Reached,
+    EventTime,
     clopper_pearson,
     common_horizon,
     kaplan_meier,
@@ -42,7 +42,7 @@ def test_survival_of_a_published_example() -> None:
         (22, 0.5378),
         (23, 0.4482),
     ]
-    assert median_time(sample) == Reached(23)
+    assert median_time(sample) == EventTime(23)
 
 
 def test_a_run_that_ends_where_another_gets_there_was_still_to_be_counted() -> None:
@@ -75,8 +75,8 @@ def test_medians_by_hand(sample: str, median: str) -> None:
 def test_an_exact_half_is_no_rounding_error() -> None:
     """Products of sixths, sevenths and so on miss 1/2 in floating point."""
     for runs in range(2, 60, 2):
-        sample = [Reached(step) for step in range(1, runs // 2 + 1)] + [Reached(999, True)] * (runs // 2)
-        assert median_time(sample) == Reached(runs // 2)
+        sample = [EventTime(step) for step in range(1, runs // 2 + 1)] + [EventTime(999, True)] * (runs // 2)
+        assert median_time(sample) == EventTime(runs // 2)
 
 
 def test_the_band_is_clopper_and_pearsons_where_no_run_ended_early() -> None:
@@ -100,7 +100,7 @@ def test_the_band_allows_for_runs_that_ended_early_to_have_got_there_at_once_or_
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=12))
 def test_the_estimate_lies_in_its_band_and_the_median_in_its_limits(found: list[tuple[int, bool]]) -> None:
-    sample = [Reached(step, censored) for step, censored in found]
+    sample = [EventTime(step, censored) for step, censored in found]
     curve = kaplan_meier(sample)
     assert all(low <= share <= high for low, share, high in zip(curve.lower, curve.share, curve.upper, strict=True))
     low, high = median_interval(sample)
@@ -123,7 +123,7 @@ def test_a_curve_can_be_read_at_any_step() -> None:
 
 
 def test_the_left_ends_of_intervals_make_an_earlier_curve() -> None:
-    sample = [Reached(20, after=10), Reached(40, after=20), Reached(50, censored=True)]
+    sample = [EventTime(20, after=10), EventTime(40, after=20), EventTime(50, censored=True)]
     assert kaplan_meier(sample).steps == (20, 40)
     assert kaplan_meier(sample, end="left").steps == (10, 20)
 
@@ -131,7 +131,7 @@ def test_the_left_ends_of_intervals_make_an_earlier_curve() -> None:
 def test_the_medians_interval_is_that_of_order_statistics() -> None:
     """Of ten values the 2nd and the 9th, of twenty the 6th and the 15th, as tables of the sign test have it."""
     assert median_interval(times("10 20 30 40 50 60 70 80 90 100")) == (20, 90)
-    assert median_interval([Reached(step) for step in range(1, 21)]) == (6, 15)
+    assert median_interval([EventTime(step) for step in range(1, 21)]) == (6, 15)
     assert median_interval(times("10 20 30 40 50 60")) == (10, 60)
     assert median_interval(times("10 20 30 40 50 60+")) == (10, None)
     assert median_interval(times("60+ 60+ 60+ 60+ 60+ 60+")) == (60, None), "at least as long as all were followed"
@@ -145,7 +145,7 @@ def test_fewer_than_six_runs_set_no_limits() -> None:
 
 
 def test_a_change_may_have_come_anywhere_between_two_evaluations() -> None:
-    sample = [Reached(200, after=100)] * 6
+    sample = [EventTime(200, after=100)] * 6
     assert median_interval(sample) == (100, 200)
     mean = restricted_mean(sample, horizon=1000)
     assert mean.lower is not None
@@ -176,7 +176,7 @@ def test_the_restricted_mean_of_a_published_example() -> None:
 
 def test_the_limits_of_the_mean_are_areas_below_the_band_of_kolmogorov_and_smirnov() -> None:
     """Of ten runs the band is .409 wide on either side (Miller 1956); none is counted beyond the horizon."""
-    sample = [Reached(step) for step in range(100, 1100, 100)]
+    sample = [EventTime(step) for step in range(100, 1100, 100)]
     mean = restricted_mean(sample, horizon=2000)
     stairs = [1 - place / 10 for place in range(11)]
     widths = [100] * 10 + [1000]
@@ -194,7 +194,7 @@ def test_the_mean_of_runs_that_never_got_there_has_no_limits() -> None:
 
 
 def test_one_run_has_no_interval_and_wide_evaluations_show_in_the_mean() -> None:
-    mean = restricted_mean([Reached(200, after=100)], horizon=300)
+    mean = restricted_mean([EventTime(200, after=100)], horizon=300)
     assert (mean.steps, mean.left, mean.lower, mean.upper) == (200, 100, None, None)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from grokcore.evaluation.seeds import Outcome, Spread, sample_of, samples_of
-from grokcore.evaluation.survival import Reached
+from grokcore.evaluation.samples import Outcome, Spread, sample_of, samples_of
+from grokcore.evaluation.survival import EventTime
 from grokcore.runs.groups import group_key, grouped
 from grokcore.spec import load_spec, resolve
 from tests.evaluation.made_up import evaluation
@@ -14,29 +14,29 @@ from tests.evaluation.made_up import evaluation
 def test_a_sample_counts_all_runs_and_keeps_censored_ones() -> None:
     sample = sample_of(
         [
-            Outcome(Reached(200), 1.0, "grokked"),
-            Outcome(Reached(100), 0.4, "collapsed"),
-            Outcome(Reached(300, True), 0.6, "censored"),
-            Outcome(Reached(300, True), None, "censored"),
-            Outcome(Reached(300, True), 0.5, "censored"),
+            Outcome(EventTime(200), 1.0, "grokked"),
+            Outcome(EventTime(100), 0.4, "collapsed"),
+            Outcome(EventTime(300, True), 0.6, "censored"),
+            Outcome(EventTime(300, True), None, "censored"),
+            Outcome(EventTime(300, True), 0.5, "censored"),
         ]
     )
     assert sample.runs == 5
     assert sample.verdicts == {"grokked": 1, "collapsed": 1, "censored": 3}
     assert sample.censored == 3
-    assert (sample.earliest, sample.median, sample.latest) == (100, Reached(300, True), Reached(300, True))
+    assert (sample.earliest, sample.median, sample.latest) == (100, EventTime(300, True), EventTime(300, True))
     assert sample.accuracy == Spread(0.55, 0.4, 1.0)
 
 
 def test_a_run_that_ended_early_hides_no_later_time() -> None:
-    sample = sample_of([Outcome(Reached(50, True), 0.2, "censored"), Outcome(Reached(80), 1.0, "grokked")])
-    assert sample.latest == Reached(80)
+    sample = sample_of([Outcome(EventTime(50, True), 0.2, "censored"), Outcome(EventTime(80), 1.0, "grokked")])
+    assert sample.latest == EventTime(80)
     assert sample.censored == 1
 
 
 def test_a_sample_in_which_nothing_was_reached() -> None:
-    sample = sample_of([Outcome(Reached(50, True), None, "censored")] * 2)
-    assert (sample.earliest, sample.median, sample.accuracy) == (None, Reached(50, True), None)
+    sample = sample_of([Outcome(EventTime(50, True), None, "censored")] * 2)
+    assert (sample.earliest, sample.median, sample.accuracy) == (None, EventTime(50, True), None)
 
 
 def test_evaluations_become_samples_of_the_training_set_and_of_each_held_out_split() -> None:
@@ -45,7 +45,7 @@ def test_evaluations_become_samples_of_the_training_set_and_of_each_held_out_spl
     assert samples["training set"].accuracy == Spread(1.0, 1.0, 1.0)
     assert samples["training set"].verdicts == {}
     assert samples["test"].verdicts == {"grokked": 1, "censored": 2}
-    assert samples["test"].median == Reached(900, True)
+    assert samples["test"].median == EventTime(900, True)
     assert samples["test"].accuracy == Spread(0.7, 0.5, 1.0)
 
 

@@ -1,7 +1,8 @@
-"""What a curve does on its way: an early peak and a dip, falls, a collapse, or so little that grokking is unlikely.
+"""Behavior of accuracy curves: early peak and dip, instability, and whether grokking is unlikely.
 
 Pure functions of a recorded curve, as in `phases`: `accuracy` and `steps` of equal length, one entry per evaluation,
-steps ascending; None where the model's output was not finite. All can be asked of a run that is still training.
+steps ascending; None where the model's output was not finite. All apply to a run that is still training.
+`behavior_of` applies them to a split of a recorded run.
 """
 
 from __future__ import annotations
@@ -10,11 +11,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
-from grokcore.evaluation.phases import Curve
+from grokcore.evaluation.phases import Curve, accuracy_of, crossings, evidence, steps_of
+
+if TYPE_CHECKING:
+    from grokcore.runs.record import RunRecord
+
 
 FALL = 0.03
-"""What accuracy must lose for a dip to be one: the published early dip of GPT-2 loses .06 to .08."""
+"""Least loss of accuracy that counts as a dip: the published early dip of GPT-2 loses .06 to .08."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,10 @@ class PeakAndDip:
     """A curve's early peak and the dip after it; all are indices of evaluations.
 
     Attributes:
-        peak: the highest of three neighbours' medians before the dip.
+        peak: the highest of three neighbors' medians before the dip.
         dip: the lowest of these before accuracy has come back, or so far.
         back: the first evaluation after the dip from which accuracy is above the peak again; None while it is not.
-        height, depth: accuracy at the peak, and what is lost of it at the dip.
+        height, depth: accuracy at the peak, and its loss at the dip.
     """
 
     peak: int
@@ -48,19 +54,19 @@ def peak_and_dip(
     sustain: int = 3,
     latest: float = 2.0,
 ) -> PeakAndDip | None:
-    """The early peak of a held-out split, if there is one.
+    """Find the early peak of a held-out split, if there is one.
 
-    Accuracy first rises with the training set, falls again once that is memorised, and comes back much later (GPT-2's
+    Accuracy first rises with the training set, falls again once that is memorized, and comes back much later (GPT-2's
     OOD accuracy in the thesis: .88 at step 13k, .80 to .82 at 85k to 100k, .93 at 200k). The rule, on medians of three
-    neighbouring evaluations:
+    neighboring evaluations:
 
     - the peak lies `rise` above `baseline` (a model that gives the most common answers has none), below `threshold`,
-      and no later than `latest` times the step at which the training set was memorised;
+      and no later than `latest` times the step at which the training set was memorized;
     - `sustain` evaluations in a row then lie `fall` or more below it, before any exceeds it. Of a probe of few
       examples the fall must be at least two standard errors of a difference of two such shares.
 
     Args:
-        memorized: index of the evaluation at which the training set was memorised; without it nothing is early.
+        memorized: index of the evaluation at which the training set was memorized; without it nothing is early.
         baseline: the split's majority baseline.
         examples: of the split's probe, where that is known.
     """
@@ -87,10 +93,10 @@ def peak_and_dip(
 
 
 def falls(accuracy: Curve, *, fall: float = 0.05, start: int = 0) -> list[tuple[int, int]]:
-    """Each time that accuracy loses `fall` or more of what it had regained: indices of the highest and lowest points.
+    """Find each loss of `fall` or more of accuracy: indices of the highest and lowest points.
 
-    A rise of `fall` from a lowest point begins the next: wiggles smaller than that count for nothing, and a long slide
-    counts once. Values that are not finite count as 0: such a model knows nothing.
+    A rise of `fall` from a lowest point begins the next: smaller fluctuations are ignored, and a long decline
+    counts once. Values that are not finite count as 0.
     """
     found: list[tuple[int, int]] = []
     values = [value or 0.0 for value in accuracy]
@@ -115,9 +121,9 @@ def falls(accuracy: Curve, *, fall: float = 0.05, start: int = 0) -> list[tuple[
 def is_unstable(accuracy: Curve, *, level: float = 0.9, fall: float = 0.05, times: int = 2) -> bool:
     """Whether accuracy, once it has reached `level`, loses `fall` or more at least `times` times.
 
-    Mamba's accuracy on atomic facts, which it has been trained on, in the thesis. It is asked of medians of three
-    neighbouring evaluations, since one bad evaluation is common at high learning rates; and one fall may be chance,
-    while a second one after the first was made good is none.
+    Mamba's accuracy on atomic facts, which it has been trained on, in the thesis. It is applied to medians of three
+    neighboring evaluations, since one bad evaluation is common at high learning rates; and one fall may be chance,
+    while a second one after a recovery is not.
     """
     smooth = _smoothed(accuracy)
     start = next((index for index, value in enumerate(smooth) if value >= level), None)
@@ -135,20 +141,20 @@ def unlikely_to_grok(
     reach: float = 10.0,
     sustain: int = 3,
 ) -> bool:
-    """Whether a held-out split gives no sign that it will grok, as far as this can be told by now.
+    """Whether a held-out split shows no sign so far that it will grok.
 
-    It can be told once the training set has been memorised for long, and only of what has stopped moving:
+    This is decided long after the training set was memorized, and only for curves that no longer move:
 
-    - training has lasted `patience` times as long as memorising took: GPT-2 in the thesis takes 33 times as long, and
+    - training has lasted `patience` times as long as memorizing took: GPT-2 in the thesis takes 33 times as long, and
       its dip lasts until 3 times;
     - the median accuracy of the last factor of 2 in steps is less than `rise` above that of the factor of 2 before:
-      LLaMA, which groks 160 times after memorisation, never rises by less per doubling;
+      LLaMA, which groks 160 times after memorization, never rises by less per doubling;
     - at this rise per doubling, `reach` times as many steps would not bring it to `threshold`.
 
     It is a warning, not a verdict: a curve that was flat so far may still rise.
 
     Args:
-        sustain: evaluations that either factor of 2 must hold at least.
+        sustain: least number of evaluations within each factor of 2.
     """
     if memorized is None or not steps or steps[-1] < patience * max(steps[memorized], 1):
         return False
@@ -163,7 +169,7 @@ def unlikely_to_grok(
 
 
 def _smoothed(accuracy: Curve) -> list[float]:
-    """Medians of each evaluation and its two neighbours; the first and the last stay as they are."""
+    """Medians of each evaluation and its two neighbors; the first and the last stay as they are."""
     values = [value or 0.0 for value in accuracy]
     middle = [median(values[index - 1 : index + 2]) for index in range(1, len(values) - 1)]
     return [*values[:1], *middle, *(values[-1:] if len(values) > 1 else [])]
@@ -177,3 +183,53 @@ def _above(values: Sequence[float], index: int, limit: float, sustain: int) -> b
 def _error(share: float, examples: int | None) -> float:
     """Standard error of the difference of two shares of so many examples."""
     return math.sqrt(2 * share * (1 - share) / examples) if examples else 0.0
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """Of one split of a run.
+
+    Attributes:
+        peak: the early peak and its dip, of a held-out split; None where there is none.
+        peak_step, dip_step, back_step: their steps.
+        unstable: accuracy fell again and again after it had been high.
+        unlikely: of a held-out split that is not sustained: it shows no sign that it will grok.
+        collapsed: the step at which a sustained held-out split collapsed; None where it did not.
+    """
+
+    peak: PeakAndDip | None
+    peak_step: int | None
+    dip_step: int | None
+    back_step: int | None
+    unstable: bool
+    unlikely: bool
+    collapsed: int | None
+
+
+def behavior_of(run: RunRecord, split: str) -> Behavior:
+    """The behavior of a split of any role."""
+    seen, rules = evidence(run.journal, run.spec.training), run.spec.evaluation
+    steps, accuracy = steps_of(seen.lines), accuracy_of(seen.lines, split)
+    held_out, about = run.evaluation.held_out.get(split), run.evaluation.splits[split]
+    memorized = crossings(seen, "train", rules)["sustained"]
+    peak = None
+    if held_out is not None:
+        peak = peak_and_dip(
+            accuracy,
+            steps,
+            memorized,
+            baseline=about.majority_baseline,
+            threshold=rules.threshold,
+            examples=about.examples,
+            sustain=rules.sustain,
+        )
+    waiting = held_out is not None and held_out.sustained is None
+    return Behavior(
+        peak=peak,
+        peak_step=steps[peak.peak] if peak else None,
+        dip_step=steps[peak.dip] if peak else None,
+        back_step=steps[peak.back] if peak and peak.back is not None else None,
+        unstable=is_unstable(accuracy),
+        unlikely=waiting and unlikely_to_grok(accuracy, steps, memorized, threshold=rules.threshold),
+        collapsed=held_out.collapsed if held_out is not None else None,
+    )

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grokcore.evaluation.behaviour import falls, is_unstable, peak_and_dip, unlikely_to_grok
+from grokcore.evaluation.behavior import behavior_of, falls, is_unstable, peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.phases import sustained
-from grokcore.evaluation.watch import behaviour_of
 from grokcore.spec import load_spec
 from tests.evaluation.made_up import Rise, record
 
@@ -185,10 +184,10 @@ def test_nothing_is_said_of_what_was_never_memorised_or_hardly_measured() -> Non
     assert not unlikely_to_grok([0.985] * len(dense), dense, 1, threshold=0.98), "it is there"
 
 
-def test_the_behaviour_of_a_runs_split() -> None:
+def test_the_behavior_of_a_runs_split() -> None:
     spec = load_spec("smoke", ["training.precision=fp32", "evaluation.interval=20", "training.max_steps=2000"])
     run = record(spec, Rise(20), {"test_inferred_iid": Rise(60), "test_inferred_ood": Rise(None)})
-    ood, iid = (behaviour_of(run, split) for split in ("test_inferred_ood", "test_inferred_iid"))
+    ood, iid = (behavior_of(run, split) for split in ("test_inferred_ood", "test_inferred_iid"))
     assert (ood.unlikely, iid.unlikely) == (True, False)
     assert (ood.peak, ood.collapsed, ood.unstable) == (None, None, False)
-    assert behaviour_of(run, "id_atomic").unlikely is False
+    assert behavior_of(run, "id_atomic").unlikely is False
