@@ -77,7 +77,7 @@ def test_pointing_at_a_line_tells_group_step_and_accuracy(
     written: Written, visit: Callable[..., Visit], embedded: bool
 ) -> None:
     page = visit(written.html, embedded=embedded)
-    told = "\n".join(page.hover_texts("#run-0-accuracy"))
+    told = "\n".join(page.hover_texts("#accuracy-2"))
     assert "architecture" in told
     assert "seeds\ntest_inferred_ood\nstep " in told
     assert "median accuracy 45.00 %" in told
