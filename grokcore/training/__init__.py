@@ -1,6 +1,6 @@
-"""Training: the loop, its schedule, sampler, optimizers, losses and checkpoints; one run, or several seeds at once.
+"""Training: the loop, engines, optimizers, losses and checkpoints; one run, or several seeds at once.
 
-What trains imports torch when it is first asked for: a process that only starts others, and watches them, does without.
+torch is imported when `train_model` is first used: a process that only starts and watches others does without.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Work that training does not wait for: one thread, and for each kind of task room for one that waits."""
+"""Background work of training: one thread, and for each kind of task at most one that waits."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 class Background:
-    """Carries out tasks one at a time; of several with one name that wait, only the newest is done.
+    """Runs tasks one at a time; of several waiting tasks of one name, only the newest is run.
 
-    A task deals with its own errors. Any that it lets through is a bug, raised at the next `check`.
+    Tasks handle their own errors. Any exception that escapes a task is a bug, and is raised at the next `check`.
     """
 
     def __init__(self) -> None:
@@ -22,13 +22,13 @@ class Background:
         self._thread.start()
 
     def submit(self, name: str, task: Callable[[], None], *, delay: float = 0.0) -> None:
-        """Have `task` done in place of the one that waits under its name, after `delay` seconds at the earliest."""
+        """Run `task` after `delay` seconds at the earliest, in place of a waiting task of the same name."""
         with self._changed:
             self._waiting[name] = (time.monotonic() + delay, task)
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Return when everything is done; no delay is waited for."""
+        """Wait until all tasks are done, without their delays."""
         with self._changed:
             self._hurried = True
             self._changed.notify_all()
@@ -41,7 +41,7 @@ class Background:
             raise self._bug
 
     def close(self) -> None:
-        """Finish the task in hand, and drop those that wait."""
+        """Finish the current task, and drop those that wait."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -59,7 +59,7 @@ class Background:
                 self._changed.notify_all()
 
     def _next(self) -> Callable[[], None] | None:
-        """The task that has been due for longest, once there is one; None after the end."""
+        """Wait for the task that has been due for longest, and return it; None after `close`."""
         with self._changed:
             while not self._closed:
                 name, (due, task) = min(self._waiting.items(), key=lambda item: item[1][0], default=("", (0.0, None)))

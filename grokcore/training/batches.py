@@ -1,6 +1,7 @@
-"""The training examples where the model is: a batch is row numbers, and its rows are gathered on the device.
+"""Training examples on the model's device, and the order of their batches.
 
-The order of the examples: a pure function of the seed and the step, so that a resumed run needs no sampler state.
+A batch is row numbers, whose rows are gathered on the device. The order is a pure function of the seed and the step, so
+that a resumed run needs no sampler state.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from grokcore.spec.experiment import derived_seed
 
 
 class Batch(NamedTuple):
-    """B examples: `inputs` (B, T), `positions` and `targets` (B, P), all int64; and the beginnings that they share."""
+    """B examples: `inputs` (B, T), `positions` and `targets` (B, P), all int64; and their shared prefixes."""
 
     inputs: Tensor
     positions: Tensor
@@ -31,7 +32,7 @@ class Examples:
         inputs: (N, T) int64.
         positions: (N, P) int64.
         targets: (N, P) int64; all three as in `Supervision`, without the prefixes where they are shared.
-        prefix_sharing: whether prefixes are shared, in words, and if not, why.
+        prefix_sharing: description of the shared prefixes, or `no` and the reason.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Examples:
         batch_size: int,
         device: torch.device,
     ) -> Examples:
-        """Examples with the task's prefixes shared, where the model takes them and a batch of this size gains by it."""
+        """Make examples with shared prefixes, if the model supports them and a batch of this size gains by it."""
         if not prefixes:
             return cls(supervision, device, prefix_sharing="no: the task declares no prefixes")
         if not model.shares_prefixes:
@@ -75,7 +76,7 @@ class Examples:
         return len(self.inputs)
 
     def __getitem__(self, rows: Tensor) -> Batch:
-        """The batch of (B,) int64 `rows`, whose shapes depend on B alone."""
+        """Return the batch of (B,) int64 `rows`, whose shapes depend on B alone."""
         prefixes = None
         if self._table is not None and self._prefix_of is not None:
             prefixes = SharedPrefixes(self._table, self._prefix_of.index_select(0, rows))
@@ -97,7 +98,7 @@ class EpochSampler:
         self._epochs: dict[int, Tensor] = {}
 
     def __call__(self, step: int) -> Tensor:
-        """(batch_size,) int64: the rows of the optimizer step that follows `step` completed ones."""
+        """Return the rows, (batch_size,) int64, of the optimizer step after `step` completed ones."""
         begin = step * self._batch_size
         end = begin + self._batch_size
         first, last = begin // self._rows, (end - 1) // self._rows

@@ -1,13 +1,13 @@
-"""The launcher's heartbeat: how a training on other machines notices that nobody waits for it any more.
+"""The launcher's heartbeat, without which a training on other machines saves and stops.
 
-Whoever launches a job and then waits for it writes `launcher/heartbeat.json` into the run, again and again. The job
-watches this file. Has it not changed for some minutes, then the launcher is gone for good: the pipeline's run was
-canceled, say, which ends the launcher and leaves its job alone. So the training saves and stops, instead of holding
-its GPUs for days. A launcher that was only moved to another node is back before that, and goes on where it was.
+A launcher that waits for its job writes `launcher/heartbeat.json` into the run, again and again, and the job watches
+this file. If it has not changed for some minutes, the launcher is gone for good: a canceled pipeline run, for example,
+ends the launcher and not its job. So the training saves and stops, instead of holding its GPUs for days. A launcher
+that was only moved to another node is back before that, and continues.
 
-This is no lock: it does not say who may write the run (`grokcore.runs.lease` does), only that somebody wants it.
-No two machines' clocks are compared: the job counts the time during which it could read the file and saw no change. A
-store that cannot be read says nothing about the launcher, so that time does not count.
+This is not a lock: `grokcore.runs.lease` decides who may write the run. Clocks of two machines are not compared: the
+job counts the time during which it could read the file and saw no change; time in which the store cannot be read does
+not count.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from grokcore.training.signals import StopRequest
 
 HEARTBEAT = f"{LAUNCHER}/heartbeat.json"
 ABANDONED = f"{LAUNCHER}/abandoned.json"
-"""Left by a training that has stopped for want of a heartbeat, so that a restart of it need not wait once more."""
+"""Written by a training that has stopped without a heartbeat, so that its restart need not wait again."""
 
 BEAT_SECONDS = 60.0
 PATIENCE_SECONDS = 900.0
 PATIENCE_VARIABLE = "GROKCORE_LAUNCHER_PATIENCE"
-"""Set in a job whose launcher beats: seconds without a heartbeat after which training saves and stops."""
+"""Set in a job whose launcher has a heartbeat: seconds without one after which training saves and stops."""
 
 
 class Heartbeat:
-    """Beats from its first breath to the end of the block, in a thread of its own.
+    """Writes heartbeats in a thread until the end of the block.
 
     Raises:
-        GrokcoreError: the first beat could not be written; later ones are tried again.
+        GrokcoreError: the first heartbeat could not be written; later ones are retried.
     """
 
     def __init__(self, run: Store, *, seconds: float = BEAT_SECONDS) -> None:
@@ -72,7 +72,7 @@ class Heartbeat:
 
 
 def forget_launcher(run: Store) -> None:
-    """Remove what launcher and training have told each other, once the run is trained."""
+    """Remove the files of launcher and training, once the run is trained."""
     for key in (HEARTBEAT, ABANDONED):
         with suppress(GrokcoreError):
             run.delete(key)
@@ -90,8 +90,8 @@ def stop_without_launcher(
     """Request a stop inside the block once the launcher of the run at `run` is gone.
 
     Raises:
-        StoppedError: an earlier attempt has found the launcher gone, and there has been no beat since.
-        InputError: what the environment says of the patience is no number of seconds.
+        StoppedError: an earlier attempt has found the launcher gone, and there has been no heartbeat since.
+        InputError: the environment does not give the patience as a number of seconds.
     """
     patience = _patience()
     store = open_store(run)
@@ -120,7 +120,7 @@ def _patience() -> float:
 
 
 def _wait_for_silence(run: Store, patience: float, over: threading.Event) -> bool:
-    """Return whether the heartbeat has stood still for `patience` seconds; False once `over`."""
+    """Return True once the heartbeat has not changed for `patience` seconds, False once `over`."""
     pause = min(30.0, patience / 10)
     last, silence = _read(run), 0.0
     while not over.wait(pause):
@@ -147,7 +147,7 @@ def _is_abandoned(run: Store) -> bool:
 
 
 def _read_strictly(run: Store) -> bytes:
-    """The last beat; nothing where there has been none.
+    """Return the last heartbeat; empty if there was none.
 
     Raises:
         GrokcoreError: the store cannot be read.

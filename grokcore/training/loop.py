@@ -21,7 +21,7 @@ from grokcore.training.signals import StopRequest
 from grokcore.training.trainer import Trainer
 
 MAX_RESTARTS = 3
-"""How often training walks back from a divergence before it ends."""
+"""Number of times that training walks back from a divergence before it ends."""
 
 
 def train(

@@ -9,25 +9,26 @@ INITIAL_SCALE, GROWTH, BACKOFF, GROWTH_INTERVAL = 2.0**16, 2.0, 0.5, 2000
 """The constants of `torch.amp.GradScaler`."""
 
 MIN_SCALE = 2.0**-14
-"""The smallest normal number of fp16, and the end of it: a run whose gradients overflow down to here has diverged.
+"""The smallest normal number of fp16, and the last scale: a run whose gradients still overflow here has diverged.
 `GradScaler` halves on to 0, which turns finite gradients into NaN; DeepSpeed ends at 1, fairseq at 1e-4.
 """
 
 
 def loss_scaler(precision: str, device: torch.device) -> LossScaler | None:
-    """What `precision` needs against gradients too small for it: only fp16 needs anything."""
+    """Return a loss scaler if `precision` needs one: only fp16 does."""
     return LossScaler(device) if precision == "fp16" else None
 
 
 class LossScaler:
     """Dynamic loss scaling (arXiv 1710.03740, section 3.2) that decides on the device whether a step is skipped.
 
-    The arithmetic is that of `torch.amp.GradScaler`, which asks the device for the decision: a wait in every step, and
-    nothing that a CUDA graph could hold. Here the decision stays a tensor that all who change a weight multiply with.
+    The arithmetic is that of `torch.amp.GradScaler`, which reads the decision from the device: a sync point in every
+    step, which a CUDA graph cannot hold. Here the decision stays a tensor, and every change of a weight is multiplied
+    with it.
 
     Attributes:
         scale: 0-d float32, what the loss is multiplied by.
-        found_inf: 0-d float32, 1 if a gradient of the step in hand is not finite, so that it is skipped, else 0.
+        found_inf: 0-d float32, 1 if a gradient of the current step is not finite, so that it is skipped, else 0.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -48,5 +49,5 @@ class LossScaler:
         self.scale.clamp_min_(MIN_SCALE)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of its state, under `torch.amp.GradScaler`'s names."""
+        """Return its state under `torch.amp.GradScaler`'s names."""
         return {"scale": self.scale, "_growth_tracker": self._since_change}

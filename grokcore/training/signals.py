@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop after the step in hand; a second one is not waited for."""
+"""SIGINT and SIGTERM as a request to stop after the current step; a second one ends the process at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NoReturn
 from grokcore.errors import EXIT_STOPPED, StoppedError
 
 PARENT_SECONDS = 1.0
-"""How long the death of the parent may go unnoticed."""
+"""Seconds until the end of the parent process is noticed."""
 
 _SHELLS = ("sh", "ash", "bash", "dash", "busybox")
 
@@ -23,7 +23,7 @@ _BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Whether somebody has asked this process to stop."""
+    """A request to stop this process; its instance is the signal handler."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -34,10 +34,10 @@ class StopRequest:
         self.requested = True
 
     def check(self) -> None:
-        """For the time before the first step, while there is nothing to save.
+        """Stop at once, before the first step, while there is nothing to save.
 
         Raises:
-            StoppedError: somebody has.
+            StoppedError: a stop was requested.
         """
         if self.requested:
             raise StoppedError("stopped before its first step; the same command goes on from there")
@@ -50,7 +50,7 @@ def stop_on_signal(*, with_parent: bool = False) -> Iterator[StopRequest]:
     A block inside another shares its request, so that a signal between the two is not lost.
 
     Args:
-        with_parent: take the death of the parent process for a wish to stop as well. It is polled, since the signal
+        with_parent: take the end of the parent process for a request to stop as well. It is polled, since the signal
             that Linux can send arrives when the thread that started this process ends, and not the process.
     """
     outer, over = signal.getsignal(signal.SIGTERM), threading.Event()
@@ -65,10 +65,10 @@ def stop_on_signal(*, with_parent: bool = False) -> Iterator[StopRequest]:
 
 
 def leave_group(code: int) -> NoReturn:
-    """End a process that has trained in a group, with this exit code, and without the interpreter's teardown.
+    """End a process that has trained in a group with this exit code, without the interpreter's teardown.
 
-    Threads of gloo and NCCL still run then, and now and then one of them aborts the process in it (`terminate called
-    without an active exception`), which a launcher takes for a failure that no retry would mend.
+    Threads of gloo and NCCL still run then, and sometimes one of them aborts the process during teardown (`terminate
+    called without an active exception`), which a launcher takes for a failure that a retry would not fix.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -97,7 +97,7 @@ def _watch(starter: tuple[int, ...], request: StopRequest, over: threading.Event
 
 
 def _starter() -> tuple[int, ...]:
-    """The parent process, and where that is a shell, whoever started the shell.
+    """Return the parent process and, if that is a shell, the parent of the shell.
 
     Kubeflow's runners start a task by way of a shell, which outlives them and waits for the task.
     """

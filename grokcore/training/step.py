@@ -93,7 +93,7 @@ def learning_rate_tensor(optimizer: Optimizer, device: torch.device) -> Tensor:
 
 
 class StepGraphs:
-    """Calls `work` with the kind of the step at hand: on CUDA as one recording for each kind.
+    """Calls `work`, on CUDA as one recorded graph for each kind of step.
 
     Args:
         notify: called with a line for each kind of step that cannot be recorded.

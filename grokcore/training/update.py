@@ -50,7 +50,7 @@ class Update:
     """From gradients to the next weights.
 
     Attributes:
-        skip: 0-d float32, 1 where the step at hand must not be applied; None where every step is applied.
+        skip: 0-d float32, 1 where the current step must not be applied; None where every step is applied.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Update:
             project: acts on the weights after the step, unless the flag that it is given says that it was skipped.
             gradient_norm: receives the norm before clipping, in the shape that `norm_of` returns.
             steps_skipped: 0-d int64, counts the steps that were not applied.
-            detects_nonfinite: decide here which steps are skipped; an engine that decides itself tells `finish`.
+            detects_nonfinite: decide here which steps are skipped; an engine that decides itself passes it to `finish`.
             norm_of: the norm, or norms, of the gradients.
         """
         self._training, self._optimizer, self._project = training, optimizer, project

@@ -1,4 +1,4 @@
-"""Checkpoints: complete states of training that survive whatever happens to the machine or to the storage.
+"""Checkpoints: complete states of training, safe against failures of the machine and of the storage.
 
 Below `checkpoints/` of a run, on every kind of store:
 

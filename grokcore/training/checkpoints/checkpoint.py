@@ -53,7 +53,7 @@ class Checkpoint:
 
 
 class Snapshot:
-    """A copy of a checkpoint in host memory, made without waiting for the device; training may go on at once."""
+    """A copy of a checkpoint in host memory, made without waiting for the device, so that training goes on at once."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._copied: torch.cuda.Event | None = None

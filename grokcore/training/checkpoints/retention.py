@@ -1,4 +1,4 @@
-"""Which checkpoints are kept: the last few, those of milestones, and every n-th."""
+"""Retention of checkpoints: keep the last few, those of milestones, and every n-th."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from grokcore.storage import Store, StoredFile
 
 
 class Retention:
-    """Removes what need not be kept, and what unfinished saves have left.
+    """Removes checkpoints that need not be kept, and files of unfinished saves.
 
     Args:
-        last: number of latest checkpoints kept; those with weights that are no numbers do not count.
+        last: number of latest checkpoints kept; those with nonfinite weights do not count.
         every: keep those whose step is a multiple of this, too.
-        regular: keep the latest whose step is a multiple of this and whose weights are numbers, too: training may walk
+        regular: keep the latest whose step is a multiple of this and whose weights are finite, too: training may walk
             back to it.
     """
 
@@ -61,7 +61,7 @@ class Retention:
 def surplus_of(
     manifests: Mapping[int, CheckpointManifest], *, last: int, every: int | None, regular: int | None
 ) -> set[int]:
-    """The steps whose checkpoints need not be kept."""
+    """Return the steps whose checkpoints need not be kept."""
     finite = sorted(step for step, manifest in manifests.items() if manifest.finite)
     kept = {*finite[-last:], max(manifests, default=-1)}
     if regular is not None:

@@ -1,6 +1,6 @@
-"""Saving a checkpoint: files first, verified, then the manifest that makes them one.
+"""Save checkpoints in the background: training only waits for a copy of its state in memory.
 
-Saving in the background: training only waits for a copy of its state in memory.
+A save writes the files first, verifies them, and then writes the manifest that makes them a checkpoint.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from grokcore.training.checkpoints.retention import Retention
 
 
 def save_checkpoint(store: Store, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> CheckpointManifest:
-    """Write a checkpoint, unless a good one of this step is there already.
+    """Write a checkpoint, unless there is a good one of this step already.
 
     Args:
-        store: that of the checkpoints.
+        store: the place of the checkpoints.
         checkpoint: in host memory.
-        milestones: phases that have just become known, for which it is to be kept.
+        milestones: phases that have just begun, for which the checkpoint is kept.
 
     Returns:
-        The manifest of the checkpoint that is there now.
+        The manifest of the checkpoint that the store has now.
 
     Raises:
         InputError: the place cannot be written; all earlier checkpoints are as they were.
@@ -85,10 +85,10 @@ def save_checkpoint(store: Store, checkpoint: Checkpoint, milestones: Sequence[s
 
 
 def _good_manifest(store: Store, checkpoint: Checkpoint) -> CheckpointManifest | None:
-    """The manifest of this step, or None where it does not lead to a good checkpoint.
+    """Return the manifest of this step, or None if its checkpoint is damaged.
 
     Raises:
-        AbsentError: there is none.
+        AbsentError: there is no checkpoint of this step.
     """
     try:
         manifest = read_checkpoint_manifest(store, checkpoint.step)
@@ -101,8 +101,8 @@ def _serialize(checkpoint: Checkpoint, folder: Path, place: str) -> dict[str, Fi
     """Write the files of a checkpoint to `folder`.
 
     Raises:
-        InputError: there is no permission.
-        TransientError: there is no room for them.
+        InputError: permission is denied.
+        TransientError: the disk is full.
     """
     try:
         save_file(checkpoint.tensors, folder / TENSORS)
@@ -121,10 +121,10 @@ def _serialize(checkpoint: Checkpoint, folder: Path, place: str) -> dict[str, Fi
 
 
 def _verify(store: Store, key: str, facts: FileFacts) -> None:
-    """See that an uploaded file has arrived.
+    """Check that an uploaded file has arrived completely.
 
     Raises:
-        TransientError: it has not, or not whole.
+        TransientError: it has not.
     """
     found = store.find(key)
     if found is None:
@@ -136,20 +136,20 @@ def _verify(store: Store, key: str, facts: FileFacts) -> None:
 
 
 MAX_FAILURES = 3
-"""Saves that fail in a row, each for a reason that may pass, until training ends."""
+"""Consecutive transient failures of saving after which training ends."""
 
 
 @dataclass
 class SaveStatistics:
-    """What saving has cost this process.
+    """The cost of saving in this process.
 
     Attributes:
         saved: number of checkpoints.
         failures: number of saves that failed.
-        superseded: number of saves given up for a later one, because the one before had not ended.
-        seconds: that the last save took, in the background.
-        waited_seconds: that training has stood still for, in all.
-        bytes: of the last checkpoint.
+        superseded: number of saves replaced by a later one before they had started.
+        seconds: duration of the last save, in the background.
+        waited_seconds: total time that training has waited for saving.
+        bytes: size of the last checkpoint.
         last: when the last one was complete, in seconds since the epoch.
     """
 
@@ -166,12 +166,11 @@ class SaveStatistics:
 
 
 class CheckpointWriter:
-    """Saves checkpoints of one run, one at a time, each after the one before; a later one takes the place of one that
-    still waits for its turn.
+    """Saves the checkpoints of one run, one at a time; a later one replaces one that is still waiting.
 
     Args:
-        store: that of the checkpoints.
-        background: carries out the saves.
+        store: the place of the checkpoints.
+        background: runs the saves.
         notify: called in the thread that calls `check`, with a line for each save that has failed.
     """
 
@@ -191,7 +190,7 @@ class CheckpointWriter:
         self.saved_step: int | None = None
 
     def save(self, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> None:
-        """Copy a state and have it saved; only the copy is waited for."""
+        """Save a state in the background; only wait for a copy of it."""
         begin = time.monotonic()
         snapshot = Snapshot(checkpoint)
         with self._lock:
@@ -202,7 +201,7 @@ class CheckpointWriter:
         self.statistics.waited_seconds += time.monotonic() - begin
 
     def save_at_once(self, checkpoint: Checkpoint, milestones: Sequence[str] = (), *, tries: int) -> None:
-        """Save a state and wait until it is safe.
+        """Save a state and wait until it is stored.
 
         Raises:
             InputError, TransientError: it could not be saved.
@@ -225,11 +224,11 @@ class CheckpointWriter:
         self.saved_step = step
 
     def wait(self) -> None:
-        """Return when no save is under way."""
+        """Wait until no save is in progress."""
         self._background.wait()
 
     def check(self) -> None:
-        """Tell of the saves that have failed.
+        """Notify of failed saves.
 
         Raises:
             InputError: the place cannot be written.
@@ -262,12 +261,12 @@ class CheckpointWriter:
         self.durations.add(self.statistics.seconds)
 
     def remove_old(self) -> None:
-        """Have what need not be kept removed, and wait: a process that was killed may not have come to it."""
+        """Remove checkpoints that need not be kept, and wait; a killed process may have left some."""
         self._background.submit("retention", self._remove_old)
         self.wait()
 
     def _remove_old(self) -> None:
-        """What cannot be removed now stays until the next save; no state is lost by it."""
+        """Apply the retention; checkpoints that cannot be removed now stay until the next save."""
         try:
             self._retention.apply(self._store)
         except GrokcoreError as error:

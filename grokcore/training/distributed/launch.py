@@ -1,9 +1,7 @@
-"""Several processes on this machine that train one run together, as one program.
+"""Launch one training in several processes of this machine, from a process that does not train.
 
-What torchrun does, and three things that it does not: exit codes are kept, a second signal ends the processes at once,
-and they end when the one that started them does, however that ends.
-
-A training on all devices of this machine, from a process that takes no part in it.
+Unlike torchrun, it keeps the exit codes, ends the processes at once at a second signal, and ends them with the process
+that has started them.
 """
 
 from __future__ import annotations
@@ -39,20 +37,20 @@ from grokcore.training.signals import StopRequest, stop_on_signal
 from grokcore.version import SOURCE_ROOT
 
 PARENT_VARIABLE = "GROKCORE_STOP_WITH_PARENT"
-"""Set for processes that are started here: they stop when the one that started them has gone."""
+"""Set for launched processes: they stop when the process that has launched them ends."""
 
 _POLL_SECONDS = 0.1
-_LAST_WORDS_SECONDS = 15.0
-"""After one process has failed, the others have so long to find out themselves, and to say why."""
+_REPORT_SECONDS = 15.0
+"""Seconds for the other processes to notice a failed one and report it, before they get SIGTERM."""
 _SAVE_SECONDS = 60.0
-"""After SIGTERM to the others."""
+"""Seconds from SIGTERM to SIGKILL for the other processes."""
 
 _SEVERITY = (1, EXIT_BAD_INPUT, EXIT_TRANSIENT, EXIT_STOPPED, EXIT_OK)
-"""Of several exit codes, the one that says best what to do: a bug first, and a lost peer only where nothing else is."""
+"""Exit codes of several processes in order of precedence: a bug first, a lost peer only without any other."""
 
 
 def processes_here(spec: ExperimentSpec) -> int:
-    """How many processes of this machine train a resolved spec: with DeepSpeed one for each GPU, else one."""
+    """Return how many processes train a resolved spec on this machine: one per GPU with DeepSpeed, else one."""
     if spec.training.engine != "deepspeed" or rank_of_environment().world_size > 1:
         return 1
     return max(1, visible_gpus()) if resolve_device(spec.training.device) == "cuda" else devices_here(spec)
@@ -68,11 +66,11 @@ def launch(
     """Run `command` in several processes, as ranks 0 to `processes` - 1 of one group, and wait for all of them.
 
     Args:
-        stop: a request goes to all of them as SIGTERM; they save, and leave with 143.
-        notify: called with a line for each process that was killed, which says nothing itself.
+        stop: a request is passed on to all of them as SIGTERM; they save, and exit with 143.
+        notify: called with a line for each process that was killed.
 
     Returns:
-        0 if all end so; else the code that says best what to do next, 75 for a process that was killed.
+        0 if all processes return it, else the code that takes precedence; 75 for a killed process.
     """
     environment = _environment(processes)
     children: list[subprocess.Popen[bytes]] = []
@@ -96,10 +94,10 @@ def _wait(children: Sequence[subprocess.Popen[bytes]], stop: StopRequest, notify
         now = time.monotonic()
         if failed_at is None and any(child.returncode not in (None, EXIT_OK) for child in children):
             failed_at = now
-        if not asked and (stop.requested or (failed_at is not None and now > failed_at + _LAST_WORDS_SECONDS)):
+        if not asked and (stop.requested or (failed_at is not None and now > failed_at + _REPORT_SECONDS)):
             asked = True
             _signal(children, signal.SIGTERM)
-        if failed_at is not None and now > failed_at + _LAST_WORDS_SECONDS + _SAVE_SECONDS:
+        if failed_at is not None and now > failed_at + _REPORT_SECONDS + _SAVE_SECONDS:
             _signal(children, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     for rank, child in enumerate(children):
@@ -114,7 +112,7 @@ def _wait(children: Sequence[subprocess.Popen[bytes]], stop: StopRequest, notify
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The exit code of several processes together."""
+    """Return the exit code that takes precedence."""
     kept = [EXIT_TRANSIENT if code < 0 else code for code in codes]
     return min(kept, key=lambda code: _SEVERITY.index(code) if code in _SEVERITY else 0)
 
@@ -146,7 +144,7 @@ def _environment(processes: int) -> dict[str, str]:
 
 
 def python(*arguments: str) -> list[str]:
-    """The command that runs this Python."""
+    """Return a command for this Python."""
     return [sys.executable, "-P", *arguments]
 
 
@@ -160,17 +158,17 @@ def train_on_all_devices(
     notify: Callable[[str], None] = lambda line: None,
     processes: int | None = None,
 ) -> TrainResult:
-    """`train_model` on every GPU of this machine where the spec's engine is DeepSpeed, in a process for each.
+    """Train a run on every GPU of this machine, one process each, if the spec's engine is DeepSpeed.
 
-    Where one process does, it trains in this one.
+    If one process is enough, it trains in this one.
 
     Args:
-        spec, data, out, resume, stop_with_parent, notify: as in `train_model`; several processes print for themselves
-            what `notify` would be told of the training.
-        processes: how many; None for one per GPU.
+        spec, data, out, resume, stop_with_parent, notify: as in `train_model`; several processes print
+            themselves what `notify` would be called with.
+        processes: their number; None for one per GPU.
 
     Raises:
-        GrokcoreError: as in `train_model`; of a process that was killed, TransientError.
+        GrokcoreError: as in `train_model`; TransientError for a killed process.
     """
     spec = resolve(spec, devices=processes)
     count = processes_here(spec) if processes is None else processes
@@ -201,6 +199,6 @@ def train_on_all_devices(
 
 
 def error_of(code: int) -> type[GrokcoreError]:
-    """The class of error that has an exit code."""
+    """Return the class of error that has an exit code."""
     kinds: tuple[type[GrokcoreError], ...] = (InputError, TransientError, StoppedError)
     return next((kind for kind in kinds if kind.exit_code == code), GrokcoreError)

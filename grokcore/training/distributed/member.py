@@ -1,6 +1,6 @@
 """One process of a training: `python -m grokcore.training.distributed.member JOB OUTCOME`.
 
-JOB is a file with a job; process 0 prints what there is to say, and leaves its result or error in the file OUTCOME.
+JOB is a file with a job; process 0 prints remarks, and writes its result or error to the file OUTCOME.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _train(request: str, place: str) -> int:
     outcome: TrainResult | GrokcoreError
     try:
         outcome = train_model(
-            job.spec, job.data, job.run, resume=job.resume, stop_with_parent=True, notify=lambda line: _say(line)
+            job.spec, job.data, job.run, resume=job.resume, stop_with_parent=True, notify=lambda line: _print(line)
         )
     except GrokcoreError as error:
         outcome = error
@@ -38,7 +38,7 @@ def _train(request: str, place: str) -> int:
     return outcome.exit_code if isinstance(outcome, GrokcoreError) else EXIT_OK
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 

@@ -1,8 +1,7 @@
-"""Run torchrun, and end with the exit codes of what it runs: `python -m grokcore.training.distributed.torchrun`.
+"""Run torchrun, and end with the exit codes of its processes: `python -m grokcore.training.distributed.torchrun`.
 
-Whatever its processes end with, torchrun itself ends with 1, so that whoever started it cannot tell wrong input, which
-stays wrong, from what is worth another attempt. Takes torchrun's options and variables (PET_*), and is what the pods of
-a TrainJob run.
+torchrun itself ends with 1 whatever its processes end with, so that a launcher cannot tell wrong input from a failure
+worth a retry. This wrapper takes torchrun's options and variables (PET_*); the pods of a TrainJob run it.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run torchrun.
 
     Returns:
-        0; what the processes of this node ended with, the code that says best what to do next; 143 after a signal to
-        torchrun itself, which it has handed on; 75 where the nodes did not find each other.
+        0; the exit code of this node's processes that takes precedence; 143 after a signal to torchrun itself, which
+        passes it on; 75 if the nodes did not find each other.
     """
     from torch.distributed import DistError
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -32,10 +31,10 @@ def main(arguments: Sequence[str]) -> int:
         run(parse_args(list(arguments)))
     except ChildFailedError as error:
         codes = {rank: failure.exitcode for rank, failure in sorted(error.failures.items())}
-        _say("; ".join(f"process {rank} ended with {_meaning(code)}" for rank, code in codes.items()))
+        _log("; ".join(f"process {rank} ended with {_describe(code)}" for rank, code in codes.items()))
         return worst(codes.values())
     except SignalException as error:
-        _say(f"stopped by {signal.Signals(error.sigval).name}")
+        _log(f"stopped by {signal.Signals(error.sigval).name}")
         return EXIT_STOPPED
     except (
         RendezvousError,
@@ -43,16 +42,16 @@ def main(arguments: Sequence[str]) -> int:
         ConnectionError,
         TimeoutError,
     ) as error:  # a node that is not there yet, or not any more
-        _say(f"the nodes of this training did not find each other: {str(error).partition(chr(10))[0]}")
+        _log(f"the nodes of this training did not find each other: {str(error).partition(chr(10))[0]}")
         return EXIT_TRANSIENT
     return 0
 
 
-def _meaning(code: int) -> str:
+def _describe(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     print(f"torchrun: {line}", file=sys.stderr, flush=True)
 
 

@@ -5,7 +5,7 @@ format. It computes with these in the operations of the native engine: in fp32, 
 need of it. ZeRO shards the master weights and the optimizer's state over the processes.
 
 Skipped steps are handled as by the native engine: the loss scale is ours and handed to DeepSpeed for each step, and
-where a spec wants the consequences of a nonfinite gradient, the step that DeepSpeed leaves out is made up for.
+if a spec does not skip steps, weights become NaN where DeepSpeed has left a step out.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class DeepSpeedStep:
     def _skipped_by_deepspeed(self) -> Tensor | None:
         """Take over the gradient norm, and return 1 if DeepSpeed has skipped the step, 0 if not.
 
-        Where the spec does not skip steps, the step that DeepSpeed has left out is made up for, and None returned.
+        If the spec does not skip steps, set the weights to NaN, as the step would have, and return None.
         """
         state, training, scaler = self._state, self._training, self._scaler
         applied = bool(self._engine.was_step_applied())

@@ -1,4 +1,4 @@
-"""DeepSpeed's configuration, made from a spec. Nothing here needs torch or DeepSpeed."""
+"""DeepSpeed's configuration for a spec, made without torch and DeepSpeed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LOSS_SCALE_POWER, LOSS_SCALE_WINDOW = 16, 2000
 
 
 def deepspeed_config(training: TrainingSpec, *, processes: int) -> dict[str, Any]:
-    """What `deepspeed.initialize` is given.
+    """Return the configuration for `deepspeed.initialize`.
 
-    The optimizer is not part of it: DeepSpeed takes ours, whose parameter groups and arithmetic are those of the native
+    It does not name an optimizer: DeepSpeed takes ours, whose parameter groups and arithmetic are those of the native
     engine, and whose learning rate is set before each step.
 
     Args:
         training: with `precision` resolved; its batch_size is that of all processes together.
-        processes: that train together, each on one device.
+        processes: number of processes that train together, each on one device.
     """
     parts = processes * training.gradient_accumulation
     config: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Several seeds of one spec at once, each an ordinary run."""
+"""Train several seeds of one spec at once, each as an ordinary run."""
 
 from grokcore.training.seeds.train import directory_of, train_seeds
 

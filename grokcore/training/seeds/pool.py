@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.1
 def train_in_processes(jobs: Sequence[Job], listener: Listener, most: int | None = None) -> list[Outcome]:
     """Train as many runs at a time as the cores allow; a lost process is replaced, and its run counted as failed.
 
-    A signal to this process is passed on: each run saves after the step in hand. If this process is killed, or
+    A signal to this process is passed on: each run saves after its current step. If this process is killed, or
     ends at a second signal, its workers notice that their standard input has ended, and do the same.
 
     Args:
