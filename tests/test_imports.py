@@ -81,6 +81,43 @@ def test_rooms_use_only_those_below_them() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def dependencies() -> dict[str, set[str]]:
+    """The modules of grokcore that each of them imports, inside functions and for type checking included."""
+    modules = {module_of(path): path for path in python_files("grokcore")}
+    found: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        names = {name if name in modules else name.rpartition(".")[0] for name in imported(path)}
+        found[module] = (names & modules.keys()) - {module}
+    return found
+
+
+def circles(imports: dict[str, set[str]]) -> list[str]:
+    """The modules that can be reached from themselves: those without imports that remain are taken away in turn."""
+    left = {module: set(names) for module, names in imports.items()}
+    while leaves := {module for module, names in left.items() if not names & left.keys()}:
+        left = {module: names for module, names in left.items() if module not in leaves}
+    while roots := left.keys() - set().union(*left.values()):
+        left = {module: names for module, names in left.items() if module not in roots}
+    return sorted(left)
+
+
+def test_no_modules_import_each_other() -> None:
+    """Imports for types and inside functions count: a circle means that one idea lies in several files."""
+    imports = dependencies()
+    assert len(imports) > 200, "too few modules were found: nothing was checked"
+    assert circles(imports) == []
+
+
+def test_a_circle_is_found() -> None:
+    imports = dependencies()
+    imports["grokcore.errors"] = {"grokcore.training.train"}
+    assert {"grokcore.errors", "grokcore.training.train"} <= set(circles(imports))
+
+
 def test_every_room_has_a_place_in_the_order() -> None:
     rooms = {room(path) for path in python_files("grokcore")}
     assert rooms - {"presets"} <= set(RANK)
