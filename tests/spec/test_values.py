@@ -48,7 +48,7 @@ REFUSED = [
     ("training.threads", "off", "must be an integer or null, got 'off'"),
     ("training.cuda_graph", "yes", "must be true or false, got 'yes'"),
     ("training.cuda_graph", "1", "must be true or false, got '1'"),
-    ("training.optimizer", "lion", "input should be 'adamw', 'adam' or 'sgd', got 'lion'"),
+    ("training.engine", "horovod", "input should be 'auto', 'native' or 'deepspeed', got 'horovod'"),
     ("training.betas", "[true, 0.9]", "must be a number, got 'true'"),
 ]
 
