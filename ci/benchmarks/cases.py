@@ -1,4 +1,4 @@
-"""What is timed: a model on its task, by architecture and loss."""
+"""Benchmark cases: a model on its task, by architecture and loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data set of a comparison task: the library's generator against a loop over single pairs."""
+"""The dataset of a comparison task: the library's generator against a loop over single pairs."""
 
 from __future__ import annotations
 

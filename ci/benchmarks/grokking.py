@@ -1,4 +1,4 @@
-"""Time to grok of a preset, from an empty directory to a model that generalises."""
+"""Time to grok of a preset, from an empty directory to a model that generalizes."""
 
 from __future__ import annotations
 

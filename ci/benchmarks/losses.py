@@ -30,7 +30,7 @@ def compare_losses(
     example counts as correct when every supervised token is, so the closing token can only lower the accuracy.
 
     Args:
-        folder: where the data set and the runs go; must be empty.
+        folder: where the dataset and the runs go; must be empty.
         say: called with a line for each loss.
     """
     specs = {loss: _specs(preset, loss, seeds, overrides) for loss in LOSSES}
@@ -65,7 +65,7 @@ def compare_losses(
 
 
 def largest_difference(curves: Curves, steps: Sequence[int]) -> dict[str, Any]:
-    """How far the two losses lie apart at the worst evaluation.
+    """Largest distance between the curves of the two losses over all evaluations.
 
     Returns:
         `means`: between the two means over seeds; `seeds`: the most that two seeds of one loss lie apart there;

@@ -1,4 +1,4 @@
-"""What was measured on: the machine, the versions, and the speed of a plain matrix product."""
+"""The measured machine: hardware, versions, and the speed of a matrix product."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _processor() -> str:
 
 
 def _run(*command: str) -> str | None:
-    """The first line that a command prints, or None where it cannot be run."""
+    """First line of a command's output, or None if it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):

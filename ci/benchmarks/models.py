@@ -1,4 +1,4 @@
-"""Every variant of a model against the GPT-2 of equal parameters: what an optimiser step takes."""
+"""Every variant of a model against the GPT-2 of equal parameters: what an optimizer step takes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ COMPOSED: dict[str, tuple[str, ...]] = {
     "1 to 4 random loops": ("model.recurrence={kind: random}",),
     "4 adaptive loops": ("model.recurrence={kind: adaptive, most: 4}",),
 }
-"""What is composed into a GPT-2."""
+"""Parts to compose into a GPT-2."""
 
 MODELS: dict[str, tuple[str, ...]] = {
     **{name: (f"model.architecture={name}",) for name in ARCHITECTURES if name != "gpt2"},
     **COMPOSED,
 }
-"""What is held against a plain GPT-2, by name: overrides."""
+"""Overrides of the variants to compare with a plain GPT-2, by name."""
 
 
 def compare_models(

@@ -1,4 +1,4 @@
-"""What a run of the benchmark will measure, and about how long that takes."""
+"""Plan the measurements of a benchmark run and estimate their duration."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Planned:
     plain_flops: float
     """Algorithmic operations of one step of the plain model."""
     seconds: float
-    """About how long it takes."""
+    """Estimated duration."""
 
 
 def plan(
@@ -40,7 +40,7 @@ def plan(
     peaks: Mapping[str, float],
     effort: Effort,
 ) -> list[Planned]:
-    """Generate the data sets in `folder` and plan every case that one of `variants` trains.
+    """Generate the datasets in `folder` and plan every case that one of `variants` trains.
 
     Args:
         peaks: FLOP/s of a large matrix product, by number format.

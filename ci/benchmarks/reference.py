@@ -49,7 +49,7 @@ def reference(spec: ExperimentSpec, data: Path, device: torch.device) -> Iterato
 
 
 class Reference:
-    """One optimiser step after another, as `Seq2SeqModel.train` of the public code takes them."""
+    """One optimizer step after another, as `Seq2SeqModel.train` of the public code takes them."""
 
     def __init__(self, spec: ExperimentSpec, data: Path, device: torch.device) -> None:
         if not isinstance(spec.model, GPT2):
@@ -101,7 +101,7 @@ class Reference:
         )
 
     def _endless_batches(self) -> Iterator[dict[str, Tensor]]:
-        examples: Any = self._examples  # any sequence is a data set
+        examples: Any = self._examples  # any sequence is a dataset
         loader: DataLoader[dict[str, Tensor]] = DataLoader(examples, batch_size=self._batch_size, shuffle=True)
         while True:
             yield from loader

@@ -42,14 +42,14 @@ class _Results:
 
 
 class SpeedResults(_Results):
-    """How fast training is.
+    """Speed of training.
 
     date, machine, settings    when, on what (see `machine.facts`), and how it was measured
     peak_flops                 FLOP/s of a large matrix product in this run, by number format
     rows                       one for each case, variant and number format (see `row`)
     failures                   a line for each case that could not be measured
     data_generation, command_line, modular, seeds
-                               the parts that are no training step, absent where they were not asked for
+                               parts other than training steps; absent unless requested
     targets                    the figures that were to be reached, and what was measured of them
     notes                      lines that whoever read the results has added: why a figure was missed
     """
@@ -100,7 +100,7 @@ def identity(row: dict[str, Any]) -> tuple[str, ...]:
 def row(
     case: Case, timing: Timing, others: Sequence[Timing], *, batch_size: int, plain_flops: float, peak: float
 ) -> dict[str, Any]:
-    """What was measured of one variant.
+    """Measurements of one variant.
 
     Args:
         others: the timings of the same case, from the same rounds.

@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a variant is measured for."""
+    """Duration of the measurements of a variant."""
 
     repeats: int = 7
     burst_seconds: float = 1.0
@@ -49,13 +49,13 @@ class Effort:
 
 @dataclass
 class Timing:
-    """What was measured of one entry."""
+    """Measurements of one entry."""
 
     entry: Entry
     steps: int
     """Optimiser steps in each repeat."""
     execution: dict[str, str]
-    """What carried out the arithmetic."""
+    """Kernels that did the arithmetic."""
     first_step: Work
     seconds: list[float] = field(default_factory=list)
     """Per step, one of each repeat; the same place in two lists of a case is the same round."""

@@ -33,7 +33,7 @@ STEPS = "steps"
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured, and how."""
+    """Selection and settings of the measurements."""
 
     models: Sequence[str]
     architectures: Sequence[str]

@@ -1,4 +1,4 @@
-"""How long the command line takes to answer."""
+"""Startup time of the command line."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ BASELINES = {"x (a)": ("reference",), "x (b)": ("transformers", "transformers-sd
 """Columns of ratios: how many times as fast a row is as the fastest of these, in the same number format."""
 
 EXPLANATION = """\
-Median, smallest and largest time of an optimiser step over n repeats, in which the variants of a table take turns, each
-in a process of its own; evaluations and checkpoints are outside. MFU (model FLOP utilisation): the operations of the
+Median, smallest and largest time of an optimizer step over n repeats, in which the variants of a table take turns, each
+in a process of its own; evaluations and checkpoints are outside. MFU (model FLOP utilization): the operations of the
 plain model (every token in every block, the head at the supervised positions) divided by the time and by the speed of
 the large matrix product above, so it counts what the learning problem needs, not what a variant computes. GiB: peak
 memory, of the process on a CPU and allocated on a GPU. x (a), x (b): how many times as fast as the reference
@@ -65,7 +65,7 @@ def speed_markdown(document: Document) -> str:
 
 
 def other_parts(document: Document) -> list[str]:
-    """A line for each part that is no training step."""
+    """Format each part other than training steps as a line."""
     lines = []
     if "data_generation" in document:
         part = document["data_generation"]
@@ -146,7 +146,7 @@ def losses_markdown(document: Document) -> str:
 
 
 def losses_text(document: Document) -> list[str]:
-    """What the two losses have in common, by preset; Markdown that is easy to read as it is."""
+    """Format the comparison of the two losses, by preset, as Markdown."""
     parts = []
     for comparison in document["comparisons"]:
         times = comparison["time_to_grok"]

@@ -75,7 +75,7 @@ def milliseconds(model: str, architecture: str, precision: str) -> Callable[[Doc
 
 
 def part(*keys: str) -> Callable[[Document], float]:
-    """A number from a part that is no training step."""
+    """Select a number from a part other than training steps."""
 
     def measure(document: Document) -> float:
         value: Any = document
@@ -163,7 +163,7 @@ TARGETS: list[Target] = [
     ),
     Target("demo, cuda, 16 seeds against one", 8, "times the steps/s", part("seeds", "ratio"), device="cuda"),
     Target(
-        "data set of the thesis against a loop over pairs",
+        "dataset of the thesis against a loop over pairs",
         100,
         "times as fast",
         part("data_generation", "ratio"),

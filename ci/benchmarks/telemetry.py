@@ -1,4 +1,4 @@
-"""What it costs a training to be watched."""
+"""Overhead of telemetry for a training."""
 
 from __future__ import annotations
 

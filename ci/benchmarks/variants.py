@@ -38,7 +38,7 @@ class Variant:
     prepare: Callable[[ExperimentSpec, Path, torch.device], AbstractContextManager[Stepper]]
     """(spec, directory of its dataset, device) -> a model on that device, to be trained inside the context."""
     overrides: tuple[str, ...] = ()
-    """What it changes in a case's spec."""
+    """Overrides of a case's spec."""
     architectures: tuple[str, ...] = tuple(ARCHITECTURES)
     profiled: bool = False
     """Whether the results say where its time goes."""

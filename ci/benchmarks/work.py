@@ -1,4 +1,4 @@
-"""What one optimiser step does, so that times are compared of equal work only."""
+"""Work of one optimizer step, to ensure that only times of equal work are compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grokcore.errors import GrokcoreError
 
 @dataclass(frozen=True)
 class Work:
-    """One optimiser step of a variant, counted on what it really holds and was given."""
+    """One optimizer step of a variant, counted on what it really holds and was given."""
 
     examples: int
     supervised_tokens: int
@@ -32,10 +32,10 @@ class Stepper(Protocol):
     execution: dict[str, str]
 
     def step(self) -> None:
-        """One optimiser step."""
+        """One optimizer step."""
 
     def work(self) -> Work:
-        """What the last step did. Waits for the device."""
+        """Return the work of the last step, after synchronizing the device."""
 
 
 class UnequalWorkError(GrokcoreError):

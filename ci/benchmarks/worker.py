@@ -32,7 +32,7 @@ PROFILED_OPERATORS = 8
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker trains."""
+    """Training task of a worker."""
 
     variant: str
     spec: ExperimentSpec
@@ -41,13 +41,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Burst:
-    """Some optimiser steps on end."""
+    """Some optimizer steps on end."""
 
     seconds_per_step: float
     peak_memory: int
     """Bytes, since the process began: resident memory on a CPU, allocated device memory on a GPU."""
     work: Work
-    """What the last of them did."""
+    """Work of the last step."""
 
 
 class WorkerError(GrokcoreError):
@@ -85,7 +85,7 @@ class Worker:
         return execution
 
     def train(self, steps: int) -> Burst:
-        """Let it take `steps` optimiser steps, and wait for that."""
+        """Let it take `steps` optimizer steps, and wait for that."""
         self._connection.send(("train", steps))
         burst: Burst = self._receive()
         return burst

@@ -1,4 +1,4 @@
-"""How often verdicts on claims are false."""
+"""Simulate error rates of verdicts on claims."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FACTOR: Factor = TwoLevelFactor(first=(), second=(), names=("first", "second"))
 
 @dataclass(frozen=True)
 class Design:
-    """What is trained.
+    """The simulated experiments.
 
     Attributes:
         seeds: in each group.
@@ -56,7 +56,7 @@ class Rate:
 
     @property
     def limit(self) -> float:
-        """What a rate of `ALPHA` stays below in 999 of 1000 simulations."""
+        """Bound below which a rate of `ALPHA` stays in 999 of 1000 simulations."""
         return ALPHA + 3.1 * math.sqrt(ALPHA * (1 - ALPHA) / self.rounds)
 
 

@@ -1,4 +1,4 @@
-"""How often the 95 % intervals that grokcore prints hold the truth."""
+"""Simulate the coverage of grokcore's 95 % intervals."""
 
 from __future__ import annotations
 

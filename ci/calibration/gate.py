@@ -1,4 +1,4 @@
-"""How often the champion's gate promotes: candidates that are no better, that fail, and that are better."""
+"""Simulate promotion rates of the champion's gate: for equal, failing and better candidates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grokcore.champions import Challenger, GateRules, SeedResult, judge
 
 BUDGET = 20_000
 NOMINAL = 0.025
-"""How often a candidate that gains nothing may be promoted, by chance."""
+"""Allowed rate of promotions of candidates without a gain."""
 
 SEEDS = (5, 6, 8, 10)
 
@@ -50,7 +50,7 @@ CASES = (
     Case("three times as fast", 1 / 3),
 )
 NO_GAIN = CASES[:3]
-"""What may be promoted in `NOMINAL` of the rounds: no gain, one at the edge, and failing seeds at the edge."""
+"""Cases with a nominal promotion rate of `NOMINAL`: no gain, gain at the margin, failing seeds at the margin."""
 
 
 @dataclass(frozen=True)

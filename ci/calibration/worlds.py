@@ -60,7 +60,7 @@ def grid(budget: int) -> Floats:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of true times when runs end: at a budget, or some of them early at random."""
+    """Censor true times: at a budget, or some of them early at random."""
 
     budget: int
     early: bool = False

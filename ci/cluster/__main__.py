@@ -22,7 +22,7 @@ def generated_files() -> dict[Path, str]:
 
 
 def drift(wanted: dict[Path, str]) -> tuple[list[Path], list[Path]]:
-    """The files that are absent or differ, and those of pipelines that are no more."""
+    """Files that are absent or differ, and those of removed pipelines."""
     differ = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
     return differ, sorted(set(GITOPS.glob("*.yaml")) - wanted.keys())
 

@@ -18,7 +18,7 @@ def gitops_files() -> dict[Path, str]:
     """A file for each compiled pipeline, with a Pipeline and its version, and what applies them all.
 
     Raises:
-        LookupError: there is no compiled pipeline.
+        LookupError: no compiled pipelines.
     """
     compiled = {target.name: target.compiled for target in targets() if target.module == "pipeline"}
     files = {GITOPS / f"{name}.yaml": HEADER + as_manifest(read_package(path)) for name, path in compiled.items()}

@@ -16,12 +16,12 @@ from grokcore import __version__
 from grokcore.errors import GrokcoreError, InputError
 
 _CA, _WHEELS = "/run/secrets/ca", "/wheels"
-"""Where a step of the build finds the certificate authority and the directory of wheels."""
+"""Paths of the CA certificates and wheels inside the build."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a build takes what it is made of; empty strings leave what the Containerfile says, and pip's own index.
+    """Sources of a build; empty strings keep the defaults of the Containerfile and pip.
 
     Attributes:
         base, builder: images, instead of those that the Containerfile names; for both kinds of Python the same.
@@ -42,7 +42,7 @@ class Sources:
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str]) -> Sources:
-        """What pip's own variables say, such as PIP_INDEX_URL."""
+        """Read pip's own variables, such as PIP_INDEX_URL."""
         return cls(
             index=environment.get("PIP_INDEX_URL", ""),
             extra_indexes=tuple(environment.get("PIP_EXTRA_INDEX_URL", "").split()),
@@ -52,7 +52,7 @@ class Sources:
 
     def __post_init__(self) -> None:
         if self.ca and not Path(self.ca).is_file():
-            raise InputError(f"--ca {self.ca} is no file: name one with PEM certificates")
+            raise InputError(f"--ca {self.ca} is not a file: give one with PEM certificates")
         if self.find_links and "://" not in self.find_links and not Path(self.find_links).is_dir():
             raise InputError(f"--find-links {self.find_links} is neither a directory of wheels nor a URL")
 

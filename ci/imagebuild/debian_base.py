@@ -29,7 +29,7 @@ _TEXTS = {
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
 _MADE_LATER = ("usr/bin/python3*", "usr/bin/pip3", "usr/bin/cc", "usr/bin/c++", "etc/alternatives/*", "etc/ld.so.c*")
-"""What installing a package makes, so that no list of a package has it."""
+"""Files created during installation, which no package lists."""
 
 
 def make_base(name: str, *, builder: bool, podman: str = "podman") -> None:
@@ -75,7 +75,7 @@ def _with_dependencies(packages: tuple[str, ...]) -> list[str]:
 
 
 def _merged(path: str) -> str:
-    """Where a file lies since /bin, /lib and their like became links into /usr."""
+    """Resolve a path through the links from /bin, /lib etc. into /usr."""
     first = path.partition("/")[0]
     return f"usr/{path}" if first in ("bin", "sbin", "lib", "lib64") else path
 

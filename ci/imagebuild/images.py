@@ -1,4 +1,4 @@
-"""What the images are called and what goes into them."""
+"""Names and contents of the images."""
 
 from __future__ import annotations
 

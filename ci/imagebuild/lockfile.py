@@ -24,7 +24,7 @@ def write_lock(path: Path, references: dict[str, str]) -> None:
     try:
         known = yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
         if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
-            raise InputError(f"{path} is no lock of images: name another file, or remove it")
+            raise InputError(f"{path} is not a lock file of images: give another file, or remove it")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump({**known, **references}, width=1000), "utf-8")
     except (OSError, yaml.YAMLError) as error:

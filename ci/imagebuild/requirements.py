@@ -38,7 +38,7 @@ BUILDERS = ("hatchling", "setuptools", "wheel")
 
 @dataclass(frozen=True)
 class Lock:
-    """What an image is made of.
+    """Packages of an image.
 
     Attributes:
         extras: of grokcore.
@@ -79,7 +79,7 @@ def torch_version() -> str:
 
 
 def constraints() -> dict[str, str]:
-    """Version of each package of ci/constraints.txt, by its normalised name."""
+    """Version of each package of ci/constraints.txt, by its normalized name."""
     lines = (line.strip() for line in CONSTRAINTS.read_text("utf-8").splitlines())
     pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
     return {canonicalize_name(name): version for name, version in pairs}
@@ -89,7 +89,7 @@ def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
     """Version and hashes of each package of a requirements file.
 
     Raises:
-        ValueError: a line is no exact version, or it stands twice.
+        ValueError: a line without an exact version, or a duplicate.
     """
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for line in re.sub(r"\\\n\s*", " ", path.read_text("utf-8")).splitlines():
@@ -135,7 +135,7 @@ def drift(lock: Lock) -> list[str]:
 
 
 def _closure(name: str, extras: tuple[str, ...], seen: set[tuple[str, tuple[str, ...]]]) -> set[str]:
-    """Normalised names of all that `name` with `extras` needs here, itself included."""
+    """Normalized names of all that `name` with `extras` needs here, itself included."""
     if (canonicalize_name(name), extras) in seen:
         return set()
     seen.add((canonicalize_name(name), extras))
@@ -166,13 +166,13 @@ def write(lock: Lock) -> None:
         InputError: uv is missing, or says that there is no such set of packages.
     """
     folder = lock.folder
-    chosen = {name: version or constraints()[name] for name, version in lock.sources.items()}
+    pinned = {name: version or constraints()[name] for name, version in lock.sources.items()}
     extras = [argument for extra in lock.extras for argument in ("--extra", extra)]
-    runs = _resolve(["pyproject.toml", *extras], lock.more, folder / "requirements.txt", without=(*chosen, "grokcore"))
+    runs = _resolve(["pyproject.toml", *extras], lock.more, folder / "requirements.txt", without=(*pinned, "grokcore"))
     if not lock.cuda:
         runs = {name: text for name, text in runs.items() if name != "torch" and not _COMES_WITH_CUDA.match(name)}
     _write(folder / "requirements.txt", runs)
-    pins = tuple(f"{name}=={version}" for name, version in chosen.items())
+    pins = tuple(f"{name}=={version}" for name, version in pinned.items())
     _write(folder / "sources.txt", _resolve(["--no-deps"], pins, folder / "sources.txt"))
     build = folder / "build-requirements.txt"
     also = ["--constraint", str(folder / "requirements.txt")] if lock.cuda else []

@@ -48,8 +48,8 @@ def claims(options: argparse.Namespace) -> None:
     counts = Counter(claim.verdict for claim in result.claims)
     read = "1 run" if result.runs == 1 else f"{result.runs} runs"
     found = [f"{counts[verdict]} {verdict}" for verdict in _MARKS if counts[verdict]]
-    told = f"{read}: " + ", ".join([*found, f"{counts['not tested']} not tested"])
-    print_text("\n".join(textwrap.wrap(told, _columns())))
+    text = f"{read}: " + ", ".join([*found, f"{counts['not tested']} not tested"])
+    print_text("\n".join(textwrap.wrap(text, _columns())))
     if options.out is not None:
         print_line(f"all evidence: {options.out}")
 
@@ -78,13 +78,13 @@ def _table(results: list[ClaimResult], columns: int) -> Iterator[str]:
         if result.scope is not None and result.scope.unmet:
             unmet = result.scope.unmet
             more = f"; and {len(unmet) - _MOST_UNMET} more" if len(unmet) > _MOST_UNMET else ""
-            told = f"not the published conditions: {'; '.join(unmet[:_MOST_UNMET])}{more}"
-            yield from _wrapped(told, columns)
+            text = f"not the published conditions: {'; '.join(unmet[:_MOST_UNMET])}{more}"
+            yield from _wrapped(text, columns)
         if result.p_holm is not None and result.p is not None and result.p <= result.alpha < result.p_holm:
-            told = (
+            text = (
                 f"At {result.alpha:g} for this claim alone; Holm's p over all that were tested is {result.p_holm:.2g}."
             )
-            yield from _wrapped(told, columns)
+            yield from _wrapped(text, columns)
         for confound in result.confounds:
             if len(confound.parts) > 1:
                 parts = "; ".join(f"{part.value}: {part.verdict} ({part.runs} runs)" for part in confound.parts)
@@ -94,10 +94,10 @@ def _table(results: list[ClaimResult], columns: int) -> Iterator[str]:
         yield ""
     silent = [str(result.number) for result in results if result.verdict == "not tested"]
     if silent:
-        told = (
+        text = (
             f"not tested, for lack of runs to compare: claims {', '.join(silent)}; grokcore claims --list prints them"
         )
-        yield from textwrap.wrap(told, columns)
+        yield from textwrap.wrap(text, columns)
 
 
 def _print_ledger(options: argparse.Namespace) -> None:

@@ -53,13 +53,13 @@ def spec(options: argparse.Namespace) -> None:
         return
     if options.spec is None:
         raise InputError(f"give a SPEC or --schema; presets are: {', '.join(preset_names())}")
-    chosen = spec_of(options) if options.data is None else _spec_over_data(options)
+    requested = spec_of(options) if options.data is None else _spec_over_data(options)
     if options.deepspeed:
-        _print_deepspeed(chosen, options.processes)
+        _print_deepspeed(requested, options.processes)
         return
     if options.processes is not None:
         raise InputError("--processes goes with --deepspeed")
-    resolved = resolve(chosen)
+    resolved = resolve(requested)
     print_line(f"# run_id: {resolved.run_id}")
     print_line(f"# dataset_id: {resolved.dataset_id}")
     print_line(f"# evaluation_id: {resolved.evaluation_id}")

@@ -39,11 +39,11 @@ def evaluate(options: argparse.Namespace) -> None:
 def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
     """Specs by run; a run given twice is refused, since it would count as two seeds."""
     specs: dict[str, ExperimentSpec] = {}
-    places: dict[str, str] = {}
+    uris: dict[str, str] = {}
     for run in runs:
         with local_copy(run, (MANIFEST, "spec.yaml")) as record:
             identity = read_manifest(record).run_id
-            if identity in places:
-                raise InputError(f"{run} and {places[identity]} are the same run, seed included: give one of them")
-            places[identity], specs[run] = run, read_spec(record / "spec.yaml")
+            if identity in uris:
+                raise InputError(f"{run} and {uris[identity]} are the same run, seed included: give one of them")
+            uris[identity], specs[run] = run, read_spec(record / "spec.yaml")
     return specs

@@ -35,7 +35,7 @@ def open_for_writing(path: Path, flags: int = 0) -> int:
         if error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():
             raise InputError(f"{path} is a symbolic link, which grokcore does not write through: remove it") from None
         if error.errno == errno.ENXIO:
-            raise InputError(f"{path} is no regular file: remove it") from None
+            raise InputError(f"{path} is not a regular file: remove it") from None
         raise
     status = os.fstat(handle)
     problem = None
@@ -60,7 +60,7 @@ def open_for_reading(path: Path) -> BufferedReader:
         handle = os.open(path, os.O_RDONLY | _BASE)
     except OSError as error:
         if error.errno == errno.ENXIO:
-            raise InputError(f"{path} is no regular file: remove it") from None
+            raise InputError(f"{path} is not a regular file: remove it") from None
         raise
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):
@@ -68,7 +68,7 @@ def open_for_reading(path: Path) -> BufferedReader:
     os.close(handle)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise InputError(f"{path} is no regular file: remove it")
+    raise InputError(f"{path} is not a regular file: remove it")
 
 
 def read_whole(path: Path) -> bytes:

@@ -159,11 +159,11 @@ class Connection:
                     if status_of(error) in expected:
                         raise
                 reason, *where = self._with_reason(error, action, place, operation, parameters)
-                told = self.one_line(reason, *where)
+                translated = self.one_line(reason, *where)
                 waits = self._has_answered and time.monotonic() < end
                 has_attempts = is_worth_another_request(error) and attempt + 1 < self.settings.attempts
-                if is_denied(reason) or not (isinstance(told, TransientError) and (waits or has_attempts)):
-                    raise told from None
+                if is_denied(reason) or not (isinstance(translated, TransientError) and (waits or has_attempts)):
+                    raise translated from None
             _pause_after(attempt)
         raise AssertionError("the loop ends with a response or an error")
 
@@ -186,12 +186,12 @@ class Connection:
 
     def one_line(self, failure: Exception, action: str, place: str, operation: str) -> GrokcoreError:
         endpoint = "" if self._client is None else str(self._client.meta.endpoint_url)
-        told = one_line(failure, action, place, operation, endpoint)
+        translated = one_line(failure, action, place, operation, endpoint)
         missing = isinstance(failure, NoCredentialsError | PartialCredentialsError)
         wrong = isinstance(failure, ClientError) and code_of(failure) in WRONG_CREDENTIALS
         if self._has_served and (missing or wrong):
-            return TransientError(str(told))  # valid before: they are being renewed
-        return told
+            return TransientError(str(translated))  # valid before: they are being renewed
+        return translated
 
     def attempts(self, *, patient: bool = False) -> Iterator[int]:
         """Yield attempt numbers from 0, pausing before all but the first.

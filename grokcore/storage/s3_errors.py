@@ -121,7 +121,7 @@ def one_line(error: Exception, action: str, place: str, operation: str, endpoint
 
 def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[GrokcoreError], str]:
     status, code = status_of(error), code_of(error)
-    said = (
+    response = (
         f"the store responds {code or 'an error'}" if code == str(status) else f"the store responds {code} ({status})"
     )
     if code == "NoSuchBucket":
@@ -129,17 +129,17 @@ def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[Gro
     if status == HTTPStatus.NOT_FOUND and operation == "get_object":
         return AbsentError, f"file not found: {place}"
     if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS:
-        return TransientError, f"{said}; try again later"
+        return TransientError, f"{response}; try again later"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
-        return TransientError, f"{said}; try again later"
+        return TransientError, f"{response}; try again later"
     kind = TransientError if is_denied(error) and code not in WRONG_CREDENTIALS else InputError
     if code in _ADVICE:
-        return kind, f"{said}; {_ADVICE[code]}"
+        return kind, f"{response}; {_ADVICE[code]}"
     if kind is TransientError:
-        return kind, f"{said}; {_PERMISSIONS}"
+        return kind, f"{response}; {_PERMISSIONS}"
     if status == HTTPStatus.LENGTH_REQUIRED:
-        return InputError, f"{said}; {_ADVICE['MissingContentLength']}"
-    return InputError, f"{said}; check the URI, and whether the store supports this"
+        return InputError, f"{response}; {_ADVICE['MissingContentLength']}"
+    return InputError, f"{response}; check the URI, and whether the store supports this"
 
 
 def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], str]:

@@ -97,11 +97,11 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
     listed = [_alternatives(axis) for axis in sweep.axes if isinstance(axis, ListAxis)]
     combinations = list(product(*crossed)) if crossed or not listed else []
     combinations += [(alternative,) for alternatives in listed for alternative in alternatives]
-    told: set[str] = set()
+    notified: set[str] = set()
 
     def tell(line: str) -> None:
-        if line not in told:
-            told.add(line)
+        if line not in notified:
+            notified.add(line)
             notify(line)
 
     points = [_point(sweep, combination, tell) for combination in combinations]

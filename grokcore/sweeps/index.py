@@ -127,7 +127,7 @@ class SweepPlace:
         return open_store(sweep_uri(self._root, self.name))
 
     def dataset(self, spec: ExperimentSpec) -> str:
-        """The URI of an experiment's data set."""
+        """The URI of an experiment's dataset."""
         return f"{self._root}/datasets/{spec.dataset_id}"
 
     def run(self, spec: ExperimentSpec) -> str:

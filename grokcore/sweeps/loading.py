@@ -72,13 +72,13 @@ def with_changes(sweep: SweepSpec, changes: Sequence[str], **fields: Any) -> Swe
     Args:
         changes: already made in the base, as `field=value`.
     """
-    told = [*changes, *(f"{name}={_text(value)}" for name, value in fields.items())]
-    if not told:
+    changed_fields = [*changes, *(f"{name}={_text(value)}" for name, value in fields.items())]
+    if not changed_fields:
         return sweep
     start = f"{sweep.name}, changed: "
     kept = sweep.description if sweep.description.startswith(start) else start.rstrip()
     unchanged = {name: getattr(sweep, name) for name in sweep.model_fields_set}
-    changed: SweepSpec = validate(SweepSpec, {**unchanged, "description": " ".join([kept, *told]), **fields})
+    changed: SweepSpec = validate(SweepSpec, {**unchanged, "description": " ".join([kept, *changed_fields]), **fields})
     return changed
 
 

@@ -1,4 +1,4 @@
-"""Progress of a sweep in the terminal: a line that stays for each run that ends, and one for how all stand.
+"""Progress of a sweep in the terminal: a permanent line per finished run, and a status line.
 
 done  architecture=gpt2, seed 0: budget_steps after 3500 steps  train 1.000  iid 0.998  ood 0.981
 5/12 runs done, 2 running, 5 waiting  7:40 left  architecture=llama, seed 0 900/3500 1.000 0.981 0.412
@@ -18,12 +18,12 @@ from grokcore.telemetry.progress import accuracy_text, duration, fitting, short_
 from grokcore.telemetry.status import StatusLine
 
 _PIPED_SECONDS = 20.0
-"""Between two lines that say how a sweep stands, where they are piped."""
+"""Interval between status lines in a pipe."""
 
 
 @dataclass
 class _Run:
-    """A run that is to end; `cost` is that of a step, in any unit that runs have in common."""
+    """A run; `cost` is the cost of a step, in a unit common to all runs."""
 
     label: str
     max_steps: int
@@ -39,7 +39,7 @@ class _Run:
 
 
 class SweepProgress:
-    """Shows what the runs of a sweep come to, in whatever order they do; without a stream it shows nothing."""
+    """Displays the state of the runs of a sweep; without a stream it displays nothing."""
 
     def __init__(self, stream: TextIO | None = None, *, quiet_seconds: float = _PIPED_SECONDS) -> None:
         self._status = StatusLine(stream, quiet_seconds=quiet_seconds) if stream is not None else None
@@ -47,24 +47,24 @@ class SweepProgress:
         self._what, self._before = "runs", 0
 
     def stage(self, what: str, before: int = 0) -> None:
-        """Begin anew with other runs.
+        """Start over with other runs.
 
         Args:
-            what: what they are called, in the plural.
-            before: how many were done before.
+            what: their name, in the plural.
+            before: number of finished ones.
         """
         self._runs, self._what, self._before = {}, what, before
 
     def expect(self, runs: Mapping[str, tuple[str, int, float]]) -> None:
-        """Runs that will be done: label, steps, and the cost of a step, by any key."""
+        """Add runs: label, steps, and the cost of a step, by key."""
         self._runs |= {key: _Run(*facts) for key, facts in runs.items()}
 
     def begin(self, key: str) -> None:
-        """A run is in hand now."""
+        """Mark a run as started."""
         self._runs[key].state = "running"
 
     def show(self, key: str, line: JournalLine) -> None:
-        """A run has come to a new line of its journal."""
+        """Show a new journal line of a run."""
         run = self._runs[key]
         run.line = line
         rate = line["clock"].get("steps_per_second")
@@ -73,7 +73,7 @@ class SweepProgress:
             self._status.show(self._text, [], due=self._status.rested)
 
     def end(self, key: str, outcome: TrainResult | GrokcoreError) -> None:
-        """A run has ended, or failed to."""
+        """Show the end or failure of a run."""
         run = self._runs[key]
         if isinstance(outcome, TrainResult):
             run.state = "done"
@@ -89,12 +89,12 @@ class SweepProgress:
             self._status.show(self._text, ["  ".join(parts)], due=False)
 
     def tell(self, remark: str) -> None:
-        """A remark that stays."""
+        """Show a permanent remark."""
         if self._status is not None:
             self._status.tell(f"grokcore: {remark}")
 
     def close(self) -> None:
-        """Leave the terminal with the last line standing."""
+        """Release the terminal, keeping the last line."""
         if self._status is not None:
             self._status.close()
 
@@ -103,7 +103,7 @@ class SweepProgress:
 
 
 def sweep_line(runs: Sequence[_Run], what: str, before: int, width: int) -> str:
-    """Counts, time left, and as many of the running ones as fit into `width` columns."""
+    """Format counts, time left, and as many of the running runs as fit into `width` columns."""
     counts = Counter(run.state for run in runs)
     head = f"{before + counts['done']}/{before + len(runs)} {what} done"
     head += "".join(f", {counts[state]} {state}" for state in ("running", "waiting", "failed") if counts[state])
@@ -114,9 +114,9 @@ def sweep_line(runs: Sequence[_Run], what: str, before: int, width: int) -> str:
 
 
 def seconds_left(runs: Sequence[_Run]) -> float | None:
-    """How long the runs will take yet, at the pace of those that have been seen; None where none has, or all ended.
+    """Estimate the remaining time from the pace of started runs; None without any, or when all have ended.
 
-    A run that has not been seen takes as much longer for a step as it costs more. As many go on side by side as do now.
+    The time per step is proportional to its cost. The number of concurrent runs is assumed to stay the same.
     """
     seen = [(run.seconds_per_step, run.cost) for run in runs if run.seconds_per_step]
     if not seen or not any(run.steps_left for run in runs):
@@ -138,6 +138,6 @@ def _named_accuracies(line: JournalLine) -> list[str]:
 
 
 def _watched(line: JournalLine) -> list[tuple[str, Mapping[str, Any]]]:
-    """The training set and the held-out splits, as a reader waits for them."""
+    """Measures of the training set and of the held-out splits."""
     splits = [split for split in line["phases"] if split != "memorized"]
     return [("train", line["train"]), *((short_name(split), line["splits"][split]) for split in splits)]

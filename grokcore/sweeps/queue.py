@@ -72,7 +72,7 @@ def all_finished(works: Sequence[Work]) -> dict[str, RunRecord]:
     return {work.run: record for work, record in zip(works, records, strict=True) if record is not None}
 
 
-def do(
+def complete_runs(
     works: Sequence[Work],
     datasets: Mapping[str, DatasetInfo],
     progress: SweepProgress,
@@ -106,13 +106,13 @@ def do(
         progress.show(job.run, line)
 
     on_all = {line for work in works for line in remarks_before(work.spec, datasets[work.data].splits)}
-    told: set[str] = set()
+    notified: set[str] = set()
 
     def tell(job: Job, line: str) -> None:
         if line not in on_all:
             progress.tell(f"{of_run[job.run].label}: {line}")
-        elif line not in told:  # a remark that is common to several points is shown once
-            told.add(line)
+        elif line not in notified:  # a remark that is common to several points is shown once
+            notified.add(line)
             progress.tell(line)
 
     listener = Listener(

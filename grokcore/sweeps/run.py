@@ -17,7 +17,7 @@ from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, SweepPlace, TunedPoint
 from grokcore.sweeps.loading import as_yaml
 from grokcore.sweeps.progress import SweepProgress
-from grokcore.sweeps.queue import Work, all_finished, do
+from grokcore.sweeps.queue import Work, all_finished, complete_runs
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
 from grokcore.training.metrics_server import serve_metrics
@@ -95,7 +95,7 @@ def run_sweep(
         ledger = _Ledger(sweep, points, place, tuned)
         ledger.refresh()
         progress.stage("runs", before=len(ledger.records))
-        outcomes = do(ledger.left, datasets, progress, processes=processes, on_end=ledger.record)
+        outcomes = complete_runs(ledger.left, datasets, progress, processes=processes, on_end=ledger.record)
         stopped = any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values())
         ledger.refresh()
         if stopped or stop.requested:

@@ -22,7 +22,7 @@ from grokcore.spec import ExperimentSpec
 from grokcore.sweeps.expansion import Point, value_of
 from grokcore.sweeps.index import SweepPlace, Trial, TunedPoint
 from grokcore.sweeps.progress import SweepProgress
-from grokcore.sweeps.queue import Work, all_finished, do
+from grokcore.sweeps.queue import Work, all_finished, complete_runs
 from grokcore.sweeps.spec import Choice, Distribution, LogUniform, TuningSpec, Uniform, rounded
 from grokcore.training.seeds.train import worst_kind
 
@@ -55,7 +55,7 @@ def tune(
         works = {work.run: work for trials in asked.values() for trial in trials for work in trial.works}
         records = all_finished(list(works.values()))
         progress.stage("trials", before=len(records) + sum(search.runs for search in searches))
-        outcomes = do(
+        outcomes = complete_runs(
             [work for run, work in works.items() if run not in records],
             datasets,
             progress,

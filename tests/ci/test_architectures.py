@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ci import architectures
-from ci.architectures import PAGE, README, ROOT, SECTIONS, deviations, main, marks, sizes, summary, with_sections
+from ci.architectures import PAGE, README, ROOT, SECTIONS, deviations, main, markers, sizes, summary, with_sections
 from grokcore.models import ARCHITECTURES
 
-BEGIN, END = marks("architectures")
+BEGIN, END = markers("architectures")
 each_page = pytest.mark.parametrize("name", SECTIONS)
 
 
@@ -20,7 +20,9 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(architectures, "ROOT", tmp_path)
     (tmp_path / "docs").mkdir()
     for name, sections in SECTIONS.items():
-        (tmp_path / name).write_text("before\n" + "".join("".join(marks(section)) for section in sections) + "after\n")
+        (tmp_path / name).write_text(
+            "before\n" + "".join("".join(markers(section)) for section in sections) + "after\n"
+        )
     return tmp_path
 
 

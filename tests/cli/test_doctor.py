@@ -82,7 +82,7 @@ def test_object_storage_is_tried_by_using_it(s3_uri: str, capsys: pytest.Capture
 
 @pytest.fixture
 def namespace(kubernetes_server: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> Kubernetes:
-    """Where the Roles of manifests/ are applied."""
+    """Grant the rights of the Roles in manifests/."""
     monkeypatch.setenv("KUBECONFIG", str(kubernetes_server.kubeconfig()))
     return kubernetes_server
 

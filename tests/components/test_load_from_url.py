@@ -84,7 +84,7 @@ def test_a_url_that_has_no_component_is_an_error(release: str) -> None:
 
 
 def _brought(artifact: dict[str, Any]) -> Any:
-    """What somebody has from elsewhere, for an input artifact; for a list of them, the results of a loop."""
+    """Foreign data for an input artifact; results of a loop for a list of them."""
     kind = CLASSES[artifact["artifactType"]["schemaTitle"]]
     if not artifact.get("isArtifactList"):
         return dsl.importer(artifact_uri="s3://elsewhere/it", artifact_class=kind).output

@@ -99,7 +99,7 @@ def test_pips_own_variables_count(tmp_path: Path) -> None:
     [
         (["--lock", "images/lock.yaml"], "--lock needs --push"),
         (["--tag", "latest"], "the tag latest moves"),
-        (["--ca", "no-such-file"], "no-such-file is no file"),
+        (["--ca", "no-such-file"], "no-such-file is not a file"),
         (["--find-links", "no-such-place"], "neither a directory of wheels nor a URL"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_lock_keeps_the_image_that_was_not_pushed(tmp_path: Path) -> None:
 
     assert yaml.safe_load(file.read_text("utf-8")) == {"runtime": f"r/c@{DIGEST}", "trainer": f"r/b@{DIGEST}"}
     file.write_text("- a list\n", "utf-8")
-    with pytest.raises(InputError, match="is no lock of images"):
+    with pytest.raises(InputError, match="is not a lock file of images"):
         write_lock(file, {"runtime": f"r/c@{DIGEST}"})
 
 

@@ -164,7 +164,7 @@ def test_a_trainer_does_not_outlive_a_runner_that_was_killed(tmp_path: Path):
 
 
 def call_from_another_process(pipeline: LocalExperiment, place: Path) -> subprocess.Popen[bytes]:
-    """What `grokcore run` does: start, wait, and print an error in one line."""
+    """Start a pipeline, wait, and print an error in one line, as `grokcore run` does."""
     script = (
         "import sys\n"
         "from grokcore.errors import GrokcoreError\n"

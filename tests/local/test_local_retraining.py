@@ -25,7 +25,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def retrain(store: Path, key: str, overrides: str = "", **changes: object) -> str:
-    """What the pipeline has printed."""
+    """Output of the pipeline."""
     arguments = {
         **FORM,
         "overrides": f"{FORM['overrides']} {overrides}",

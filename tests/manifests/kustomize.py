@@ -1,4 +1,4 @@
-"""What kustomize makes of manifests/, each folder built once."""
+"""Builds of manifests/ by kustomize, once per folder."""
 
 from __future__ import annotations
 

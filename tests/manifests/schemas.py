@@ -1,4 +1,4 @@
-"""What an API server would say of a resource: Kubernetes' own schemas, and those of the operators' custom resources."""
+"""Validate resources as an API server does, by the schemas of Kubernetes and of custom resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KUBERNETES = "1.30"
 
 @functools.cache
 def custom_validator(group: str, plural: str, version: str) -> Any:
-    """What checks a custom resource; a field that is not named is an error."""
+    """Validator of a custom resource that refuses unknown fields."""
     jsonschema = pytest.importorskip("jsonschema", reason="no jsonschema here: pip install jsonschema")
     path = CONTRACTS / f"{group}_{plural}.crd.yaml"
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What code asks a cluster for by name is there, and what is there is asked for."""
+"""Every object that the code refers to by name exists in manifests/, and the reverse."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ SECRETS = sources_of_pipelines("secretAsEnv", "secretName", "secretKey")
 
 
 def test_tasks_and_trainjobs_take_the_same_variables_from_the_same_places() -> None:
-    """Where its run lies a TrainJob is told by its launcher; queue and Pushgateway are not its business."""
+    """A TrainJob gets its run's URI from the launcher, and needs neither queue nor Pushgateway."""
     of_tasks = {**CONFIG_MAPS, **SECRETS}
     for variable in ("GROKCORE_STORE", "GROKCORE_PUSHGATEWAY", "GROKCORE_QUEUE"):
         of_tasks.pop(variable, None)

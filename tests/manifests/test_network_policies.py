@@ -1,4 +1,4 @@
-"""Who reaches whom: nobody a pod of ours but who is listed, and a pod of ours nothing but what is listed."""
+"""Allowed connections: only listed peers reach our pods, and our pods reach only listed peers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 
 
 def reached(spec: dict[str, Any]) -> set[tuple[str, str, int]]:
-    """Where the rules of a policy lead: namespace, name of an app or an address, port."""
+    """Targets of a policy's rules: namespace, app name or address, port."""
     found = set()
     for rule in spec.get("egress", []):
         for peer in rule["to"]:

@@ -106,7 +106,7 @@ def test_what_becomes_of_a_failure(more: tuple[str, ...], exit_code: int, disrup
 
 
 def outcome(found: dict[str, Any], *, exit_code: int, disrupted: bool) -> str:
-    """What JobSet does when a pod has failed: the rules of the Job decide on its reason, those of the JobSet on it.
+    """Action of JobSet after a pod failure: the Job's rules decide its reason, the JobSet's rules the action.
 
     The messages are those that Kubernetes' Job controller writes.
     """

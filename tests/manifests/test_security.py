@@ -1,4 +1,4 @@
-"""What a linter finds weak in what is built, each finding explained; and no secret anywhere in the tree."""
+"""Security findings of a linter, each explained; no secrets in the tree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRET = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN|https://hooks\.|xox[baprs]-|(?
 
 
 def findings(folder: Path, framework: str, home: Path) -> tuple[set[tuple[str, str, tuple[int, int]]], int]:
-    """What checkov finds, as check, file and lines; and how many resources it has looked at. It asks no network."""
+    """Findings of checkov (check, file, lines) and the number of checked resources, without network access."""
     if not CHECKOV.is_file():
         pytest.skip("no checkov here: ci/tools installs it")
     command = [str(CHECKOV), "-d", str(folder), "--framework", framework, "--skip-download", "--quiet", "--compact"]

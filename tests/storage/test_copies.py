@@ -1,4 +1,4 @@
-"""What lies in a store can be read by path, and a mistake is told by the name that the reader gave."""
+"""Local copies of stored files; errors name the original URI."""
 
 from __future__ import annotations
 

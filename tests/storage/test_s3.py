@@ -1,4 +1,4 @@
-"""What is particular to object storage: uploads in parts, names made by others, and answers that are lost."""
+"""Particulars of object storage: multipart uploads, foreign names, lost responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What object storage is told by its URI and the environment, and what it says where that is wrong."""
+"""Settings of object storage from the URI and the environment, and errors of wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store promises, held by the one on a directory and by the one on real object storage alike."""
+"""The contract of a store, tested on a directory and on real object storage."""
 
 from __future__ import annotations
 

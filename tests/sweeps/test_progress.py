@@ -1,4 +1,4 @@
-"""How a sweep stands, in one line."""
+"""The status line of a sweep."""
 
 from __future__ import annotations
 

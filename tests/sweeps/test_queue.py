@@ -1,4 +1,4 @@
-"""How runs are put into one queue, and what counts as done."""
+"""Queueing of runs, and the condition for skipping one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where Kubeflow is and who asks: by flags and the environment, and no secret in sight."""
+"""Connection settings from options and the environment, without exposing secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads, and what is tried again, when the API or the way to it fails."""
+"""Messages and retries when the API or the connection to it fails."""
 
 from __future__ import annotations
 

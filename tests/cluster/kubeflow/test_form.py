@@ -1,4 +1,4 @@
-"""What somebody types into the form of the UI, or behind --param, and what the pipeline is given."""
+"""Conversion of text in the form of the UI, or after --param, to parameter values."""
 
 from __future__ import annotations
 

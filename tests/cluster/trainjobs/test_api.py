@@ -1,4 +1,4 @@
-"""How a TrainJob stands, read from what Trainer and Kueue write into it."""
+"""State of a TrainJob, read from the conditions of Trainer and Kueue; retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a training ends is how its launcher ends; a cluster that fails for a while is ridden out."""
+"""The launcher ends as its training does, and retries during outages of the cluster."""
 
 from __future__ import annotations
 
