@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 
 from tests.monitoring.files import MONITORING, alerts, needs_promtool, rule_files, rules
 from tests.monitoring.promql import mutants
+from tests.support.extended import extended
 
 NAMES = sorted({alert["alert"] for alert in alerts()})
 TESTS = MONITORING / "tests"
@@ -55,7 +57,11 @@ def test_an_alert_fires_when_it_should(name: str) -> None:
 @needs_promtool
 @pytest.mark.parametrize(
     ("name", "change", "broken"),
-    [(alert["alert"], *mutant) for alert in alerts() for mutant in mutants(alert["expr"])],
+    [
+        row(alert["alert"], *mutant)
+        for alert in alerts()
+        for row, mutant in zip(chain([pytest.param], repeat(extended)), mutants(alert["expr"]), strict=False)
+    ],  # of the ways to break an alert, the first by default
     ids=lambda value: value if " " not in value.strip() else "",
 )
 def test_the_unit_test_of_an_alert_sees_a_broken_expression(
