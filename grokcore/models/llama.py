@@ -48,7 +48,7 @@ def config(spec: LLaMA, layers: int, positions: int) -> dict[str, Any]:
 
 
 def initialize_original(network: Any) -> None:
-    """Nothing: neither the paper nor Meta's code publishes an initialization, so `original` is `published` here."""
+    """Do nothing: neither the paper nor Meta's code publishes an initialization, so `original` is `published` here."""
 
 
 ARCHITECTURE = Architecture[LLaMA](

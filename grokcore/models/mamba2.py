@@ -59,7 +59,7 @@ def config(spec: Mamba2, layers: int, positions: int) -> dict[str, Any]:
 
 
 def initialize_original(network: Any) -> None:
-    """That of state-spaces/mamba: `modules/mamba2_simple.py`, and `_init_weights` of `mixer_seq_simple.py`.
+    """The initialization of state-spaces/mamba: `modules/mamba2_simple.py`, `_init_weights` of `mixer_seq_simple.py`.
 
     Linear and convolution layers as torch draws them (Kaiming uniform), `out_proj` divided by sqrt(layers), embedding
     with std .02; A uniform in [1, 16], D = 1, the step size log-uniform in [.001, .1] through the inverse softplus.

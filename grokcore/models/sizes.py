@@ -105,7 +105,7 @@ def _depth(spec: Any, measure: Callable[[Any, int], float], reference: float) ->
 
 
 def _width(spec: Any, measure: Callable[[Any, int], float], reference: float) -> Sized:
-    """Of the widths that the architecture can have, in steps of two channels a head or of eight, the closest."""
+    """Return the closest of the widths that an architecture can have, in steps of two channels a head or of eight."""
     step = 2 * getattr(spec, "heads", 4)
     candidates = []
     for width in count(step, step):
@@ -142,7 +142,7 @@ def block_flops(spec: Any, layers: int, tokens: int) -> float:
 
 
 def mean_passes(spec: Model, layers: int) -> float:
-    """How many blocks a training step runs the stream through, on average."""
+    """Return the mean number of blocks that a training step runs the stream through."""
     composition = Composition.of(spec)
     (first, *others) = composition.rounds(layers, 1)
     return composition.mean_loops * len(first) + sum(map(len, others))
@@ -224,13 +224,13 @@ def step_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervised
 
 
 def file_format(spec: ModelSpec) -> Literal["transformers", "grokcore"]:
-    """Whose format its files have: ours where transformers has no such blocks, or none composed like these."""
+    """Return the format of a model's files: ours if transformers does not know its blocks or their composition."""
     known = ARCHITECTURES[spec.architecture].transformers is not None
     return "transformers" if known and Composition.of(spec).unrolls else "grokcore"
 
 
 def execution_choices(spec: ModelSpec, device: str) -> dict[str, str]:
-    """What carries out the model's arithmetic on a `cpu` or `cuda` device here, for the manifest."""
+    """Return what carries out the model's arithmetic on a `cpu` or `cuda` device here, for the manifest."""
     layout = ARCHITECTURES[spec.architecture].transformers
     if layout is not None and spec.implementation == "transformers":
         return layout.choices()

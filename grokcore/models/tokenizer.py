@@ -11,7 +11,7 @@ from grokcore.storage import clear_errors
 def save_tokenizer(directory: Path, vocabulary: Sequence[str], eos: int) -> None:
     """Write tokenizer.json and tokenizer_config.json, which `AutoTokenizer.from_pretrained` reads.
 
-    `<e_3> <attr_1>` and `<e_3><attr_1>` are the same two tokens; text that is no token of the vocabulary is refused
+    `<e_3> <attr_1>` and `<e_3><attr_1>` are the same two tokens; text outside of the vocabulary is refused
     when it is encoded. No padding token: there is none in the vocabulary.
 
     Args:

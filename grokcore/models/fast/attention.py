@@ -70,11 +70,11 @@ def plain_attention(
     return layout.flatten(inside, examples)
 
 
-def _attend(query_bqd: Tensor, key_value_btc: Tensor, heads: int, invisible_bqt: Tensor, dropout: float) -> Tensor:
+def _attend(query_bqd: Tensor, key_value_btc: Tensor, heads: int, masked_bqt: Tensor, dropout: float) -> Tensor:
     q = query_bqd.unflatten(2, (heads, -1)).transpose(1, 2)
     k, v = key_value_btc.unflatten(2, (2, heads, -1)).permute(2, 0, 3, 1, 4)
     scores_bhqt = (q / math.sqrt(q.shape[-1])) @ k.transpose(2, 3)
-    scores_bhqt = scores_bhqt.masked_fill(invisible_bqt[:, None], -torch.inf)
+    scores_bhqt = scores_bhqt.masked_fill(masked_bqt[:, None], -torch.inf)
     weights_bhqt = functional.dropout(scores_bhqt.softmax(-1), dropout)
     mixed: Tensor = (weights_bhqt.to(v.dtype) @ v).transpose(1, 2).flatten(2)
     return mixed

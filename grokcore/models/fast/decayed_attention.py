@@ -66,10 +66,10 @@ def attend_decaying(
     given = [key, *decays, value]
     widths, by_channel = [part.shape[1] for part in given], log_decay.shape[1] != heads
 
-    def mix(asked_bqc: Tensor, given_btc: Tensor, invisible_bqt: Tensor) -> Tensor:
+    def mix(asked_bqc: Tensor, given_btc: Tensor, masked_bqt: Tensor) -> Tensor:
         q, *parts_q = asked_bqc.split(widths[:-1], dim=2)
         k, *parts_k, v = given_btc.split(widths, dim=2)
-        hidden = (invisible_bqt if itself else _not_before(invisible_bqt))[:, None]
+        hidden = (masked_bqt if itself else _not_before(masked_bqt))[:, None]
         q, k = (by_heads(x, groups or heads) for x in (q, k))
         b_q, b_k = ([by_heads(part, heads) for part in parts] for parts in (parts_q, parts_k))
         if by_channel:
@@ -115,10 +115,10 @@ def _passed(b_t: Parts, b_i: Parts) -> Tensor:
     return difference
 
 
-def _not_before(invisible_bqt: Tensor) -> Tensor:
-    """What cannot be seen, and the token itself, the last that can."""
-    following = torch.nn.functional.pad(invisible_bqt[..., 1:], (0, 1), value=True)
-    return invisible_bqt | following
+def _not_before(masked_bqt: Tensor) -> Tensor:
+    """Return the mask of what a token cannot see, with the token itself masked as well."""
+    following = torch.nn.functional.pad(masked_bqt[..., 1:], (0, 1), value=True)
+    return masked_bqt | following
 
 
 def _weights_at_once(q: Tensor, b_q: Parts, k: Tensor, b_k: Parts, hidden: Tensor) -> Tensor:

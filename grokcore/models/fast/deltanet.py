@@ -43,9 +43,9 @@ def attend_by_delta_rule(
     with torch.autocast(value.device.type, enabled=False):
         added = _added(key_full, value_full, rate_full, heads, layout)
 
-    def mix(query_bqk: Tensor, given_bte: Tensor, invisible_bqt: Tensor) -> Tensor:
+    def mix(query_bqk: Tensor, given_bte: Tensor, masked_bqt: Tensor) -> Tensor:
         k, u = (by_heads(part, heads) for part in given_bte.split(widths, dim=2))
-        weights_bhqt = (by_heads(query_bqk, heads) @ k.transpose(2, 3)).masked_fill(invisible_bqt[:, None], 0)
+        weights_bhqt = (by_heads(query_bqk, heads) @ k.transpose(2, 3)).masked_fill(masked_bqt[:, None], 0)
         return joined(weights_bhqt @ u)
 
     return over_sequences(mix, query_full, torch.cat((key_full, added), dim=1), layout, selected)

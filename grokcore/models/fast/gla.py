@@ -1,4 +1,4 @@
-"""GLA for short sequences; `grokcore/models/gla.py` says what it is."""
+"""GLA for short sequences; `grokcore/models/gla.py` describes the architecture."""
 
 from __future__ import annotations
 

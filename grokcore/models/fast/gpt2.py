@@ -1,4 +1,4 @@
-"""GPT-2 for short sequences; `grokcore/models/gpt2.py` says what it is."""
+"""GPT-2 for short sequences; `grokcore/models/gpt2.py` describes the architecture."""
 
 from __future__ import annotations
 

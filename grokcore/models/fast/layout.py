@@ -61,7 +61,7 @@ class Layout:
         return torch.cat((prefixes_alc.flatten(0, 1), examples_bsc.flatten(0, 1)))
 
     def per_example(self, prefixes_ac: Tensor) -> Tensor:
-        """For every example the row (C,) of its prefix, zeros for those without one: (A, C) -> (B, C)."""
+        """Return for every example the row (C,) of its prefix, zeros for those without one: (A, C) -> (B, C)."""
         if self.prefix_of is None:
             raise ValueError("this layout shares no prefixes")
         # An embedding's backward pass adds rows up faster, and in a fixed order, than an index's.
@@ -185,7 +185,7 @@ def over_sequences(mix: Mix, asked: Tensor, given: Tensor, layout: Layout, selec
 
 
 def running_sum(x: Tensor, layout: Layout) -> Tensor:
-    """Of every token, the sum of its own row and of all before it in its sequence: (N, C) -> (N, C)."""
+    """Return for every token the sum of its own row and of all before it in its sequence: (N, C) -> (N, C)."""
     examples = layout.of_examples(x).cumsum(1)
     if not layout.prefixes:
         return examples.flatten(0, 1)

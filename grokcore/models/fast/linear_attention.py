@@ -1,4 +1,4 @@
-"""Linear attention for short sequences; `grokcore/models/linear_attention.py` says what it is."""
+"""Linear attention for short sequences; `grokcore/models/linear_attention.py` describes the architecture."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def attend_linearly(
     """
     query_full, key_full, value_full = in_full(query, key, value)
 
-    def mix(query_bqd: Tensor, given_bte: Tensor, invisible_bqt: Tensor) -> Tensor:
+    def mix(query_bqd: Tensor, given_bte: Tensor, masked_bqt: Tensor) -> Tensor:
         k, v = (by_heads(part, heads) for part in given_bte.chunk(2, dim=2))
-        weights_bhqt = (by_heads(query_bqd, heads) @ k.transpose(2, 3)).masked_fill(invisible_bqt[:, None], 0)
+        weights_bhqt = (by_heads(query_bqd, heads) @ k.transpose(2, 3)).masked_fill(masked_bqt[:, None], 0)
         return joined(weights_bhqt @ v / (weights_bhqt.sum(-1, keepdim=True) + EPSILON))
 
     query_full, key_full = functional.elu(query_full) + 1, functional.elu(key_full) + 1

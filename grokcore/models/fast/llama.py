@@ -1,4 +1,4 @@
-"""LLaMA for short sequences; `grokcore/models/llama.py` says what it is."""
+"""LLaMA for short sequences; `grokcore/models/llama.py` describes the architecture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mamba-2 for short sequences; `grokcore/models/mamba2.py` says what it is."""
+"""Mamba-2 for short sequences; `grokcore/models/mamba2.py` describes the architecture."""
 
 from __future__ import annotations
 

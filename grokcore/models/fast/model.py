@@ -95,7 +95,7 @@ class FastModel(SequenceModel):
         """Return the stream (N, D) after the last block, or (B * P, D) for `selected` tokens alone.
 
         Args:
-            seen: called with the stream after every block; what it returns goes on.
+            seen: called with the stream after every block, which its result replaces.
         """
         composition = self.composition
         rounds = composition.rounds(len(self.blocks), self._loops if self.training else composition.loops)

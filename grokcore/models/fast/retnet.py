@@ -1,4 +1,4 @@
-"""RetNet for short sequences; `grokcore/models/retnet.py` says what it is."""
+"""RetNet for short sequences; `grokcore/models/retnet.py` describes the architecture."""
 
 from __future__ import annotations
 

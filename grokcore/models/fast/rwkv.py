@@ -1,6 +1,6 @@
-"""RWKV-4 for short sequences; `grokcore/models/rwkv.py` says what it is.
+"""RWKV-4 for short sequences; `grokcore/models/rwkv.py` describes the architecture.
 
-RWKV-4's time mixing: a gated average of values, decaying with age (arXiv 2305.13048, equations 16 and 17).
+Time mixing is a gated average of values that decays with age (arXiv 2305.13048, equations 16 and 17).
 
 Per channel, with decay w > 0 and bonus u of a token for itself, the recurrence is a softmax over what a token sees:
   wkv_t = sum_{i <= t} softmax_i(s_ti) v_i,  s_ti = k_i - (t - 1 - i) w for i < t,  s_tt = k_t + u
@@ -69,13 +69,13 @@ def plain_gated_wkv(
     return gate.sigmoid() * (wkv_flat if rows is None else functional.embedding(rows, wkv_flat))
 
 
-def _average(decay: Tensor, bonus: Tensor, key_btd: Tensor, value_btd: Tensor, invisible_bqt: Tensor) -> Tensor:
+def _average(decay: Tensor, bonus: Tensor, key_btd: Tensor, value_btd: Tensor, masked_bqt: Tensor) -> Tensor:
     """wkv (B, Q, D) of the last Q of T tokens."""
-    tokens, queries = key_btd.shape[1], invisible_bqt.shape[1]
+    tokens, queries = key_btd.shape[1], masked_bqt.shape[1]
     at = torch.arange(tokens, device=key_btd.device)
     age_qt = at[tokens - queries :, None] - 1 - at
     extra_qtd = torch.where(age_qt[..., None] < 0, bonus, -age_qt[..., None] * decay)
-    scores_bqtd = (key_btd[:, None] + extra_qtd).masked_fill(invisible_bqt[..., None], -torch.inf)
+    scores_bqtd = (key_btd[:, None] + extra_qtd).masked_fill(masked_bqt[..., None], -torch.inf)
     return (scores_bqtd.softmax(2) * value_btd[:, None]).sum(2)
 
 
@@ -148,7 +148,7 @@ class ChannelMixing(nn.Module):
 
 
 class Pairs:
-    """Each selected token after the one before it: all that a selected token's channel mixing reads.
+    """Pairs of each selected token and the one before it, which its channel mixing reads.
 
     Attributes:
         rows: (2 Q,) int64, the flat rows of the pairs; a token without one before it stands in its own pair twice.

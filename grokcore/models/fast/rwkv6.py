@@ -1,4 +1,4 @@
-"""RWKV-6 for short sequences; `grokcore/models/rwkv6.py` says what it is. Its channel mixing is RWKV-4's."""
+"""RWKV-6 for short sequences; `grokcore/models/rwkv6.py` describes it. Its channel mixing is RWKV-4's."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def plain_token_shift(x: Tensor, mix: Tensor, layout: Layout, rows: Tensor | Non
 
 
 def token_before(x: Tensor, layout: Layout) -> Tensor:
-    """Of every token, the row of the one before it: (N, D) -> (N, D)."""
+    """Return for every token the row of the one before it: (N, D) -> (N, D)."""
     later = (0, 0, 1, -1)
     if not layout.prefixes:
         return functional.pad(layout.of_examples(x), later).flatten(0, 1)

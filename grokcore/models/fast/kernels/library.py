@@ -42,7 +42,7 @@ _SECONDS = 300
 """A compiler that takes longer than this has hung: one that shares its cores with eight others takes 60 s."""
 
 _obstacle: str | None = None
-"""Why `load_kernels` found none; None where it found some or was told not to look."""
+"""The reason why `load_kernels` has found none; None if it has, or if kernels are off."""
 
 
 class Kernels:
@@ -84,7 +84,7 @@ def inside_transform() -> bool:
 
 
 def kernel_choice() -> str:
-    """What computes between the matrix products on this machine's CPU, for the manifest.
+    """Return what computes between the matrix products on this machine's CPU, for the manifest.
 
     `native` for kernels compiled here, `torch` for none, else the processor that they were compiled for ahead.
     """
@@ -93,7 +93,7 @@ def kernel_choice() -> str:
 
 
 def kernel_facts() -> dict[str, str]:
-    """`kernels` as `kernel_choice` says it, with the `kernel_digest` of the library or the reason why there is none."""
+    """Return `kernels` as `kernel_choice` does, with the library's `kernel_digest` or the reason why there is none."""
     kernels = load_kernels()
     facts = {"kernels": kernel_choice()}
     if kernels is not None:
@@ -208,7 +208,7 @@ def _source_hash() -> hashlib._Hash:
 
 
 def _processor() -> str:
-    """What tells processors with other instructions apart, where a home directory is shared between machines."""
+    """Return a name for this processor's instructions, since machines may share a home directory."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
