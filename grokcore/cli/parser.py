@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import Any
 
+from grokcore.cli.arguments import RESUME, SPEC, Parser, add_metrics, add_overrides, add_spec, command
 from grokcore.cli.pipeline_parser import add_pipeline
 from grokcore.version import __version__
 
-_SPEC = "name of a preset (see `grokcore presets`), a YAML or JSON file, or a URI such as that of a run's spec.yaml"
-
-_RESUME = (
-    "auto resumes an existing run or starts a new one; never refuses an existing run; require refuses to start a new "
-    "one (default: %(default)s)"
-)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports help it could not write; argparse ignores a full disk and exits with 0."""
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        if file is not None and file is sys.stdout:
-            file.write(message)
-        else:
-            super()._print_message(message, file)
-
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser; parsing stores the function of the chosen command in `command`, as `module:function`."""
-    parser: argparse.ArgumentParser = _Parser(
+    """Build the parser; parsing stores the function of the selected command in `command`, as `module:function`."""
+    parser: argparse.ArgumentParser = Parser(
         prog="grokcore",
         description="A laboratory for grokking: generate synthetic reasoning tasks, train models on them far past "
         "overfitting, watch for the moment of generalization, and report it.",
@@ -38,21 +20,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"grokcore {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    run = _command(commands, "run", "run:run", "generate, train, evaluate and report in one go, on this machine")
-    _add_spec(run)
+    run = command(commands, "run", "run:run", "generate, train, evaluate and report in one go, on this machine")
+    add_spec(run)
     run.add_argument(
         "--out", default="grokcore-store", metavar="DIR", help="directory for all output (default: %(default)s)"
     )
-    run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=_RESUME)
-    _add_metrics(run)
+    run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=RESUME)
+    add_metrics(run)
 
     _add_generate(commands)
 
-    train = _command(commands, "train", "train:train", "train a model, or resume training from the last checkpoint")
-    _add_spec(train, seeds=True)
+    train = command(commands, "train", "train:train", "train a model, or resume training from the last checkpoint")
+    add_spec(train, seeds=True)
     train.add_argument("--data", required=True, metavar="URI", help="dataset, made by `grokcore generate`")
     train.add_argument("--out", required=True, metavar="URI", help="directory of the run, or with --seeds of all runs")
-    train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=_RESUME)
+    train.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=RESUME)
     train.add_argument(
         "--processes",
         type=int,
@@ -60,9 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="number of data-parallel DeepSpeed processes on this machine (default: one per GPU if training.engine is "
         "deepspeed, else 1); on several machines use torchrun ... -m grokcore train",
     )
-    _add_metrics(train)
+    add_metrics(train)
 
-    evaluate = _command(
+    evaluate = command(
         commands, "evaluate", "evaluate:evaluate", "evaluate finished runs: accuracy per split, phases, time to grok"
     )
     evaluate.add_argument(
@@ -73,11 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--data", metavar="URI", help="dataset (default: the one each run was trained on)")
 
-    report = _command(commands, "report", "report:report", "write an HTML report of one or more evaluated runs")
+    report = command(commands, "report", "report:report", "write an HTML report of one or more evaluated runs")
     report.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories")
     report.add_argument("--out", required=True, metavar="FILE", help="HTML file to write")
 
-    watch = _command(commands, "watch", "watch:watch", "follow the progress of runs, live or finished")
+    watch = command(commands, "watch", "watch:watch", "follow the progress of runs, live or finished")
     watch.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories, or directories that contain runs")
 
     _add_sweep(commands)
@@ -92,16 +74,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_champion(commands)
 
-    _command(commands, "presets", "describe:presets", "list the experiments that come with grokcore")
+    command(commands, "presets", "describe:presets", "list the experiments that come with grokcore")
 
-    models = _command(commands, "models", "describe:models", "list the architectures with their sizes and papers")
+    models = command(commands, "models", "describe:models", "list the architectures with their sizes and papers")
     models.add_argument(
-        "spec", metavar="SPEC", nargs="?", help=f"experiment whose width, heads and layers to assume: {_SPEC}"
+        "spec", metavar="SPEC", nargs="?", help=f"experiment whose width, heads and layers to assume: {SPEC}"
     )
     models.add_argument("--json", action="store_true", help="print JSON")
 
-    spec = _command(commands, "spec", "describe:spec", "print the resolved spec and its ids, or a JSON schema")
-    _add_spec(spec, optional=True)
+    spec = command(commands, "spec", "describe:spec", "print the resolved spec and its ids, or a JSON schema")
+    add_spec(spec, optional=True)
     spec.add_argument(
         "--deepspeed",
         action="store_true",
@@ -131,9 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="print the JSON schema of a spec or of an output file (default: %(const)s)",
     )
 
-    doctor = _command(
-        commands, "doctor", "doctor:doctor", "check what works on this machine, and in a store or cluster"
-    )
+    doctor = command(commands, "doctor", "doctor:doctor", "check what works on this machine, and in a store or cluster")
     doctor.add_argument("--store", metavar="URI", help="also test this store (default: GROKCORE_STORE, if set)")
     doctor.add_argument(
         "--cluster",
@@ -144,19 +124,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    sweep = _command(
+    sweep = command(
         commands, "sweep", "sweep:sweep", "train many experiments that differ in a few fields, and compare them"
     )
     sweep.add_argument("sweep", metavar="SPEC", nargs="?", help="name of a sweep (see --list), or a YAML or JSON file")
     sweep.add_argument("--out", metavar="URI", help="store for data, runs and the comparison")
-    sweep.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="FIELD=VALUE",
-        action="append",
-        default=[],
-        help="change a field of the base experiment; can be repeated",
-    )
+    add_overrides(sweep, "change a field of the base experiment")
     sweep.add_argument("--seeds", metavar="LIST", help="seeds of each point, for example 0..4 or 0,3,5")
     sweep.add_argument(
         "--jobs", type=int, metavar="N", help="maximum number of concurrent runs on the CPU (default: one per core)"
@@ -168,12 +141,12 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     sweep.add_argument("--dry-run", action="store_true", help="print the points and their ids without running anything")
     sweep.add_argument("--list", action="store_true", help="list the sweeps that come with grokcore")
-    _add_metrics(sweep)
+    add_metrics(sweep)
 
 
 def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    generate = _command(commands, "generate", "generate:generate", "generate the dataset of a spec's task")
-    _add_spec(generate)
+    generate = command(commands, "generate", "generate:generate", "generate the dataset of a spec's task")
+    add_spec(generate)
     generate.add_argument("--out", required=True, metavar="URI", help="directory to write the dataset to")
     generate.add_argument(
         "--from",
@@ -191,7 +164,7 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    compare = _command(
+    compare = command(
         commands, "compare", "report:compare", "compare groups of runs: an HTML page, tables and verdicts on claims"
     )
     compare.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories, or directories that contain runs")
@@ -207,7 +180,7 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    claims = _command(commands, "claims", "claims:claims", "test claims of the literature on evaluated runs")
+    claims = command(commands, "claims", "claims:claims", "test claims of the literature on evaluated runs")
     claims.add_argument(
         "runs", nargs="*", metavar="RUNS", help="run directories, or directories that contain evaluated runs"
     )
@@ -227,11 +200,11 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     actions = runs.add_subparsers(metavar="ACTION", required=True)
 
-    found = _command(actions, "list", "runs:list_", "list all runs in a directory and its subdirectories")
+    found = command(actions, "list", "runs:list_", "list all runs in a directory and its subdirectories")
     found.add_argument("uri", metavar="URI", help="a store, or any directory in it")
     found.add_argument("--json", action="store_true", help="print JSON")
 
-    show = _command(actions, "show", "runs:show", "show one run, its checkpoints, and leftovers of interrupted writes")
+    show = command(actions, "show", "runs:show", "show one run, its checkpoints, and leftovers of interrupted writes")
     show.add_argument("uri", metavar="RUN_URI", help="run directory")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.add_argument(
@@ -240,7 +213,7 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="verify the hashes of model and checkpoints on object storage too",
     )
 
-    delete = _command(actions, "delete", "runs:delete", "delete a run; refused if it is being written")
+    delete = command(actions, "delete", "runs:delete", "delete a run; refused if it is being written")
     delete.add_argument("uri", metavar="RUN_URI", help="run directory")
     delete.add_argument("--leftovers", action="store_true", help="delete only the leftovers of interrupted writes")
     delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
@@ -256,9 +229,9 @@ def _add_champion(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     actions = champion.add_subparsers(metavar="ACTION", required=True)
 
-    show = _command(actions, "show", "champion:show", "show the current champion and why it was promoted")
-    history = _command(actions, "history", "champion:history", "list all versions, oldest first")
-    rollback = _command(actions, "rollback", "champion:roll_back", "promote an earlier version again, as a new version")
+    show = command(actions, "show", "champion:show", "show the current champion and why it was promoted")
+    history = command(actions, "history", "champion:history", "list all versions, oldest first")
+    rollback = command(actions, "rollback", "champion:roll_back", "promote an earlier version again, as a new version")
     for action in (show, history, rollback):
         action.add_argument("champion", metavar="NAME", help="name of the champion")
         action.add_argument("--store", default="", metavar="URI", help="store of the runs (default: GROKCORE_STORE)")
@@ -269,7 +242,7 @@ def _add_champion(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     rollback.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
-    verdict = _command(actions, "verdict", "champion:verdict", "print the verdict of a retraining, as Markdown")
+    verdict = command(actions, "verdict", "champion:verdict", "print the verdict of a retraining, as Markdown")
     verdict.add_argument("uri", metavar="URI", help="record of the retraining: STORE/retrainings/NAME/RUN_KEY.json")
     verdict.add_argument(
         "--fail-on",
@@ -283,42 +256,3 @@ def _add_champion(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     for action in (show, history, rollback, verdict):
         action.set_defaults(name="champion")
-
-
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, summary: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    parser.set_defaults(name=name, command=function)
-    return parser
-
-
-def _add_metrics(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--metrics-port",
-        metavar="PORT",
-        help="serve Prometheus metrics of the training on this port; 0 picks a free one, off serves none "
-        "(default: GROKCORE_METRICS_PORT, else off)",
-    )
-
-
-def _add_spec(parser: argparse.ArgumentParser, *, optional: bool = False, seeds: bool = False) -> None:
-    parser.add_argument("spec", metavar="SPEC", nargs="?" if optional else None, help=_SPEC)
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="FIELD=VALUE",
-        action="append",
-        default=[],
-        help="change a field, for example --set model.layers=4; can be repeated",
-    )
-    seed = parser.add_mutually_exclusive_group()
-    seed.add_argument(
-        "--seed", type=int, metavar="N", help="seed of initialization and batch order (the same as --set seed=N)"
-    )
-    if seeds:
-        seed.add_argument(
-            "--seeds",
-            metavar="LIST",
-            help="train several seeds, for example 0..7 or 0,3,5; each run goes to OUT/seed-N",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from grokcore.cli.arguments import add_overrides
 from grokcore.cluster.kubeflow.connection import (
     CA_VARIABLE,
     DEFAULT_EXPERIMENT,
@@ -156,14 +157,7 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--sweep", metavar="SPEC", help="sweep, for pipelines that take one: name of a sweep, or a YAML or JSON file"
     )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="FIELD=VALUE",
-        action="append",
-        default=[],
-        help="change a field, for example --set model.layers=4; can be repeated",
-    )
+    add_overrides(parser)
     parser.add_argument(
         "--param",
         dest="parameters",

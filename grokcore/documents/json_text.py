@@ -7,9 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from grokcore.documents.bounds import check_depth, check_size
-from grokcore.documents.characters import characters
-from grokcore.documents.duplicates import DuplicateKeyError
+from grokcore.documents.checks import DuplicateKeyError, characters, check_depth, check_size
 from grokcore.errors import InputError
 
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

@@ -9,9 +9,7 @@ import yaml
 from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError, SafeConstructor
 
-from grokcore.documents.bounds import check_yaml
-from grokcore.documents.characters import characters
-from grokcore.documents.duplicates import DuplicateKeyError
+from grokcore.documents.checks import DuplicateKeyError, characters, check_yaml
 from grokcore.documents.plain import PlainText, core_value
 from grokcore.errors import InputError
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from grokcore.documents import PlainText, core_values, parse_plain_yaml
-from grokcore.documents.characters import characters
+from grokcore.documents.checks import characters
 from grokcore.documents.plain import boolean, integer, is_null, number
 from grokcore.errors import InputError
 from grokcore.spec.shown import shown

@@ -1,10 +1,17 @@
-"""Limits on the size and depth of documents: 2 kB of YAML can expand to gigabytes."""
+"""Checks of untrusted documents in both formats: size and depth, duplicate keys, lone surrogates.
+
+2 kB of YAML can expand to gigabytes.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable
 from typing import Any
 
 import yaml
+
+from grokcore.errors import InputError
 
 MOST_BYTES = {"YAML": 2**20, "generated YAML": 2**26, "JSON": 2**28}
 """Maximum size by format. Specs and sweeps are YAML; a vocabulary of millions of tokens is JSON."""
@@ -85,3 +92,39 @@ def check_depth(text: str, value: Any) -> None:
         if not level:
             return
     raise BoundsError("it is nested too deeply")
+
+
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def characters(text: str) -> str:
+    """Join surrogate pairs, by which JSON escapes an emoji, to characters.
+
+    Raises:
+        ValueError: a lone surrogate, which cannot be encoded.
+    """
+    if _SURROGATE.search(text) is None:
+        return text
+    joined = _PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
+    alone = _SURROGATE.search(joined)
+    if alone is not None:
+        raise ValueError(f"\\u{ord(alone[0]):04x} is a lone surrogate, half of a character")
+    return joined
+
+
+class DuplicateKeyError(InputError):
+    """A mapping has a key twice; one of the two values would be dropped silently."""
+
+    @classmethod
+    def of(cls, key: Hashable, first: int | None = None, second: int | None = None) -> DuplicateKeyError:
+        """Compose the error.
+
+        Args:
+            first: line of the first occurrence, from 1; None if unknown.
+            second: line of the second occurrence.
+        """
+        text = str(key)
+        shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
+        lines = "" if first is None else f", in line {first}" + (f" and in line {second}" if second != first else "")
+        return cls(f"{shown} is given twice{lines}: keep one of them")
