@@ -17,19 +17,17 @@ def evaluate(options: argparse.Namespace) -> None:
     """Evaluate runs; print one in detail, or runs that differ only in their seed as one table."""
     specs = _specs_of_different(options.runs)
     from grokcore.evaluation import evaluate_model
-    from grokcore.runs.groups import group_key, grouped
+    from grokcore.runs.groups import group_key, grouped, run_names
 
     evaluations = {}
     for run in specs:
         evaluations[run] = evaluate_model(run, data=options.data, notify=say)
         if len(specs) > 1:
             say(f"evaluated {run}")
+    names = dict(zip(specs, run_names(list(specs.values())), strict=True))
     for group in grouped(list(specs), lambda run: group_key(specs[run])):
         if len(group) > 1:
-            names = [run.rstrip("/").rpartition("/")[2] for run in group]
-            labels = names if len(set(names)) == len(names) else group
-            found = {label: evaluations[run] for label, run in zip(labels, group, strict=True)}
-            print_seeds(found, specs[group[0]].name)
+            print_seeds({names[run]: evaluations[run] for run in group}, specs[group[0]].name)
         else:
             if len(specs) > 1:
                 print_line(group[0])

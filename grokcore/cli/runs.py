@@ -36,7 +36,7 @@ def list_(options: argparse.Namespace) -> None:
     elif not runs:
         say(f"no runs in {options.uri}")
     else:
-        head = ("run", "name", "architecture", "task", "seed", "step", "state", "size", "last written")
+        head = ("run", "name", "model.architecture", "task.kind", "seed", "step", "state", "size", "last written")
         print_columns([head, *(_row(run) for run in runs)])
 
 
