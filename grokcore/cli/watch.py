@@ -13,8 +13,8 @@ from grokcore.runs.follow import follow
 from grokcore.runs.journal import last_evaluation
 from grokcore.runs.record import read_head
 from grokcore.storage import Store, open_store
-from grokcore.terminal.board import Board
 from grokcore.terminal.display import RunDisplay
+from grokcore.terminal.run_list import RunList
 
 _BACKLOG = 1000
 """Lines that wait to be shown at most."""
@@ -26,7 +26,7 @@ def watch(options: argparse.Namespace) -> None:
     if len(stores) == 1 and stores[0].find(MANIFEST) is not None:
         _watch_one(stores[0])
     else:
-        Board(stores, sys.stdout).follow()
+        RunList(stores, sys.stdout).follow()
 
 
 def _watch_one(run: Store) -> None:

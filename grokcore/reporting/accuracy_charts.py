@@ -84,7 +84,7 @@ def _draw(chart: Chart, study: Study, number: int, group: Group, band: Band, ban
     source = _source(study, band)
     style = study.styles[number]
     if len(group.runs) > 1:
-        area = VArea(x="x", y1="lower", y2="upper", fill_color=style.colour, fill_alpha=_BAND_OPACITY)
+        area = VArea(x="x", y1="lower", y2="upper", fill_color=style.color, fill_alpha=_BAND_OPACITY)
         shaded = chart.figure.add_glyph(source, area)
         shaded.level = "underlay"
         chart.toggle(number, shaded)
@@ -138,7 +138,7 @@ class Line:
     """A curve of a small chart: points of its median, and of the outline of its band."""
 
     title: str
-    colour: str
+    color: str
     dash: str
     median: str
     band: str
@@ -154,12 +154,12 @@ class SmallChart:
 @dataclass(frozen=True)
 class Key:
     title: str
-    colour: str
+    color: str
     dash: str
 
 
 def _split_styles(study: Study) -> dict[str, tuple[str, str]]:
-    """Colour and dash of each split that the small charts show: the training set and what is held out."""
+    """Color and dash of each split that the small charts show: the training set and what is held out."""
     held_out = {split.name: _STYLES[place % len(_STYLES)] for place, split in enumerate(study.held_out)}
     return {study.splits[0].name: (BLACK, "dotted"), **held_out}
 
@@ -186,7 +186,7 @@ def small_charts(study: Study, bands: Bands, notes: Sequence[str]) -> list[Small
 
 
 def small_ticks(study: Study) -> list[tuple[float, str]]:
-    """Places of the labelled steps, in units of the SVG; few, for there is little room."""
+    """Places of the labeled steps, in units of the SVG; few, for there is little room."""
     placed = [(round(WIDTH * study.steps.share(step), 1), label) for step, label in study.steps.ticks]
     every = max(1, -(-len(placed) // 4))
     return placed[::every]
@@ -197,8 +197,8 @@ def height_of(accuracy: float) -> float:
 
 
 def _svg(look: tuple[str, str]) -> tuple[str, str]:
-    colour, dash = look
-    return colour, DASH_LENGTHS[dash]
+    color, dash = look
+    return color, DASH_LENGTHS[dash]
 
 
 def _points(study: Study, band: Band) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from grokcore.runs.groups import value_text
 class StepAxis:
     """Places for the steps from 0 to `last`.
 
-    A logarithm has no place for step 0, so that it stands at the left edge, at `zero`, marked off and labelled 0.
+    A logarithm has no place for step 0, so that it stands at the left edge, at `zero`, marked off and labeled 0.
     """
 
     first: int
@@ -57,10 +57,10 @@ class StepAxis:
             factor * 10**exponent for exponent in range(lowest, highest + 1) for factor in ((1,) if wide else (1, 2, 5))
         )
         _, right = self.limits
-        labelled = [(float(step), count(step)) for step in steps if self.first <= step <= right]
-        if not labelled:
-            labelled = [(float(step), count(step)) for step in sorted({self.first, self.last})]
-        return [(self.zero, "0"), *labelled] if self.has_zero else labelled
+        labeled = [(float(step), count(step)) for step in steps if self.first <= step <= right]
+        if not labeled:
+            labeled = [(float(step), count(step)) for step in sorted({self.first, self.last})]
+        return [(self.zero, "0"), *labeled] if self.has_zero else labeled
 
     @property
     def minor_ticks(self) -> list[float]:

@@ -76,7 +76,7 @@ def columns_of_runs(groups: Sequence[Group]) -> list[Column[RunSplit]]:
 
 _IDENTITY: list[Column[RunSplit]] = [
     Column("group", "text", "runs that differ in their seeds alone share it", lambda row: row.group.label),
-    Column("seed", "whole", "seed of initialisation and order", lambda row: row.run.spec.seed),
+    Column("seed", "whole", "seed of initialization and order", lambda row: row.run.spec.seed),
     Column("data_seed", "whole", "seed of the draw of the data", lambda row: row.run.spec.task.seed),
     Column("split", "text", "split; `train` is all training splits pooled", lambda row: row.split),
     Column("role", "text", "train, held_out or diagnostic", lambda row: row.role),
@@ -96,7 +96,7 @@ _OUTCOME: list[Column[RunSplit]] = [
     ),
     Column("verdict", "text", "grokked, generalised, collapsed or censored", lambda row: row.of_held_out("verdict")),
     Column("ratio", "number", "T_split / T_train, both sustained", lambda row: row.of_held_out("ratio")),
-    Column("onset", "whole", "step from which it stays above its value at memorisation",
+    Column("onset", "whole", "step from which it stays above its value at memorization",
            lambda row: row.of_held_out("onset")),
     Column("collapsed", "whole", "step at which a grokked split was lost again",
            lambda row: row.of_held_out("collapsed")),
@@ -112,11 +112,11 @@ _CONDITIONS: list[Column[RunSplit]] = [
     Column("parameters", "whole", "trained parameters, tied ones once", lambda row: row.run.manifest.model.parameters),
     Column("parameters_without_embeddings", "whole", "those of the blocks and the final norm",
            lambda row: row.run.manifest.model.parameters_without_embeddings),
-    Column("flops_per_step", "number", "algorithmic FLOPs of an optimiser step of the plain model",
+    Column("flops_per_step", "number", "algorithmic FLOPs of an optimizer step of the plain model",
            lambda row: row.run.manifest.model.flops_per_step),
     Column("learning_rate", "number", "peak learning rate", lambda row: row.run.spec.training.learning_rate),
     Column("weight_decay", "number", "weight decay", lambda row: row.run.spec.training.weight_decay),
-    Column("batch_size", "whole", "examples per optimiser step", lambda row: row.run.spec.training.batch_size),
+    Column("batch_size", "whole", "examples per optimizer step", lambda row: row.run.spec.training.batch_size),
     Column("elapsed_seconds", "number", "wall clock of the training process up to its last evaluation",
            lambda row: row.run.journal[-1]["clock"]["elapsed_seconds"]),
     Column("device", "text", "kind of device that trained it", lambda row: row.run.manifest.hardware.get("device")),
@@ -129,7 +129,7 @@ _CONDITIONS: list[Column[RunSplit]] = [
 ]  # fmt: skip
 
 _AXES: list[tuple[str, Kind, str]] = [
-    ("steps", "whole", "optimiser steps at the first evaluation that shows it"),
+    ("steps", "whole", "optimizer steps at the first evaluation that shows it"),
     ("after", "whole", "steps at the evaluation before: the change lies in (after, steps]"),
     ("epochs", "number", "epochs by then"),
     ("examples", "whole", "training examples by then"),
@@ -208,11 +208,11 @@ class Evaluated:
 
 CURVES: list[Column[Evaluated]] = [
     Column("group", "text", "runs that differ in their seeds alone share it", lambda row: row.group.label),
-    Column("seed", "whole", "seed of initialisation and order", lambda row: row.run.spec.seed),
+    Column("seed", "whole", "seed of initialization and order", lambda row: row.run.spec.seed),
     Column("data_seed", "whole", "seed of the draw of the data", lambda row: row.run.spec.task.seed),
     Column("run_id", "text", "hash of all that decides the run's result", lambda row: row.run.manifest.run_id),
     Column("split", "text", "split; `train` is all training splits pooled", lambda row: row.split),
-    Column("step", "whole", "optimiser steps", lambda row: row.line["step"]),
+    Column("step", "whole", "optimizer steps", lambda row: row.line["step"]),
     Column("epoch", "number", "epochs", lambda row: row.line["epoch"]),
     Column("examples", "whole", "training examples", lambda row: row.line["examples"]),
     Column("flops", "number", "algorithmic FLOPs", lambda row: row.line["flops"]),

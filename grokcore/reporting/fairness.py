@@ -69,7 +69,7 @@ class Tuned:
 
     Attributes:
         values: the fields searched, and what was found.
-        steps: optimiser steps of each trial.
+        steps: optimizer steps of each trial.
         flops: of all trials; what was tried twice has been computed once.
         split: that the trials were judged by.
     """

@@ -117,13 +117,13 @@ def dress(plot: Any) -> None:
 def curve(plot: Any, source: Any, column: str, style: Style, hover: str, *, points: bool) -> list[Any]:
     """A line, the evaluations on it where `points` asks for them, and its tooltip; the renderers made."""
     glyph = Line(
-        x="x", y=column, line_color=style.colour, line_dash=style.dash, line_width=style.width, line_alpha=style.opacity
+        x="x", y=column, line_color=style.color, line_dash=style.dash, line_width=style.width, line_alpha=style.opacity
     )
     made = [plot.add_glyph(source, glyph)]
     single = len(source.data["x"]) < 2
     if points:
         size = 9 if single else 4
-        dots = Scatter(x="x", y=column, size=size, fill_color=style.colour, line_color=None, marker="circle")
+        dots = Scatter(x="x", y=column, size=size, fill_color=style.color, line_color=None, marker="circle")
         made.append(plot.add_glyph(source, dots))
     if not single:
         # Bokeh answers within half a line's width: a broad line that cannot be seen spares readers the aiming.
@@ -169,10 +169,10 @@ def threshold_line(plot: Any, threshold: float) -> None:
 
 
 def baseline_line(
-    plot: Any, baseline: float, colour: str, text: str | None, *, above: bool = True, order: int = 0
+    plot: Any, baseline: float, color: str, text: str | None, *, above: bool = True, order: int = 0
 ) -> list[Any]:
     """A dashed level, and its label at the left edge; what was made."""
-    span = Span(location=baseline, dimension="width", line_color=colour, line_dash="dashed", line_width=1.25)
+    span = Span(location=baseline, dimension="width", line_color=color, line_dash="dashed", line_width=1.25)
     plot.add_layout(span)
     if text is None:
         return [span]
@@ -192,12 +192,12 @@ def baseline_line(
 
 
 def marker_line(
-    plot: Any, axis: StepAxis, marker: PhaseMarker, slot: LabelSlot, colour: str, text: str | None, *, lift: int
+    plot: Any, axis: StepAxis, marker: PhaseMarker, slot: LabelSlot, color: str, text: str | None, *, lift: int
 ) -> list[Any]:
     """A vertical line, and its label set upright beside it, the upper ones `lift` pixels higher; what was made."""
     place = axis.position(marker.step)
     dash = {"onset": "dotted", "collapsed": "dotdash"}.get(marker.kind, "dashed")
-    span = Span(location=place, dimension="height", line_color=colour, line_dash=dash, line_width=1.5, line_alpha=0.8)
+    span = Span(location=place, dimension="height", line_color=color, line_dash=dash, line_width=1.5, line_alpha=0.8)
     plot.add_layout(span)
     if text is None:
         return [span]

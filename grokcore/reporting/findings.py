@@ -14,10 +14,10 @@ from typing import Any
 from grokcore.evaluation.behavior import Behavior, behavior_of, is_unstable, peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.remarks import has_changing_rate, rate_left
 from grokcore.evaluation.samples import Sample, samples_of
-from grokcore.reporting.formatting import NARROW, OUTCOMES, count, duration, listed, percent, threshold
+from grokcore.reporting.formatting import NARROW, OUTCOMES, VERDICT_NAMES, count, duration, listed, percent, threshold
 from grokcore.reporting.outcomes import Outcome, Outcomes, delay_text, limits_text, median_text, p_text
 from grokcore.reporting.study import POOLED, Axis, Split, Study
-from grokcore.runs.evaluation import TRAINING_SET
+from grokcore.runs.evaluation import TRAINING_SET, Verdict
 from grokcore.runs.groups import Group, grouped, seed_text, value_text
 
 _MOST_VALUES = 6
@@ -26,7 +26,7 @@ _LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Finding:
+class Statement:
     """What became of a group on one split; `badge` is the verdict that all its seeds share, or `mixed`."""
 
     badge: str
@@ -77,7 +77,7 @@ def overview(study: Study, outcomes: Outcomes) -> Iterator[tuple[str, str]]:
             for number in range(len(study.groups))
             if (outcome := outcomes.get(number, split, "sustained")) is not None
         }
-        verdicts: Counter[str] = sum((outcome.verdicts for outcome in found.values()), Counter())
+        verdicts: Counter[Verdict] = sum((outcome.verdicts for outcome in found.values()), Counter())
         parts = [f"{verdicts[name]} {words}" for name, words in OUTCOMES.items() if verdicts[name]]
         pooled = architectures_of(study)
         names = f" of {_listed_few(pooled)}" if len(pooled) > 1 else ""
@@ -139,7 +139,7 @@ def _listed_few(names: list[str]) -> str:
     return listed(shown)
 
 
-def findings(study: Study, outcomes: Outcomes, number: int) -> list[Finding]:
+def findings(study: Study, outcomes: Outcomes, number: int) -> list[Statement]:
     """What became of a group: the training set first, then each held-out split."""
     group = study.groups[number]
     samples = samples_of([run.evaluation for run in group.runs])
@@ -150,7 +150,7 @@ def findings(study: Study, outcomes: Outcomes, number: int) -> list[Finding]:
     ]
 
 
-def _finding(group: Group, split: Split, outcome: Outcome, sample: Sample) -> Finding:
+def _finding(group: Group, split: Split, outcome: Outcome, sample: Sample) -> Statement:
     limit = threshold(group.spec.evaluation.threshold)
     runs = len(outcome.times)
     spread = sample.accuracy
@@ -158,14 +158,14 @@ def _finding(group: Group, split: Split, outcome: Outcome, sample: Sample) -> Fi
     if not outcome.reached:
         last = count(outcome.median.step)
         who = "the only seed did not hold" if runs == 1 else f"none of {runs} seeds held"
-        return Finding(_badge(outcome), split.title, f"{who} {limit} within {last} steps{final}.")
+        return Statement(_badge(outcome), split.title, f"{who} {limit} within {last} steps{final}.")
     limits = limits_text(outcome.limits)
     around = f" (95{NARROW}%: {limits})" if limits else ""
     median = f"{'median ' if runs > 1 else ''}step {median_text(outcome)}{around}"
     who = f"{outcome.reached} of {runs} held {limit}"
     late = delay_text(outcome)
     delay = f", {late} as late as the training set" if outcome.delay and outcome.delay.median is not None else ""
-    return Finding(_badge(outcome), split.title, f"{who}; {median}{delay}{_rate_left(group, split)}{final}.")
+    return Statement(_badge(outcome), split.title, f"{who}; {median}{delay}{_rate_left(group, split)}{final}.")
 
 
 def _rate_left(group: Group, split: Split) -> str:
@@ -181,8 +181,8 @@ def _rate_left(group: Group, split: Split) -> str:
 
 def _badge(outcome: Outcome) -> str:
     if not outcome.verdicts:
-        return "memorised" if outcome.reached == len(outcome.times) else "mixed" if outcome.reached else "not memorised"
-    return next(iter(outcome.verdicts)) if len(outcome.verdicts) == 1 else "mixed"
+        return "memorized" if outcome.reached == len(outcome.times) else "mixed" if outcome.reached else "not memorized"
+    return VERDICT_NAMES[next(iter(outcome.verdicts))] if len(outcome.verdicts) == 1 else "mixed"
 
 
 def _first_and_last(study: Study, found: dict[int, Outcome], known: Sequence[int]) -> str:
@@ -220,7 +220,7 @@ def rules() -> list[tuple[str, str]]:
     """What each badge stands for, with the numbers of the rules themselves."""
     peak, unstable, unlikely = (_defaults(rule) for rule in (peak_and_dip, is_unstable, unlikely_to_grok))
     early = (
-        f"no later than {peak['latest']:g} times the step of memorisation accuracy stood {peak['rise']:g} above the "
+        f"no later than {peak['latest']:g} times the step of memorization accuracy stood {peak['rise']:g} above the "
         f"majority baseline; then {peak['sustain']} evaluations in a row lay {peak['fall']:g} or more below that"
     )
     falls = f"after {unstable['level']:g} it lost {unstable['fall']:g} or more at least {unstable['times']} times"

@@ -120,9 +120,17 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+VERDICT_NAMES: dict[Verdict, str] = {
+    "grokked": "grokked",
+    "generalised": "generalized",
+    "collapsed": "collapsed",
+    "censored": "censored",
+}
+"""How people read a verdict; evaluation.json keeps its own spelling."""
+
 OUTCOMES: dict[Verdict, str] = {
     "grokked": "grokked it",
-    "generalised": "generalised along with training",
+    "generalised": "generalized along with training",
     "collapsed": "reached it and lost it again",
     "censored": "did not hold the threshold within their budget",
 }
@@ -156,7 +164,7 @@ def meanings(thresholds: Iterable[float], settings: Sequence[Mapping[str, object
     delay = _agreed(settings, "delay")
     late = f"by a factor of {delay} or more " if delay else ""
     lines.append(
-        f"Grokked: sustained {late}later than on the training set (T_split / T_train); generalised: sustained, but not "
+        f"Grokked: sustained {late}later than on the training set (T_split / T_train); generalized: sustained, but not "
         "delayed. A run that ended first is censored: not reached so far, which is not never."
     )
     lines.append("Majority baseline: the accuracy of always giving a split's most common answer.")

@@ -29,9 +29,9 @@ from grokcore.evaluation.survival import (
     restricted_mean,
     times_of,
 )
-from grokcore.reporting.formatting import NARROW, NOTHING, OUTCOMES, count, significant
+from grokcore.reporting.formatting import NARROW, NOTHING, VERDICT_NAMES, count, significant
 from grokcore.reporting.study import POOLED, Split, Study, has_split
-from grokcore.runs.evaluation import Time
+from grokcore.runs.evaluation import Time, Verdict
 from grokcore.runs.groups import Group, are_independent
 
 
@@ -58,7 +58,7 @@ class Outcome:
     limits: tuple[int | None, int | None]
     mean: Mean
     at_median: Time | None
-    verdicts: Counter[str]
+    verdicts: Counter[Verdict]
     delay: Delay | None
 
     @property
@@ -67,7 +67,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Against:
+class ReferenceContrast:
     """A group held against the reference, the first one: all runs, and those that share their seeds.
 
     `contrast` is None where the two lie on different draws of the data.
@@ -90,7 +90,7 @@ class Outcomes:
 
     of: dict[tuple[int, str, str], Outcome]
     horizons: dict[tuple[str, str], int]
-    against: dict[tuple[int, str], Against]
+    against: dict[tuple[int, str], ReferenceContrast]
     corrected: dict[tuple[int, str], float]
 
     def get(self, number: int, split: Split, definition: str) -> Outcome | None:
@@ -117,18 +117,18 @@ def outcomes_of(study: Study) -> Outcomes:
     return Outcomes(of, horizons, against, _corrected(against))
 
 
-def _corrected(against: Mapping[tuple[int, str], Against]) -> dict[tuple[int, str], float]:
+def _corrected(against: Mapping[tuple[int, str], ReferenceContrast]) -> dict[tuple[int, str], float]:
     ps = {key: one.contrast.effect.p for key, one in against.items() if one.contrast is not None}
     return {key: p for key, p in zip(ps, holm(list(ps.values())), strict=True) if p is not None}
 
 
-def _against(study: Study) -> Iterator[tuple[tuple[int, str], Against]]:
+def _against(study: Study) -> Iterator[tuple[tuple[int, str], ReferenceContrast]]:
     reference = study.groups[0]
     for split in study.timed:
         for number, group in enumerate(study.groups):
             if number and has_split(reference, split) and has_split(group, split):
                 sides = reference.runs, group.runs, split.name
-                yield (number, split.name), Against(compare(*sides), compare_pairs(*sides))
+                yield (number, split.name), ReferenceContrast(compare(*sides), compare_pairs(*sides))
 
 
 def _outcome(group: Group, split: Split, definition: Definition, times: list[EventTime], horizon: int) -> Outcome:
@@ -157,7 +157,7 @@ def _time_at(group: Group, split: Split, definition: Definition, step: int) -> T
     return None
 
 
-def _verdicts(group: Group, split: Split) -> Counter[str]:
+def _verdicts(group: Group, split: Split) -> Counter[Verdict]:
     return Counter(run.evaluation.held_out[split.name].verdict for run in group.runs)
 
 
@@ -187,7 +187,9 @@ def shown(outcome: Outcome) -> str:
 
 def verdicts_text(outcome: Outcome) -> str:
     """3 grokked, 1 censored."""
-    return ", ".join(f"{outcome.verdicts[verdict]} {verdict}" for verdict in OUTCOMES if outcome.verdicts[verdict])
+    return ", ".join(
+        f"{outcome.verdicts[verdict]} {name}" for verdict, name in VERDICT_NAMES.items() if outcome.verdicts[verdict]
+    )
 
 
 def delay_text(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""The colours and dashes of all charts, told apart with every form of colour vision."""
+"""The colors and dashes of all charts, told apart with every form of color vision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DASH_LENGTHS = {"solid": "none", "dashed": "6 3", "dotted": "2 3", "dotdash": "2
 
 @dataclass(frozen=True)
 class Style:
-    colour: str
+    color: str
     dash: str
     width: float
     opacity: float = 1.0
@@ -32,7 +32,7 @@ class Style:
 
 
 def told_apart(number: int, width: float) -> Style:
-    """The style of the curve `number`: a colour each, and another dash where the colours are used up."""
+    """The style of the curve `number`: a color each, and another dash where the colors are used up."""
     return Style(CYCLE[number % len(CYCLE)], DASHES[number // len(CYCLE) % len(DASHES)], width)
 
 
@@ -58,7 +58,7 @@ def split_styles(roles: Sequence[str]) -> list[Style]:
 
 
 def in_order(length: int) -> Sequence[str]:
-    """Colours from dark violet over blue to green for `length` things that have an order: viridis up to .7 of it."""
+    """Colors from dark violet over blue to green for `length` things that have an order: viridis up to .7 of it."""
     ends = [(0x44, 0x01, 0x54), (0x3B, 0x52, 0x8B), (0x21, 0x91, 0x8C), (0x44, 0xBF, 0x70)]
     return [_between(ends, place / max(1, length - 1)) for place in range(length)]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grokcore.reporting.findings import Finding
-from grokcore.reporting.formatting import count, duration, flops, percent, significant, threshold, times
+from grokcore.reporting.findings import Statement
+from grokcore.reporting.formatting import VERDICT_NAMES, count, duration, flops, percent, significant, threshold, times
 from grokcore.reporting.phase_markers import is_delayed
 from grokcore.runs.evaluation import HeldOut, Time, Times
 from grokcore.runs.record import RunRecord
@@ -11,13 +11,13 @@ from grokcore.runs.record import RunRecord
 _ENDINGS = {"budget_steps": "step budget", "budget_seconds": "time budget", "grokked": "grokking"}
 
 
-def run_findings(run: RunRecord) -> list[Finding]:
+def run_findings(run: RunRecord) -> list[Statement]:
     """Tell what became of the training set, of each held-out split and of the run; censored splits included."""
     found = [_memorized(run)]
     found += [_held_out(run, split, held_out) for split, held_out in run.evaluation.held_out.items()]
     if run.evaluation.diverged:
         step = count(run.evaluation.step)
-        found.append(Finding("diverged", "", f"The run diverged: by step {step} its loss was not finite."))
+        found.append(Statement("diverged", "", f"The run diverged: by step {step} its loss was not finite."))
     return found
 
 
@@ -48,17 +48,17 @@ def verdict_text(run: RunRecord, held_out: HeldOut) -> str:
     return f"{word} at step {count(held_out.sustained.steps)}{late}{end}"
 
 
-def _memorized(run: RunRecord) -> Finding:
+def _memorized(run: RunRecord) -> Statement:
     evaluation = run.evaluation
     limit = threshold(evaluation.threshold)
     last = f"its last accuracy is {percent(evaluation.train.accuracy)}"
     if (time := evaluation.memorized.sustained) is not None:
-        return Finding("memorized", "", f"The training set held {limit} from {_at(time)}; {last}.")
+        return Statement("memorized", "", f"The training set held {limit} from {_at(time)}; {last}.")
     missed = f"{_not_held(evaluation.memorized)} {limit} within {count(evaluation.censored_at)} steps"
-    return Finding("not memorized", "", f"The training set {missed}; {last}.")
+    return Statement("not memorized", "", f"The training set {missed}; {last}.")
 
 
-def _held_out(run: RunRecord, split: str, held_out: HeldOut) -> Finding:
+def _held_out(run: RunRecord, split: str, held_out: HeldOut) -> Statement:
     limit = threshold(run.evaluation.threshold)
     result = run.evaluation.splits[split]
     end = (
@@ -70,14 +70,14 @@ def _held_out(run: RunRecord, split: str, held_out: HeldOut) -> Finding:
         crossed = held_out.first_crossing
         once = f" (it touched it first at step {count(crossed.steps)})" if crossed else ""
         missed = f"{_not_held(held_out)} {limit} within {count(run.evaluation.censored_at)} steps"
-        return Finding("censored", split, f"{missed}{once}{end}.")
+        return Statement("censored", split, f"{missed}{once}{end}.")
     against = f" (training set: step {count(train.steps)})" if train else " (the training set did not hold it)"
     late = f", {_late(held_out.ratio)}{against}" if held_out.ratio is not None else against
     if held_out.verdict == "collapsed":
         fell = f"held {limit} from {_at(time)}{late}, but had collapsed by step {count(held_out.collapsed)}{end}."
-        return Finding("collapsed", split, fell)
+        return Statement("collapsed", split, fell)
     note = "" if held_out.verdict == "grokked" else ": along with training, so this is not grokking"
-    return Finding(held_out.verdict, split, f"held {limit} from {_at(time)}{late}{note}{end}.")
+    return Statement(VERDICT_NAMES[held_out.verdict], split, f"held {limit} from {_at(time)}{late}{note}{end}.")
 
 
 def _not_held(reached: Times) -> str:

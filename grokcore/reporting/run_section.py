@@ -23,7 +23,7 @@ from grokcore.reporting.figures import (
     threshold_line,
     tooltip,
 )
-from grokcore.reporting.findings import Finding
+from grokcore.reporting.findings import Statement
 from grokcore.reporting.formatting import count, percent
 from grokcore.reporting.palette import BLUE, FAINT, Style, split_styles
 from grokcore.reporting.phase_markers import label_slots, phase_markers
@@ -58,7 +58,7 @@ class RunSection:
 
     name: str
     facts: list[tuple[str, str]]
-    findings: list[Finding]
+    findings: list[Statement]
     timeline: list[TimelineRow]
     buttons: list[SplitButton]
     accuracy: Chart
@@ -150,7 +150,7 @@ def _accuracy(drawing: _Drawing) -> Chart:
     threshold_line(plot, run.evaluation.threshold)
     _baselines(chart, drawing)
     _curves(chart, drawing, ACCURACY)
-    _markers(chart, drawing, labelled=True)
+    _markers(chart, drawing, labeled=True)
     return chart
 
 
@@ -162,7 +162,7 @@ def _loss(drawing: _Drawing, lines: Sequence[JournalLine]) -> Chart:
     described = f"Cross-entropy of {len(drawing.splits)} splits of {drawing.name}."
     chart = Chart(f"{drawing.prefix}-loss", "Loss", described, plot)
     _curves(chart, drawing, LOSS)
-    _markers(chart, drawing, labelled=False)
+    _markers(chart, drawing, labeled=False)
     return chart
 
 
@@ -196,20 +196,20 @@ def _curves(chart: Chart, drawing: _Drawing, measure: Measure) -> None:
         )
 
 
-def _markers(chart: Chart, drawing: _Drawing, *, labelled: bool) -> None:
+def _markers(chart: Chart, drawing: _Drawing, *, labeled: bool) -> None:
     """Mark the phases of a run; hiding a split hides its markers."""
     places = {split.name: place for place, split in enumerate(drawing.splits)}
     markers = phase_markers(drawing.run)
     for marker, slot in zip(markers, label_slots(markers, drawing.axis), strict=True):
         place = places.get(marker.split or POOLED, 0)
         text = f"{short(marker.split)} {marker.kind}" if marker.split else marker.kind
-        label = f"{text} · {count(marker.step)}" if labelled else None
-        models = marker_line(chart.figure, drawing.axis, marker, slot, drawing.styles[place].colour, label, lift=195)
+        label = f"{text} · {count(marker.step)}" if labeled else None
+        models = marker_line(chart.figure, drawing.axis, marker, slot, drawing.styles[place].color, label, lift=195)
         chart.toggle(drawing.first_button + place, *models)
 
 
 def _baselines(chart: Chart, drawing: _Drawing) -> None:
-    """Draw the majority baselines of the held-out splits; one grey line where they are all the same."""
+    """Draw the majority baselines of the held-out splits; one gray line where they are all the same."""
     found = [
         (place, drawing.run.evaluation.splits[split.name].majority_baseline)
         for place, split in enumerate(drawing.splits)
@@ -221,7 +221,7 @@ def _baselines(chart: Chart, drawing: _Drawing) -> None:
     for order, (place, baseline) in enumerate(found):
         above = baseline == max(other for _, other in found)
         text = f"{short(drawing.splits[place].title)} baseline {percent(baseline)}"
-        color = drawing.styles[place].colour
+        color = drawing.styles[place].color
         models = baseline_line(chart.figure, baseline, color, text, above=above, order=order)
         chart.toggle(drawing.first_button + place, *models)
 

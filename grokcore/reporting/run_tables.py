@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grokcore.reporting.formatting import NOTHING, count, duration, flops, moment, percent, significant, times
+from grokcore.reporting.formatting import (
+    NOTHING,
+    VERDICT_NAMES,
+    count,
+    duration,
+    flops,
+    moment,
+    percent,
+    significant,
+    times,
+)
 from grokcore.reporting.study import POOLED, Split
 from grokcore.reporting.table import DEFINITIONS, Cell, Row, Section, Table, known, settings_section
 from grokcore.runs.evaluation import TRAINING_SET, HeldOut, Time, Times
@@ -53,7 +63,7 @@ def _times_section(run: RunRecord, title: str, found: Times) -> Section:
     note = ""
     if isinstance(found, HeldOut):
         ratio = "" if found.ratio is None else f" · T_split / T_train = {times(found.ratio)}"
-        note = f"{found.verdict}{ratio}"
+        note = f"{VERDICT_NAMES[found.verdict]}{ratio}"
     return Section(title, rows, note)
 
 

@@ -82,7 +82,7 @@ class Study:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether there are more groups than colours: then each gets a small chart of its own, too."""
+        """Whether there are more groups than colors: then each gets a small chart of its own, too."""
         return len(self.groups) > len(CYCLE)
 
 
@@ -137,22 +137,22 @@ def splits_of(runs: Sequence[RunRecord]) -> list[Split]:
 
 
 def _styles(groups: Sequence[Group], axes: Sequence[Axis]) -> list[Style]:
-    """Two axes: a colour per value of the longer one, a dash per value of the other; else each its own.
+    """Two axes: a color per value of the longer one, a dash per value of the other; else each its own.
 
-    An axis of numbers gets colours that have an order, too.
+    An axis of numbers gets colors that have an order, too.
     """
     width = 2.5 if len(groups) <= len(CYCLE) else 1.75
     if len(axes) == 1 and axes[0].is_numeric and len(groups) > 2:
-        colours = in_order(len(groups))
-        return [Style(colours[number], DASHES[number % len(DASHES)], width) for number in range(len(groups))]
+        colors = in_order(len(groups))
+        return [Style(colors[number], DASHES[number % len(DASHES)], width) for number in range(len(groups))]
     if len(axes) == 2:
-        coloured, dashed = sorted(axes, key=lambda axis: -len(axis.values))
-        count = len(coloured.values)
-        colours = in_order(count) if coloured.is_numeric and count > 2 else CYCLE
-        if count <= len(colours):
+        colored, dashed = sorted(axes, key=lambda axis: -len(axis.values))
+        count = len(colored.values)
+        colors = in_order(count) if colored.is_numeric and count > 2 else CYCLE
+        if count <= len(colors):
             dashes = [DASHES[_place(group, dashed) % len(DASHES)] for group in groups]
             return [
-                Style(colours[_place(group, coloured)], dash, width) for group, dash in zip(groups, dashes, strict=True)
+                Style(colors[_place(group, colored)], dash, width) for group, dash in zip(groups, dashes, strict=True)
             ]
     return [told_apart(number, width) for number in range(len(groups))]
 

@@ -13,6 +13,7 @@ from grokcore.evaluation.samples import samples_of
 from grokcore.reporting.formatting import (
     NARROW,
     NOTHING,
+    VERDICT_NAMES,
     count,
     duration,
     flops,
@@ -21,9 +22,9 @@ from grokcore.reporting.formatting import (
     significant,
 )
 from grokcore.reporting.outcomes import (
-    Against,
     Outcome,
     Outcomes,
+    ReferenceContrast,
     delay_text,
     limits_text,
     median_text,
@@ -179,7 +180,7 @@ def _axes_cells(time: Time | None) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-def _against_cells(against: Against, corrected: float | None) -> list[Cell]:
+def _against_cells(against: ReferenceContrast, corrected: float | None) -> list[Cell]:
     paired = against.paired
     if against.contrast is None:
         return [Cell("other draws of the data", muted=True), *[known(NOTHING)] * 4]
@@ -215,7 +216,7 @@ def outcome_table(study: Study, outcomes: Outcomes) -> Table:
             told = [verdicts_text(outcome)] if outcome.verdicts else []
             late = delay_text(outcome)
             parts = [f"median {shown(outcome)}", *([f"{late} T_train"] if late != NOTHING else [])]
-            cells.append(Cell(" · ".join(told) or f"{reached} memorised", " · ".join(parts), muted=not outcome.reached))
+            cells.append(Cell(" · ".join(told) or f"{reached} memorized", " · ".join(parts), muted=not outcome.reached))
         rows.append(Row(group.label, cells))
     return Table(
         "Seeds that held the threshold, and from which step", [one.title for one in study.timed], [Section("", rows)]
@@ -255,7 +256,7 @@ def run_cells(run: RunRecord, splits: list[Split]) -> list[Cell]:
             cells.append(known(NOTHING))
             continue
         accuracy = percent(run.evaluation.splits[split.name].accuracy)
-        note = note_of([held_out.verdict, f"final {accuracy}"])
+        note = note_of([VERDICT_NAMES[held_out.verdict], f"final {accuracy}"])
         time = held_out.sustained
         text = count(time.steps) if time else f">{NARROW}{count(run.evaluation.censored_at)}"
         cells.append(Cell(text, note, muted=time is None))

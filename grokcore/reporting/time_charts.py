@@ -59,7 +59,7 @@ def _draw(chart: Chart, study: Study, number: int, split: Split, outcome: Outcom
     lower = _lowered(study, number)
     source = ColumnDataSource(stairs(study, known, lower))
     if known.steps and outcome.is_banded:
-        area = VArea(x="x", y1="lower", y2="upper", fill_color=style.colour, fill_alpha=0.1)
+        area = VArea(x="x", y1="lower", y2="upper", fill_color=style.color, fill_alpha=0.1)
         shaded = chart.figure.add_glyph(source, area)
         shaded.level = "underlay"
         chart.toggle(number, shaded)
@@ -102,7 +102,7 @@ def _ticks(chart: Chart, study: Study, known: Survival, ends: list[int], style: 
             "y": [round(known.at(step) - lower, 5) for step in ends],
         }
     )
-    glyph = Scatter(x="x", y="y", marker="dash", angle=math.pi / 2, size=14, line_color=style.colour, line_width=2)
+    glyph = Scatter(x="x", y="y", marker="dash", angle=math.pi / 2, size=14, line_color=style.color, line_width=2)
     return chart.figure.add_glyph(source, glyph)
 
 
@@ -224,8 +224,8 @@ def _draw_seeds(plot: Any, points: Sequence[tuple[float, int, Outcome]], style: 
         if places:
             source = ColumnDataSource({"x": [x for x, _ in places], "y": [y for _, y in places]})
             glyph = Scatter(
-                x="x", y="y", marker=marker, size=7, fill_color=style.colour, fill_alpha=fill,
-                line_color=style.colour, line_alpha=0.7,
+                x="x", y="y", marker=marker, size=7, fill_color=style.color, fill_alpha=fill,
+                line_color=style.color, line_alpha=0.7,
             )  # fmt: skip
             plot.add_glyph(source, glyph)
 
@@ -252,7 +252,7 @@ def _draw_medians(
     )
     known = [(x, outcome.median.step) for x, _, outcome in points if not outcome.median.censored]
     joined = ColumnDataSource({"x": [x for x, _ in known], "y": [y for _, y in known]})
-    plot.add_glyph(joined, Line(x="x", y="y", line_color=style.colour, line_dash=style.dash, line_width=style.width))
+    plot.add_glyph(joined, Line(x="x", y="y", line_color=style.color, line_dash=style.dash, line_width=style.width))
     several = ColumnDataSource(
         {
             name: [
@@ -263,9 +263,9 @@ def _draw_medians(
             for name in ("x", "low", "high")
         }
     )
-    plot.add_glyph(several, Segment(x0="x", x1="x", y0="low", y1="high", line_color=style.colour, line_width=1.5))
+    plot.add_glyph(several, Segment(x0="x", x1="x", y0="low", y1="high", line_color=style.color, line_width=1.5))
     drawn = plot.add_glyph(
-        source, Scatter(x="x", y="y", marker="marker", size=11, fill_color=style.colour, line_color="#ffffff")
+        source, Scatter(x="x", y="y", marker="marker", size=11, fill_color=style.color, line_color="#ffffff")
     )
     tip = '<div style="font: 12px sans-serif; max-width: 260px"><b>@label{safe}</b><br>@told{safe}</div>'
     plot.add_tools(HoverTool(renderers=[drawn], tooltips=tip, visible=False))

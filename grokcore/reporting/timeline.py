@@ -52,7 +52,7 @@ def _row(run: RunRecord, split: str, style: Style, axis: StepAxis) -> TimelineRo
     held_out = run.evaluation.held_out[split]
     return TimelineRow(
         title=split,
-        color=style.colour,
+        color=style.color,
         points=[_point(marker, axis) for marker in memorized_marker(run) + markers_of_split(run, split)],
         end=round(100 * axis.share(run.evaluation.censored_at), 3),
         censored=held_out.sustained is None,

@@ -39,7 +39,7 @@ class CheckpointManifest(BaseModel):
 
     format: Literal[2] = 2
     run_id: str
-    step: int = Field(ge=0, description="optimiser steps completed")
+    step: int = Field(ge=0, description="optimizer steps completed")
     attempt: str = Field(pattern=r"^[0-9a-f]{1,32}$", description="the name below which this save put its files")
     milestones: tuple[str, ...] = Field((), description="phases that had just become known, for which it is kept")
     finite: bool = Field(description="whether every weight is a finite number")

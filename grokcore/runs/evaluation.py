@@ -37,7 +37,7 @@ class _Result(BaseModel):
 class Time(_Result):
     """When something happened, on every axis a reader may want to compare runs by."""
 
-    steps: int = Field(description="optimiser steps at the first evaluation that shows it")
+    steps: int = Field(description="optimizer steps at the first evaluation that shows it")
     after: int = Field(description="the evaluation before: the change lies in (after, steps]")
     epochs: float
     examples: int
@@ -64,7 +64,7 @@ class HeldOut(Times):
         "collapsed: sustained, then lost; censored: not sustained by the end of the run"
     )
     ratio: float | None = Field(description="T_split / T_train, both sustained")
-    onset: int | None = Field(description="step from which accuracy stays above its value at memorisation")
+    onset: int | None = Field(description="step from which accuracy stays above its value at memorization")
     collapsed: int | None = Field(description="step at which a sustained split had fallen below stable_threshold")
 
 
@@ -89,7 +89,7 @@ class Evaluation(_Result):
     format: Literal[1] = 1
     run_id: str
     evaluation_id: str
-    step: int = Field(description="optimiser steps of the evaluated model")
+    step: int = Field(description="optimizer steps of the evaluated model")
     threshold: float
     censored_at: int = Field(
         description="last step whose weights were evaluated and differed from those before: what has not happened by "

@@ -200,7 +200,7 @@ def _fault_of(line: Any) -> str | None:
 
 
 _Step = Annotated[int, Field(ge=0, le=2**53)]
-"""Optimiser steps: a number that a float holds exactly."""
+"""Optimizer steps: a number that a float holds exactly."""
 
 
 class _Part(BaseModel):

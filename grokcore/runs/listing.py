@@ -59,10 +59,10 @@ def list_runs(root: Store) -> list[RunSummary]:
     """
     found = files_by_run(root.files())
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda item: summarise(root, *item), sorted(found.items())))
+        return list(pool.map(lambda item: summarize(root, *item), sorted(found.items())))
 
 
-def summarise(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummary:
+def summarize(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummary:
     """The run at `place` below `root`, whose files are `files`."""
     run = root.child(place) if place else root
     manifest, step, state = None, None, "half deleted"
@@ -130,7 +130,7 @@ def describe_run(run: Store, *, verify: bool = False) -> RunDetail:
     except InputError:
         manifest = None
     return RunDetail(
-        summarise(run, "", list(run.files())),
+        summarize(run, "", list(run.files())),
         manifest,
         checkpoints_of(run, verify=verify),
         orphans_of(run),

@@ -36,7 +36,7 @@ class DatasetReference(_Record):
 class ModelFacts(_Record):
     parameters: int = Field(description="all trained parameters, tied ones once")
     parameters_without_embeddings: int = Field(description="those of the blocks and the final norm")
-    flops_per_step: float = Field(description="algorithmic FLOPs of an optimiser step of the plain model")
+    flops_per_step: float = Field(description="algorithmic FLOPs of an optimizer step of the plain model")
     vocabulary_size: int
     sequence_length: int = Field(description="tokens the model reads of an example")
     files: Literal["transformers", "grokcore"] = Field(
@@ -75,7 +75,7 @@ class Manifest(Conditions):
     dataset: DatasetReference
     choices: dict[str, Any] = Field(description="every choice that could confound a comparison of two runs")
     model: ModelFacts
-    seeds: dict[str, int] = Field(description="seeds of the data, of initialisation and of the order")
+    seeds: dict[str, int] = Field(description="seeds of the data, of initialization and of the order")
     remarks: list[str] = Field([], description="what was known to be odd about this run at its start, a line each")
     exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")
     started: str = Field(description="UTC, ISO 8601")

@@ -24,7 +24,7 @@ LAUNCHER = "launcher"
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a run lies, why it ended, and after how many optimiser steps."""
+    """Where a run lies, why it ended, and after how many optimizer steps."""
 
     run_uri: str
     exit_reason: str

@@ -46,7 +46,7 @@ class RunDisplay:
     def __init__(self, stream: TextIO, run: Store, *, max_steps: int, patience: float = _PATIENCE_SECONDS) -> None:
         self._stream, self._run, self._patience = stream, run, patience
         self._look = Appearance.of(stream)
-        self._screen = Screen(stream, colour=self._look.colour)
+        self._screen = Screen(stream, color=self._look.color)
         self._plain = PlainLines(max_steps)
         self._head: RunRecord | None = None
         self._dataset: Mapping[str, SplitInfo] = {}
@@ -108,7 +108,7 @@ class RunDisplay:
 
     def _work(self) -> None:
         try:
-            while not self._turn():
+            while not self._show_pending():
                 pass
         except Exception as error:
             self.lost = True
@@ -117,7 +117,7 @@ class RunDisplay:
             if not isinstance(error, OSError) and not self._stream.closed:
                 raise  # a bug, which threads show with its traceback
 
-    def _turn(self) -> bool:
+    def _show_pending(self) -> bool:
         """Show all that is new; whether it was the last time."""
         with self._changed:
             self._changed.wait_for(

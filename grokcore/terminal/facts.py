@@ -18,7 +18,7 @@ from grokcore.runs.journal import JournalLine
 from grokcore.runs.record import RunRecord
 from grokcore.storage import open_store
 
-Phase = Literal["learning", "memorised", "waiting", "rising", "generalised", "grokked", "collapsed"]
+Phase = Literal["learning", "memorized", "waiting", "rising", "generalized", "grokked", "collapsed"]
 
 _RECENT = 5
 """Evaluations over whose rates a view takes the median, so that the time left does not jump."""
@@ -142,9 +142,9 @@ class RunFacts:
             measured["accuracy"],
             measured.get("loss"),
             accuracy_of(self.lines, "train"),
-            "learning" if at is None else "memorised",
+            "learning" if at is None else "memorized",
             at,
-            marks=() if at is None else ((at, "memorised"),),
+            marks=() if at is None else ((at, "memorized"),),
         )
 
     def _held_out(self, name: str) -> SplitFacts:
@@ -153,7 +153,7 @@ class RunFacts:
         if sustained is not None and memorized:
             ratio = sustained / memorized
         late = ratio is not None and ratio >= self.run.spec.evaluation.delay
-        reached: Phase = "grokked" if late else "generalised"
+        reached: Phase = "grokked" if late else "generalized"
         marks = [(begun["onset"], "rising"), (sustained, reached), (begun["collapsed"], "collapsed")]
         known: list[tuple[int, Phase]] = [(step, phase) for step, phase in marks if step is not None]
         phase: Phase = "learning" if memorized is None else "waiting"

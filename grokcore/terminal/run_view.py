@@ -3,8 +3,8 @@
 demo · gpt2 on comparison · seed 0                              training
 step 1,834/3,500 ━━━━━━━━━━━━━────────────  52%   96.1 steps/s   0:17 left
 
-train         1.000  ▁▁▁▂▂▃▅▆▇██████████████  memorised at 600
-iid           0.998  ▁▁▁▂▃▅▇████████████████  generalised at 400, 0.7 x train
+train         1.000  ▁▁▁▂▂▃▅▆▇██████████████  memorized at 600
+iid           0.998  ▁▁▁▂▃▅▇████████████████  generalized at 400, 0.7 x train
 ood           0.412  ▁▁▁▁▁▁▂▂▃▃▃▂▂▃▄         rising from 900, > 3.1 x train
                      1      10      100   1k
 """
@@ -27,10 +27,10 @@ _SILENT_SECONDS = 60.0
 
 STYLES: dict[Phase, Style] = {
     "learning": "plain",
-    "memorised": "cyan",
+    "memorized": "cyan",
     "waiting": "plain",
     "rising": "yellow",
-    "generalised": "green",
+    "generalized": "green",
     "grokked": "green",
     "collapsed": "red",
 }
@@ -160,7 +160,7 @@ def _curve(facts: RunFacts, split: SplitFacts, axis: Axis, tall: int, unicode: b
     cells = sample(split.curve, facts.steps, axis)
     threshold = facts.run.spec.evaluation.threshold
     styles = styles_of(split, axis)
-    return [coloured(line, styles) for line in draw(cells, height=tall, threshold=threshold, unicode=unicode)]
+    return [colored(line, styles) for line in draw(cells, height=tall, threshold=threshold, unicode=unicode)]
 
 
 def styles_of(split: SplitFacts, axis: Axis) -> list[Style]:
@@ -172,7 +172,7 @@ def styles_of(split: SplitFacts, axis: Axis) -> list[Style]:
     return styles
 
 
-def coloured(line: str, styles: Sequence[Style]) -> Row:
+def colored(line: str, styles: Sequence[Style]) -> Row:
     """A line of characters in as few parts as their styles allow."""
     parts: list[Part] = []
     for character, style in zip(line, styles, strict=True):

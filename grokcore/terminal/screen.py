@@ -21,8 +21,8 @@ class Screen:
     Nothing is cleared before it is written over, so that nothing flickers. Each frame is one write.
     """
 
-    def __init__(self, stream: TextIO, *, colour: bool) -> None:
-        self._stream, self._colour = stream, colour
+    def __init__(self, stream: TextIO, *, color: bool) -> None:
+        self._stream, self._color = stream, color
         self._shown: list[int] = []
 
     @property
@@ -48,7 +48,7 @@ class Screen:
         back = sum(max(1, math.ceil(width / (columns + 1))) for width in self._shown)
         text = _BEGIN + "\r" + (f"\x1b[{min(back, lines)}A" if back else "")
         text += "".join(f"{line}{_TO_LINE_END}\n" for line in above)
-        text += "".join(f"{encode(row, colour=self._colour)}{_TO_LINE_END}\n" for row in rows)
+        text += "".join(f"{encode(row, color=self._color)}{_TO_LINE_END}\n" for row in rows)
         self._stream.write(text + _TO_SCREEN_END + _END)
         self._stream.flush()
         self._shown = [row_columns(row) for row in rows]

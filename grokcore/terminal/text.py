@@ -32,12 +32,12 @@ class Appearance:
 
     Attributes:
         live: it is a terminal that can be drawn in place; otherwise it gets plain lines.
-        colour: escape codes for colours are welcome.
+        color: escape codes for colors are welcome.
         unicode: it has block elements.
     """
 
     live: bool
-    colour: bool
+    color: bool
     unicode: bool
 
     @classmethod
@@ -109,10 +109,10 @@ def flow(parts: Sequence[Sequence[Part]], width: int, *, gap: str = "   ", inden
         yield clip_row(row, width)
 
 
-def encode(row: Row, *, colour: bool) -> str:
+def encode(row: Row, *, color: bool) -> str:
     """A line as it is written."""
     row = tuple(Part(printable(part.text), part.style) for part in row)
-    if not colour:
+    if not color:
         return "".join(part.text for part in row).rstrip()
     return "".join(
         f"\x1b[{_CODES[part.style]}m{part.text}\x1b[0m" if part.style in _CODES and part.text.strip() else part.text

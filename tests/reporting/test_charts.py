@@ -29,16 +29,16 @@ def test_axes_are_what_tells_groups_apart_and_styles_differ() -> None:
     ):
         study = study_of(groups_of(runs))
         assert [axis.name for axis in study.axes] == names
-        assert len({(style.colour, style.dash) for style in study.styles}) == len(study.groups)
+        assert len({(style.color, style.dash) for style in study.styles}) == len(study.groups)
 
 
-def test_two_axes_are_told_by_colour_and_by_dash() -> None:
+def test_two_axes_are_told_by_color_and_by_dash() -> None:
     study = study_of(groups_of(grid((5, 10, 20), (0.1, 0.4), seeds=1)))
     looks = {
         (group.settings["task.values"], group.settings["training.weight_decay"]): style
         for group, style in zip(study.groups, study.styles, strict=True)
     }
-    assert looks[5, 0.1].colour == looks[5, 0.4].colour != looks[10, 0.1].colour
+    assert looks[5, 0.1].color == looks[5, 0.4].color != looks[10, 0.1].color
     assert looks[5, 0.1].dash == looks[20, 0.1].dash != looks[5, 0.4].dash
 
 

@@ -102,7 +102,7 @@ def test_a_label_stands_on_the_side_where_no_other_line_runs() -> None:
     assert [(slot.side, slot.tier) for slot in slots] == [("left", 0), ("right", 0)]
 
 
-def test_step_0_stands_left_of_all_other_steps_and_is_labelled() -> None:
+def test_step_0_stands_left_of_all_other_steps_and_is_labeled() -> None:
     axis = step_axis([0, 1, 10, 4000])
     left, right = axis.limits
     assert left < axis.position(0) < axis.divide < axis.position(1)
@@ -138,7 +138,7 @@ def test_splits_stand_in_their_order_a_training_set_of_one_split_once_and_all_lo
     assert {"id_atomic", "ood_atomic", "train_inferred"} <= set(titles[3:])
     assert [split.title for split in splits_of([run_of("task.kind=modular")])] == ["training set", "test"]
     styles = split_styles([split.role for split in splits_of([run_of()])])
-    assert len({(style.colour, style.dash) for style in styles}) == len(styles)
+    assert len({(style.color, style.dash) for style in styles}) == len(styles)
 
 
 def test_thinning_keeps_the_ends_and_a_dip_of_a_single_evaluation() -> None:

@@ -87,7 +87,7 @@ DEEP_COUNT = """tag => {
 }"""
 
 
-def share_of(picture: Image.Image, colour: str, *, near: int = 40) -> float:
-    """The share of pixels near a colour."""
-    wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+def share_of(picture: Image.Image, color: str, *, near: int = 40) -> float:
+    """The share of pixels near a color."""
+    wanted = [int(color[place : place + 2], 16) for place in (1, 3, 5)]
     return float((np.abs(np.asarray(picture, dtype=int) - wanted) <= near).all(axis=-1).mean())

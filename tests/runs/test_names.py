@@ -22,7 +22,7 @@ from grokcore.runs.record import RunRecord
 from grokcore.storage import open_store
 from grokcore.sweeps import expand, load_sweep
 from grokcore.telemetry.notifications import Event, message
-from grokcore.terminal.board import Board
+from grokcore.terminal.run_list import RunList
 from tests.reporting.made_up_groups import OOD, run_of, write_all
 from tests.reporting.pages import Page
 
@@ -64,7 +64,7 @@ def test_report_and_compare(store: Path, tmp_path: Path) -> None:
 
 def test_watch(store: Path) -> None:
     stream = io.StringIO()
-    Board([open_store(store)], stream).follow(seconds=0.01, find_seconds=0.01)
+    RunList([open_store(store)], stream).follow(seconds=0.01, find_seconds=0.01)
     shown = stream.getvalue().splitlines()
     assert sorted(line.partition("  ")[0] for line in shown[1:]) == NAMES
 
@@ -96,7 +96,7 @@ READERS: dict[str, Callable[[Path, Path], Any]] = {
     "report": lambda place, out: build_report([place], out / "report.html"),
     "compare": lambda place, out: build_comparison([place], out / "comparison"),
     "claims": lambda place, out: read_records([place]),
-    "watch": lambda place, out: Board([open_store(place)], io.StringIO()).follow(),
+    "watch": lambda place, out: RunList([open_store(place)], io.StringIO()).follow(),
     "evaluate": lambda place, out: evaluate_model(place),
     "runs show": lambda place, out: describe_run(open_store(place)),
     "runs delete": lambda place, out: check_run(open_store(place)),

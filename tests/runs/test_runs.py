@@ -20,7 +20,7 @@ from grokcore.storage import FileStore, Store, open_store
 
 @pytest.fixture
 def root(store_uri: str, smoke_run: Path) -> Store:
-    """A store with two runs at different depths, a data set, and a file whose name begins as a run's does."""
+    """A store with two runs at different depths, a dataset, and a file whose name begins as a run's does."""
     root = open_store(store_uri)
     root.upload_directory(smoke_run, "runs/id/1")
     root.upload_directory(smoke_run, "deep/er/2")

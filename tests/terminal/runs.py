@@ -76,7 +76,7 @@ def line(
 
 
 def grokking(last: int = 4000) -> list[dict[str, Any]]:
-    """A run that memorises at step 200, rises from 800 and is sustained from 2000."""
+    """A run that memorizes at step 200, rises from 800 and is sustained from 2000."""
     lines = []
     for step in (0, 1, 2, 4, 8, 16, 32, 64, 128, 200, 250, 300, 400, 500, 650, *range(800, 4001, 100)):
         if step <= last:

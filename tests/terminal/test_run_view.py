@@ -15,7 +15,7 @@ NOW = 1767225600.0  # 2026-01-01
 
 
 def text(of: Any, width: int = 80, height: int = 24, *, now: float = NOW, unicode: bool = True) -> str:
-    return "\n".join(encode(row, colour=False) for row in run_rows(of, width, height, now=now, unicode=unicode))
+    return "\n".join(encode(row, color=False) for row in run_rows(of, width, height, now=now, unicode=unicode))
 
 
 @pytest.mark.parametrize("width", [1, 10, 25, 39, 40, 63, 64, 79, 120, 300])
@@ -33,7 +33,7 @@ def test_a_view_fits_any_window(width: int, height: int, unicode: bool) -> None:
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_what_a_reader_waits_for_is_there_at_every_width(width: int) -> None:
     shown = text(facts(grokking()), width, 40)
-    assert "memorised at 200" in shown
+    assert "memorized at 200" in shown
     assert "grokked at 2,000" in shown
     assert "10.0x" in shown or "10.0 x train" in shown
     assert "4,000/4,000" in shown
@@ -54,7 +54,7 @@ def test_phases_are_told_as_they_begin() -> None:
 
 def test_a_split_that_comes_with_the_training_set_has_not_grokked() -> None:
     shown = text(facts([line(300, memorized=200, onset=250, sustained=300)]))
-    assert "generalised at 300" in shown
+    assert "generalized at 300" in shown
     assert "1.5 x train" in shown
     assert "grokked" not in shown
 
@@ -131,11 +131,11 @@ def test_a_collapse_and_a_divergence_are_told() -> None:
     assert "! diverged at step 900" in shown
 
 
-def test_colours_say_what_words_say_and_can_be_left_out() -> None:
+def test_colors_say_what_words_say_and_can_be_left_out() -> None:
     rows = run_rows(facts(grokking()), 80, 24, now=NOW)
-    coloured = "\n".join(encode(row, colour=True) for row in rows)
-    assert "\x1b[32mgrokked at 2,000" in coloured
-    assert "\x1b" not in "\n".join(encode(row, colour=False) for row in rows)
+    colored = "\n".join(encode(row, color=True) for row in rows)
+    assert "\x1b[32mgrokked at 2,000" in colored
+    assert "\x1b" not in "\n".join(encode(row, color=False) for row in rows)
 
 
 def test_what_a_name_holds_cannot_reach_the_terminal() -> None:

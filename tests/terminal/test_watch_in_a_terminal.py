@@ -25,7 +25,7 @@ def test_a_live_run_is_drawn_in_its_place_through_changes_of_the_window(tmp_path
     run, journal = write(tmp_path, grokking(300)), tmp_path / "metrics.jsonl"
     with PseudoTerminal(grokcore("watch", str(tmp_path)), columns=80, lines=24) as terminal:
         terminal.wait(lambda shown: any("300/4,000" in text for text in shown))
-        assert "memorised at 200" in "\n".join(terminal.screen.shown)
+        assert "memorized at 200" in "\n".join(terminal.screen.shown)
         append(run, journal, range(301, 1901))
         shown = terminal.wait(lambda shown: any("1,900/4,000" in text for text in shown))
         assert sum("1,900/4,000" in text for text in shown) == 1
@@ -60,16 +60,16 @@ def test_ctrl_c_leaves_the_last_view(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "colours", "drawn"),
+    ("environment", "colors", "drawn"),
     [({}, True, True), ({"NO_COLOR": "1"}, False, True), ({"TERM": "dumb"}, False, False)],
 )
 def test_a_terminal_gets_what_it_can_show(
-    tmp_path: Path, environment: dict[str, str], colours: bool, drawn: bool
+    tmp_path: Path, environment: dict[str, str], colors: bool, drawn: bool
 ) -> None:
     write(tmp_path, grokking(), exit_reason="budget_steps")
     with PseudoTerminal(grokcore("watch", str(tmp_path)), environment=environment) as terminal:
         terminal.end()
-    assert ("\x1b[32m" in terminal.screen.raw) is colours
+    assert ("\x1b[32m" in terminal.screen.raw) is colors
     assert ("\x1b" in terminal.screen.raw) is drawn
 
 

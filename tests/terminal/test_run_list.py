@@ -14,7 +14,7 @@ from grokcore.errors import InputError
 from grokcore.runs import Journal, read_manifest
 from grokcore.runs.lock import sole_writer
 from grokcore.storage import open_store
-from grokcore.terminal.board import Board, hardest
+from grokcore.terminal.run_list import RunList, hardest
 from grokcore.terminal.text import encode, row_columns
 from tests.support.checks import PATIENCE
 from tests.terminal.runs import facts, grokking, line, write
@@ -22,7 +22,7 @@ from tests.terminal.runs import facts, grokking, line, write
 
 def follow(*places: Path) -> list[str]:
     stream = io.StringIO()
-    Board([open_store(place) for place in places], stream).follow(seconds=0.01, find_seconds=0.01)
+    RunList([open_store(place) for place in places], stream).follow(seconds=0.01, find_seconds=0.01)
     return stream.getvalue().splitlines()
 
 
@@ -75,7 +75,7 @@ def test_a_journal_that_is_damaged_is_one_line_and_stops_no_other(tmp_path: Path
 def test_live_runs_are_followed_to_their_ends_and_new_ones_are_taken_in(tmp_path: Path) -> None:
     run = write(tmp_path / "one", grokking(300), "seed=0")
     stream = io.StringIO()
-    board = Board([open_store(tmp_path)], stream)
+    board = RunList([open_store(tmp_path)], stream)
     seen: list[str] = []
     with sole_writer(run):
         thread = threading.Thread(target=board.follow, kwargs={"seconds": 0.01, "find_seconds": 0.01}, daemon=True)
@@ -107,13 +107,13 @@ def test_the_split_in_view_is_the_one_that_keeps_a_reader_waiting() -> None:
 def test_the_table_fits_any_window(width: int, height: int, tmp_path: Path) -> None:
     for seed in range(4):
         write(tmp_path / str(seed), grokking(500 * seed), f"seed={seed}", exit_reason="stopped" if seed else None)
-    board = Board([open_store(tmp_path)], io.StringIO())
+    board = RunList([open_store(tmp_path)], io.StringIO())
     board.follow(seconds=0.01, find_seconds=0.01)
     rows = board.rows(width, height)
     assert len(rows) <= max(height, 1)
     assert all(row_columns(row) <= width for row in rows)
     if height == 3:
-        assert "and 3 more" in encode(rows[-1], colour=False) or width < 10
+        assert "and 3 more" in encode(rows[-1], color=False) or width < 10
 
 
 def test_a_place_without_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

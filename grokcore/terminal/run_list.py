@@ -19,7 +19,7 @@ from grokcore.storage import Store
 from grokcore.telemetry.progress import accuracy_text, duration, short_name
 from grokcore.terminal.curves import Axis, draw, sample
 from grokcore.terminal.facts import Phase, RunFacts, SplitFacts
-from grokcore.terminal.run_view import STYLES, coloured, styles_of
+from grokcore.terminal.run_view import STYLES, colored, styles_of
 from grokcore.terminal.screen import Screen
 from grokcore.terminal.text import Appearance, Part, Row, Style, clip, clip_row, columns, encode, row_columns
 from grokcore.terminal.watched import WatchedRun, names_of
@@ -29,7 +29,7 @@ _SECONDS, _SECONDS_REMOTE = 1.0, 5.0
 """Between two looks at the runs, in directories and where each costs money."""
 _FIND_SECONDS, _FIND_SECONDS_REMOTE = 10.0, 60.0
 """Between two searches for new runs."""
-_REACHED: dict[Phase, int] = {"generalised": 3, "grokked": 3, "rising": 2, "collapsed": 1}
+_REACHED: dict[Phase, int] = {"generalized": 3, "grokked": 3, "rising": 2, "collapsed": 1}
 """How far a held-out split has come, 0 where its phase is not named."""
 _PIPED_WIDTH = 120
 _WIDE = 60
@@ -38,13 +38,13 @@ _LEFT_COLUMNS, _LEFT_FROM = 14, 90
 """What the time left may take, and the width from which its column is kept free, so that the curves line up."""
 
 
-class Board:
+class RunList:
     """All runs below some places."""
 
     def __init__(self, places: Sequence[Store], stream: TextIO) -> None:
         self._places, self._stream = places, stream
         self._look = Appearance.of(stream)
-        self._screen = Screen(stream, colour=self._look.colour)
+        self._screen = Screen(stream, color=self._look.color)
         self._remote = any(place.directory is None for place in places)
         self._runs: dict[str, WatchedRun] = {}
 
@@ -78,7 +78,7 @@ class Board:
                     found = self._find()
                     idle = idle and len(self._runs) == len(runs)
         if not self._look.live:
-            self._write([encode(row, colour=False) for row in self.rows(_PIPED_WIDTH, 10**6)])
+            self._write([encode(row, color=False) for row in self.rows(_PIPED_WIDTH, 10**6)])
 
     def _find(self) -> float:
         """Take in runs that have come since; when that was."""
@@ -150,7 +150,7 @@ class Board:
         axis = Axis.up_to(facts.step if run.ended else facts.max_steps, max(4, min(60, room)))
         cells = sample(split.curve, facts.steps, axis)
         line = draw(cells, threshold=facts.run.spec.evaluation.threshold, unicode=unicode)[0]
-        return (*parts, *coloured(line, styles_of(split, axis)), Part(tail), Part(left, "dim"))
+        return (*parts, *colored(line, styles_of(split, axis)), Part(tail), Part(left, "dim"))
 
 
 def hardest(facts: RunFacts) -> SplitFacts:
