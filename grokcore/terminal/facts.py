@@ -32,7 +32,7 @@ def dataset_splits(run: RunRecord) -> Mapping[str, SplitInfo]:
 
 
 class Remark(NamedTuple):
-    """A behaviour of a split, in words; of the whole run where the split is empty."""
+    """A behavior of a split, in words; of the whole run where the split is empty."""
 
     split: str
     kind: Literal["peak", "unlikely", "collapsed", "diverged"]

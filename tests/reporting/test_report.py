@@ -49,7 +49,7 @@ def refused(runs: Any, out: Path, **options: Any) -> str:
 
 def without_data(html: str) -> str:
     """A page up to the section on the tables, which `compare` alone writes, without its charts."""
-    body = html.split("<main>")[1].split('<section aria-labeledby="data">')[0].split("<footer>")[0]
+    body = html.split("<main>")[1].split('<section aria-labelledby="data">')[0].split("<footer>")[0]
     return re.sub(r'\s*<li><a href="#data">Data</a></li>', "", body).strip()
 
 
