@@ -24,7 +24,7 @@ from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.index import SweepPlace
 from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_changes
 from grokcore.sweeps.spec import SweepSpec
-from grokcore.telemetry.unblocked import unblocked
+from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.telemetry.webhook import webhook_url
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
 
     results: list[SweepResult] = []
     try:
-        with unblocked(sys.stderr) as stream:
+        with nonblocking_stream(sys.stderr) as stream:
             progress = SweepProgress(stream)
             try:
                 if options.pipeline:

@@ -14,7 +14,7 @@ from grokcore.cli.output import print_line
 from grokcore.cli.specs import say, spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.runs import JOURNAL, read_journal
-from grokcore.runs.artifacts import signpost
+from grokcore.runs.artifacts import log_header
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import ExperimentSpec, check_hardware, resolve
 from grokcore.spec.loading import parse_seeds
@@ -22,7 +22,7 @@ from grokcore.spec.ranks import rank_of_environment
 from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry.seeds import SeedsProgress
-from grokcore.telemetry.unblocked import unblocked
+from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.terminal.display import RunDisplay
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
         return
     display = RunDisplay(sys.stderr, open_store(options.out), max_steps=spec.training.max_steps)
     heading = [
-        signpost(options.out, spec.run_id)
+        log_header(options.out, spec.run_id)
     ]  # printed before other output, but not before an error, which stays one line
 
     def tell(remark: str) -> None:
@@ -133,7 +133,7 @@ def _train_seeds(options: argparse.Namespace) -> None:
     """Train all seeds; a failure of one is raised after the others have ended."""
     seeds = parse_seeds(options.seeds)
     specs = _specs(options, seeds)
-    with unblocked(sys.stderr) as stream:
+    with nonblocking_stream(sys.stderr) as stream:
         progress = SeedsProgress(stream, seeds, max_steps=specs[0].training.max_steps)
         try:
             results = _train_all(options, specs, progress)

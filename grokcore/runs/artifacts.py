@@ -153,10 +153,10 @@ DASHBOARD_VARIABLE = "GROKCORE_DASHBOARD"
 """Address of the dashboard of single runs, as `https://grafana.example/d/grokcore-run`."""
 
 
-def signpost(run_uri: str, run_id: str) -> str:
-    """One line that names a run's place, the command that follows it, and its dashboard if the environment has one.
+def log_header(run_uri: str, run_id: str) -> str:
+    """Format one line with a run's place, the command that follows it, and its dashboard if the environment names one.
 
-    A dashboard's address that is no http(s) URL is left out: what cannot be opened is not worth a failed training.
+    A dashboard's address that is not an http(s) URL is left out rather than failing the training.
     """
     line = f"run {run_uri}, to be followed with: grokcore watch {shlex.quote(run_uri)}"
     address = os.environ.get(DASHBOARD_VARIABLE, "").strip()

@@ -1,8 +1,8 @@
-"""Every Prometheus metric there is: what it is called, what it means, and how those of several seeds become one.
+"""The registry of all Prometheus metrics: names, meanings, labels, and how values of several seeds are combined.
 
-Plain data, so that dashboards, rules and alerts can be held against it. Units are base units, as the names say; steps
-are optimizer steps. Which experiment it is, only `grokking_run_info` says: a label whose values have no end would make
-a time series of every value.
+Plain data, so that dashboards, rules and alerts can be checked against it. Units are base units, as the names say;
+steps are optimizer steps. Only `grokking_run_info` has the run's ids: a label of unlimited values would make a time
+series of each.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Literal, get_args
 Kind = Literal["gauge", "counter", "histogram", "summary", "info"]
 
 OverSeeds = Literal["median", "half", "latest", "most", "sum", "agreed"]
-"""How one value is made of those of several seeds that one process trains:
+"""How the values of several seeds in one process are combined:
 
-median: the middle one, or the mean of both that are in the middle; half: what at least half of the seeds have come to;
-latest, most: the largest; sum; agreed: the value that all have, or `several`.
+median; half: the flag or step that at least half of the seeds have reached; latest, most: the largest; sum; agreed: the
+value that all have, or `several`.
 """
 
 SPLIT, PHASE, DEFINITION, QUANTILE, SINK = "split", "phase", "definition", "quantile", "sink"
@@ -42,9 +42,9 @@ class Metric:
     """
     Attributes:
         name: as exposed; that of a counter ends in _total, that of an info metric in _info.
-        help: for people: what it is, its unit where the name has none, and when it says nothing.
+        help: meaning, unit where the name has none, and when it has no value.
         labels: names of its labels.
-        over_seeds: how the values of several seeds become one.
+        over_seeds: how the values of several seeds are combined.
         buckets: upper bounds of a histogram's buckets, ascending, without +Inf.
     """
 
@@ -57,7 +57,7 @@ class Metric:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """The names of its time series, as queries know them."""
+        """The names of its time series in queries."""
         if self.kind == "histogram":
             return tuple(f"{self.name}_{part}" for part in ("bucket", "sum", "count"))
         return (self.name,)
@@ -102,7 +102,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "grokking_onset_step",
         "gauge",
-        "Step at which a held-out split began to be generalized to; NaN until then.",
+        "Step at which generalization to a held-out split set in; NaN until then.",
         (SPLIT,),
         over_seeds="half",
     ),
@@ -135,7 +135,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "grokking_step_duration_seconds",
         "histogram",
-        "Time of an optimizer step; on a GPU, which is not waited for, the mean since the evaluation before.",
+        "Time of an optimizer step; on a GPU, which runs asynchronously, the mean since the last evaluation.",
         (),
         "sum",
         STEP_SECONDS,
@@ -146,18 +146,18 @@ METRICS: tuple[Metric, ...] = (
         "grokking_gradient_norm", "gauge", "Euclidean norm of the gradient, before clipping, at the last evaluation."
     ),
     Metric("grokking_learning_rate", "gauge", "Learning rate at the last evaluation."),
-    Metric("grokking_loss_scale", "gauge", "What fp16 multiplies the loss with; there in fp16 alone."),
+    Metric("grokking_loss_scale", "gauge", "Factor of the loss in fp16; exposed in fp16 alone."),
     Metric(
         "grokking_optimizer_steps_skipped_total",
         "counter",
-        "Steps whose update was left out because the gradient was not finite, as evaluations of this process saw them.",
+        "Steps skipped because the gradient was not finite, counted at evaluations of this process.",
         (),
         "sum",
     ),
     Metric(
         "grokking_nonfinite_total",
         "counter",
-        "Losses and weight norms that evaluations of this process found not finite.",
+        "Losses and weight norms that were not finite at evaluations of this process.",
         (),
         "sum",
     ),
@@ -180,18 +180,18 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("grokking_resumes_total", "counter", "Times that training has gone on from a checkpoint.", (), "sum"),
     Metric("grokking_attempt", "gauge", "Which attempt this is, 1 for the first.", (), "most"),
-    Metric("grokking_attempt_limit", "gauge", "Attempts that will be made; there only where it is known.", (), "most"),
+    Metric("grokking_attempt_limit", "gauge", "Attempts that will be made; exposed only where known.", (), "most"),
     Metric(
         "grokking_sink_failures_total",
         "counter",
-        "Times that something could not be told: to the journal, Prometheus, the terminal or the webhook.",
+        "Failures of a sink: the journal, Prometheus, the terminal or the webhook.",
         (SINK,),
         "sum",
     ),
     Metric(
         "grokking_pipeline_last_success_timestamp_seconds",
         "gauge",
-        "When a pipeline last ended well; pushed once by each of its runs.",
+        "When a pipeline last succeeded; pushed once by each of its runs.",
         ("pipeline",),
         "latest",
     ),

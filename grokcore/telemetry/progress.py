@@ -1,4 +1,4 @@
-"""Progress of a run in words: how it stands, in a line, and what has become known of its phases."""
+"""Progress of a run as text: a status line, and a line for each phase that begins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from grokcore.runs.journal import JournalLine
 
 
 def progress_line(line: JournalLine, max_steps: int, width: int) -> str:
-    """Step, accuracies, rate and time left, as many of them as fit into `width` columns."""
+    """Format step, accuracies, rate and time left, as many of them as fit into `width` columns."""
     step, clock = line["step"], line["clock"]
     parts = [f"step {step:>{len(str(max_steps))}}/{max_steps}", f"train {accuracy_text(line['train']['accuracy'])}"]
     parts += [
@@ -24,7 +24,7 @@ def progress_line(line: JournalLine, max_steps: int, width: int) -> str:
 
 
 def fitting(parts: Sequence[str], width: int) -> str:
-    """As many of the parts, side by side, as fit into `width` columns."""
+    """Join as many of the parts as fit into `width` columns."""
     text = parts[0][:width]
     for part in parts[1:]:
         if len(text) + 2 + len(part) > width:
@@ -34,7 +34,7 @@ def fitting(parts: Sequence[str], width: int) -> str:
 
 
 def phase_events(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What has become known since the line before, in words."""
+    """Describe the phases that `now` has and `before` had not, a line each."""
     events = []
     memorized = now["memorized"]
     if memorized is not None and before.get("memorized") is None:

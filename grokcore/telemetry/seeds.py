@@ -1,4 +1,4 @@
-"""Progress of several seeds in the terminal: one line for how they all stand, and one that stays for what each reaches.
+"""Progress of several seeds in the terminal: one status line for all, and a permanent line for each phase and end.
 
 * seed 3: test_inferred_ood: sustained at step 2180, 4.0 x the time to memorize
 seed 3  budget_steps after 3500 steps  train 1.000  iid 0.998  ood 0.981

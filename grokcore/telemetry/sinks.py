@@ -1,13 +1,16 @@
-"""Those who are told how training goes. Training waits for none of them: one that is lost is a warning, and a number.
+"""Sinks of telemetry: training waits for none of them. A lost sink is one warning and a counter.
 
-This process counts them in `FAILURES`.
+`SinkQueue` delivers items in a thread of its own; `nonblocking_stream` does so for a terminal or pipe. `FAILURES`
+counts the failures of this process.
 """
 
 from __future__ import annotations
 
+import io
 import threading
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TextIO, TypeVar, cast
 
 from grokcore.telemetry.metrics import SINKS, Sink
 
@@ -15,7 +18,7 @@ Item = TypeVar("Item")
 
 
 class Failures:
-    """How often each sink has failed. Any thread may count."""
+    """Counts the failures of each sink, from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +30,7 @@ class Failures:
             self._failures[sink] += 1
 
     def warn(self, sink: Sink, why: str, notify: Callable[[str], None]) -> None:
-        """Count a failure; of a sink's first, `notify` is told."""
+        """Count a failure; call `notify` for the first of a sink."""
         with self._lock:
             self._failures[sink] += 1
             first = sink not in self._warned
@@ -41,18 +44,17 @@ class Failures:
 
 
 FAILURES = Failures()
-"""Those of this process."""
+"""The failures of this process."""
 
 
-class Outlet(Generic[Item]):
-    """Hands things to a sink in a thread of its own, in their order. Whoever puts something never waits.
+class SinkQueue(Generic[Item]):
+    """Delivers items to a sink in order, in a thread of its own; `put` never waits.
 
-    A sink that takes nothing for so long that `room` things wait for it loses the next ones. What it raises is one more
-    thing lost, and no reason to stop.
+    If `room` items are waiting, further ones are lost. An exception of `deliver` loses one item and stops nothing.
 
     Args:
-        deliver: gives the sink one thing; may block for ever.
-        notify: told of the first thing lost, in the thread that puts it or in the outlet's own; it must not block.
+        deliver: gives the sink one item; may block forever.
+        notify: told of the first thing lost, in the thread that puts it or in the queue's own; it must not block.
     """
 
     def __init__(
@@ -81,10 +83,10 @@ class Outlet(Generic[Item]):
             self._failures.warn(self._sink, f"the {self._sink} takes nothing; what it should get is lost", self._notify)
 
     def close(self, patience: float | None = 2.0) -> bool:
-        """Have what waits delivered, for `patience` seconds at most, or however long it takes.
+        """Deliver the waiting items, for `patience` seconds at most, or until done if None.
 
         Returns:
-            Whether everything was.
+            Whether all were delivered.
         """
         with self._changed:
             self._closed = True
@@ -104,3 +106,47 @@ class Outlet(Generic[Item]):
                 self._deliver(item)
             except Exception as error:
                 self._failures.warn(self._sink, f"the {self._sink} cannot be written: {error}", self._notify)
+
+
+@contextmanager
+def nonblocking_stream(stream: TextIO) -> Iterator[TextIO]:
+    """Wrap a stream so that writing to it neither blocks nor fails, though `stream` may do either.
+
+    Inside the block, output is lost if its reader does not keep up. At the end of the block the rest is written,
+    however long that takes.
+    """
+    writer = _NonblockingStream(stream)
+    try:
+        yield cast("TextIO", writer)
+    finally:
+        writer.queue.close(patience=None)
+
+
+class _NonblockingStream(io.TextIOBase):
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.queue = SinkQueue[str]("terminal", self._deliver)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.queue.put(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Done with every text."""
+
+    def _deliver(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()

@@ -1,4 +1,4 @@
-"""One line that says how things stand: it rewrites itself in a terminal, and comes now and then where it is piped."""
+"""A status line: rewritten in place in a terminal, printed now and then to a pipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLEAR = "\r\x1b[K"
 
 
 class StatusLine:
-    """The line, and above it the events that stay."""
+    """A status line with permanent lines above it."""
 
     def __init__(self, stream: TextIO, *, quiet_seconds: float) -> None:
         self._stream, self._quiet_seconds = stream, quiet_seconds
@@ -25,15 +25,15 @@ class StatusLine:
 
     @property
     def rested(self) -> bool:
-        """Whether a pipe's last line was written long enough ago for another one."""
+        """Whether the last line to a pipe is old enough for another one."""
         return time.monotonic() - self._shown_at >= self._quiet_seconds
 
     def show(self, text_within: Callable[[int], str], events: Sequence[str], *, due: bool) -> None:
-        """Show how things stand now.
+        """Show the present status.
 
         Args:
             text_within: the line for a number of columns.
-            events: lines that stay.
+            events: permanent lines.
             due: whether a pipe gets the line; a terminal always does.
         """
         events = [printable(event) for event in events]
@@ -48,7 +48,7 @@ class StatusLine:
         self._stream.flush()
 
     def tell(self, *events: str) -> None:
-        """Lines that stay, while things stand as they did."""
+        """Print permanent lines and keep the status."""
         events = tuple(printable(event) for event in events)
         if self._live:
             self._stream.write(_CLEAR + "".join(f"{event}\n" for event in events) + (self._text or ""))
@@ -57,7 +57,7 @@ class StatusLine:
         self._stream.flush()
 
     def close(self) -> None:
-        """Leave the last line standing."""
+        """Leave the last status line in place."""
         if self._live and self._text is not None:
             self._stream.write("\n")
         elif self._pending:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from grokcore.runs.journal import JournalLine
-from grokcore.telemetry.samples import Durations
+from grokcore.telemetry.prometheus import Durations
 
 
 class StepTimes:

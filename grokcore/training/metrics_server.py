@@ -13,8 +13,7 @@ from grokcore.errors import GrokcoreError
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store
 from grokcore.telemetry.endpoint import Endpoint, MetricsOptions
-from grokcore.telemetry.exposition import FINAL, exposition
-from grokcore.telemetry.samples import Samples, combine
+from grokcore.telemetry.prometheus import FINAL, Samples, combine, exposition
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.training.signals import StopRequest
 

@@ -10,7 +10,7 @@ from grokcore.evaluation.phases import Evidence, Lines, accuracy_of, crossings, 
 from grokcore.runs.evaluation import verdict_of
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import EvaluationSpec, ExperimentSpec
-from grokcore.telemetry.samples import Samples
+from grokcore.telemetry.prometheus import Samples
 from grokcore.training.recorder import Recorder
 from grokcore.training.trainer import Trainer
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.telemetry import server
-from grokcore.telemetry.endpoint import Endpoint
+from grokcore.telemetry.endpoint import BURST, MOST_CONNECTIONS, PER_SECOND, BoundedServer, Endpoint
 from tests.faults.dying import in_child
 from tests.telemetry.test_endpoint import endpoint, scrape
 
@@ -53,7 +52,7 @@ def scrapers() -> int:
 @pytest.mark.fault(ROW, 1)
 @pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nX-Slow: "])
 def test_many_silent_clients_take_few_files_and_threads(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "PER_SECOND", 1000)
+    monkeypatch.setattr("grokcore.telemetry.endpoint.PER_SECOND", 1000)
     with endpoint({("grokking_step",): 7}) as served:
         before = files_open()
         with clients(served, CLIENTS, said):
@@ -62,14 +61,14 @@ def test_many_silent_clients_take_few_files_and_threads(said: bytes, monkeypatch
                 time.sleep(0.05)
                 most_files = max(most_files, files_open() - before - CLIENTS)
                 most_threads = max(most_threads, scrapers())
-            assert 0 < most_threads <= 2 * server.MOST_CONNECTIONS
-            assert most_files <= 2 * server.MOST_CONNECTIONS
+            assert 0 < most_threads <= 2 * MOST_CONNECTIONS
+            assert most_files <= 2 * MOST_CONNECTIONS
             assert "grokking_step 7.0\n" in scrape(served), "a scrape among them is answered"
 
 
 @pytest.mark.fault(ROW, 1)
 def test_a_client_that_says_one_letter_at_a_time_is_dropped_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CLIENT_SECONDS", 1.0)
+    monkeypatch.setattr("grokcore.telemetry.endpoint.CLIENT_SECONDS", 1.0)
     with endpoint({}) as served, clients(served, 1) as (client,):
         begin = time.monotonic()
         client.setblocking(True)
@@ -83,21 +82,21 @@ def test_a_client_that_says_one_letter_at_a_time_is_dropped_at_its_deadline(monk
 @pytest.mark.fault(ROW, 1)
 def test_a_flood_of_connections_is_answered_at_a_bounded_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = 0
-    answer = server.BoundedServer.process_request
+    answer = BoundedServer.process_request
 
-    def count(self: server.BoundedServer, request: object, address: object) -> None:
+    def count(self: BoundedServer, request: object, address: object) -> None:
         nonlocal answered
         answered += 1
         answer(self, request, address)
 
-    monkeypatch.setattr(server.BoundedServer, "process_request", count)
+    monkeypatch.setattr(BoundedServer, "process_request", count)
     with endpoint({}) as served:
         begin = time.monotonic()
         while time.monotonic() - begin < 2:
             with clients(served, 20, b"GET /metrics HTTP/1.0\r\n\r\n"):
                 time.sleep(0.01)
         seconds = time.monotonic() - begin
-    assert 0 < answered <= server.BURST + server.PER_SECOND * (seconds + 1)
+    assert 0 < answered <= BURST + PER_SECOND * (seconds + 1)
 
 
 @pytest.mark.fault(ROW, 1)

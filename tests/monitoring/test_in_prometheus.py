@@ -12,7 +12,7 @@ import yaml
 
 from grokcore.telemetry.endpoint import Endpoint, MetricsOptions
 from grokcore.telemetry.metrics import METRICS, PHASES
-from grokcore.telemetry.samples import Distribution, Samples
+from grokcore.telemetry.prometheus import Distribution, Samples
 from tests.monitoring.files import dashboard_queries, rule_files, rules
 from tests.servers.prometheus import Prometheus
 

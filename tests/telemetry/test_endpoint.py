@@ -14,9 +14,8 @@ import pytest
 
 from grokcore.errors import InputError
 from grokcore.telemetry.endpoint import Endpoint, MetricsOptions
-from grokcore.telemetry.exposition import exposition
 from grokcore.telemetry.metrics import METRICS
-from grokcore.telemetry.samples import Durations, Samples
+from grokcore.telemetry.prometheus import Durations, Samples, exposition
 
 
 def everything() -> Samples:
@@ -134,5 +133,5 @@ def test_what_the_environment_says_wrongly_is_told_in_a_line(
 ) -> None:
     monkeypatch.setenv("GROKCORE_METRICS_PORT", "0")
     monkeypatch.setenv(variable, value)
-    with pytest.raises(InputError, match=f"^{variable}='{value}' is no .*give"):
+    with pytest.raises(InputError, match=f"^{variable}='{value}' is not .*give"):
         MetricsOptions.from_environment()

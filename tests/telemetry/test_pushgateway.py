@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grokcore.telemetry.pushgateway import push_success
+from grokcore.telemetry.prometheus import push_success
 from tests.servers.process import free_port
 from tests.servers.prometheus import Pushgateway
 
@@ -48,7 +48,7 @@ def test_a_gateway_that_is_not_there_is_a_line(address: str, pipeline: str, monk
     said: list[str] = []
     push_success(said.append)
     assert len(said) == 1
-    assert said[0].startswith("the Pushgateway could not be told that grokking-experiment has ended well: ")
+    assert said[0].startswith("the success of grokking-experiment could not be pushed to the Pushgateway: ")
     assert "\n" not in said[0]
 
 

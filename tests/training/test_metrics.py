@@ -126,7 +126,7 @@ def test_a_variable_that_is_wrong_is_told_before_anything_is_written(
     smoke_spec: ExperimentSpec, smoke_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROKCORE_METRICS_PORT", "http")
-    with pytest.raises(InputError, match="GROKCORE_METRICS_PORT='http' is no port"):
+    with pytest.raises(InputError, match="GROKCORE_METRICS_PORT='http' is not a port"):
         grokcore.train_model(smoke_spec, smoke_data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -38,7 +38,7 @@ def compare_with_champion(
     from grokcore import champions
     from grokcore.champions.markdown import decision_markdown
     from grokcore.stage import stage
-    from grokcore.telemetry.pushgateway import push_success
+    from grokcore.telemetry.prometheus import push_success
 
     with stage("compare", Path(decision.path).parent):
         rules = champions.parse_rules(gate)

@@ -27,7 +27,7 @@ def promote_champion(decision: dsl.Input[dsl.Artifact], report: dsl.Output[dsl.M
     from grokcore import champions
     from grokcore.champions.markdown import decision_markdown
     from grokcore.stage import stage
-    from grokcore.telemetry.pushgateway import push_success
+    from grokcore.telemetry.prometheus import push_success
 
     with stage("promote", Path(report.path).parent):
         made = champions.promote(champions.read_decision(decision.path))

@@ -36,7 +36,7 @@ def train_model(
         exit_reason: Why training ended, for example "budget_steps" or "grokked".
     """
     from grokcore.runs import JOURNAL, read_journal
-    from grokcore.runs.artifacts import collect_run, run_scalars, signpost
+    from grokcore.runs.artifacts import collect_run, log_header, run_scalars
     from grokcore.spec import load_spec
     from grokcore.stage import stage
     from grokcore.storage.layout import run_place
@@ -45,7 +45,7 @@ def train_model(
     with stage("train"):  # before the run's location is known
         experiment = load_spec(spec, allow_files=False)
         place = run_place(store, experiment.run_id, run_key) or run.path
-        print(signpost(place, experiment.run_id), flush=True)
+        print(log_header(place, experiment.run_id), flush=True)
     with stage("train", place):
         result = train_on_all_devices(
             experiment, dataset.path, place, resume=resume, stop_with_parent=True, notify=print

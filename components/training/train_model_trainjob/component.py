@@ -60,7 +60,7 @@ def train_model_trainjob(
 
     from grokcore.cluster.trainjobs import JobRequest, Launch, launch_training, shared_place
     from grokcore.runs import JOURNAL, read_journal
-    from grokcore.runs.artifacts import collect_run, run_scalars, signpost
+    from grokcore.runs.artifacts import collect_run, log_header, run_scalars
     from grokcore.spec import load_spec
     from grokcore.stage import stage
     from grokcore.storage import open_store
@@ -81,7 +81,7 @@ def train_model_trainjob(
             runtime=runtime,
             image=image,
         )
-        print(signpost(place, experiment.run_id), flush=True)
+        print(log_header(place, experiment.run_id), flush=True)
     with stage("train", place):
         display = RunDisplay(sys.stdout, open_store(place), max_steps=experiment.training.max_steps)
         launch = Launch(experiment, dataset.path, place, request, resume, display.show, display.tell)

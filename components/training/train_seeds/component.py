@@ -39,7 +39,7 @@ def train_seeds(
     from pathlib import Path
 
     import grokcore
-    from grokcore.runs.artifacts import collect_run, signpost
+    from grokcore.runs.artifacts import collect_run, log_header
     from grokcore.spec import load_spec
     from grokcore.spec.loading import parse_seeds
     from grokcore.stage import stage
@@ -53,7 +53,7 @@ def train_seeds(
             run_place(store, one.run_id, run_key) or artifact for one, artifact in zip(specs, artifacts, strict=True)
         ]
         for one, place in zip(specs, places, strict=True):
-            print(signpost(place, one.run_id), flush=True)
+            print(log_header(place, one.run_id), flush=True)
         results = grokcore.train_seeds(specs, dataset.path, places, resume=resume, stop_with_parent=True, notify=print)
         for one, result, place, artifact in zip(specs, results, places, artifacts, strict=True):
             collect_run(place, artifact, f"{models.path}/seed-{one.seed}")

@@ -33,7 +33,7 @@ from grokcore.runs.checkpoints import (
 )
 from grokcore.storage import Store, clear_errors, sha256, write_json
 from grokcore.storage.temporary import take_usual_mode
-from grokcore.telemetry.samples import Durations
+from grokcore.telemetry.prometheus import Durations
 from grokcore.training.background import Background
 from grokcore.training.checkpoints.checkpoint import Checkpoint, Snapshot, is_good
 from grokcore.training.checkpoints.retention import Retention

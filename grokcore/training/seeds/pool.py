@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from grokcore.errors import GrokcoreError, StoppedError, TransientError
 from grokcore.runs.resume import TrainResult, decode_outcome
-from grokcore.telemetry.samples import decode
+from grokcore.telemetry.prometheus import decode
 from grokcore.training.metrics_server import live_metrics
 from grokcore.training.seeds.jobs import Job, Listener, Outcome, encode_job
 from grokcore.training.signals import stop_on_signal

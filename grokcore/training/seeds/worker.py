@@ -17,7 +17,7 @@ from typing import Any
 
 from grokcore.errors import EXIT_OK, EXIT_STOPPED, StoppedError
 from grokcore.runs.resume import encode_outcome
-from grokcore.telemetry.samples import encode as encode_samples
+from grokcore.telemetry.prometheus import encode as encode_samples
 from grokcore.training.metrics_server import forward_metrics
 from grokcore.training.seeds.jobs import Job, decode_job, encode, run_job
 from grokcore.training.seeds.pool import pin

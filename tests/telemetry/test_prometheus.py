@@ -6,7 +6,7 @@ import json
 from bisect import bisect_left
 
 from grokcore.telemetry.metrics import STEP_SECONDS
-from grokcore.telemetry.samples import Distribution, Durations, Samples, combine, decode, encode
+from grokcore.telemetry.prometheus import Distribution, Durations, Samples, combine, decode, encode
 
 STEP = "grokking_step_duration_seconds"
 
