@@ -16,6 +16,7 @@ import pyarrow.dataset
 import torch
 import transformers
 
+import grokcore.training.attempt
 import grokcore.training.train
 from grokcore.runs import JOURNAL, MANIFEST, lease, read_manifest
 from grokcore.spec import load_spec
@@ -32,7 +33,7 @@ def train(run: str, data: str) -> None:
 def start_and_die(run: str, data: str, point: int) -> None:
     """Train, and be killed before the `point`-th operation on the run's files."""
     if run.startswith("s3://"):
-        grokcore.training.train.open_store = partial(open_dying, point=point)  # type: ignore[attr-defined]
+        grokcore.training.attempt.open_store = partial(open_dying, point=point)  # type: ignore[attr-defined]
     else:
         die_at_file_operation(point, Path(run))
     train(run, data)
