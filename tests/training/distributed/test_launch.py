@@ -53,7 +53,7 @@ def test_of_several_exit_codes_the_one_counts_that_says_what_to_do(codes: tuple[
 
 
 def test_where_one_fails_the_others_are_ended_and_its_code_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launching, "_LAST_WORDS_SECONDS", 0.5)
+    monkeypatch.setattr(launching, "_REPORT_SECONDS", 0.5)
     program = "import os, sys, time\nif os.environ['RANK'] == '1': sys.exit(2)\ntime.sleep(600)"
     code, told = run(program)
     assert code == 2
