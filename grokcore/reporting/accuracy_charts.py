@@ -1,7 +1,4 @@
-"""Accuracy by split: of each group the median over its seeds, and the band that its seeds lie in.
-
-A small chart per group, drawn as SVG: where groups are many, curves on top of each other tell nothing.
-"""
+"""Accuracy by split: median and band over the seeds of each group, in one chart or in a small SVG per group."""
 
 from __future__ import annotations
 

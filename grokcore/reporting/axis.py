@@ -1,7 +1,4 @@
-"""A logarithmic axis of steps that has room for step 0.
-
-An axis for the values of a setting, each of which has its tick.
-"""
+"""Axes of charts: steps on a logarithmic scale with room for step 0, and the values of a setting."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ class StepAxis:
 
     @property
     def zero(self) -> float:
-        """Where step 0 stands."""
+        """The position of step 0."""
         return self.first / max(1.8, float((self.last / self.first) ** 0.06))
 
     @property

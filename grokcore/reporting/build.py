@@ -23,7 +23,7 @@ PAGE, RUNS_CSV, RUNS, CURVES, CLAIMS = "report.html", "runs.csv", "runs.parquet"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `build_comparison` has written.
+    """The files and groups of a comparison.
 
     Attributes:
         directory: URI of the place that everything lies in.

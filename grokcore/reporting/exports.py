@@ -1,7 +1,4 @@
-"""A comparison as tables for an analysis of one's own: a row per run and split, and all journals.
-
-The columns of the tables that stand beside a comparison: each with its type, its meaning and where it comes from.
-"""
+"""Runs and journals as tables (CSV, Parquet), each column with its type and meaning."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ class RunSplit:
 
     @property
     def times(self) -> Times | None:
-        """When the split was reached; None for splits of which nobody asks that."""
+        """Times at which the split was reached; None for diagnostic splits."""
         evaluation = self.run.evaluation
         return evaluation.memorized if self.split == POOLED else evaluation.held_out.get(self.split)
 
@@ -106,7 +103,7 @@ _OUTCOME: list[Column[RunSplit]] = [
 ]  # fmt: skip
 
 _CONDITIONS: list[Column[RunSplit]] = [
-    Column("diverged", "truth", "whether training ended on a loss that is no finite number",
+    Column("diverged", "truth", "whether training ended on a loss that is not finite",
            lambda row: row.run.evaluation.diverged),
     Column("exit_reason", "text", "why training ended", lambda row: row.run.evaluation.exit_reason),
     Column("parameters", "whole", "trained parameters, tied ones once", lambda row: row.run.manifest.model.parameters),

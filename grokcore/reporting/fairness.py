@@ -1,7 +1,4 @@
-"""Whether groups were compared under equal conditions: sizes, rates, and everything else in which they differ.
-
-What a sweep's index.json tells of its runs: which hyperparameters were searched for, and under which budget.
-"""
+"""Whether groups were compared under equal conditions: sizes, rates, tuning budgets, and all else that differs."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ class SweepFacts(_Part):
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was searched for, for one group.
+    """The hyperparameter search of one group.
 
     Attributes:
         values: the fields searched, and what was found.
@@ -106,7 +103,7 @@ def in_order_of(facts: SweepFacts | None, groups: Sequence[Group]) -> list[Group
 
 
 def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned | None]:
-    """What was tuned, by run id: None where nothing was, no entry for runs that the index does not name."""
+    """Return the search by run id: None where nothing was tuned; runs that the index does not name are absent."""
     found: dict[str, Tuned | None] = {}
     if facts is not None:
         for point in facts.points:
@@ -127,7 +124,7 @@ def _tuned(point: _Tuned | None, tuning: _Tuning | None) -> Tuned | None:
 
 
 def known_confounds(claims: Sequence[ClaimResult]) -> dict[str, str]:
-    """What is known of fields that confound comparisons: what the claims say that these runs bear on, then others."""
+    """Return known confounds by field: those of the claims that these runs test first, then all others."""
     found: dict[str, dict[str, None]] = {}
     for claim in claims:
         for confound in claim.confounds:
@@ -221,7 +218,7 @@ def _confound(study: Study, name: str, found: Sequence[Sequence[Mapping[str, Any
 
 
 def _surroundings(run: RunRecord) -> Iterator[tuple[str, Any]]:
-    """What a run was made with and on."""
+    """Yield software, hardware and execution of a run."""
     manifest = run.manifest
     for section in ("versions", "hardware", "execution"):
         for name, value in getattr(manifest, section).items():

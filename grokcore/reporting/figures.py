@@ -1,4 +1,4 @@
-"""What the charts are made of: a figure over steps, curves, levels and upright marks."""
+"""Parts of charts: figures over steps, curves, levels and phase markers."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ FRAME = {
     "background_fill_color": None,
     "border_fill_color": None,
 }
-"""What every figure is made with."""
+"""Arguments of every figure."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a chart shows of a series: its name, its columns' prefix, its format in a tooltip."""
+    """A measured quantity: its name, the prefix of its columns, its format in a tooltip."""
 
     name: str
     prefix: str

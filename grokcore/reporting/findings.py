@@ -1,7 +1,4 @@
-"""What was compared, and what came out, in sentences.
-
-What runs did on their way that a time to grok does not tell: early peaks, collapses, divergence, little hope.
-"""
+"""The results of a study in sentences: outcomes by group, differences from the reference, and conspicuous behavior."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Statement:
-    """What became of a group on one split; `badge` is the verdict that all its seeds share, or `mixed`."""
+    """A sentence about one split; `badge` is the verdict that all seeds share, or `mixed`."""
 
     badge: str
     split: str
@@ -116,7 +113,7 @@ def differences(study: Study, outcomes: Outcomes, split: Split) -> str:
 
 
 def draws_sentence(study: Study) -> str:
-    """What the seeds repeat: draws of the data too, or one draw for all."""
+    """State whether the seeds repeat the draw of the data, too, or share one draw."""
     draws = sorted({draw for group in study.groups for draw in group.draws})
     if len(draws) == 1:
         return (
@@ -140,7 +137,7 @@ def _listed_few(names: list[str]) -> str:
 
 
 def findings(study: Study, outcomes: Outcomes, number: int) -> list[Statement]:
-    """What became of a group: the training set first, then each held-out split."""
+    """State the outcome of a group: the training set first, then each held-out split."""
     group = study.groups[number]
     samples = samples_of([run.evaluation for run in group.runs])
     return [
@@ -169,7 +166,7 @@ def _finding(group: Group, split: Split, outcome: Outcome, sample: Sample) -> St
 
 
 def _rate_left(group: Group, split: Split) -> str:
-    """How much of a learning rate that changes was left when the seeds sustained a split; the rest of a sentence."""
+    """State how much of a changing learning rate was left when the seeds sustained a split; the end of a sentence."""
     found = [
         time
         for run in group.runs
@@ -217,7 +214,7 @@ class Flag:
 
 
 def rules() -> list[tuple[str, str]]:
-    """What each badge stands for, with the numbers of the rules themselves."""
+    """Return the rule behind each badge, with its thresholds."""
     peak, unstable, unlikely = (_defaults(rule) for rule in (peak_and_dip, is_unstable, unlikely_to_grok))
     early = (
         f"no later than {peak['latest']:g} times the step of memorization accuracy stood {peak['rise']:g} above the "
@@ -243,7 +240,7 @@ def _defaults(rule: Callable[..., Any]) -> dict[str, Any]:
 
 
 def flags(study: Study) -> list[Flag]:
-    """All that was noticed, by group."""
+    """Return conspicuous behavior, by group."""
     return [flag for group in study.groups for flag in _of_group(study, group)]
 
 

@@ -1,7 +1,4 @@
-"""Numbers, amounts and moments the way people read them.
-
-How the words of a report are meant, with the numbers that its runs were judged by.
-"""
+"""Numbers, times and verdicts as people read them, and the definitions of the words on a page."""
 
 from __future__ import annotations
 
@@ -134,11 +131,11 @@ OUTCOMES: dict[Verdict, str] = {
     "collapsed": "reached it and lost it again",
     "censored": "did not hold the threshold within their budget",
 }
-"""What became of runs, by verdict."""
+"""Verdicts as parts of a sentence."""
 
 
 def meanings(thresholds: Iterable[float], settings: Sequence[Mapping[str, object]]) -> list[str]:
-    """How the words of a report are meant.
+    """Define the words of a page.
 
     Args:
         thresholds: that its runs were judged by.

@@ -1,7 +1,4 @@
-"""From a template to a page that is complete in itself.
-
-Bokeh figures as data inside an HTML page that loads nothing and allows no other script.
-"""
+"""Render a template as one HTML file with its charts as data; it loads nothing and allows no other script."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _links(uri: str, page: str) -> RunLinks:
 
 
 def relative_url(uri: str, page: str) -> str | None:
-    """The directory `uri` as seen from the directory `page`: `../../runs/1/`; None where that is no way to go.
+    """Return the path of the directory `uri` relative to `page`, `../../runs/1/`; None outside the same store.
 
     A relative URL that begins with a dot holds neither a scheme nor a host, whatever names the directories have.
     """
@@ -58,7 +58,7 @@ def relative_url(uri: str, page: str) -> str | None:
 
 
 def _parts(uri: str) -> list[str]:
-    """Where a place is, from the outermost: bucket or file system, then directories."""
+    """Split a place into bucket or file system, and directories."""
     if uri.startswith("s3://"):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return [f"s3://{bucket}", *(part for part in key.split("/") if part)]

@@ -1,7 +1,4 @@
-"""When the groups of a study reached each split, by each definition: the statistics that the page shows.
-
-Outcomes in words: medians with their limits, counts, and what a group came to in a sentence.
-"""
+"""Statistics of the times at which groups reached each split, by each definition, and how they are written."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ from grokcore.runs.groups import Group, are_independent
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the seeds of a group came to on one split, by one definition.
+    """Times and verdicts of a group on one split, by one definition.
 
     Attributes:
         times: of each run, in the order of the seeds; censored ones too.

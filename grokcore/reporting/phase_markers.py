@@ -26,7 +26,7 @@ class PhaseMarker:
 
 @dataclass(frozen=True)
 class LabelSlot:
-    """Where a marker's label stands: beside its line, in the lower or the upper half of the chart."""
+    """The place of a marker's label: beside its line, in the lower or the upper half of the chart."""
 
     side: str
     tier: int

@@ -1,4 +1,4 @@
-"""What became of one run, in sentences and in a few facts."""
+"""The outcome of one run in sentences, and its size in a few facts."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class RunSection:
 
 @dataclass(frozen=True)
 class _Drawing:
-    """What the charts of one run share."""
+    """Data, axes and styles that the charts of one run share."""
 
     run: RunRecord
     name: str
@@ -247,5 +247,5 @@ def _measure(line: JournalLine, split: Split) -> Mapping[str, Any]:
 
 
 def _rounded(number: float | None, *, positive: bool = False) -> float:
-    """Round to what a chart shows; NaN, a gap in the curve, where there is no number or a logarithm has no place."""
+    """Round for a chart; NaN, a gap in the curve, where there is no number or a logarithm has no place."""
     return math.nan if number is None or (positive and number <= 0) else float(f"{number:.6g}")

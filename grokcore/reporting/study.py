@@ -1,4 +1,4 @@
-"""What a comparison compares: groups of runs, the axes along which they differ, and the splits that they share."""
+"""A study: groups of runs, the axes along which they differ, and the splits that they share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Tables as the page shows them: sections of rows of cells.
-
-The tables of a comparison: times to grok by group, final accuracy, and the single runs.
-"""
+"""Tables of a page: their cells, rows and sections; times to grok by group, final accuracy, and the list of runs."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ from grokcore.runs.record import RunRecord
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell says, and smaller below it what belongs to that."""
+    """The text of a cell, and a note in small type below it."""
 
     text: str
     note: str = ""
@@ -203,7 +200,7 @@ def _against_cells(against: ReferenceContrast, corrected: float | None) -> list[
 
 
 def outcome_table(study: Study, outcomes: Outcomes) -> Table:
-    """What became of each group at a glance: how many seeds got there, and the median."""
+    """Return the outcome of each group: how many seeds sustained each split, and the median."""
     rows = []
     for number, group in enumerate(study.groups):
         cells = []
@@ -248,7 +245,7 @@ def accuracy_table(study: Study) -> Table:
 
 
 def run_cells(run: RunRecord, splits: list[Split]) -> list[Cell]:
-    """What a single run came to: when it sustained each split, or that it did not, with its final accuracy."""
+    """Return, for each split, the step from which a run sustained it, and its final accuracy."""
     cells = []
     for split in splits:
         held_out = run.evaluation.held_out.get(split.name)

@@ -1,7 +1,4 @@
-"""The share of seeds that have not grokked yet, per held-out split: Kaplan-Meier curves with marks where runs ended.
-
-Time to grok against a numeric axis: a dot per seed, the group's median and its interval, a line per stratum.
-"""
+"""Charts of times to grok: Kaplan-Meier curves by group, and dose and response along a numeric setting."""
 
 from __future__ import annotations
 
@@ -107,7 +104,7 @@ def _ticks(chart: Chart, study: Study, known: Survival, ends: list[int], style: 
 
 
 def _lowered(study: Study, number: int) -> float:
-    """How much a curve is drawn below its place, so that those of groups that never grok do not hide each other."""
+    """Offset a curve downwards, so that groups that never grok do not hide each other."""
     return number * min(_APART, _MOST_APART / max(1, len(study.groups) - 1))
 
 

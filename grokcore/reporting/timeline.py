@@ -1,4 +1,4 @@
-"""When a run reached what: one row per held-out split, over the logarithm of the steps."""
+"""The timeline of a run: one row per held-out split, over the logarithm of the steps."""
 
 from __future__ import annotations
 

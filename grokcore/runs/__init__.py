@@ -1,4 +1,4 @@
-"""What a run directory is: its files, who writes them, and how they are read, listed and deleted."""
+"""The run directory: its files, and how they are written, read, listed and deleted."""
 
 from grokcore.runs.checkpoints import CheckpointFacts, checkpoints_of, orphans_of
 from grokcore.runs.delete import check_run, delete_leftovers, delete_run

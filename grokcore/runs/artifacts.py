@@ -1,9 +1,4 @@
-"""Between a run in its store and the artifacts that Kubeflow passes from task to task.
-
-A run in a few numbers: what fits Kubeflow's Metrics artifacts, one value per key.
-
-Where a run can be seen: the first line of a training's log, since most people find a run by its log.
-"""
+"""A run as Kubeflow sees it: artifacts between tasks, scalar metrics, and the first line of the training log."""
 
 from __future__ import annotations
 
@@ -21,7 +16,7 @@ from grokcore.storage.local import clear_errors, new_directory, read_bytes
 from grokcore.storage.uri import open_store
 
 RUN_FILES = ("spec.yaml", "manifest.json", "metrics.jsonl")
-"""What the artifact of a run consists of: few small files, since each is uploaded on its own."""
+"""The files of a run's artifact: few and small, since each is uploaded on its own."""
 
 
 def collect_run(place: str, run: str, model: str) -> Path:
@@ -97,7 +92,7 @@ def join_sweep(sweep_uri: str, directory: str) -> None:
 def run_scalars(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Accuracies and phases of one line of the journal, usually the last.
 
-    A phase that was not reached has no key, and neither has a value that is no number: Kubeflow fails a finished task
+    A phase that was not reached has no key, and neither has a value that is not finite: Kubeflow fails a finished task
     over a NaN. `nonfinite` counts the accuracies and losses that were left out.
     """
     accuracies = {name: values.get("accuracy") for name, values in evaluation.get("splits", {}).items()}

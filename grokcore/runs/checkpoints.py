@@ -1,7 +1,4 @@
-"""The checkpoints of a run as a bystander sees them, without torch.
-
-The manifest of a checkpoint, and how its files are named. Nothing here needs torch.
-"""
+"""Checkpoints as files: their manifests, names and state, without torch."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class FileFacts(BaseModel):
 
 
 class CheckpointManifest(BaseModel):
-    """What makes uploaded files a checkpoint."""
+    """The manifest that completes a checkpoint; it is written last."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -159,7 +156,7 @@ def _problem(store: Store, manifest: CheckpointManifest, *, verify: bool) -> str
 
 
 def problem_of(store: Store, key: str, size: int, digest: str, *, verify: bool) -> str | None:
-    """What is wrong with a file that should have a size and a SHA-256; without `verify` only what needs no reading."""
+    """Compare a file with its size and SHA-256, and return the problem; without `verify` its content is not read."""
     found = store.find(key)
     if found is None:
         return "is missing"

@@ -1,4 +1,4 @@
-"""Deleting a run, or what unfinished writes have left in it; nothing outside it is ever touched."""
+"""Delete a run, or the leftovers of unfinished writes in it; nothing outside it is touched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grokcore.storage import Store, clear_errors, local_copy
 
 
 def check_run(run: Store) -> None:
-    """Make sure that there is a run, or what a deletion that was interrupted has left of one, and no other inside it.
+    """Check that there is a run, or the rest of an interrupted deletion, and no other run inside it.
 
     Raises:
         InputError: there is something else.
@@ -34,7 +34,7 @@ def check_run(run: Store) -> None:
 
 
 def _check_manifest(run: Store) -> None:
-    """Many programs have a manifest.json: one that is damaged makes a run only with a spec beside it."""
+    """Check the manifest; since many programs write a manifest.json, a damaged one counts only beside a spec."""
     try:
         read_manifest(run)
     except InputError as damage:
@@ -50,8 +50,7 @@ def _check_manifest(run: Store) -> None:
 def delete_run(run: Store, *, notify: Callable[[str], None] = lambda line: None) -> None:
     """Delete a run with all its files.
 
-    From its first step on there is no run any more, for any reader. A deletion that was interrupted is ended by the
-    same call.
+    Deletion first hides the run from every reader; after an interruption, the same call finishes it.
 
     Args:
         notify: called with a line before waiting to see whether the run's last writer is still alive.
@@ -97,7 +96,7 @@ def _remove(entry: os.DirEntry[str]) -> None:
 
 
 def delete_leftovers(run: Store, *, notify: Callable[[str], None] = lambda line: None) -> list[str]:
-    """Delete what unfinished writes have left in a run, and say what it was.
+    """Delete the leftovers of unfinished writes in a run, and return their names.
 
     Args:
         notify: as in `delete_run`.

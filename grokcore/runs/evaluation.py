@@ -1,4 +1,4 @@
-"""The outcome of a run: accuracy per split, and when each held-out split grokked, if it did."""
+"""The outcome of a run: accuracy per split, and the times and verdict of each held-out split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EVALUATION = "evaluation.json"
 """Name of the file in a run's directory."""
 
 TRAINING_SET = "training set"
-"""What people read where the training splits are taken together."""
+"""The name of the pooled training splits for people."""
 
 Verdict = Literal["grokked", "generalised", "collapsed", "censored"]
 
@@ -35,7 +35,7 @@ class _Result(BaseModel):
 
 
 class Time(_Result):
-    """When something happened, on every axis a reader may want to compare runs by."""
+    """The time of an event on every axis that runs are compared by."""
 
     steps: int = Field(description="optimizer steps at the first evaluation that shows it")
     after: int = Field(description="the evaluation before: the change lies in (after, steps]")

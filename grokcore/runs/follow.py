@@ -1,4 +1,4 @@
-"""A journal followed as it grows, in a directory or on object storage."""
+"""Follow a journal as it grows, in a directory or on object storage."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Tail(Protocol):
 
 
 def tail_of(run: Store) -> Tail:
-    """What has come to a run's journal since the last look, whether or not it is there yet."""
+    """Return a reader of new journal lines; the journal need not exist yet."""
     return _TailOfFile(run) if run.directory is not None else _TailOfObject(run)
 
 
@@ -118,7 +118,7 @@ class _TailOfFile:
         return decode(text, self._path), again
 
     def _next_part(self, file: BufferedReader) -> bytes:
-        """Whole lines from the offset on; longer than a part where one line is."""
+        """Read whole lines from the offset on, about `PART_BYTES`, or one longer line."""
         size = PART_BYTES
         while True:
             file.seek(self._offset)

@@ -1,4 +1,4 @@
-"""Which runs are repetitions of one experiment, and what runs and groups of them are called: one answer for every view.
+"""Groups of runs that repeat one experiment, and the names of runs and groups in every view.
 
 Runs that differ in their seeds alone form a group. A group is called by the fields of the spec that tell it from the
 other groups at hand, `model.architecture gpt2, task.values 20`, or by the experiment's name where there is no other; a
@@ -186,7 +186,7 @@ def distinguishing_settings(specs: Sequence[ExperimentSpec]) -> list[dict[str, A
 
 
 def _kinds(fields: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int:
-    """How many different combinations of values there are."""
+    """Count the different combinations of values."""
     return len({tuple(text_of(found, name) for name in names) for found in fields})
 
 

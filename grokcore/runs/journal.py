@@ -118,7 +118,7 @@ def read_journal(path: Path) -> list[JournalLine]:
     """All evaluations so far, in order; a last line that is still being written is left out.
 
     Raises:
-        InputError: the file is absent, or a line before the last is no evaluation.
+        InputError: the file is absent, or a line before the last is not an evaluation.
     """
     text = read_bytes(path)
     return decode(text[: text.rfind(b"\n") + 1], path)
@@ -128,7 +128,7 @@ def last_evaluation(run: Store) -> JournalLine | None:
     """The last whole line of a run's journal, read from its end; None where there is none.
 
     Raises:
-        InputError: it is no evaluation.
+        InputError: it is not an evaluation.
         TransientError: the store did not answer.
     """
     size = _END_BYTES
@@ -146,7 +146,7 @@ def decode(text: bytes, path: Path | str) -> list[JournalLine]:
     """The evaluations in whole lines of a journal.
 
     Raises:
-        InputError: a line is no evaluation.
+        InputError: a line is not an evaluation.
     """
     lines: list[JournalLine] = []
     for number, raw in enumerate(text.splitlines(), 1):
@@ -188,7 +188,7 @@ def upgraded_journal(text: bytes, path: Path | str) -> bytes:
 
 
 def _fault_of(line: Any) -> str | None:
-    """What keeps a value from being a line of a journal; None where nothing does."""
+    """Return why a value is not a line of a journal; None if it is one."""
     if not isinstance(line, dict):
         return "it is no JSON object"
     absent = [name for name in ("step", "train", "splits", "phases", "clock") if name not in line]

@@ -1,7 +1,4 @@
-"""All runs below a place, each in a few facts.
-
-One run in all detail.
-"""
+"""List the runs below a place, and describe one in detail."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""One writer per run: a second one is refused before it has written anything.
-
-Whether somebody is writing a run just now, as far as a bystander can tell.
-"""
+"""One writer per run: a second one is refused before it has written anything; others can see whether there is one."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 @dataclass(frozen=True)
 class SoleWriter:
-    """What the one writer of a run writes with.
+    """The access of a run's only writer.
 
     Attributes:
         store: the run's; it refuses to write once this process may no longer be the only one.
@@ -45,7 +42,7 @@ def sole_writer(
     notify: Callable[[str], None] = lambda line: None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Iterator[SoleWriter]:
-    """Be the only process that writes the run at `store`, as long as the block lasts.
+    """Hold the exclusive right to write the run at `store` while the block lasts.
 
     A directory is locked by the kernel, which frees the lock when the process dies, however that happens. On object
     storage, and on file systems without locks, a lease is taken and renewed.
@@ -122,7 +119,7 @@ def _ourselves() -> str:
 
 
 def is_being_written(run: Store) -> bool:
-    """A guess, for people to read: nothing may be done to a run because of it.
+    """Guess whether a process writes a run, for display only; no decision may depend on it.
 
     In a directory the kernel knows. On object storage a lease that was renewed a short while ago counts, by this
     machine's clock and the store's.

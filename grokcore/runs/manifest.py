@@ -1,7 +1,4 @@
-"""The manifest of a run: everything that was true while it was made.
-
-Where runs lie below a place: told from the files alone, none of which is read.
-"""
+"""The manifest of a run: versions, hardware, choices and identity; and how runs are found below a place."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ class ModelFacts(_Record):
 
 
 class Conditions(_Record):
-    """What a process trains with and on."""
+    """Software and hardware of a training process."""
 
     versions: dict[str, str] = Field(description="versions of everything that computes")
     hardware: dict[str, str | int | None]

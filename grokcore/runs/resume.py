@@ -1,4 +1,4 @@
-"""Where a run lies, and what may lie there before it is trained."""
+"""Check the place of a run before training: new, to be resumed, or refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAUNCHER = "launcher"
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a run lies, why it ended, and after how many optimizer steps."""
+    """The outcome of a training: its place, why it ended, and the optimizer steps made."""
 
     run_uri: str
     exit_reason: str
@@ -103,7 +103,7 @@ def _changed(there: ExperimentSpec, here: ExperimentSpec) -> str:
 
 
 def _identity(spec: ExperimentSpec) -> dict[str, Any]:
-    """What the run's id depends on, under the names of the fields."""
+    """Return the fields that the run's id depends on."""
     parts = {name: identity_of(getattr(spec, name)) for name in ("task", "model", "training")}
     if spec.training.schedule == "phase":
         parts["evaluation"] = identity_of(spec.evaluation)
@@ -113,7 +113,7 @@ def _identity(spec: ExperimentSpec) -> dict[str, Any]:
 
 
 def _order(name: str) -> tuple[bool, str]:
-    """What chooses the other fields of its section comes first."""
+    """Sort fields that choose the other fields of their section first."""
     return name not in ("task.kind", "model.architecture"), name
 
 

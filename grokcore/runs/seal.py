@@ -46,7 +46,7 @@ class Verifiable(Protocol):
 
 
 class Seal(BaseModel):
-    """What a run's files were when its training ended."""
+    """Hashes of a run's files at the end of its training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -169,7 +169,7 @@ def seal_of(document: Any) -> Seal | None:
 
 
 def manifest_problem(document: Any) -> str | None:
-    """What is wrong with a manifest that is sealed, or None."""
+    """Return the problem of a sealed manifest, or None."""
     seal = seal_of(document)
     if seal is None:
         return None

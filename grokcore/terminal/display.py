@@ -1,4 +1,4 @@
-"""A run shown as it trains, from a thread of its own: whoever trains never waits for a terminal or a pipe."""
+"""Show a run as it trains, from a separate thread, so that training never waits for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class RunDisplay:
         return self._history.lines
 
     def _before(self, line: JournalLine) -> list[JournalLine]:
-        """What the journal held before the first line that came here: that of a run that goes on."""
+        """Return the journal of a resumed run before its first new line."""
         if line["step"] == 0:
             return []
         place: Any = self._run.uri_of(JOURNAL)

@@ -1,4 +1,4 @@
-"""What a view tells of a run, worked out from its spec, its manifest and its journal."""
+"""The facts about a run that views show, derived from its spec, manifest and journal."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class RunFacts:
 
     @property
     def last_checkpoint(self) -> float | None:
-        """When the last one was complete that the journal knows of, in seconds since the epoch."""
+        """The time of the last complete checkpoint in the journal, in seconds since the epoch."""
         kept = (_checkpoints(line).get("last") for line in reversed(self.lines))
         return next((time for time in kept if time is not None), None)
 
@@ -125,7 +125,7 @@ class RunFacts:
 
     @property
     def evaluated(self) -> float | None:
-        """When the last evaluation was made, in seconds since the epoch."""
+        """The time of the last evaluation, in seconds since the epoch."""
         with suppress(ValueError, OverflowError):
             return datetime.fromisoformat(self.last["clock"].get("time") or "").timestamp()
         return None
@@ -174,7 +174,7 @@ class RunFacts:
 
     @cached_property
     def remarks(self) -> list[Remark]:
-        """What the curves have done that a person should know of, by the rules of `evaluation.behavior`."""
+        """Return conspicuous behavior of the curves, by the rules of `evaluation.behavior`."""
         found = []
         rules, memorized = self.run.spec.evaluation, self.memorized
         seen = evidence(self.lines, self.run.spec.training).lines
@@ -208,5 +208,5 @@ class RunFacts:
 
 
 def _checkpoints(line: JournalLine) -> Mapping[str, Any]:
-    """What saving had cost by a line, of a version that says so."""
+    """Return the checkpoint record of a line; empty in journals of older versions."""
     return line["clock"].get("checkpoints") or {}

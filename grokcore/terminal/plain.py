@@ -26,7 +26,7 @@ class PlainLines:
         self._warned: set[str] = set()
 
     def of(self, line: JournalLine, facts: RunFacts | None) -> Iterator[str]:
-        """What to write for a new line; `facts` of the run up to there, where they are known."""
+        """Yield the text for a new line; `facts` are those of the run up to there, if known."""
         events = phase_events(self._phases, line["phases"])
         self._phases, self._pending = line["phases"], line
         if events or self._told is None or worth_telling(self._told, line):

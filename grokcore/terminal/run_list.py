@@ -1,8 +1,8 @@
 """Many runs, a line each.
 
 3 runs: 1 training, 2 ended                                    step 1 to 3,500
-architecture=gpt2 seed=0    grokked     100%  ▁▁▁▂▂▃▄▅▇███████  0.994 ood
-architecture=llama seed=0   rising       52%  ▁▁▁▁▁▂▂▃▃▄        0.412 ood  7:40 left
+model.architecture gpt2, seed 0    grokked     100%  ▁▁▁▂▂▃▄▅▇███████  0.994 ood
+model.architecture llama, seed 0   rising       52%  ▁▁▁▁▁▂▂▃▃▄        0.412 ood  7:40 left
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _SECONDS, _SECONDS_REMOTE = 1.0, 5.0
 _FIND_SECONDS, _FIND_SECONDS_REMOTE = 10.0, 60.0
 """Between two searches for new runs."""
 _REACHED: dict[Phase, int] = {"generalized": 3, "grokked": 3, "rising": 2, "collapsed": 1}
-"""How far a held-out split has come, 0 where its phase is not named."""
+"""Progress of a held-out split by phase; 0 for other phases."""
 _PIPED_WIDTH = 120
 _WIDE = 60
 """Columns from which there is room for more than label, phase, curve and accuracy."""
 _LEFT_COLUMNS, _LEFT_FROM = 14, 90
-"""What the time left may take, and the width from which its column is kept free, so that the curves line up."""
+"""Columns of the time left, and the width from which its column is kept free, so that the curves line up."""
 
 
 class RunList:
@@ -112,7 +112,7 @@ class RunList:
         self._stream.flush()
 
     def rows(self, width: int, height: int) -> list[Row]:
-        """The table, those that train before those that have ended where there is no room for all."""
+        """Return the table; where space is short, runs in training come before ended ones."""
         runs = list(self._runs.values())
         labels = names_of(runs)
         counts = Counter(_group(run) for run in runs)

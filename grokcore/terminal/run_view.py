@@ -138,7 +138,7 @@ def _numbers(split: SplitFacts, name: str, label: int) -> Row:
 
 
 def _notes(split: SplitFacts, of_train: str) -> list[str]:
-    """What a split has come to, most important first."""
+    """Return notes on a split, the most important first."""
     if split.phase in ("learning", "waiting"):
         notes = []
     elif split.phase == "rising":

@@ -1,4 +1,4 @@
-"""Lines made of parts in a few styles, and what a stream can show of them."""
+"""Lines made of parts in a few styles, and the capabilities of the stream that shows them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Row = tuple[Part, ...]
 
 @dataclass(frozen=True)
 class Appearance:
-    """What a stream can show.
+    """The capabilities of a stream.
 
     Attributes:
         live: it is a terminal that can be drawn in place; otherwise it gets plain lines.
@@ -56,7 +56,7 @@ def _has_blocks(encoding: str | None) -> bool:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """Count the terminal columns of a text."""
     if text.isascii():
         return len(text)
     return sum(_columns_of(character) for character in text)

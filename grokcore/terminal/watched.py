@@ -1,4 +1,4 @@
-"""One of many runs that are watched together."""
+"""One of many runs that are watched together: its journal, and its state."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class WatchedRun:
         while self._tail.behind:
             news |= self._read_part()
         events = phase_events(before, self._lines[-1]["phases"]) if news else []
-        ended = self._settle(now)
+        ended = self._update_state(now)
         return events + ended
 
     def _read_part(self) -> bool:
@@ -98,8 +98,8 @@ class WatchedRun:
             self._history.add(line)
         return bool(lines)
 
-    def _settle(self, now: float) -> list[str]:
-        """What the run's state has come to."""
+    def _update_state(self, now: float) -> list[str]:
+        """Update the state of the run, and return a line if it has changed."""
         before = self.state
         if self.head is not None and self.head.manifest.exit_reason is not None:
             self.state = self.head.manifest.exit_reason
