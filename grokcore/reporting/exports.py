@@ -91,7 +91,7 @@ _OUTCOME: list[Column[RunSplit]] = [
         "majority_baseline", "number", "accuracy of always giving the most common answer",
         lambda row: row.of_split("majority_baseline"),
     ),
-    Column("verdict", "text", "grokked, generalised, collapsed or censored", lambda row: row.of_held_out("verdict")),
+    Column("verdict", "text", "grokked, generalized, collapsed or censored", lambda row: row.of_held_out("verdict")),
     Column("ratio", "number", "T_split / T_train, both sustained", lambda row: row.of_held_out("ratio")),
     Column("onset", "whole", "step from which it stays above its value at memorization",
            lambda row: row.of_held_out("onset")),

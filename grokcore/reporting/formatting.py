@@ -119,15 +119,15 @@ def listed(parts: Sequence[str]) -> str:
 
 VERDICT_NAMES: dict[Verdict, str] = {
     "grokked": "grokked",
-    "generalised": "generalized",
+    "generalized": "generalized",
     "collapsed": "collapsed",
     "censored": "censored",
 }
-"""How people read a verdict; evaluation.json keeps its own spelling."""
+"""Verdicts as reports print them."""
 
 OUTCOMES: dict[Verdict, str] = {
     "grokked": "grokked it",
-    "generalised": "generalized along with training",
+    "generalized": "generalized along with training",
     "collapsed": "reached it and lost it again",
     "censored": "did not hold the threshold within their budget",
 }

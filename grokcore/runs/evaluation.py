@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 EVALUATION = "evaluation.json"
 """Name of the file in a run's directory."""
@@ -12,7 +12,7 @@ EVALUATION = "evaluation.json"
 TRAINING_SET = "training set"
 """The name of the pooled training splits for people."""
 
-Verdict = Literal["grokked", "generalised", "collapsed", "censored"]
+Verdict = Literal["grokked", "generalized", "collapsed", "censored"]
 
 
 def verdict_of(sustained: int | None, memorized: int | None, collapsed: int | None, *, delay: float) -> Verdict:
@@ -27,7 +27,7 @@ def verdict_of(sustained: int | None, memorized: int | None, collapsed: int | No
         return "censored"
     if collapsed is not None:
         return "collapsed"
-    return "grokked" if memorized and sustained / memorized >= delay else "generalised"
+    return "grokked" if memorized and sustained / memorized >= delay else "generalized"
 
 
 class _Result(BaseModel):
@@ -60,9 +60,16 @@ class Times(_Result):
 
 class HeldOut(Times):
     verdict: Verdict = Field(
-        description="grokked: sustained, and late; generalised: sustained, but along with the training set; "
+        description="grokked: sustained, and late; generalized: sustained, but along with the training set; "
         "collapsed: sustained, then lost; censored: not sustained by the end of the run"
     )
+
+    @field_validator("verdict", mode="before")
+    @classmethod
+    def _former_spelling(cls, verdict: object) -> object:
+        """Format 1 spells it generalised."""
+        return "generalized" if verdict == "generalised" else verdict
+
     ratio: float | None = Field(description="T_split / T_train, both sustained")
     onset: int | None = Field(description="step from which accuracy stays above its value at memorization")
     collapsed: int | None = Field(description="step at which a sustained split had fallen below stable_threshold")
@@ -86,7 +93,7 @@ class Pooled(_Result):
 class Evaluation(_Result):
     """evaluation.json."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = Field(2, description="1 spells the verdict generalized generalised")
     run_id: str
     evaluation_id: str
     step: int = Field(description="optimizer steps of the evaluated model")

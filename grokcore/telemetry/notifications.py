@@ -8,7 +8,7 @@
 `phase` is memorized (of the split `train`), onset, sustained or collapsed of a held-out split, or, where `split` is
 null, ended or diverged; `step` is where it began, `accuracy` that of the split (of the training set where `split` is
 null) at the evaluation that confirmed it. Of the phase sustained, `ratio` is T_split / T_train, and `verdict` grokked
-where that is at least `evaluation.delay`, else generalised. `text` is what services that show messages to people read.
+where that is at least `evaluation.delay`, else generalized. `text` is what services that show messages to people read.
 
 Format 1 called the phase sustained grokked, and had no verdict.
 """

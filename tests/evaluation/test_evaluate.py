@@ -149,7 +149,7 @@ def journal(curve: list[tuple[int, float, float]]) -> list[dict[str, object]]:
     ("ood", "verdict", "ratio"),
     [
         ([0.3, 0.3, 0.3, 0.4, 1, 1, 1, 1], "grokked", 5.0),
-        ([0.3, 1, 1, 1, 1, 1, 1, 1], "generalised", 2.0),
+        ([0.3, 1, 1, 1, 1, 1, 1, 1], "generalized", 2.0),
         ([0.3, 0.3, 0.3, 0.4, 0.5, 0.5, 1, 1], "censored", None),
         ([0.3, 0.3, 1, 1, 1, 0.5, 0.5, 0.5], "collapsed", 3.0),
     ],

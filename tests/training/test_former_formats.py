@@ -11,8 +11,9 @@ from typing import Any
 import grokcore
 from grokcore.runs import JOURNAL, MANIFEST, read_journal, read_manifest
 from grokcore.runs.checkpoints import checkpoints_of
+from grokcore.runs.evaluation import EVALUATION
 from grokcore.runs.record import read_run
-from grokcore.runs.seal import FileDigest, check_record, sealed_manifest
+from grokcore.runs.seal import FileDigest, check_record, sealed_manifest, with_checksum
 from grokcore.spec import load_spec
 from grokcore.storage import FileStore
 
@@ -95,3 +96,17 @@ def test_a_run_of_format_1_that_has_ended_is_sealed_anew_when_it_is_trained_agai
     assert without_clocks(run) == without_clocks(smoke_run)
     assert (read_manifest(run).format, FORMER in (run / JOURNAL).read_bytes()) == (2, False)
     assert check_record(run, run)
+
+
+def test_an_evaluation_of_format_1_is_read_with_its_hash_and_not_changed(smoke_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run, run)
+    document = json.loads((run / EVALUATION).read_text())
+    for held_out in document["held_out"].values():
+        held_out["verdict"] = "generalised"
+    (run / EVALUATION).write_text(json.dumps(with_checksum({**document, "format": 1})))
+    before = (run / EVALUATION).read_bytes()
+    record = read_run(run)
+    assert record.verified
+    assert {held_out.verdict for held_out in record.evaluation.held_out.values()} == {"generalized"}
+    assert (run / EVALUATION).read_bytes() == before

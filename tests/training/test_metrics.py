@@ -19,6 +19,7 @@ from grokcore.runs import read_journal
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.spec.hardware import has_cuda
 from grokcore.telemetry.metrics import BY_NAME
+from grokcore.training.run_metrics import phase_metrics
 from tests.support.extended import extended
 
 Found = dict[tuple[str, ...], float]
@@ -195,3 +196,26 @@ def test_several_seeds_are_one_set_of_series(strategy: Any, smoke_data: Path, tm
         alone = parsed((tmp_path / f"seed-{seed}" / "metrics.prom").read_text())
         assert alone["train_steps_total",] == 20
         assert any(key[0] == "run_info" and key[5] == str(seed) for key in alone)
+
+
+@pytest.mark.parametrize(
+    ("sustained", "collapsed", "grokked"), [(None, None, 0.0), (150, None, 0.0), (200, None, 1.0), (400, 900, 0.0)]
+)
+def test_a_split_counts_as_grokked_only_if_it_is_sustained_and_delayed(
+    sustained: int | None, collapsed: int | None, grokked: float
+) -> None:
+    """A run that rises along with its training set shows the phase, and not the verdict that RunGrokked waits for."""
+    begun = {"onset": None, "sustained": sustained, "collapsed": collapsed}
+    line = {
+        "step": 1000,
+        "train": {"accuracy": 1.0, "loss": 0.0},
+        "splits": {"test": {"accuracy": 1.0, "loss": 0.0}},
+        "weight_norm": 1.0,
+        "gradient_norm": 1.0,
+        "learning_rate": 1e-3,
+        "loss_scale": None,
+        "phases": {"memorized": 100, "test": begun},
+    }
+    samples = phase_metrics([line], ["test"], load_spec("smoke"))
+    assert samples["grokking_phase", "test", "sustained"] == float(sustained is not None)
+    assert samples["grokking_grokked", "test"] == grokked

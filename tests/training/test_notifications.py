@@ -216,7 +216,7 @@ def test_a_run_that_an_earlier_version_told_of_repeats_nothing(
     assert ("test_inferred_iid", "sustained") not in told(server)
 
 
-@pytest.mark.parametrize(("memorized", "verdict"), [(100, "grokked"), (200, "generalised"), (None, "generalised")])
+@pytest.mark.parametrize(("memorized", "verdict"), [(100, "grokked"), (200, "generalized"), (None, "generalized")])
 def test_a_sustained_split_is_told_with_its_verdict(smoke_run: Path, memorized: int | None, verdict: str) -> None:
     line = {"phases": {"memorized": memorized}, "splits": {"test": {"accuracy": 1.0}}}
     sent = message(Event("test", "sustained", 300), line, read_manifest(smoke_run), "URI", delay=2.0)
