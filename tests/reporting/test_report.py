@@ -108,7 +108,7 @@ def test_no_runs_or_a_single_path_in_place_of_a_list_are_refused(tmp_path: Path)
     [
         ("evaluation.json", "{", "not valid JSON"),
         ("evaluation.json", "[]", "evaluation.json is damaged"),
-        ("evaluation.json", '{"format": 2}', "format"),
+        ("evaluation.json", '{"format": 3}', "format"),
         ("manifest.json", "null", "manifest.json is damaged"),
         ("manifest.json", '{"format": 1}', "Field required"),
         ("manifest.json", '{"name": "\\ud800 alone"}', "half of a character"),
