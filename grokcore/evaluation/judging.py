@@ -1,4 +1,4 @@
-"""What a run's journal amounts to: phases, times and verdicts."""
+"""Make an evaluation from a run's journal: phases, times and verdicts."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Probes:
         return self._pooled(splits), splits
 
     def _questions_of(self, sharing: bool) -> list[tuple[Any, ...]]:
-        """What the model is called with, batch by batch; with shared prefixes where it takes them and they pay."""
+        """The model's inputs, batch by batch, with shared prefixes where the model takes them and they save time."""
         shared = self._shared if sharing else None
         asked = self._supervision if shared is None else shared.own
         columns = [torch.from_numpy(column).to(self._device) for column in (asked.inputs, asked.positions)]
@@ -85,7 +85,7 @@ class Probes:
         return [(*batch, part) for batch, part in zip(batches, prefixes, strict=True)]
 
     def _pooled(self, splits: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
-        """The training splits together, each weighted by its share of the training set."""
+        """Pool the training splits, weighted by their share of the training set."""
         total = sum(self._rows.values())
         pooled: dict[str, float | None] = {}
         for measure in ("accuracy", "loss"):
@@ -100,7 +100,7 @@ class Probes:
 
 @contextmanager
 def _evaluating(model: SequenceModel) -> Iterator[None]:
-    """Without dropout, until the block is left."""
+    """Switch the model to evaluation mode inside the block."""
     was_training = model.training
     model.eval()
     try:

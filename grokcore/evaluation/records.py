@@ -22,7 +22,7 @@ _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""
 
 Unfinished = Literal["refuse", "skip", "show"]
-"""What becomes of runs whose evaluation is missing or outdated: `show` reads times and accuracies off their journal."""
+"""How to treat runs whose evaluation is missing or outdated: `show` reads times and accuracies off their journal."""
 
 
 def read_records(

@@ -1,1 +1,1 @@
-"""What a run tells while it runs: metrics, and notifications."""
+"""Telemetry of a run while it trains: metrics, notifications and progress."""

@@ -1,4 +1,4 @@
-"""Messages to a webhook: sent in the background, tried again, and given up without a fuss."""
+"""Messages to a webhook, sent in the background with retries; failures never stop training."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from grokcore.errors import InputError
 from grokcore.version import __version__
 
 URL_VARIABLE = "GROKCORE_WEBHOOK_URL"
-"""Where messages go. Who knows the URL of a webhook can write to it, so it is a secret, and shown nowhere."""
+"""URL of the webhook: a secret that is never printed, since whoever knows it can post."""
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _PAUSES = (1.0, 4.0, 16.0)
 _TIMEOUT_SECONDS = 10.0
 _CAPACITY = 64
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
-"""Answers of a server after which another attempt may work."""
+"""HTTP statuses after which another attempt may work."""
 
 
 def webhook_url() -> str | None:
-    """The URL in `GROKCORE_WEBHOOK_URL`, or None where there is none.
+    """Read the URL in `GROKCORE_WEBHOOK_URL`; None if it is not set.
 
     Raises:
         InputError: it is not the https URL of a host (http is for this machine alone); the URL is not in the message.
@@ -43,14 +43,16 @@ def webhook_url() -> str | None:
     except ValueError:
         valid = False
     if not valid or " " in url or not url.isascii():
-        raise InputError(f"{URL_VARIABLE} is no URL of a webhook (not shown, being a secret): give https://HOST/PATH")
+        raise InputError(
+            f"{URL_VARIABLE} is not the URL of a webhook (not shown, being a secret): give https://HOST/PATH"
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
         raise InputError(f"{URL_VARIABLE} must begin with https:// (the URL is not shown, being a secret)")
     return url
 
 
 class Webhook:
-    """Sends messages, as JSON by POST, from a thread of its own; nobody waits for it but `close`.
+    """Sends messages as JSON by POST, from a thread of its own; only `close` waits for it.
 
     An attempt that fails for a reason that may pass is repeated after each of `pauses`. Redirects are not followed:
     the messages are meant for the one who was named. While a message is on its way, others wait; of too many the
@@ -84,7 +86,7 @@ class Webhook:
         threading.Thread(target=self._work, name="webhook", daemon=True).start()
 
     def send(self, message: Mapping[str, Any], on_delivered: Callable[[], None] = lambda: None) -> None:
-        """Have a message sent; returns at once.
+        """Queue a message; return at once.
 
         Args:
             on_delivered: called in the thread once the server has taken the message, unless `close` has returned.
@@ -100,7 +102,7 @@ class Webhook:
             self._fail("its server is slower than messages come")
 
     def close(self, seconds: float) -> None:
-        """Give what is on its way so many seconds more; what is not delivered by then is dropped."""
+        """Wait up to so many seconds for deliveries under way, and drop the rest."""
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._waiting, timeout=seconds)
             left = len(self._waiting) + self._busy
@@ -131,7 +133,7 @@ class Webhook:
             return self._waiting.popleft()
 
     def _deliver(self, body: bytes) -> str | None:
-        """None once the message is taken, or why it was given up."""
+        """Deliver a message; return None, or the reason why it was given up."""
         for pause in (*self._pauses, None):
             problem, may_pass = self._attempt(body)
             if problem is None or not may_pass or pause is None:
@@ -142,7 +144,7 @@ class Webhook:
         return None
 
     def _attempt(self, body: bytes) -> tuple[str | None, bool]:
-        """Why an attempt failed, None where it did not; and whether another may work. No exception gets out.
+        """Make one attempt; return the reason of a failure or None, and whether another may work. Raise nothing.
 
         The text of exceptions is not used: theirs may quote the URL.
         """

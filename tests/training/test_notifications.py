@@ -194,7 +194,7 @@ def test_a_url_that_is_none_ends_a_command_before_anything_is_written(
     monkeypatch.setenv("GROKCORE_WEBHOOK_URL", "hooks.example/s3cr3t")
     assert main([str(smoke_data) if part == "DATA" else part for part in command]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("grokcore: GROKCORE_WEBHOOK_URL is no URL of a webhook")
+    assert error.startswith("grokcore: GROKCORE_WEBHOOK_URL is not the URL of a webhook")
     assert len(error.splitlines()) == 1
     assert "s3cr3t" not in error
     assert list(tmp_path.iterdir()) == []
