@@ -7,6 +7,9 @@ import pytest
 
 import grokcore
 from grokcore.spec import ExperimentSpec, load_spec
+from tests.support.session import bucket, s3_uri, store_uri
+
+__all__ = ["bucket", "s3_uri", "store_uri"]
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,6 +8,9 @@ import pytest
 
 import grokcore
 from grokcore.spec import ExperimentSpec, load_spec
+from tests.support.session import bucket, pytest_terminal_summary, s3_uri, store_uri
+
+__all__ = ["bucket", "pytest_terminal_summary", "s3_uri", "store_uri"]
 
 
 @pytest.fixture(scope="session")

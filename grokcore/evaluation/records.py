@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from grokcore.data.info import read_info
-from grokcore.errors import GrokcoreError, InputError
+from grokcore.errors import InputError
 from grokcore.evaluation.contradictions import check_against_journal
 from grokcore.evaluation.judging import Judgeable, assemble, times_in
 from grokcore.evaluation.phases import evidence
-from grokcore.runs.evaluation import Times
+from grokcore.runs.evaluation import Evaluation, Times
 from grokcore.runs.record import RunRecord, UnusableError, read_run, runs_at
 from grokcore.storage import open_store
 from grokcore.tasks import Role
@@ -22,7 +21,8 @@ _AT_ONCE = 8
 """Runs that are read at the same time: on object storage each costs a few round trips."""
 
 Unfinished = Literal["refuse", "skip", "show"]
-"""How to treat runs whose evaluation is missing or outdated: `show` reads times and accuracies off their journal."""
+"""How to treat runs whose evaluation is missing or outdated: `show` brings an outdated one up to date for the reader,
+from the journal, and refuses one that is missing."""
 
 
 def read_records(
@@ -86,7 +86,7 @@ def _read_or_reason(uri: str, evaluation: str | Path | None, unfinished: Unfinis
     try:
         return checked(record)
     except UnusableError as reason:
-        return _from_journal(record, reason) if unfinished == "show" else reason
+        return _from_journal(record, reason) if unfinished == "show" and record.result is not None else reason
 
 
 def read_record(uri: str) -> RunRecord:
@@ -159,11 +159,11 @@ def _from_journal(record: RunRecord, reason: UnusableError) -> RunRecord:
     """Judge a run by its journal alone, up to its last line, and add a remark that says so.
 
     Raises:
-        UnusableError: the journal holds no evaluation, or the roles of its splits are out of reach.
+        UnusableError: the journal holds no evaluation, or one of other splits.
     """
     if not record.journal:
         raise UnusableError(f"{record.uri} holds no evaluation yet: let the run train up to its first one") from None
-    last, splits = record.journal[-1], _splits_of(record)
+    last, splits = record.journal[-1], _splits_of(record.evaluation)
     if not last["splits"].keys() <= splits.keys():
         raise reason
     known = {name: splits[name] for name in last["splits"]}
@@ -173,17 +173,11 @@ def _from_journal(record: RunRecord, reason: UnusableError) -> RunRecord:
     return replace(record, result=result)
 
 
-def _splits_of(record: RunRecord) -> Mapping[str, Judgeable]:
-    """Role, size and majority baseline by split: from an outdated evaluation, or else from the dataset."""
-    if record.result is not None:
-        return {
-            name: _Split(split.role, split.examples, split.majority_baseline)
-            for name, split in record.result.splits.items()
-        }
-    try:
-        return read_info(open_store(record.manifest.dataset.uri)).splits
-    except GrokcoreError:
-        return {}
+def _splits_of(evaluation: Evaluation) -> Mapping[str, Judgeable]:
+    """Role, size and majority baseline by split, from an outdated evaluation."""
+    return {
+        name: _Split(split.role, split.examples, split.majority_baseline) for name, split in evaluation.splits.items()
+    }
 
 
 @dataclass(frozen=True)

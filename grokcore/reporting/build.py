@@ -53,7 +53,7 @@ def build_report(
 ) -> str:
     """Write the page of one or more runs to the file `out`, and return where it lies.
 
-    A run that has no evaluation yet, or an outdated one, is shown by its journal, with a remark that says so.
+    A run that has gone on since its evaluation is shown by its journal, with a remark that says so.
 
     Args:
         runs: run directories, or places below which runs lie: paths, `file://` or `s3://` URIs.
@@ -63,7 +63,7 @@ def build_report(
             there twice.
 
     Raises:
-        InputError: a run cannot be shown, a file is damaged, or `out` cannot be written.
+        InputError: a run has no evaluation yet, a file is damaged, or `out` cannot be written.
         TransientError: a store could not be reached.
     """
     store, name = open_parent(out)

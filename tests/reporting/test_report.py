@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 from grokcore.claims import document
-from grokcore.data.info import encoded
 from grokcore.errors import InputError
 from grokcore.reporting import build_comparison, build_report
 from grokcore.reporting.page import render
 from grokcore.runs.groups import groups_of
 from grokcore.runs.record import RunRecord
-from tests.evaluation.made_up import _info, write
+from tests.evaluation.made_up import write
 from tests.reporting.conftest import Written
 from tests.reporting.made_up_groups import run_of, write_all
 from tests.reporting.pages import Page
@@ -68,17 +67,10 @@ def test_one_run_is_a_group_of_one_for_both_commands(tmp_path: Path) -> None:
     assert without_data(page) == without_data(Path(comparison.page).read_text("utf-8"))
 
 
-def test_a_run_without_evaluation_is_shown_by_its_journal_where_its_dataset_is_in_reach(tmp_path: Path) -> None:
-    record = run_of()
-    record.manifest.dataset.uri = str(tmp_path / "data")
-    run = write(record, tmp_path / "run")
+def test_a_run_without_evaluation_is_told_how_to_get_one(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
     (run / "evaluation.json").unlink()
-    assert f"grokcore evaluate {run}" in refused([run], tmp_path)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "dataset.json").write_bytes(encoded(_info(record.spec)))
-    text = report(tmp_path, run).text
-    assert f"grokcore evaluate {run}; until then figures are those of its journal up to step 2,000" in text
-    assert "held 97" in text
+    assert f"has no evaluation yet; make one with: grokcore evaluate {run}" in refused([run], tmp_path)
 
 
 def test_a_run_that_went_on_since_its_evaluation_is_shown_up_to_its_end(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of every folder share: one thread, no downloads, an object store, and the last words of a test run."""
+"""Settings, fixtures and closing lines that all tests share: those in tests/ and those beside the components."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.servers.fixtures import bucket, s3_uri, store_uri
 from tests.support.programs import missing_programs
 
-__all__ = ["bucket", "s3_uri", "store_uri"]
+__all__ = ["bucket", "pytest_terminal_summary", "s3_uri", "store_uri"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
