@@ -1,4 +1,4 @@
-"""A laboratory for grokking, the sudden generalisation of neural networks long after they have overfitted.
+"""A laboratory for grokking, the sudden generalization of neural networks long after they have overfitted.
 
 The four stages, each also a command and a Kubeflow component of the same meaning:
 

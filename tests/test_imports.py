@@ -29,7 +29,7 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
-"""Rooms of grokcore from the ground up: each may use those below it and its neighbours in the same room only."""
+"""Rooms of grokcore from the ground up: each may use those below it and its neighbors in the same room only."""
 
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

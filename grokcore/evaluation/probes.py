@@ -1,4 +1,4 @@
-"""Accuracy and loss on every split, teacher-forced, in few large batches and one device synchronisation."""
+"""Accuracy and loss on every split, teacher-forced, in few large batches and one device synchronization."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Probes:
     ) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]]]:
         """Accuracy and mean loss of the pooled training splits, and of each split.
 
-        Synchronises the device once, at the end. Values that are not finite come back as None.
+        Synchronizes the device once, at the end. Values that are not finite come back as None.
 
         Args:
             check_stop: called before every batch; what it raises abandons the measurement.
@@ -65,7 +65,7 @@ class Probes:
         sizes = list(self._sizes.values())
         loss_by_split = _means(torch.cat(losses), sizes)
         accuracy_by_split = _means(torch.cat(hits).float(), sizes)
-        values = torch.stack([accuracy_by_split, loss_by_split]).tolist()  # the synchronisation
+        values = torch.stack([accuracy_by_split, loss_by_split]).tolist()  # the synchronization
         splits = {
             name: {"accuracy": finite(accuracy) if finite(loss) is not None else None, "loss": finite(loss)}
             for name, accuracy, loss in zip(self._sizes, *values, strict=True)

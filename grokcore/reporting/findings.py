@@ -222,7 +222,7 @@ def rules() -> list[tuple[str, str]]:
     )
     falls = f"after {unstable['level']:g} it lost {unstable['fall']:g} or more at least {unstable['times']} times"
     stuck = (
-        f"trained {unlikely['patience']:g} times as long as memorising took; over the last doubling of steps accuracy "
+        f"trained {unlikely['patience']:g} times as long as memorizing took; over the last doubling of steps accuracy "
         f"rose by less than {unlikely['rise']:g}, and at that rate {unlikely['reach']:g} times as many steps would not "
         "do; a warning, not a verdict"
     )
@@ -276,7 +276,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[Behavior], str | None]]] = {
     "early peak": ("rose with the training set, then dipped", _peak),
     "collapsed": ("lost it after it had been held",
                   lambda one: None if one.collapsed is None else f" at step {count(one.collapsed)}"),
-    "unstable": ("kept falling after it had been learnt", lambda one: "" if one.unstable else None),
+    "unstable": ("kept falling after it had been learned", lambda one: "" if one.unstable else None),
     "unlikely": ("gives no sign that it will get there", lambda one: "" if one.unlikely else None),
 }  # fmt: skip
 

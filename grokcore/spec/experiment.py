@@ -26,7 +26,7 @@ class ExperimentSpec(Spec):
     name: str = outside_identity("experiment", description="a name for people; no id depends on it")
     description: str = outside_identity("", description="one line that says what the experiment shows")
     seed: int = Field(0, ge=0, description="seed of initialization and order; the task has a seed of its own")
-    task: TaskSpec = Field(default_factory=ComparisonTask, description="what is to be learnt")
+    task: TaskSpec = Field(default_factory=ComparisonTask, description="what is to be learned")
     model: ModelSpec = Field(default_factory=GPT2, description="what learns it")
     training: TrainingSpec = Field(default_factory=TrainingSpec, description="how it is trained")
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec, description="how it is measured")

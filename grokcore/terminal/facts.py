@@ -199,7 +199,7 @@ class RunFacts:
             if waiting and unlikely_to_grok(curve, steps, at, threshold=rules.threshold):
                 found.append(Remark(split.name, "unlikely", f"{split.name}: gives no sign that it will grok"))
             if split.phase == "collapsed":
-                text = f"{split.name}: had been learnt, and was lost at step {split.began:,}"
+                text = f"{split.name}: had been learned, and was lost at step {split.began:,}"
                 found.append(Remark(split.name, "collapsed", text))
         if self.ended == "diverged":
             text = f"diverged at step {self.step:,}: a loss or a weight is no finite number"

@@ -154,7 +154,7 @@ class RunList:
 
 
 def hardest(facts: RunFacts) -> SplitFacts:
-    """The held-out split that is furthest from having been learnt, the last of several; or else the training set."""
+    """The held-out split that is furthest from having been learned, the last of several; or else the training set."""
     return min(reversed(facts.splits[1:] or facts.splits), key=lambda split: _REACHED.get(split.phase, 0))
 
 

@@ -219,13 +219,13 @@ def test_what_pairs_have_in_common_drops_out():
     assert apart.verdict == "inconclusive"
 
 
-def test_equal_arguments_give_equal_judgements_whatever_the_order_of_the_seeds():
+def test_equal_arguments_give_equal_judgments_whatever_the_order_of_the_seeds():
     candidate, champion = challenger([1500, 3500, 1400, 3600, 2900], name="new"), challenger(SLOW)
     turned = [side.model_copy(update={"seeds": side.seeds[::-1]}) for side in (candidate, champion)]
     assert judge(candidate, champion, RULES) == judge(*turned, RULES) == judge(candidate, champion, RULES)
 
 
-def test_a_judgement_survives_json():
+def test_a_judgment_survives_json():
     found = judge(challenger(FAST, name="new"), challenger(SLOW), RULES)
     assert Judgment.model_validate_json(found.model_dump_json()) == found
 

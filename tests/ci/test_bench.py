@@ -64,8 +64,8 @@ def test_every_row_has_its_figures(document: dict[str, Any]) -> None:
         assert row["steps_per_second"] == pytest.approx(1000 / times["median"])
         assert row["examples_per_second"] == pytest.approx(64 * row["steps_per_second"])
         peak = document["peak_flops"][row["precision"]]
-        utilisation = row["plain_model_flops_per_step"] * row["steps_per_second"] / peak
-        assert row["model_flop_utilisation"] == pytest.approx(utilisation)
+        utilization = row["plain_model_flops_per_step"] * row["steps_per_second"] / peak
+        assert row["model_flop_utilisation"] == pytest.approx(utilization)
         assert row["peak_memory_bytes"] > 2**27
     assert len({row["plain_model_flops_per_step"] for row in document["rows"]}) == 1
 

@@ -52,7 +52,7 @@ def group(
 
 @dataclass(frozen=True)
 class PeakDip:
-    """Peaks at twice the time to memorise, dips, and reaches 1 at `at`."""
+    """Peaks at twice the time to memorize, dips, and reaches 1 at `at`."""
 
     at: float | None
 
@@ -76,7 +76,7 @@ class Spike:
 
 
 def wobbling(step: int) -> float:
-    """Learnt by step 25, and lost and regained ever since."""
+    """Learned by step 25, and lost and regained ever since."""
     return Rise(25, low=0.1)(step) if step <= 40 else 0.9 + 0.08 * math.cos(8 * math.log(step))
 
 

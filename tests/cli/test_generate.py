@@ -80,7 +80,7 @@ def test_what_cannot_be_is_refused_in_one_line(facts: Path, tmp_path: Path, caps
     assert "task.entities follows from the facts" in refused(capsys, *generate, "--set", "task.entities=9")
     assert "task.phi: " in refused(capsys, *generate, "--set", "task.phi=-1")
     assert "lower phi to at most" in refused(capsys, *generate, "--set", "task.phi=1000")
-    assert "smoke cannot be made" not in refused(capsys, *generate, "--set", "task.colour=red")
+    assert "smoke cannot be made" not in refused(capsys, *generate, "--set", "task.color=red")
     line = refused(capsys, "generate", "modular", "--from", facts, "--out", tmp_path / "data")
     assert "modular cannot be made from facts: choose one of comparison, composition" in line
     line = refused(capsys, *generate, "--set", "task.kind=in_context")

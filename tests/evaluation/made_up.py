@@ -23,7 +23,7 @@ from grokcore.tasks import Role
 
 
 def evaluation(sustained: int | None, accuracy: float) -> Evaluation:
-    """Of a run of 900 steps that memorised when it grokked `test`, at step `sustained`, or did neither."""
+    """Of a run of 900 steps that memorized when it grokked `test`, at step `sustained`, or did neither."""
     time = {"steps": sustained, "after": 0, "epochs": 0, "examples": 0, "flops": 0, "seconds": 0}
     reached = dict.fromkeys(("first_crossing", "sustained", "stable"), time if sustained else None)
     result = {"role": "held_out", "accuracy": accuracy, "loss": 0.1, "examples": 9, "majority_baseline": 0.1}

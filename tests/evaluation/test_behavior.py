@@ -1,4 +1,4 @@
-"""The rules of behaviour on curves that were recorded, that were published, and that were drawn by hand."""
+"""The rules of behavior on curves that were recorded, that were published, and that were drawn by hand."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_a_peak_needs_a_lasting_fall_of_a_size_that_its_probe_can_show() -> None
     assert peak_and_dip(curve, steps, 5, examples=100) is None, "of 100 examples .04 is noise"
     once = [0.5, 0.7, 0.8, 0.85, 0.85, 0.81] + [0.85] * 14
     assert peak_and_dip(once, steps, 5) is None, "one bad evaluation is no dip"
-    assert peak_and_dip(curve, steps, None) is None, "nothing was memorised"
-    assert peak_and_dip(curve, steps, 0) is None, "the peak came long after memorisation"
+    assert peak_and_dip(curve, steps, None) is None, "nothing was memorized"
+    assert peak_and_dip(curve, steps, 0) is None, "the peak came long after memorization"
     grown = [0.5, 0.7, 0.8, 0.995, 0.995, 0.995] + [0.81] * 14
     assert peak_and_dip(grown, steps, 5) is None, "that is grokking, and a collapse"
 
@@ -122,13 +122,13 @@ def test_falls_are_counted_from_high_to_low() -> None:
     assert falls([]) == []
 
 
-def test_what_is_learnt_and_lost_again_and_again_is_unstable() -> None:
-    learnt = [0.2, 0.5, 0.95, 0.95]
+def test_what_is_learned_and_lost_again_and_again_is_unstable() -> None:
+    learned = [0.2, 0.5, 0.95, 0.95]
     lost = [0.85, 0.85, 0.85, 0.96, 0.96, 0.96]
-    assert is_unstable([*learnt, *lost, *lost])
-    assert not is_unstable([*learnt, *lost]), "once may be chance"
-    assert not is_unstable([*learnt, 0.8, 0.96, 0.96, 0.8, 0.96, 0.96]), "single evaluations"
-    assert not is_unstable([0.5, 0.3, 0.3, 0.5, 0.5, 0.3, 0.3, 0.5]), "it was never learnt"
+    assert is_unstable([*learned, *lost, *lost])
+    assert not is_unstable([*learned, *lost]), "once may be chance"
+    assert not is_unstable([*learned, 0.8, 0.96, 0.96, 0.8, 0.96, 0.96]), "single evaluations"
+    assert not is_unstable([0.5, 0.3, 0.3, 0.5, 0.5, 0.3, 0.3, 0.5]), "it was never learned"
 
 
 @pytest.mark.parametrize("name", ["peak-and-dip", "groks"])
@@ -174,7 +174,7 @@ def test_the_published_plateau_that_never_groks_is_given_up() -> None:
     assert unlikely_to_grok(accuracy[: index(steps, 190_000)], steps[: index(steps, 190_000)], place)
 
 
-def test_nothing_is_said_of_what_was_never_memorised_or_hardly_measured() -> None:
+def test_nothing_is_said_of_what_was_never_memorized_or_hardly_measured() -> None:
     steps = [1, 10, 100, 1000, 10_000]
     assert not unlikely_to_grok([0.3] * 5, steps, None)
     assert not unlikely_to_grok([0.3] * 5, steps, 1), "two evaluations in the last factor of 4"

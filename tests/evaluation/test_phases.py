@@ -59,10 +59,10 @@ def test_stable_is_never_left_again() -> None:
     assert stable([0.96, 0.97, 0.98]) is None, "never reached the threshold"
 
 
-def test_onset_is_measured_from_memorisation_not_from_the_start() -> None:
+def test_onset_is_measured_from_memorization_not_from_the_start() -> None:
     accuracy = [0.1, 0.4, 0.42, 0.43, 0.46, 0.47, 0.48, 0.9]
     assert onset(accuracy, STEPS, 1) == 4
-    assert onset(accuracy, STEPS, None) is None, "nothing was memorised"
+    assert onset(accuracy, STEPS, None) is None, "nothing was memorized"
     assert onset([0.97] * 8, STEPS, 1) is None, "no room for a rise"
 
 

@@ -49,12 +49,12 @@ def mutations(draw: st.DrawFn, document: Any, most: int = 3) -> Any:
             return draw(VALUES)
         holder = draw(st.sampled_from(holders))
         place = draw(st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder))))
-        match draw(st.sampled_from(["replace", "replace", "neighbour", "drop", "rename", "add", "number"])):
+        match draw(st.sampled_from(["replace", "replace", "neighbor", "drop", "rename", "add", "number"])):
             case "replace":
                 holder[place] = draw(VALUES)
             case "number":
                 holder[place] = draw(NUMBERS)
-            case "neighbour":
+            case "neighbor":
                 other = draw(st.sampled_from(holders))
                 keys = list(other) if isinstance(other, dict) else list(range(len(other)))
                 holder[place] = copy.deepcopy(other[draw(st.sampled_from(keys))])

@@ -37,7 +37,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "kernels of a hub, by the inner name": {"_attn_implementation": "somebody/kernels"},
     "experts of a hub": {"experts_implementation": "somebody/kernels"},
     "code of a hub": {"auto_map": {"AutoModelForCausalLM": "somebody/model--modeling.Model"}},
-    "a quantiser": {"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}},
+    "a quantizer": {"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}},
     "another's name": {"_name_or_path": "somebody/model"},
     "a subconfiguration": {"text_config": {"model_type": "gpt2"}},
     "an unknown field": {"planted": 1},

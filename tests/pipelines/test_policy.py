@@ -201,7 +201,7 @@ def test_an_autoscaler_does_not_end_a_training_to_tidy_up(task: Task):
 
 
 @each_task
-def test_a_pod_is_labelled_so_that_network_policies_hold_for_it(task: Task):
+def test_a_pod_is_labeled_so_that_network_policies_hold_for_it(task: Task):
     assert task.kubernetes["podMetadata"]["labels"]["app.kubernetes.io/part-of"] == "grokcore"
 
 
@@ -241,7 +241,7 @@ def test_a_training_may_take_a_week(task: Task):
 
 
 @each_gpu_task
-def test_the_run_key_of_a_run_without_one_is_the_id_that_its_pods_are_labelled_with(task: Task):
+def test_the_run_key_of_a_run_without_one_is_the_id_that_its_pods_are_labeled_with(task: Task):
     assert {"name": "GROKCORE_RUN_KEY", "fieldPath": "metadata.labels['pipeline/runid']"} in task.kubernetes[
         "fieldPathAsEnv"
     ]

@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([^\x1b])", re.DOTALL)
 
 
 class Emulator:
-    """As much of a terminal as the views use: text, line ends, moving up, erasing, colours, wrapping.
+    """As much of a terminal as the views use: text, line ends, moving up, erasing, colors, wrapping.
 
     Attributes:
         scrolled: lines that have left the window at its top.

@@ -98,7 +98,7 @@ def line(step: int, accuracy: float | None) -> dict[str, Any]:
     return {"step": step, "train": {"accuracy": 1.0}, "splits": {"test": {"accuracy": accuracy}}}
 
 
-def test_the_area_prefers_what_generalises_early_and_far() -> None:
+def test_the_area_prefers_what_generalizes_early_and_far() -> None:
     slow, early, far = ([line(0, 0.0), line(5, half), line(10, end)] for half, end in ((0, 0.5), (0.5, 0.5), (0.5, 1)))
     scores = [objective(lines, "test", 10, "area") for lines in (slow, early, far)]
     assert scores == [0.125, 0.375, 0.5]

@@ -56,7 +56,7 @@ def test_a_column_is_full_at_the_threshold_and_never_before() -> None:
     assert draw([0.989, 0.99], height=2, threshold=0.99) == ["▇█", "██"]
 
 
-def test_nothing_learnt_is_a_line_and_not_a_gap() -> None:
+def test_nothing_learned_is_a_line_and_not_a_gap() -> None:
     assert draw([0.0, None]) == ["▁ "]
     assert draw([0.0, None], height=3) == ["  ", "  ", "▁ "]
 

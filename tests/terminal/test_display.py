@@ -48,7 +48,7 @@ def test_phases_are_told_once_each_beside_the_line_that_shows_them(tmp_path: Pat
     assert shown[shown.index(events[2]) - 1].startswith("step 2200/4000  train 1.000  ood 1.000")
 
 
-def test_behaviour_is_told_once(tmp_path: Path) -> None:
+def test_behavior_is_told_once(tmp_path: Path) -> None:
     flat = [line(step, 1.0, 0.5, memorized=100) for step in (*range(100, 200, 10), *range(200, 4001, 100))]
     shown = piped(tmp_path, flat)
     assert [text for text in shown if text.startswith("!")] == [f"! {OOD}: gives no sign that it will grok"]

@@ -106,7 +106,7 @@ def peaking() -> list[dict[str, Any]]:
     return lines
 
 
-def test_an_early_peak_and_a_hopeless_curve_are_told_by_the_rules_of_behaviour() -> None:
+def test_an_early_peak_and_a_hopeless_curve_are_told_by_the_rules_of_behavior() -> None:
     at_once = [remark.kind for remark in facts(peaking()[:20]).remarks]
     assert at_once == ["peak"]
     late = facts(peaking() + [line(step, 1.0, 0.5, memorized=200) for step in range(4100, 9000, 100)])
@@ -123,7 +123,7 @@ def test_a_peak_above_a_baseline_that_is_not_known_is_none() -> None:
 def test_a_collapse_and_a_divergence_are_told() -> None:
     lost = facts([line(900, 1.0, 0.2, memorized=200, onset=300, sustained=500, collapsed=800)])
     assert "collapsed at 800" in text(lost)
-    assert f"! {OOD}: had been learnt, and was lost at step 800" in text(lost)
+    assert f"! {OOD}: had been learned, and was lost at step 800" in text(lost)
     wild = facts([line(900, None, None, weight_norm=None)], "diverged")
     shown = text(wild)
     assert "ended: diverged" in shown

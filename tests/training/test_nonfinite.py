@@ -106,13 +106,13 @@ def test_a_run_that_was_stopped_walks_back_as_if_it_had_not_been(
     grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "whole")
     step = Trainer.take_step
 
-    def signalled(trainer: Trainer) -> None:
+    def signaled(trainer: Trainer) -> None:
         step(trainer)
         if trainer.state.step == stop_at:
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "take_step", signalled)
+        patch.setattr(Trainer, "take_step", signaled)
         with pytest.raises(StoppedError, match=f"stopped at step {stop_at}"):
             grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "parts")
     grokcore.train_model(spec("walk_back"), smoke_data, tmp_path / "parts")

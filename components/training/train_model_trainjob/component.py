@@ -29,7 +29,7 @@ def train_model_trainjob(
     """Train a model as train_model does, but in a Kubeflow TrainJob on one or several nodes.
 
     This task needs no GPU: it creates the job, follows the run in the store, and collects its results. A retry follows
-    the same job. The job is owned by the Workflow. If the Kubeflow run is cancelled, the training saves and stops
+    the same job. The job is owned by the Workflow. If the Kubeflow run is canceled, the training saves and stops
     within a quarter of an hour.
 
     Args:

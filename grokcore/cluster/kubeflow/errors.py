@@ -48,14 +48,14 @@ class ConflictError(ApiError):
 
 
 class RunCancelledError(GrokcoreError):
-    """The run was cancelled."""
+    """The run was canceled."""
 
     exit_code = 5
 
 
 EXIT_CODES = (
     "Exit codes: 0 success; 1 the run failed; 2 invalid input; 3 the timeout is over; 4 the API is unavailable or "
-    "refused; 5 the run was cancelled; 143 stopped by a signal, the run continues."
+    "refused; 5 the run was canceled; 143 stopped by a signal, the run continues."
 )
 """Shown in the help of every action."""
 

@@ -11,7 +11,7 @@ SUCCEEDED = frozenset({"SUCCEEDED", "SKIPPED"})
 FAILED = frozenset({"FAILED", "ERROR"})
 CANCELLED = frozenset({"CANCELED"})
 TERMINAL = SUCCEEDED | FAILED | CANCELLED
-"""Final states. Kubeflow's own client waits forever for a cancelled run."""
+"""Final states. Kubeflow's own client waits forever for a canceled run."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """Whether it has neither ended nor is being cancelled."""
+        """Whether it has neither ended nor is being canceled."""
         return not self.ended and self.state != "CANCELING"
 
 

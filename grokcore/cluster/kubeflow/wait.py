@@ -77,7 +77,7 @@ def check_outcome(run: Run, page: str) -> None:
 
     Raises:
         RunFailedError: the run failed.
-        RunCancelledError: the run was cancelled.
+        RunCancelledError: the run was canceled.
     """
     if run.state in FAILED:
         failed = [task.name for task in failed_tasks(run)]
@@ -85,7 +85,7 @@ def check_outcome(run: Run, page: str) -> None:
         why = f": {run.error}" if run.error else ""
         raise RunFailedError(f"run {run.id} failed{which}{why}; task logs: {page}")
     if run.state in CANCELLED:
-        raise RunCancelledError(f"run {run.id} was cancelled: {page}")
+        raise RunCancelledError(f"run {run.id} was canceled: {page}")
 
 
 def failed_tasks(run: Run) -> list[Task]:

@@ -46,7 +46,7 @@ def waited(api: KubeflowApi, run_id: str, lines: list[str] | None = None, **opti
         (["PENDING", "RUNNING", "SUCCEEDED"], 0, "succeeded"),
         (["SKIPPED"], 0, "skipped"),
         (["RUNNING", "FAILED"], 1, "failed in train-model"),
-        (["RUNNING", "CANCELING", "CANCELED"], 5, "was cancelled"),
+        (["RUNNING", "CANCELING", "CANCELED"], 5, "was canceled"),
         (["RUNNING", "PAUSED", "RUNNING", "SUCCEEDED"], 0, "succeeded"),
     ],
 )

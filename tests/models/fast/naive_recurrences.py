@@ -21,9 +21,9 @@ def unit_rms(x, epsilon):
     return x / (x.square().mean(-1, keepdim=True) + epsilon).sqrt()
 
 
-def standardised(x, epsilon):
-    centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.square().mean(-1, keepdim=True) + epsilon).sqrt()
+def standardized(x, epsilon):
+    centered = x - x.mean(-1, keepdim=True)
+    return centered / (centered.square().mean(-1, keepdim=True) + epsilon).sqrt()
 
 
 def over_time(step, x):
@@ -65,7 +65,7 @@ def retention(mixer, x):
         turn = torch.complex(angle.cos().double(), angle.sin().double())
         state = gamma[:, None, None] * state + (k[:, t] * turn).conj()[..., None] * v[:, t, :, None]
         read = ((q[:, t] * turn)[..., None] * state).sum(2).real / math.sqrt(2 * half)
-        return silu(g[:, t]) * standardised(read, mixer.epsilon).flatten(1)
+        return silu(g[:, t]) * standardized(read, mixer.epsilon).flatten(1)
 
     return linear(mixer.output, over_time(step, x))
 
@@ -151,7 +151,7 @@ def rwkv6_time_mixing(mixer, x):
         new = k[:, t, :, :, None] * v[:, t, :, None]
         read = (r[:, t, :, :, None] * (state + u[..., None] * new)).sum(2)
         state = w[:, t, :, :, None] * state + new
-        normed = standardised(read, mixer.epsilon).flatten(1) * mixer.norm_weight + mixer.norm_bias
+        normed = standardized(read, mixer.epsilon).flatten(1) * mixer.norm_weight + mixer.norm_bias
         return g[:, t] * normed
 
     return linear(mixer.output, over_time(step, x))

@@ -42,10 +42,10 @@ static inline __attribute__((always_inline)) void NAME(forward_of_size)(
         weight[j] = rows[j] < 0 ? 0 : EXP(weight[j] - largest);
         sum += weight[j];
       }
-      const REAL normaliser = 1 / sum;
+      const REAL normalizer = 1 / sum;
       for (int64_t j = 0; j < seen; j++) {
         if (rows[j] < 0) continue;
-        weight[j] *= normaliser;
+        weight[j] *= normalizer;
         NAME(add_scaled)(result, weight[j], v + rows[j] * kv_stride + h * size, size);
       }
     }

@@ -1,4 +1,4 @@
-/* RMS normalisation of rows, y = weight * x / sqrt(mean(x^2) + epsilon), and its derivative (arXiv 1910.07467). */
+/* RMS normalization of rows, y = weight * x / sqrt(mean(x^2) + epsilon), and its derivative (arXiv 1910.07467). */
 #include <math.h>
 #include <omp.h>
 #include <stdint.h>
