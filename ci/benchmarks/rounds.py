@@ -53,7 +53,7 @@ class Timing:
 
     entry: Entry
     steps: int
-    """Optimizer steps in each repeat."""
+    """Optimiser steps in each repeat."""
     execution: dict[str, str]
     """Kernels that did the arithmetic."""
     first_step: Work

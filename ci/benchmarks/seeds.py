@@ -25,7 +25,7 @@ _TRAINING_ALONE = ("evaluation.interval=1000000", "evaluation.growth=1000000", "
 def compare_seeds(
     case: Case, seeds: int, *, device: str, threads: int, effort: Effort, repeats: int = 3
 ) -> dict[str, Any]:
-    """Optimizer steps per second of `grokcore train --seeds`, all seeds together, and of single runs.
+    """Optimiser steps per second of `grokcore train --seeds`, all seeds together, and of single runs.
 
     In every repeat the seeds train twice, for few and for more steps: the difference is time of training alone, without
     start-up and evaluations. Single runs with one thread and with `threads` take turns with them, and the faster of

@@ -32,7 +32,7 @@ while True:
 
 
 def compare_telemetry(case: Case, *, device: str, threads: int, pairs: int, seconds: float) -> dict[str, Any]:
-    """Optimizer steps per second of one real training, while it is scraped and while it is not, in turns.
+    """Optimiser steps per second of one real training, while it is scraped and while it is not, in turns.
 
     A scraper in a process of its own is stopped and sent on at every evaluation. So both sorts of stretches, of about
     `seconds` each, are parts of the same training, and a change of the machine's speed meets both alike. What every
@@ -114,7 +114,7 @@ class Stretches:
 
 
 def _rate(case: Case, settings: list[str], folder: Path) -> float:
-    """Optimizer steps per second, about."""
+    """Optimiser steps per second, about."""
     rates: list[float] = []
     spec = case.spec(*settings, "evaluation.interval=20", "training.max_steps=60")
     train_model(

@@ -100,15 +100,15 @@ class MemoryMLP(Spec):
 
     kind: Literal["mlp"] = "mlp"
     width: int = Field(1536, ge=1, le=1_048_576, description="hidden width of a memory MLP")
-    pairs: Literal["halves", "neighbors"] = Field(
+    pairs: Literal["halves", "neighbours"] = Field(
         "halves",
         description="which layers share one: halves (the i-th of the lower and the i-th of the upper half, as in the "
-        "public code) or neighbors (1 and 2, 3 and 4); of an odd number of layers one has its own",
+        "public code) or neighbours (1 and 2, 3 and 4); of an odd number of layers one has its own",
     )
 
     def place(self, layer: int, layers: int) -> int:
         """Return the number of the memory that a layer reads."""
-        return layer // 2 if self.pairs == "neighbors" else layer % self.places(layers)
+        return layer // 2 if self.pairs == "neighbours" else layer % self.places(layers)
 
     def places(self, layers: int) -> int:
         """Return the number of memories."""

@@ -19,7 +19,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "sequence with slots": {"sharing": {"kind": "blocks", "order": "sequence"}, "memory": {"kind": "slots"}},
     "one MLP": {"sharing": {"kind": "mlp"}},
     "one memory": {"memory": {"kind": "slots", "slots": 7, "per": "model"}},
-    "memory of neighbors": {"memory": {"kind": "mlp", "width": 20, "pairs": "neighbors"}},
+    "memory of neighbours": {"memory": {"kind": "mlp", "width": 20, "pairs": "neighbours"}},
     "random loops": {"recurrence": {"kind": "random", "least": 2, "most": 4, "evaluation": 3}},
     "adaptive loops": {"recurrence": {"kind": "adaptive", "most": 3}},
 }

@@ -67,7 +67,7 @@ def test_an_image_is_pinned_where_it_is_a_parameter_s_value_or_stands_in_source(
             "inputDefinitions": {"parameters": {"image": {"defaultValue": reference, "parameterType": "STRING"}}},
         },
         "source": [f'def launch(image: str = "{reference}"): "runs grokcore-trainer: the image {reference}."'],
-        "neighbors": [
+        "neighbours": [
             "grokcore-trainer",
             "my-grokcore-trainer:1.0.0",
             "other/trainer:1.0.0",
@@ -80,7 +80,7 @@ def test_an_image_is_pinned_where_it_is_a_parameter_s_value_or_stands_in_source(
     assert spec["root"]["dag"]["tasks"]["a"]["inputs"]["parameters"]["image"]["runtimeValue"]["constant"] == TRAINER
     assert pinned.inputs["image"].default == TRAINER
     assert spec["source"] == [f'def launch(image: str = "{TRAINER}"): "runs grokcore-trainer: the image {TRAINER}."']
-    assert spec["neighbors"] == document["neighbors"]
+    assert spec["neighbours"] == document["neighbours"]
 
 
 def test_a_lock_of_one_image_leaves_the_other_and_says_so(

@@ -195,7 +195,7 @@ def naive_memory(memory: Any, kind: str, x: Tensor) -> Tensor:
     ("kind", "place"),
     [
         ({"kind": "mlp", "width": 12}, [0, 1, 0, 1]),
-        ({"kind": "mlp", "width": 12, "pairs": "neighbors"}, [0, 0, 1, 1]),
+        ({"kind": "mlp", "width": 12, "pairs": "neighbours"}, [0, 0, 1, 1]),
         ({"kind": "slots", "slots": 5}, [0, 1, 2, 3]),
         ({"kind": "slots", "slots": 5, "per": "model"}, [0, 0, 0, 0]),
     ],
