@@ -36,7 +36,7 @@ def make_base(name: str, *, builder: bool, podman: str = "podman") -> None:
     """Import an image `name` into podman's storage.
 
     Raises:
-        InputError: this is no Debian, its packages are not there, or podman refuses.
+        InputError: this is not Debian, its packages are not there, or podman refuses.
     """
     files = sorted(set(_files(BUILDER if builder else PYTHON)))
     command = [podman, "import", "--change", "ENV=PATH=/usr/local/bin:/usr/bin:/bin", "--change", "CMD=python3"]

@@ -1,6 +1,6 @@
 """The scope of a verdict: the scale of its runs, the rules of evaluation, and whether these are the published ones.
 
-A claim is tested once for each scope, and runs of different scopes are never pooled: a model of two layers is no
+A claim is tested once for each scope, and runs of different scopes are never pooled: a model of two layers is not
 evidence for one of eight, nor a threshold of .9 for one of .99.
 """
 

@@ -61,7 +61,7 @@ def longest_row(sequence_length: int) -> int:
 
 
 @dataclass(frozen=True)
-class SharedBeginnings:
+class PrefixTable:
     """N examples, each with the prefix that it begins with.
 
     Attributes:
@@ -77,7 +77,7 @@ class SharedBeginnings:
 
 def share_beginnings(
     supervision: Supervision, prefixes: Sequence[Sequence[int]], batch_size: int
-) -> SharedBeginnings | None:
+) -> PrefixTable | None:
     """Take the declared prefixes off the examples that begin with them.
 
     Args:
@@ -102,7 +102,7 @@ def share_beginnings(
     columns = np.minimum(begins[:, None] + np.arange(own_length), supervision.inputs.shape[1] - 1)
     inputs = np.take_along_axis(supervision.inputs, columns, axis=1)
     own = Supervision(inputs, supervision.positions - begins[:, None], supervision.targets)
-    return SharedBeginnings(table, of, own)
+    return PrefixTable(table, of, own)
 
 
 def _prefix_of(inputs: npt.NDArray[np.int64], table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -155,7 +155,7 @@ def decode(text: bytes, path: Path | str) -> list[JournalLine]:
         except (ValueError, TypeError, RecursionError):
             line = None
         if (fault := _fault_of(line)) is not None:
-            raise InputError(f"{path}, line {number}, is no evaluation ({fault}): the journal is damaged")
+            raise InputError(f"{path}, line {number}, is not an evaluation ({fault}): the journal is damaged")
         lines.append(upgraded(line))
     return lines
 
@@ -190,12 +190,12 @@ def upgraded_journal(text: bytes, path: Path | str) -> bytes:
 def _fault_of(line: Any) -> str | None:
     """Return why a value is not a line of a journal; None if it is one."""
     if not isinstance(line, dict):
-        return "it is no JSON object"
+        return "it is not a JSON object"
     absent = [name for name in ("step", "train", "splits", "phases", "clock") if name not in line]
     if absent:
         return f"it has no {' and no '.join(absent)}"
     if type(line["step"]) is not int or not 0 <= line["step"] <= _MOST_STEPS:
-        return f"its step is no whole number from 0 to {_MOST_STEPS}"
+        return f"its step is not a whole number from 0 to {_MOST_STEPS}"
     return None
 
 

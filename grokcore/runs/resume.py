@@ -45,7 +45,7 @@ def check_place(store: Store, spec: ExperimentSpec, resume: Resume, *, ours: boo
         raise InputError(f"resume={resume!r} is not known; allowed are {', '.join(get_args(Resume))}")
     if store.find(MANIFEST) is None:
         if _holds_something_else(store):
-            raise _refusal(store, f"{store} exists and is no run: remove it or choose another place", ours=ours)
+            raise _refusal(store, f"{store} exists and is not a run: remove it or choose another place", ours=ours)
         if resume == "require":
             raise _refusal(store, f"there is no run to resume at {store}", ours=ours)
         return False

@@ -51,7 +51,7 @@ class ExperimentSpec(Spec):
         for field, split in named.items():
             if split is not None and split not in self.task.held_out_splits:
                 raise ValueError(
-                    f"training.{field}={split} is no held-out split of {self.task.kind}; "
+                    f"training.{field}={split} is not a held-out split of {self.task.kind}; "
                     f"allowed are {', '.join(self.task.held_out_splits)}"
                 )
         return self

@@ -137,7 +137,7 @@ class TrainingSpec(Spec):
     )
     on_nonfinite: Literal["stop", "skip", "walk_back"] = added_later(
         "stop",
-        description="a loss or gradient that is no finite number: stop ends training, skip leaves out the step, "
+        description="a loss or gradient that is not a finite number: stop ends training, skip leaves out the step, "
         "walk_back goes on from the last good multiple of checkpoint_interval in another order, at most 3 times",
     )
 

@@ -202,7 +202,7 @@ class RunFacts:
                 text = f"{split.name}: had been learned, and was lost at step {split.began:,}"
                 found.append(Remark(split.name, "collapsed", text))
         if self.ended == "diverged":
-            text = f"diverged at step {self.step:,}: a loss or a weight is no finite number"
+            text = f"diverged at step {self.step:,}: a loss or a weight is not a finite number"
             found.append(Remark("", "diverged", text))
         return found
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from grokcore.data.supervision import SharedBeginnings, Supervision, share_beginnings
+from grokcore.data.supervision import PrefixTable, Supervision, share_beginnings
 from grokcore.models import SequenceModel, SharedPrefixes
 from grokcore.spec.experiment import derived_seed
 
@@ -40,7 +40,7 @@ class Examples:
         supervision: Supervision,
         device: torch.device,
         *,
-        shared: SharedBeginnings | None = None,
+        shared: PrefixTable | None = None,
         prefix_sharing: str = "no",
     ) -> None:
         own = supervision if shared is None else shared.own

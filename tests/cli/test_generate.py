@@ -99,7 +99,7 @@ def test_a_spec_takes_its_task_from_the_data_or_from_the_command_line_but_not_bo
     assert "the task comes from the dataset" in line
     assert "there is no dataset" in refused(capsys, "spec", "smoke", "--data", tmp_path / "absent")
     line = refused(capsys, "spec", "modular", "--data", smoke_data)
-    assert "stop_on_grok.split=test is no held-out split of comparison" in line
+    assert "stop_on_grok.split=test is not a held-out split of comparison" in line
 
 
 def test_a_split_too_small_for_the_threshold_is_remarked_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

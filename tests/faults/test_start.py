@@ -96,5 +96,5 @@ def test_what_older_versions_left_when_they_were_killed_at_their_start_is_no_obs
 def test_the_rest_of_somebody_elses_run_is_an_obstacle(spec: ExperimentSpec, tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_bytes(b"{}\n")
     (tmp_path / SPEC).write_bytes(b"")
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="is not a run"):
         check_place(open_store(tmp_path), spec, "auto")

@@ -69,7 +69,7 @@ def test_a_journal_that_is_damaged_is_one_line_and_stops_no_other(tmp_path: Path
     shown = follow(tmp_path)
     assert any("grokked" in text for text in shown)
     assert any(text.endswith("damaged") for text in shown)
-    assert sum("is no evaluation (it has no train" in text for text in shown) == 1
+    assert sum("is not an evaluation (it has no train" in text for text in shown) == 1
 
 
 def test_live_runs_are_followed_to_their_ends_and_new_ones_are_taken_in(tmp_path: Path) -> None:

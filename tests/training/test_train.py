@@ -154,7 +154,7 @@ def test_what_is_not_this_run_is_refused(smoke_data: Path, tmp_path: Path, smoke
         grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path / "new", resume="require")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("")
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="is not a run"):
         grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path / "mine")
     with pytest.raises(InputError, match="eb1ee975d245e724"):
         grokcore.train_model(load_spec("smoke", ["task.seed=1"]), smoke_data, tmp_path / "new")

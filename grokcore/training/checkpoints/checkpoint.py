@@ -107,7 +107,7 @@ def load_checkpoint(
             manifest = read_checkpoint_manifest(store, step)
             if manifest.finite or not finite:
                 return _load(store, manifest, run_id), skipped
-            reason = "it holds weights that are no numbers"
+            reason = "it holds weights that are not numbers"
         except AbsentError:
             reason = "it was never finished"
         except (DamagedError, UnreadableError) as error:

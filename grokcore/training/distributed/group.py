@@ -32,7 +32,7 @@ _START = timedelta(minutes=30)
 
 
 class Command(IntEnum):
-    """What all processes do next."""
+    """The next operation of all processes."""
 
     START = 1
     STEP = 2

@@ -25,7 +25,7 @@ class EngineStep(Protocol):
 
     @property
     def graphs(self) -> StepGraphs | None:
-        """What runs the steps as CUDA graphs; None for an engine that does not."""
+        """The CUDA graphs of the steps; None for an engine that does not use them."""
 
     def __call__(self, rows: Tensor, learning_rate: float) -> None:
         """Train on the examples of (batch_size,) int64 `rows`."""
