@@ -70,7 +70,7 @@ def test_where_nothing_can_be_appended_the_whole_journal_is_put_when_there_is_ti
 def test_damage_is_reported_with_its_line(tmp_path: Path, damage: bytes) -> None:
     path = write(tmp_path, [1], torn=damage)
     path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[0])
-    with pytest.raises(InputError, match="line 2, is no evaluation"):
+    with pytest.raises(InputError, match="line 2, is not an evaluation"):
         read_journal(path)
 
 
