@@ -11,7 +11,7 @@ from typing import Any
 from grokcore.evaluation.behavior import Behavior, behavior_of, is_unstable, peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.remarks import has_changing_rate, rate_left
 from grokcore.evaluation.samples import Sample, samples_of
-from grokcore.reporting.formatting import NARROW, OUTCOMES, VERDICT_NAMES, count, duration, listed, percent, threshold
+from grokcore.reporting.formatting import NARROW, OUTCOMES, count, duration, listed, percent, threshold
 from grokcore.reporting.outcomes import Outcome, Outcomes, delay_text, limits_text, median_text, p_text
 from grokcore.reporting.study import POOLED, Axis, Split, Study
 from grokcore.runs.evaluation import TRAINING_SET, Verdict
@@ -179,7 +179,7 @@ def _rate_left(group: Group, split: Split) -> str:
 def _badge(outcome: Outcome) -> str:
     if not outcome.verdicts:
         return "memorized" if outcome.reached == len(outcome.times) else "mixed" if outcome.reached else "not memorized"
-    return VERDICT_NAMES[next(iter(outcome.verdicts))] if len(outcome.verdicts) == 1 else "mixed"
+    return next(iter(outcome.verdicts)) if len(outcome.verdicts) == 1 else "mixed"
 
 
 def _first_and_last(study: Study, found: dict[int, Outcome], known: Sequence[int]) -> str:

@@ -117,14 +117,6 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-VERDICT_NAMES: dict[Verdict, str] = {
-    "grokked": "grokked",
-    "generalized": "generalized",
-    "collapsed": "collapsed",
-    "censored": "censored",
-}
-"""Verdicts as reports print them."""
-
 OUTCOMES: dict[Verdict, str] = {
     "grokked": "grokked it",
     "generalized": "generalized along with training",

@@ -26,7 +26,7 @@ from grokcore.evaluation.survival import (
     restricted_mean,
     times_of,
 )
-from grokcore.reporting.formatting import NARROW, NOTHING, VERDICT_NAMES, count, significant
+from grokcore.reporting.formatting import NARROW, NOTHING, count, significant
 from grokcore.reporting.study import POOLED, Split, Study, has_split
 from grokcore.runs.evaluation import Time, Verdict
 from grokcore.runs.groups import Group, are_independent
@@ -185,7 +185,7 @@ def shown(outcome: Outcome) -> str:
 def verdicts_text(outcome: Outcome) -> str:
     """3 grokked, 1 censored."""
     return ", ".join(
-        f"{outcome.verdicts[verdict]} {name}" for verdict, name in VERDICT_NAMES.items() if outcome.verdicts[verdict]
+        f"{outcome.verdicts[verdict]} {verdict}" for verdict in get_args(Verdict) if outcome.verdicts[verdict]
     )
 
 

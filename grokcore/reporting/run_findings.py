@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grokcore.reporting.findings import Statement
-from grokcore.reporting.formatting import VERDICT_NAMES, count, duration, flops, percent, significant, threshold, times
+from grokcore.reporting.formatting import count, duration, flops, percent, significant, threshold, times
 from grokcore.reporting.phase_markers import is_delayed
 from grokcore.runs.evaluation import HeldOut, Time, Times
 from grokcore.runs.record import RunRecord
@@ -77,7 +77,7 @@ def _held_out(run: RunRecord, split: str, held_out: HeldOut) -> Statement:
         fell = f"held {limit} from {_at(time)}{late}, but had collapsed by step {count(held_out.collapsed)}{end}."
         return Statement("collapsed", split, fell)
     note = "" if held_out.verdict == "grokked" else ": along with training, so this is not grokking"
-    return Statement(VERDICT_NAMES[held_out.verdict], split, f"held {limit} from {_at(time)}{late}{note}{end}.")
+    return Statement(held_out.verdict, split, f"held {limit} from {_at(time)}{late}{note}{end}.")
 
 
 def _not_held(reached: Times) -> str:

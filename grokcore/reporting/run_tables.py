@@ -7,7 +7,6 @@ from typing import Any
 
 from grokcore.reporting.formatting import (
     NOTHING,
-    VERDICT_NAMES,
     count,
     duration,
     flops,
@@ -63,7 +62,7 @@ def _times_section(run: RunRecord, title: str, found: Times) -> Section:
     note = ""
     if isinstance(found, HeldOut):
         ratio = "" if found.ratio is None else f" · T_split / T_train = {times(found.ratio)}"
-        note = f"{VERDICT_NAMES[found.verdict]}{ratio}"
+        note = f"{found.verdict}{ratio}"
     return Section(title, rows, note)
 
 

@@ -10,7 +10,6 @@ from grokcore.evaluation.samples import samples_of
 from grokcore.reporting.formatting import (
     NARROW,
     NOTHING,
-    VERDICT_NAMES,
     count,
     duration,
     flops,
@@ -253,7 +252,7 @@ def run_cells(run: RunRecord, splits: list[Split]) -> list[Cell]:
             cells.append(known(NOTHING))
             continue
         accuracy = percent(run.evaluation.splits[split.name].accuracy)
-        note = note_of([VERDICT_NAMES[held_out.verdict], f"final {accuracy}"])
+        note = note_of([held_out.verdict, f"final {accuracy}"])
         time = held_out.sustained
         text = count(time.steps) if time else f">{NARROW}{count(run.evaluation.censored_at)}"
         cells.append(Cell(text, note, muted=time is None))
