@@ -44,7 +44,7 @@ def test_the_pipeline_leaves_what_the_command_alone_would_leave(
     assert main(["sweep", str(sweep), "--out", str(out)]) == 0  # finds all of it done
     again = [json.loads((out / place / "manifest.json").read_text())["finished"] for place in index.places()]
     assert again == written
-    assert "width=32" in capsys.readouterr().out
+    assert "model.width 32" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
