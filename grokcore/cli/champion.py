@@ -10,13 +10,12 @@ from typing import Any, get_args
 
 from grokcore.champions import ChampionVersion, History, Verdict, read_decision, rollback, rollback_target
 from grokcore.champions.markdown import decision_markdown, origin_text, summary_text
-from grokcore.cli.output import print_line, print_text
 from grokcore.cli.runs import confirmed
 from grokcore.cli.specs import say
-from grokcore.cli.summary import print_columns
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.storage.layout import champion_store
 from grokcore.storage.local import clear_errors, local_path
+from grokcore.terminal.tables import print_columns, print_line, print_text
 
 
 def show(options: argparse.Namespace) -> None:

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from grokcore.cli.output import print_line, print_text
 from grokcore.cli.specs import say
 from grokcore.errors import InputError
 from grokcore.storage import open_parent
+from grokcore.terminal.tables import print_line, print_text
 
 if TYPE_CHECKING:
     from grokcore.claims import Claim, ClaimResult

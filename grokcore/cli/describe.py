@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-from grokcore.cli.output import print_line, print_text
 from grokcore.cli.specs import spec_of
 from grokcore.errors import InputError
 from grokcore.models.registry import ArchitectureInfo, catalog
 from grokcore.spec import ExperimentSpec, devices_here, load_spec, preset_names, resolve, validate
 from grokcore.spec.hardware import check_shares
+from grokcore.terminal.tables import print_line, print_text
 
 _SCHEMAS = {
     "spec": "grokcore.spec:ExperimentSpec",

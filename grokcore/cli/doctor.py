@@ -16,11 +16,11 @@ from importlib import metadata
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from grokcore.cli.output import print_line
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.spec.hardware import cpu_computes_bf16, has_cuda
 from grokcore.storage import Store, open_store
 from grokcore.storage.layout import STORE_VARIABLE
+from grokcore.terminal.tables import print_line
 from grokcore.version import __version__
 
 if TYPE_CHECKING:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from grokcore.cli.output import print_line
 from grokcore.cli.specs import say
-from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.errors import InputError
 from grokcore.runs import MANIFEST, read_manifest
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import local_copy
+from grokcore.terminal.tables import print_evaluation, print_line, print_seeds
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from grokcore.cli.output import print_line
 from grokcore.cli.pipeline_options import api_of, package_of, parameters_of
 from grokcore.cli.pipeline_output import (
     print_json,
@@ -22,12 +21,12 @@ from grokcore.cli.pipeline_output import (
     task_record,
 )
 from grokcore.cli.specs import say
-from grokcore.cli.summary import print_columns
 from grokcore.cluster.kubeflow.naming import commit_of_code, run_name, subject_of
 from grokcore.cluster.kubeflow.package import read_package
 from grokcore.errors import InputError, StoppedError
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.storage import clear_errors, local_path
+from grokcore.terminal.tables import print_columns, print_line
 
 if TYPE_CHECKING:
     from grokcore.cluster.kubeflow.api import KubeflowApi

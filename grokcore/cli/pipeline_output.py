@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from grokcore.cli.output import print_text
 from grokcore.cluster.kubeflow.records import Run, Schedule
+from grokcore.terminal.tables import print_text
 
 
 def run_record(run: Run, page: str) -> dict[str, Any]:

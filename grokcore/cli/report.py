@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from grokcore.cli.output import print_line
 from grokcore.cli.specs import say
+from grokcore.terminal.tables import print_line
 
 
 def report(options: argparse.Namespace) -> None:

@@ -7,9 +7,7 @@ import sys
 import threading
 import time
 
-from grokcore.cli.output import print_line
 from grokcore.cli.specs import say, spec_of
-from grokcore.cli.summary import print_evaluation
 from grokcore.cli.watch import has_ended
 from grokcore.errors import InputError
 from grokcore.runs import JOURNAL, MANIFEST, read_journal, read_manifest
@@ -18,6 +16,7 @@ from grokcore.spec import check_hardware, resolve
 from grokcore.storage import Store, local_path, open_store, read_json
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.terminal.display import RunDisplay
+from grokcore.terminal.tables import print_evaluation, print_line
 
 
 def run(options: argparse.Namespace) -> None:

@@ -10,9 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from grokcore.cli.output import print_line, print_text
 from grokcore.cli.specs import say
-from grokcore.cli.summary import print_columns
 from grokcore.errors import InputError, printable
 from grokcore.runs import (
     CheckpointFacts,
@@ -25,6 +23,7 @@ from grokcore.runs import (
     list_runs,
 )
 from grokcore.storage import open_store
+from grokcore.terminal.tables import print_columns, print_line, print_text
 
 
 def list_(options: argparse.Namespace) -> None:

@@ -6,11 +6,11 @@ import argparse
 import re
 import sys
 
-from grokcore.cli.output import print_line
 from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_parent
 from grokcore.storage.scheme import check_scheme
+from grokcore.terminal.tables import print_line
 
 
 def spec_of(options: argparse.Namespace) -> ExperimentSpec:

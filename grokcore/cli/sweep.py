@@ -12,9 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grokcore.cli.output import print_line
 from grokcore.cli.specs import say
-from grokcore.cli.summary import print_columns
 from grokcore.errors import InputError
 from grokcore.runs import JOURNAL, MANIFEST, read_journal
 from grokcore.spec import check_hardware
@@ -26,14 +24,15 @@ from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_chang
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.telemetry.webhook import webhook_url
+from grokcore.terminal.tables import print_columns, print_line
 
 if TYPE_CHECKING:
     from grokcore.evaluation.samples import Sample
     from grokcore.runs.record import RunRecord
     from grokcore.sweeps.index import SweepIndex
-    from grokcore.sweeps.progress import SweepProgress
     from grokcore.sweeps.queue import Work
     from grokcore.sweeps.run import SweepResult
+    from grokcore.terminal.sweep_progress import SweepProgress
 
 
 def sweep(options: argparse.Namespace) -> None:
@@ -76,8 +75,8 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
             "--jobs and --pipeline exclude each other: the pipeline's runner decides how many runs are concurrent"
         )
     webhook_url()  # fail early on an invalid URL
-    from grokcore.sweeps.progress import SweepProgress
     from grokcore.sweeps.run import run_sweep
+    from grokcore.terminal.sweep_progress import SweepProgress
 
     results: list[SweepResult] = []
     try:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from grokcore.cli.output import print_line
 from grokcore.cli.specs import say, spec_of
 from grokcore.errors import GrokcoreError, InputError, StoppedError
 from grokcore.runs import JOURNAL, read_journal
@@ -21,9 +20,10 @@ from grokcore.spec.loading import parse_seeds
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
-from grokcore.telemetry.seeds import SeedsProgress
 from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.terminal.display import RunDisplay
+from grokcore.terminal.seeds_progress import SeedsProgress
+from grokcore.terminal.tables import print_line
 
 if TYPE_CHECKING:
     from grokcore.training import TrainResult

@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 
-from grokcore.cli.output import print_line
 from grokcore.errors import InputError
 from grokcore.runs import MANIFEST
 from grokcore.runs.follow import follow
@@ -15,6 +14,7 @@ from grokcore.runs.record import read_head
 from grokcore.storage import Store, open_store
 from grokcore.terminal.display import RunDisplay
 from grokcore.terminal.run_list import RunList
+from grokcore.terminal.tables import print_line
 
 _BACKLOG = 1000
 """Lines that wait to be shown at most."""

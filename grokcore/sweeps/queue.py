@@ -17,7 +17,7 @@ from grokcore.runs.record import RunRecord
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import ExperimentSpec, resolve_device
 from grokcore.storage import open_store
-from grokcore.sweeps.progress import SweepProgress
+from grokcore.terminal.sweep_progress import SweepProgress
 from grokcore.training.costs import relative_step_time
 from grokcore.training.seeds.jobs import Job, Listener, Outcome
 from grokcore.training.seeds.pool import train_in_processes

@@ -16,10 +16,10 @@ from grokcore.storage import open_store
 from grokcore.sweeps.expansion import Point, expand
 from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, SweepPlace, TunedPoint
 from grokcore.sweeps.loading import as_yaml
-from grokcore.sweeps.progress import SweepProgress
 from grokcore.sweeps.queue import Work, all_finished, complete_runs
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
+from grokcore.terminal.sweep_progress import SweepProgress
 from grokcore.training.metrics_server import serve_metrics
 from grokcore.training.seeds.jobs import Outcome
 from grokcore.training.seeds.train import worst_kind

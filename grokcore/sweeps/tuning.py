@@ -21,9 +21,9 @@ from grokcore.runs.record import RunRecord
 from grokcore.spec import ExperimentSpec
 from grokcore.sweeps.expansion import Point, value_of
 from grokcore.sweeps.index import SweepPlace, Trial, TunedPoint
-from grokcore.sweeps.progress import SweepProgress
 from grokcore.sweeps.queue import Work, all_finished, complete_runs
 from grokcore.sweeps.spec import Choice, Distribution, LogUniform, TuningSpec, Uniform, rounded
+from grokcore.terminal.sweep_progress import SweepProgress
 from grokcore.training.seeds.train import worst_kind
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Telemetry of a run while it trains: metrics, notifications and progress."""
+"""Telemetry of a run while it trains: metrics and notifications."""

@@ -14,13 +14,13 @@ from grokcore.errors import GrokcoreError, StoppedError, printable
 from grokcore.runs.journal import JOURNAL, JournalLine, checked_lines, decode
 from grokcore.runs.record import RunRecord, read_head
 from grokcore.storage import Store
-from grokcore.telemetry.progress import phase_events
 from grokcore.telemetry.sinks import FAILURES
 from grokcore.terminal.facts import RunFacts, dataset_splits
 from grokcore.terminal.history import History
 from grokcore.terminal.plain import PlainLines
 from grokcore.terminal.run_view import run_rows
 from grokcore.terminal.screen import Screen
+from grokcore.terminal.status import phase_events
 from grokcore.terminal.text import Appearance
 
 _FRAME_SECONDS = 0.1

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from grokcore.runs.journal import JournalLine
-from grokcore.telemetry.progress import phase_events, progress_line
 from grokcore.terminal.facts import RunFacts
+from grokcore.terminal.status import phase_events, progress_line
 
 _WIDE = 999
 _MOVED = 0.02

@@ -14,9 +14,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from grokcore.telemetry.progress import accuracy_text, duration, rate_text, short_name
 from grokcore.terminal.curves import Axis, draw, sample
 from grokcore.terminal.facts import Phase, RunFacts, SplitFacts
+from grokcore.terminal.status import accuracy_text, duration, rate_text, short_name
 from grokcore.terminal.text import Part, Row, Style, clip, clip_row, columns, flow, row_columns
 
 _SIDE_BY_SIDE = 64

@@ -127,7 +127,7 @@ def test_numbers_that_nothing_can_hold_are_refused_by_name(field: str, value: in
 def test_steps_that_nothing_can_hold_are_a_damaged_journal() -> None:
     line = b'{"step": 1%s, "train": {}, "splits": {}, "phases": {}, "clock": {}}\n'
     assert decode(line % b"", "journal")
-    with pytest.raises(InputError, match="journal, line 1, is no evaluation"):
+    with pytest.raises(InputError, match="journal, line 1, is not an evaluation"):
         decode(line % (b"0" * 400), "journal")
 
 

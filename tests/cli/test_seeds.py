@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from grokcore.cli import main
-from grokcore.cli.summary import print_seeds
 from grokcore.errors import InputError
 from grokcore.spec.loading import parse_seeds
+from grokcore.terminal.tables import print_seeds
 from tests.evaluation.made_up import evaluation
 
 

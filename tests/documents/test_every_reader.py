@@ -62,7 +62,7 @@ def test_a_file_of_a_run_with_a_key_that_is_given_twice(smoke_run: Path, tmp_pat
         f"{text}name: again\n" if name == "spec.yaml" else re.sub(r'"(run_id|step)":', r'"\1": 0, "\1":', text, count=1)
     )
     (run / name).write_text(doubled)
-    with pytest.raises(InputError, match=r"is given twice|line 1, is no evaluation"):
+    with pytest.raises(InputError, match=r"is given twice|line 1, is not an evaluation"):
         FILES[name](run)
 
 

@@ -95,7 +95,7 @@ def train_on(run: Path) -> None:
         (train_on, "evaluated at step 60, but its journal ends at 61; bring it up to date with: grokcore evaluate"),
         (change_rules, "evaluated by other rules"),
         (lambda run: (run / "evaluation.json").write_text('{"format": 1}'), "is damaged or of another version: run_id"),
-        (lambda run: (run / "metrics.jsonl").write_text('{"step": 1}\n'), "is no evaluation"),
+        (lambda run: (run / "metrics.jsonl").write_text('{"step": 1}\n'), "is not an evaluation"),
         (damage_spec, "which its spec.yaml does not make"),
         (swap_evaluation, "holds the evaluation of run 0000000000000000"),
     ],

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from grokcore.cli.summary import print_evaluation, print_seeds
 from grokcore.data.info import SplitInfo
 from grokcore.evaluation.remarks import (
     lowest_accuracy,
@@ -23,6 +22,7 @@ from grokcore.evaluation.remarks import (
 from grokcore.reporting import build_report
 from grokcore.spec import EvaluationSpec, TrainingSpec, load_spec, preset_names
 from grokcore.spec.schedule import share_of_peak
+from grokcore.terminal.tables import print_evaluation, print_seeds
 from tests.evaluation.made_up import Rise, record, write
 
 OOD = "test_inferred_ood"

@@ -34,8 +34,8 @@ from grokcore.spec import load_spec, load_task, preset_names, read_spec, resolve
 from grokcore.stage import Failure
 from grokcore.storage import open_store, read_json, sha256
 from grokcore.terminal.plain import PlainLines
+from grokcore.terminal.run_list import WatchedRun
 from grokcore.terminal.run_view import run_rows
-from grokcore.terminal.watched import WatchedRun
 from grokcore.training.checkpoints.checkpoint import load_checkpoint
 from tests.faults.fuzzing import TEXTS, VALUES, damages, documents, ends_well, mutations
 

@@ -23,7 +23,7 @@ from grokcore.runs.lock import sole_writer
 from grokcore.spec import load_spec
 from grokcore.storage import open_store
 from grokcore.sweeps import SweepSpec, load_sweep, read_index, run_sweep
-from grokcore.sweeps.progress import SweepProgress
+from grokcore.terminal.sweep_progress import SweepProgress
 from tests.support.checks import PATIENCE, wait_until
 from tests.sweeps.conftest import TINY, journals
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from grokcore.telemetry.progress import phase_events, progress_line
+from grokcore.terminal.status import phase_events, progress_line
 
 
 def line(step: int, memorized: int | None = None, sustained: int | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grokcore.telemetry.seeds import SeedsProgress, seeds_line
+from grokcore.terminal.seeds_progress import SeedsProgress, seeds_line
 
 
 def line(step: int, ood: float | None = 0.5, memorized: int | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from grokcore.errors import InputError, StoppedError
-from grokcore.sweeps.progress import SweepProgress, sweep_line
+from grokcore.terminal.sweep_progress import SweepProgress, sweep_line
 from grokcore.training import TrainResult
 
 

@@ -14,8 +14,7 @@ from typing import Any, Literal, TextIO
 from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import TrainResult
-from grokcore.telemetry.progress import accuracy_text, duration, fitting, short_name
-from grokcore.telemetry.status import StatusLine
+from grokcore.terminal.status import StatusLine, accuracy_text, duration, fitting, short_name
 
 _PIPED_SECONDS = 20.0
 """Interval between status lines in a pipe."""

@@ -15,8 +15,7 @@ from statistics import median
 from typing import Any, Literal, TextIO
 
 from grokcore.runs.journal import JournalLine
-from grokcore.telemetry.progress import accuracy_text, duration, fitting, phase_events, rate_text, short_name
-from grokcore.telemetry.status import StatusLine
+from grokcore.terminal.status import StatusLine, accuracy_text, duration, fitting, phase_events, rate_text, short_name
 
 End = Literal["done", "failed", "stopped"]
 
