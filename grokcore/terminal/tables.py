@@ -67,7 +67,7 @@ def print_seeds(evaluations: Mapping[str, Evaluation], name: str) -> None:
 
 def _print_remarks(remarks: Sequence[str]) -> None:
     if remarks:
-        print_line("to know before these figures are believed")
+        print_line("caveats")
     for remark in remarks:
         print_line(f"  {remark}")
 

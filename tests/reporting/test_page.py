@@ -160,7 +160,7 @@ def test_a_tie_names_all_that_share_it() -> None:
 def test_how_much_of_a_falling_rate_was_left_is_said_of_each_group() -> None:
     falling = [run_of(f"seed={seed}", ood=800 + 300 * seed) for seed in range(3)]
     text = plain(drawn(falling))
-    assert "To know before these figures are believed" in text
+    assert "Caveats" in text
     assert re.search(
         rf"{OOD}: sustained from step [\d,]+ to [\d,]+ on in 3 runs, with \d+ % to \d+ % of the peak", text
     )
