@@ -15,7 +15,8 @@ from grokcore.cli.specs import say
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.storage.layout import champion_store
 from grokcore.storage.local import clear_errors, local_path
-from grokcore.terminal.tables import print_columns, print_line, print_text
+from grokcore.terminal.output import print_line, print_text
+from grokcore.terminal.tables import print_columns
 
 
 def show(options: argparse.Namespace) -> None:

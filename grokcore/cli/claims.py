@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from grokcore.cli.specs import say
 from grokcore.errors import InputError
 from grokcore.storage import open_parent
-from grokcore.terminal.tables import print_line, print_text
+from grokcore.terminal.output import print_line, print_text
 
 if TYPE_CHECKING:
     from grokcore.claims import Claim, ClaimResult

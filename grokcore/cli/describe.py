@@ -18,7 +18,7 @@ from grokcore.errors import InputError
 from grokcore.models.registry import ArchitectureInfo, catalog
 from grokcore.spec import ExperimentSpec, devices_here, load_spec, preset_names, resolve, validate
 from grokcore.spec.hardware import check_shares
-from grokcore.terminal.tables import print_line, print_text
+from grokcore.terminal.output import print_line, print_text
 
 _SCHEMAS = {
     "spec": "grokcore.spec:ExperimentSpec",

@@ -20,7 +20,7 @@ from grokcore.errors import GrokcoreError, InputError
 from grokcore.spec.hardware import cpu_computes_bf16, has_cuda
 from grokcore.storage import Store, open_store
 from grokcore.storage.layout import STORE_VARIABLE
-from grokcore.terminal.tables import print_line
+from grokcore.terminal.output import print_line
 from grokcore.version import __version__
 
 if TYPE_CHECKING:

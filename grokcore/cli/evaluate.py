@@ -9,7 +9,8 @@ from grokcore.errors import InputError
 from grokcore.runs import MANIFEST, read_manifest
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import local_copy
-from grokcore.terminal.tables import print_evaluation, print_line, print_seeds
+from grokcore.terminal.output import print_line
+from grokcore.terminal.tables import print_evaluation, print_seeds
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from grokcore.cli.specs import say, spec_of
 from grokcore.errors import InputError
 from grokcore.evaluation.remarks import split_remarks
 from grokcore.spec import ExperimentSpec, load_spec
-from grokcore.terminal.tables import print_line
+from grokcore.terminal.output import print_line
 
 if TYPE_CHECKING:
     from grokcore.data import DatasetInfo

@@ -26,7 +26,8 @@ from grokcore.cluster.kubeflow.package import read_package
 from grokcore.errors import InputError, StoppedError
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.storage import clear_errors, local_path
-from grokcore.terminal.tables import print_columns, print_line
+from grokcore.terminal.output import print_line
+from grokcore.terminal.tables import print_columns
 
 if TYPE_CHECKING:
     from grokcore.cluster.kubeflow.api import KubeflowApi

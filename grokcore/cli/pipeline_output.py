@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grokcore.cluster.kubeflow.records import Run, Schedule
-from grokcore.terminal.tables import print_text
+from grokcore.terminal.output import print_text
 
 
 def run_record(run: Run, page: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from grokcore.cli.specs import say
-from grokcore.terminal.tables import print_line
+from grokcore.terminal.output import print_line
 
 
 def report(options: argparse.Namespace) -> None:

@@ -16,7 +16,8 @@ from grokcore.spec import check_hardware, resolve
 from grokcore.storage import Store, local_path, open_store, read_json
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.terminal.display import RunDisplay
-from grokcore.terminal.tables import print_evaluation, print_line
+from grokcore.terminal.output import print_line
+from grokcore.terminal.tables import print_evaluation
 
 
 def run(options: argparse.Namespace) -> None:

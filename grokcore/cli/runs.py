@@ -23,7 +23,8 @@ from grokcore.runs import (
     list_runs,
 )
 from grokcore.storage import open_store
-from grokcore.terminal.tables import print_columns, print_line, print_text
+from grokcore.terminal.output import print_line, print_text
+from grokcore.terminal.tables import print_columns
 
 
 def list_(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from grokcore.errors import InputError
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_parent
 from grokcore.storage.scheme import check_scheme
-from grokcore.terminal.tables import print_line
+from grokcore.terminal.output import print_line
 
 
 def spec_of(options: argparse.Namespace) -> ExperimentSpec:

@@ -24,7 +24,8 @@ from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_chang
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.telemetry.webhook import webhook_url
-from grokcore.terminal.tables import print_columns, print_line
+from grokcore.terminal.output import print_line
+from grokcore.terminal.tables import print_columns
 
 if TYPE_CHECKING:
     from grokcore.evaluation.samples import Sample

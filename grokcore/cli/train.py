@@ -22,8 +22,8 @@ from grokcore.stage import stage
 from grokcore.storage import local_copy, open_store
 from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.terminal.display import RunDisplay
+from grokcore.terminal.output import print_line
 from grokcore.terminal.seeds_progress import SeedsProgress
-from grokcore.terminal.tables import print_line
 
 if TYPE_CHECKING:
     from grokcore.training import TrainResult

@@ -13,8 +13,8 @@ from grokcore.runs.journal import last_evaluation
 from grokcore.runs.record import read_head
 from grokcore.storage import Store, open_store
 from grokcore.terminal.display import RunDisplay
+from grokcore.terminal.output import print_line
 from grokcore.terminal.run_list import RunList
-from grokcore.terminal.tables import print_line
 
 _BACKLOG = 1000
 """Lines that wait to be shown at most."""

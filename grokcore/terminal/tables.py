@@ -1,28 +1,17 @@
-"""Print evaluations as tables, and any text with control characters escaped, so that no file can command a terminal."""
+"""Print evaluations as tables."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from grokcore.errors import printable, redacted
+from grokcore.errors import printable
+from grokcore.terminal.output import print_line
 
 if TYPE_CHECKING:
     from grokcore.evaluation import Evaluation
     from grokcore.evaluation.samples import Sample
     from grokcore.runs.evaluation import Times
-
-
-def print_line(line: object = "", *, stream: TextIO | None = None) -> None:
-    """Print one line, with line ends and control characters escaped and secrets in URLs redacted."""
-    print(printable(redacted(str(line))), file=stream or sys.stdout, flush=True)
-
-
-def print_text(text: str) -> None:
-    """Print text of several lines, with control characters escaped."""
-    for line in text.removesuffix("\n").split("\n"):
-        print(printable(line), flush=True)
 
 
 def print_evaluation(evaluation: Mapping[str, Any]) -> None:

@@ -97,7 +97,7 @@ def test_an_explicit_override_that_does_not_apply_is_an_error_wherever_it_stands
         ("demo", ["task.facts=mine.csv"], r"task\.facts: .*pattern"),
         ("modular", ["task.modulus=96", "task.operation=/"], "needs a prime modulus and 96 is not one"),
         ("modular", ["task.train_ratio=1e-9"], "empty split"),
-        ("modular", ["training.stop_on_grok.split=ood"], "no held-out split of modular; allowed are test"),
+        ("modular", ["training.stop_on_grok.split=ood"], "not a held-out split of modular; allowed are test"),
         ("demo", ["training.betas=[1,2]"], r"betas=\[1\.0, 2\.0\] must lie in"),
         ("demo", ["training.gradient_accumulation=3"], "must divide batch_size=512"),
         ("demo", ["training.schedule_steps=null"], "needs schedule_steps"),
