@@ -13,7 +13,7 @@ from grokcore.evaluation.samples import Band, band_of
 from grokcore.reporting.figures import (
     POINTS_OF_A_REPORT,
     Chart,
-    Measure,
+    Quantity,
     baseline_line,
     curve,
     drawn_places,
@@ -26,7 +26,7 @@ from grokcore.reporting.palette import BLACK, BLUE, DASH_LENGTHS, FAINT, GREEN, 
 from grokcore.reporting.study import Split, Study, has_split
 from grokcore.runs.groups import Group
 
-ACCURACY = Measure("median accuracy", "median", "{0.00 %}")
+ACCURACY = Quantity("median accuracy", "median", "{0.00 %}")
 _BAND_OPACITY = 0.16
 _HEIGHT = 320
 

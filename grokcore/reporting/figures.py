@@ -47,7 +47,7 @@ FRAME = {
 
 
 @dataclass(frozen=True)
-class Measure:
+class Quantity:
     """A measured quantity: its name, the prefix of its columns, its format in a tooltip."""
 
     name: str
@@ -144,12 +144,12 @@ def curve(plot: Any, source: Any, column: str, style: Style, hover: str, *, poin
 _WHERE = "step @step{0,0} · epoch @epoch{0,0.[00]}"
 
 
-def tooltip(run: str, split: str | None, measure: Measure, column: str, where: str = _WHERE) -> str:
+def tooltip(run: str, split: str | None, quantity: Quantity, column: str, where: str = _WHERE) -> str:
     """A tooltip's HTML. Names come from users: they are escaped, and no placeholder of Bokeh's can hide in them."""
     lines = [f"<b>{inert(run)}</b>"]
     if split is not None:
         lines.append(inert(split))
-    lines += [where, f"{measure.name} @{column}{measure.shown}"]
+    lines += [where, f"{quantity.name} @{column}{quantity.shown}"]
     return f'<div style="font: 12px {_FONT.replace(chr(39), "")}; max-width: 260px">{"<br>".join(lines)}</div>'
 
 

@@ -126,7 +126,7 @@ OUTCOMES: dict[Verdict, str] = {
 """Verdicts as parts of a sentence."""
 
 
-def meanings(thresholds: Iterable[float], settings: Sequence[Mapping[str, object]]) -> list[str]:
+def phase_definitions(thresholds: Iterable[float], settings: Sequence[Mapping[str, object]]) -> list[str]:
     """Define the words of a page.
 
     Args:

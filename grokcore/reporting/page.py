@@ -16,7 +16,7 @@ from grokcore.reporting import accuracy_charts as curves
 from grokcore.reporting import findings
 from grokcore.reporting.exports import CURVES, columns_of_runs
 from grokcore.reporting.fairness import SweepFacts, confounds, known_confounds, only_some_have, size_table, tuned_by_run
-from grokcore.reporting.formatting import meanings
+from grokcore.reporting.formatting import phase_definitions
 from grokcore.reporting.html import render_page
 from grokcore.reporting.interaction import heat_maps
 from grokcore.reporting.links import RunLinks, links_of
@@ -126,7 +126,7 @@ def render(
         flags=findings.flags(study),
         rules=findings.rules(),
         runs=list(_runs(study, place)),
-        meanings=meanings(
+        phase_definitions=phase_definitions(
             [run.evaluation.threshold for run in runs],
             [group.spec.evaluation.model_dump(mode="json") for group in groups],
         ),

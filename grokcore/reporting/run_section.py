@@ -13,7 +13,7 @@ from grokcore.reporting.axis import StepAxis
 from grokcore.reporting.figures import (
     POINTS_OF_A_REPORT,
     Chart,
-    Measure,
+    Quantity,
     baseline_line,
     curve,
     drawn_places,
@@ -38,8 +38,8 @@ from grokcore.runs.record import RunRecord
 MOST_DETAILED = 4
 """A page of more runs than this has no section for each."""
 
-ACCURACY = Measure("accuracy", "accuracy", "{0.00 %}")
-LOSS = Measure("loss", "loss", "{%.3g}")
+ACCURACY = Quantity("accuracy", "accuracy", "{0.00 %}")
+LOSS = Quantity("loss", "loss", "{%.3g}")
 DYNAMICS = ("learning_rate", "gradient_norm", "weight_norm")
 
 
@@ -181,15 +181,15 @@ def _dynamics(drawing: _Drawing, column: str) -> Chart | None:
         plot.yaxis.formatter = PrintfTickFormatter(format="%.3g")
     element = f"{drawing.prefix}-{column.replace('_', '-')}"
     chart = Chart(element, title.capitalize(), f"The {title} at each evaluation.", plot)
-    hover = tooltip(drawing.name, None, Measure(title, "", "{%.4g}"), column)
+    hover = tooltip(drawing.name, None, Quantity(title, "", "{%.4g}"), column)
     curve(plot, drawing.source, column, Style(BLUE, "solid", 1.75), hover, points=len(drawing.source.data["x"]) < 4)
     return chart
 
 
-def _curves(chart: Chart, drawing: _Drawing, measure: Measure) -> None:
+def _curves(chart: Chart, drawing: _Drawing, quantity: Quantity) -> None:
     for place, (split, style) in enumerate(zip(drawing.splits, drawing.styles, strict=True)):
-        column = f"{measure.prefix}_{place}"
-        hover = tooltip(drawing.name, split.title, measure, column)
+        column = f"{quantity.prefix}_{place}"
+        hover = tooltip(drawing.name, split.title, quantity, column)
         chart.toggle(
             drawing.first_button + place,
             *curve(chart.figure, drawing.source, column, style, hover, points=True),

@@ -23,13 +23,13 @@ from bokeh.plotting import figure
 from grokcore.evaluation.survival import Survival
 from grokcore.reporting.accuracy_charts import seeds
 from grokcore.reporting.axis import ValueAxis, step_axis, value_axis
-from grokcore.reporting.figures import FRAME, Chart, Measure, curve, dress, inert, step_figure, tooltip
+from grokcore.reporting.figures import FRAME, Chart, Quantity, curve, dress, inert, step_figure, tooltip
 from grokcore.reporting.outcomes import Outcome, Outcomes, shown
 from grokcore.reporting.palette import Style, told_apart
 from grokcore.reporting.study import Axis, Split, Study
 from grokcore.runs.groups import fields_of, labels_of, text_of
 
-SHARE = Measure("not yet grokked", "share", "{0.0 %}")
+SHARE = Quantity("not yet grokked", "share", "{0.0 %}")
 _APART = 0.008
 """Between curves that would coincide, as a share of the axis."""
 _MOST_APART = 0.06

@@ -209,7 +209,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class Measure(_Part):
+class SplitMetrics(_Part):
     """null stands for a value that was no finite number."""
 
     accuracy: float | None = Field(ge=0, le=1)
@@ -241,8 +241,8 @@ class EvaluationLine(_Part):
     examples: int = Field(ge=0, le=2**63)
     epoch: float = Field(ge=0)
     flops: float = Field(ge=0)
-    train: Measure
-    splits: dict[str, Measure]
+    train: SplitMetrics
+    splits: dict[str, SplitMetrics]
     learning_rate: float | None = None
     gradient_norm: float | None = None
     weight_norm: float | None = None

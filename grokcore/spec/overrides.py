@@ -40,7 +40,7 @@ class Override:
         return str(self.value) if isinstance(self.value, str) else json.dumps(self.value, default=str)
 
     @property
-    def chosen(self) -> str | None:
+    def selected(self) -> str | None:
         """The section of which the override chooses another class, as task.kind does of the task."""
         return self.path[0] if len(self.path) == 2 and UNIONS.get(self.path[0], ("",))[0] == self.path[1] else None
 
@@ -88,11 +88,11 @@ def override_all(
         InputError: one is not of the form field=value, or names a field of a value without fields.
     """
     changes = [parse_override(change) if isinstance(change, str) else change for change in overrides]
-    for change in sorted(changes, key=lambda change: change.chosen is None):
-        if change.chosen is None:
+    for change in sorted(changes, key=lambda change: change.selected is None):
+        if change.selected is None:
             _assign(document, change)
         else:
-            _choose(document, change.chosen, change.value, notify)
+            _choose(document, change.selected, change.value, notify)
     return changes
 
 
@@ -103,10 +103,10 @@ def _choose(document: dict[str, Any], section: str, choice: Any, notify: Callabl
         raise InputError(f"{section} must be a mapping, got {shown(document[section])}")
     chooser, union = UNIONS[section]
     current[chooser] = choice
-    chosen = _member(union, chooser, choice)
-    if chosen is None:
+    selected = _member(union, chooser, choice)
+    if selected is None:
         return
-    dropped = [name for name in current if name not in chosen.model_fields]
+    dropped = [name for name in current if name not in selected.model_fields]
     for name in dropped:
         del current[name]
     if dropped:
