@@ -147,3 +147,22 @@ grokcore.train_model(spec, {str(smoke_data)!r}, {str(tmp_path / "run")!r}, stop_
         if Path(f"/proc/{child}").exists():
             os.kill(child, signal.SIGKILL)
     assert list((tmp_path / "run" / "checkpoints").glob("step-*"))
+
+
+ABORTS_IN_TEARDOWN = "import atexit, os, runpy, sys; atexit.register(os.abort); sys.argv = ['grokcore', {arguments}]; "
+
+
+@pytest.mark.parametrize(("arguments", "code"), [("'presets'", 0), ("'spec', 'unknown'", 2)])
+def test_a_process_of_a_group_ends_with_its_own_exit_code_whatever_aborts_in_the_teardown(
+    arguments: str, code: int
+) -> None:
+    program = ABORTS_IN_TEARDOWN.format(arguments=arguments) + "runpy.run_module('grokcore', run_name='__main__')"
+
+    def run(world_size: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "WORLD_SIZE": world_size}
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+
+    ended = run("2")
+    assert ended.returncode == code, ended.stderr
+    assert ended.stdout or ended.stderr, "what it printed is flushed"
+    assert run("1").returncode == -signal.SIGABRT, "a process alone runs the teardown"
