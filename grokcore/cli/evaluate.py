@@ -6,9 +6,9 @@ import argparse
 
 from grokcore.cli.specs import say
 from grokcore.errors import InputError
-from grokcore.runs import MANIFEST, read_manifest
-from grokcore.spec import ExperimentSpec, read_spec
-from grokcore.storage import local_copy
+from grokcore.runs.record import read_head
+from grokcore.spec import ExperimentSpec
+from grokcore.storage import open_store
 from grokcore.terminal.output import print_line
 from grokcore.terminal.tables import print_evaluation, print_seeds
 
@@ -39,9 +39,9 @@ def _specs_of_different(runs: list[str]) -> dict[str, ExperimentSpec]:
     specs: dict[str, ExperimentSpec] = {}
     uris: dict[str, str] = {}
     for run in runs:
-        with local_copy(run, (MANIFEST, "spec.yaml")) as record:
-            identity = read_manifest(record).run_id
-            if identity in uris:
-                raise InputError(f"{run} and {uris[identity]} are the same run, seed included: give one of them")
-            uris[identity], specs[run] = run, read_spec(record / "spec.yaml")
+        record = read_head(open_store(run))
+        identity = record.manifest.run_id
+        if identity in uris:
+            raise InputError(f"{run} and {uris[identity]} are the same run, seed included: give one of them")
+        uris[identity], specs[run] = run, record.spec
     return specs

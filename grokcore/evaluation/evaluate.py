@@ -19,12 +19,10 @@ from grokcore.evaluation.threads import cpu_threads
 from grokcore.models import load_model
 from grokcore.models.files import CONFIG, WEIGHTS
 from grokcore.models.precision import autocast
-from grokcore.runs import JOURNAL, read_journal, read_manifest
-from grokcore.runs.artifacts import RUN_FILES
 from grokcore.runs.evaluation import EVALUATION, Evaluation
-from grokcore.runs.journal import checked_lines
-from grokcore.runs.seal import check_model, check_record, with_checksum
-from grokcore.spec import ExperimentSpec, read_spec, resolve_device
+from grokcore.runs.record import read_trained
+from grokcore.runs.seal import check_model, with_checksum
+from grokcore.spec import ExperimentSpec, resolve_device
 from grokcore.storage import local_copy, open_parent, open_store
 
 
@@ -51,11 +49,8 @@ def evaluate_model(
         TransientError: a store could not be reached.
     """
     store, name = (open_store(run), EVALUATION) if out is None else open_parent(out)
-    with local_copy(run, RUN_FILES) as record:
-        manifest = read_manifest(record)
-        verified = check_record(record, run)
-        spec = read_spec(record / "spec.yaml")
-        lines = checked_lines(read_journal(record / JOURNAL), record / JOURNAL)
+    record = read_trained(run)
+    spec, manifest, lines, verified = record.spec, record.manifest, record.journal, record.verified
     if not lines:
         raise InputError(f"{run} has no evaluation in its journal yet: let it train first")
     dataset = open_dataset(data if data is not None else manifest.dataset.uri, expected_id=spec.dataset_id)

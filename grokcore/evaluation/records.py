@@ -1,4 +1,4 @@
-"""Runs whose evaluation is checked against their journal, or made from it where there is none yet."""
+"""Runs whose evaluation is checked against their journal, or brought up to date from it."""
 
 from __future__ import annotations
 

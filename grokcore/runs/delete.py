@@ -13,6 +13,7 @@ from grokcore.runs.checkpoints import orphans_of
 from grokcore.runs.lease import FOLDER as LEASE
 from grokcore.runs.lock import LOCK, sole_writer
 from grokcore.runs.manifest import DELETING, MANIFEST, read_manifest
+from grokcore.runs.seal import SPEC
 from grokcore.spec import read_spec
 from grokcore.storage import Store, clear_errors, local_copy
 
@@ -40,9 +41,9 @@ def _check_manifest(run: Store) -> None:
     except InputError as damage:
         if run.find(MANIFEST) is None:
             raise
-        with local_copy(run.uri, ("spec.yaml",)) as record:
+        with local_copy(run.uri, (SPEC,)) as record:
             try:
-                read_spec(record / "spec.yaml")
+                read_spec(record / SPEC)
             except InputError:
                 raise InputError(f"{run} is not a run: {damage}") from None
 

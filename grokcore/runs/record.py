@@ -1,13 +1,14 @@
 """A run as every view and analysis reads it: one record of spec, manifest, journal and evaluation.
 
-`read_run` reads a run with its journal, `read_head` what stays the same while it trains. Neither judges whether the
+`read_run` reads all of a run, `read_trained` leaves its evaluation out, and `read_head` reads what stays the same while
+it trains. None judges whether the
 evaluation is up to date: `grokcore.evaluation.records` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grokcore.errors import InputError
@@ -15,11 +16,9 @@ from grokcore.runs.artifacts import RUN_FILES
 from grokcore.runs.evaluation import EVALUATION, Evaluation
 from grokcore.runs.journal import JOURNAL, JournalLine, checked_lines, read_journal
 from grokcore.runs.manifest import DELETING, MANIFEST, Manifest, files_by_run, not_a_run, read_manifest
-from grokcore.runs.seal import check_document, check_record
+from grokcore.runs.seal import SPEC, check_document, check_record
 from grokcore.spec import ExperimentSpec, read_spec, validate
 from grokcore.storage import Store, local_copy, open_parent, open_store
-
-SPEC = "spec.yaml"
 
 
 class UnusableError(InputError):
@@ -79,18 +78,31 @@ def read_run(uri: str | Path, *, evaluation: str | Path | None = None) -> RunRec
         TransientError: the store could not be reached.
     """
     with local_copy(uri, (*RUN_FILES, EVALUATION)) as directory:
-        manifest = read_manifest(directory, uri)
-        verified = check_record(directory, uri)
-        spec = read_spec(directory / SPEC)
-        journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
+        record = _read_trained(directory, uri)
         place = evaluation if evaluation is not None else directory / EVALUATION
         if evaluation is None and not (directory / EVALUATION).exists():
-            return RunRecord(str(uri), spec, manifest, journal, verified=verified)
-        result, result_verified = _read_evaluation(place, uri)
-    if result.run_id != manifest.run_id:
+            return record
+        result, verified = _read_evaluation(place, uri)
+    if result.run_id != record.manifest.run_id:
         holder = uri if evaluation is None else evaluation
-        raise InputError(f"{holder} holds the evaluation of run {result.run_id}, but {uri} is run {manifest.run_id}")
-    return RunRecord(str(uri), spec, manifest, journal, result, verified and result_verified)
+        raise InputError(
+            f"{holder} holds the evaluation of run {result.run_id}, but {uri} is run {record.manifest.run_id}"
+        )
+    return replace(record, result=result, verified=record.verified and verified)
+
+
+def read_trained(uri: str | Path) -> RunRecord:
+    """Read a run without its evaluation, which may be missing or damaged; errors as in `read_run`."""
+    with local_copy(uri, RUN_FILES) as directory:
+        return _read_trained(directory, uri)
+
+
+def _read_trained(directory: Path, uri: str | Path) -> RunRecord:
+    manifest = read_manifest(directory, uri)
+    verified = check_record(directory, uri)
+    spec = read_spec(directory / SPEC)
+    journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
+    return RunRecord(str(uri), spec, manifest, journal, verified=verified)
 
 
 def _read_evaluation(place: str | Path, run: str | Path) -> tuple[Evaluation, bool]:

@@ -10,13 +10,13 @@ from grokcore.runs.journal import JOURNAL
 from grokcore.runs.lease import FOLDER as LEASE
 from grokcore.runs.lock import LOCK, is_being_written
 from grokcore.runs.manifest import MANIFEST, read_manifest
+from grokcore.runs.seal import SPEC
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.spec.base import identity_of
 from grokcore.storage import Store, clear_errors, local_copy
 
 Resume = Literal["auto", "never", "require"]
 
-SPEC = "spec.yaml"
 
 LAUNCHER = "launcher"
 """Folder in which what starts a training elsewhere, and the training, hear of each other."""

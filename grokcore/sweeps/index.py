@@ -59,11 +59,6 @@ class TunedPoint(_Entry):
         """Algorithmic FLOPs of the search; repeated trials are computed, and counted, once."""
         return sum({trial.places: trial.flops for trial in self.trials}.values())
 
-    @property
-    def untuned_objective(self) -> float | None:
-        """Objective of the point's own values, if they are within the searched ranges."""
-        return next((trial.objective for trial in self.trials if trial.untuned), None)
-
 
 class PointEntry(_Entry):
     """One point of a sweep."""

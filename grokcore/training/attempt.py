@@ -19,8 +19,8 @@ from grokcore.models.tokenizer import save_tokenizer
 from grokcore.runs import JOURNAL, Manifest
 from grokcore.runs.lock import sole_writer
 from grokcore.runs.manifest import ExitReason
-from grokcore.runs.resume import SPEC, Resume, TrainResult, check_place
-from grokcore.runs.seal import MODEL, FileDigest, digest_of, file_digest
+from grokcore.runs.resume import Resume, TrainResult, check_place
+from grokcore.runs.seal import MODEL, SPEC, FileDigest, digest_of, file_digest
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store, new_directory, open_store
 from grokcore.telemetry.notifications import Notifications

@@ -8,8 +8,7 @@ from grokcore.errors import InputError
 from grokcore.runs import Manifest, read_manifest
 from grokcore.runs.artifacts import RUN_FILES
 from grokcore.runs.manifest import FORMAT
-from grokcore.runs.resume import SPEC
-from grokcore.runs.seal import check_record
+from grokcore.runs.seal import SPEC, check_record
 from grokcore.spec import ExperimentSpec, read_spec
 from grokcore.storage import Store, local_copy
 from grokcore.training.provenance import changed_conditions

@@ -15,7 +15,8 @@ import grokcore
 from grokcore.errors import InputError, TransientError
 from grokcore.runs import JOURNAL, MANIFEST
 from grokcore.runs.lock import sole_writer
-from grokcore.runs.resume import SPEC, Resume, check_place
+from grokcore.runs.resume import Resume, check_place
+from grokcore.runs.seal import SPEC
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.storage import open_store
 from tests.faults.starting import OVERRIDES
