@@ -1,17 +1,43 @@
-"""The description of an architecture: sizes, arithmetic, configuration and weight decay, without importing torch."""
+"""The description of an architecture: sizes, arithmetic, configuration and parameters, without importing torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from grokcore.spec.training import Role
 
 S = TypeVar("S")
 """The spec class of the architecture, one of `grokcore.spec.models`."""
 
 ATTENTION = "eager"
 """How transformers computes attention: at 5 tokens the explicit products beat its `sdpa` in time."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an architecture, or the parameter of that name in each of its blocks."""
+
+    role: Role
+    decayed: bool
+    """Whether weight decay acts on it where `decay_groups` is explicit."""
+    parts: Sequence[int] | Callable[[Any], Sequence[int]] = (1,)
+    """Relative sizes of the logical parameters that lie side by side along its output dimension, such as query, key and
+    value; or a function of the model's configuration that returns them."""
+    transposed: bool = False
+    """Whether transformers stores it as (inputs, outputs), as GPT-2's Conv1D does."""
+
+
+EMBEDDING, POSITION, HEAD = (Parameter(role, decayed=True) for role in ("embedding", "position", "head"))
+MATRIX = Parameter("matrix", decayed=True)
+VECTOR = Parameter("vector", decayed=False)
+"""A bias or a norm's gain."""
+STATE = Parameter("state", decayed=False)
+"""What sets how a recurrence decays and mixes: RWKV's time parameters, Mamba's `A_log`, `D` and step size bias."""
+KERNEL = Parameter("state", decayed=True)
+"""A convolution over time."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +53,8 @@ class TransformersModel(Generic[S]):
     """Name of the list of blocks in the base model."""
     final_norm: str
     """Name of the normalization between the last block and the head, in the base model."""
-    decayed: frozenset[str]
-    """Names of the parameters that weight decay acts on, `*` for a block's number."""
-    not_decayed: frozenset[str]
-    """Names of the parameters that it spares: together with `decayed` all there are."""
+    parameters: Mapping[str, Parameter]
+    """Every parameter by its name, `*` for a block's number."""
     initialize_original: Callable[[Any], None]
     """Overwrites the weights of a new network by the architecture's own initialization, where transformers' differs."""
     choices: Callable[[], dict[str, str]]
@@ -43,15 +67,14 @@ class TransformersModel(Generic[S]):
 
 @dataclass(frozen=True)
 class OwnModel(Generic[S]):
-    """Configuration, initialization and weight decay of an architecture that transformers does not know."""
+    """Configuration, initialization and parameters of an architecture that transformers does not know."""
 
     config: Callable[[S, int, int], dict[str, Any]]
     """(spec, layers, positions) -> configuration fields of its blocks, without those common to all architectures."""
     initialize: Callable[[Any, str], None]
     """(model, the spec's `init`) draws every weight of a new fast model, from torch's generator of the CPU."""
-    decayed: frozenset[str]
-    """Names of the parameters that weight decay acts on, as in `TransformersModel`, but ours or its public code's."""
-    not_decayed: frozenset[str]
+    parameters: Mapping[str, Parameter]
+    """Every parameter, as in `TransformersModel`, but by our name or that of its public code."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +115,7 @@ class Architecture(Generic[S]):
 
     @property
     def weights(self) -> TransformersModel[S] | OwnModel[S]:
-        """The part that describes the weights: their configuration, and which of them decay."""
+        """The part that describes the parameters: their configuration, roles and decay."""
         drawn_by = self.transformers or self.own
         if drawn_by is None:
             raise ValueError(f"{self.title} needs `transformers` or `own`")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Literal
 
 from torch import nn
 
-from grokcore.models.fast import block
-from grokcore.models.registry import ARCHITECTURES
+from grokcore.models.roles import layouts
 from grokcore.models.sequence_model import SequenceModel
 
 NamedParameters = list[tuple[str, nn.Parameter]]
@@ -29,28 +27,24 @@ def decay_groups(
             the names that contain bias, LayerNorm.weight or ln, as the public code of arXiv 2405.15071 does: norms
             of LLaMA and Mamba, `A_log`, `D`, and RWKV's time parameters are decayed then.
     """
-    is_decayed = RULES[rule]
-    names = model.transformers_names()
+    decayed = RULES[rule](model)
     groups: tuple[NamedParameters, NamedParameters] = ([], [])
     for name, parameter in model.named_parameters():
-        (decayed,) = {is_decayed(model, theirs) for theirs in names[name]}
-        groups[0 if decayed else 1].append((name, parameter))
+        groups[0 if name in decayed else 1].append((name, parameter))
     return groups
 
 
-def _explicit(model: SequenceModel, name: str) -> bool:
-    pattern = re.sub(r"\.\d+\.", ".*.", name)
-    layout = ARCHITECTURES[model.architecture].weights
-    decayed = pattern in layout.decayed or pattern in block.DECAYED
-    not_decayed = pattern in layout.not_decayed or pattern in block.NOT_DECAYED
-    if decayed == not_decayed:
-        raise LookupError(f"{pattern} must be listed once, as decayed or as not decayed")
-    return decayed
+def _explicit(model: SequenceModel) -> set[str]:
+    return {name for name, layout in layouts(model).items() if layout.decayed}
 
 
-def _published(model: SequenceModel, name: str) -> bool:
-    return not any(fragment in name for fragment in ("bias", "LayerNorm.weight", "ln"))
+def _published(model: SequenceModel) -> set[str]:
+    return {
+        name
+        for name, (first, *_) in model.transformers_names().items()
+        if not any(fragment in first for fragment in ("bias", "LayerNorm.weight", "ln"))
+    }
 
 
-RULES: dict[str, Callable[[SequenceModel, str], bool]] = {"explicit": _explicit, "published": _published}
+RULES: dict[str, Callable[[SequenceModel], set[str]]] = {"explicit": _explicit, "published": _published}
 """By the spec's `training.decay_groups`."""

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from grokcore.models.architecture import Architecture, OwnModel
+from grokcore.models.architecture import EMBEDDING, HEAD, MATRIX, VECTOR, Architecture, OwnModel
 from grokcore.models.initialization import draw_normal, draw_xavier
 from grokcore.models.llama import swiglu_width
 from grokcore.spec.models import GLA
@@ -83,27 +84,21 @@ ARCHITECTURE = Architecture[GLA](
     own=OwnModel(
         config=config,
         initialize=initialize,
-        decayed=frozenset(
-            {
-                "embedding.weight",
-                "blocks.*.token_mixer.query_gate.weight",
-                "blocks.*.token_mixer.key_value.weight",
-                "blocks.*.token_mixer.forget_low_rank.weight",
-                "blocks.*.token_mixer.forget.weight",
-                "blocks.*.token_mixer.output.weight",
-                "blocks.*.channel_mixer.gate_up.weight",
-                "blocks.*.channel_mixer.output.weight",
-                "head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "blocks.*.token_norm.weight",
-                "blocks.*.token_mixer.forget.bias",
-                "blocks.*.token_mixer.norm_weight",
-                "blocks.*.channel_norm.weight",
-                "final_norm.weight",
-            }
-        ),
+        parameters={
+            "embedding.weight": EMBEDDING,
+            "blocks.*.token_mixer.query_gate.weight": replace(MATRIX, parts=(1, 2)),
+            "blocks.*.token_mixer.key_value.weight": replace(MATRIX, parts=(1, 2)),
+            "blocks.*.token_mixer.forget_low_rank.weight": MATRIX,
+            "blocks.*.token_mixer.forget.weight": MATRIX,
+            "blocks.*.token_mixer.output.weight": MATRIX,
+            "blocks.*.channel_mixer.gate_up.weight": replace(MATRIX, parts=(1, 1)),
+            "blocks.*.channel_mixer.output.weight": MATRIX,
+            "head.weight": HEAD,
+            "blocks.*.token_norm.weight": VECTOR,
+            "blocks.*.token_mixer.forget.bias": VECTOR,
+            "blocks.*.token_mixer.norm_weight": VECTOR,
+            "blocks.*.channel_norm.weight": VECTOR,
+            "final_norm.weight": VECTOR,
+        },
     ),
 )

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
+from grokcore.models.architecture import (
+    ATTENTION,
+    EMBEDDING,
+    HEAD,
+    MATRIX,
+    POSITION,
+    VECTOR,
+    Architecture,
+    TransformersModel,
+)
 from grokcore.spec.models import GPT2
 
 
@@ -65,6 +75,8 @@ def initialize_original(network: Any) -> None:
         nn.init.normal_(block.mlp.c_proj.weight, std=residual_std)
 
 
+CONV1D = replace(MATRIX, transposed=True)
+
 ARCHITECTURE = Architecture[GPT2](
     title="GPT-2",
     mixing="softmax attention, learned positions",
@@ -83,31 +95,25 @@ ARCHITECTURE = Architecture[GPT2](
         config=config,
         blocks="h",
         final_norm="ln_f",
-        decayed=frozenset(
-            {
-                "transformer.wte.weight",
-                "transformer.wpe.weight",
-                "transformer.h.*.attn.c_attn.weight",
-                "transformer.h.*.attn.c_proj.weight",
-                "transformer.h.*.mlp.c_fc.weight",
-                "transformer.h.*.mlp.c_proj.weight",
-                "lm_head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "transformer.h.*.ln_1.weight",
-                "transformer.h.*.ln_1.bias",
-                "transformer.h.*.attn.c_attn.bias",
-                "transformer.h.*.attn.c_proj.bias",
-                "transformer.h.*.ln_2.weight",
-                "transformer.h.*.ln_2.bias",
-                "transformer.h.*.mlp.c_fc.bias",
-                "transformer.h.*.mlp.c_proj.bias",
-                "transformer.ln_f.weight",
-                "transformer.ln_f.bias",
-            }
-        ),
+        parameters={
+            "transformer.wte.weight": EMBEDDING,
+            "transformer.wpe.weight": POSITION,
+            "transformer.h.*.attn.c_attn.weight": replace(CONV1D, parts=(1, 1, 1)),
+            "transformer.h.*.attn.c_proj.weight": CONV1D,
+            "transformer.h.*.mlp.c_fc.weight": CONV1D,
+            "transformer.h.*.mlp.c_proj.weight": CONV1D,
+            "lm_head.weight": HEAD,
+            "transformer.h.*.ln_1.weight": VECTOR,
+            "transformer.h.*.ln_1.bias": VECTOR,
+            "transformer.h.*.attn.c_attn.bias": replace(VECTOR, parts=(1, 1, 1)),
+            "transformer.h.*.attn.c_proj.bias": VECTOR,
+            "transformer.h.*.ln_2.weight": VECTOR,
+            "transformer.h.*.ln_2.bias": VECTOR,
+            "transformer.h.*.mlp.c_fc.bias": VECTOR,
+            "transformer.h.*.mlp.c_proj.bias": VECTOR,
+            "transformer.ln_f.weight": VECTOR,
+            "transformer.ln_f.bias": VECTOR,
+        },
         initialize_original=initialize_original,
         choices=lambda: {"attention": ATTENTION},
         needs_causal_mask=True,

@@ -24,10 +24,11 @@ class HuggingFaceModel(SequenceModel):
     """
 
     causal_mask: Tensor | None
+    stores_transposed = True
 
     def __init__(self, network: Any, layout: TransformersModel[Any]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.config = network, network.config
         self.layout = layout
         self.architecture, self.layers = network.config.model_type, len(self._blocks)
         self.vocabulary_size = network.config.vocab_size

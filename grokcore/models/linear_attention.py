@@ -79,7 +79,6 @@ ARCHITECTURE = Architecture[LinearAttention](
     own=OwnModel(
         config=config,
         initialize=initialize,
-        decayed=gpt2.ARCHITECTURE.weights.decayed,
-        not_decayed=gpt2.ARCHITECTURE.weights.not_decayed,
+        parameters=gpt2.ARCHITECTURE.weights.parameters,
     ),
 )

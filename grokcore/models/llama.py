@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grokcore.models.architecture import ATTENTION, Architecture, TransformersModel
+from grokcore.models.architecture import ATTENTION, EMBEDDING, HEAD, MATRIX, VECTOR, Architecture, TransformersModel
 from grokcore.spec.models import LLaMA
 
 
@@ -68,26 +68,20 @@ ARCHITECTURE = Architecture[LLaMA](
         config=config,
         blocks="layers",
         final_norm="norm",
-        decayed=frozenset(
-            {
-                "model.embed_tokens.weight",
-                "model.layers.*.self_attn.q_proj.weight",
-                "model.layers.*.self_attn.k_proj.weight",
-                "model.layers.*.self_attn.v_proj.weight",
-                "model.layers.*.self_attn.o_proj.weight",
-                "model.layers.*.mlp.gate_proj.weight",
-                "model.layers.*.mlp.up_proj.weight",
-                "model.layers.*.mlp.down_proj.weight",
-                "lm_head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "model.layers.*.input_layernorm.weight",
-                "model.layers.*.post_attention_layernorm.weight",
-                "model.norm.weight",
-            }
-        ),
+        parameters={
+            "model.embed_tokens.weight": EMBEDDING,
+            "model.layers.*.self_attn.q_proj.weight": MATRIX,
+            "model.layers.*.self_attn.k_proj.weight": MATRIX,
+            "model.layers.*.self_attn.v_proj.weight": MATRIX,
+            "model.layers.*.self_attn.o_proj.weight": MATRIX,
+            "model.layers.*.mlp.gate_proj.weight": MATRIX,
+            "model.layers.*.mlp.up_proj.weight": MATRIX,
+            "model.layers.*.mlp.down_proj.weight": MATRIX,
+            "lm_head.weight": HEAD,
+            "model.layers.*.input_layernorm.weight": VECTOR,
+            "model.layers.*.post_attention_layernorm.weight": VECTOR,
+            "model.norm.weight": VECTOR,
+        },
         initialize_original=initialize_original,
         choices=lambda: {"attention": ATTENTION},
         needs_causal_mask=True,

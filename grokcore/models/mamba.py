@@ -7,9 +7,10 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from grokcore.models.architecture import Architecture, TransformersModel
+from grokcore.models.architecture import EMBEDDING, HEAD, KERNEL, MATRIX, STATE, VECTOR, Architecture, TransformersModel
 from grokcore.spec.models import Mamba
 
 DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 0.1, 1e-4
@@ -18,6 +19,11 @@ DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 0.1, 1e-4
 
 def dt_rank(spec: Mamba) -> int:
     return math.ceil(spec.width / 16)
+
+
+def selection_parts(config: Any) -> tuple[int, int, int]:
+    """Rows of `x_proj` that make the step size, B and C."""
+    return config.time_step_rank, config.state_size, config.state_size
 
 
 def block_parameters(spec: Mamba) -> int:
@@ -120,27 +126,21 @@ ARCHITECTURE = Architecture[Mamba](
         config=config,
         blocks="layers",
         final_norm="norm_f",
-        decayed=frozenset(
-            {
-                "backbone.embeddings.weight",
-                "backbone.layers.*.mixer.conv1d.weight",
-                "backbone.layers.*.mixer.in_proj.weight",
-                "backbone.layers.*.mixer.x_proj.weight",
-                "backbone.layers.*.mixer.dt_proj.weight",
-                "backbone.layers.*.mixer.out_proj.weight",
-                "lm_head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "backbone.layers.*.norm.weight",
-                "backbone.layers.*.mixer.A_log",
-                "backbone.layers.*.mixer.D",
-                "backbone.layers.*.mixer.conv1d.bias",
-                "backbone.layers.*.mixer.dt_proj.bias",
-                "backbone.norm_f.weight",
-            }
-        ),
+        parameters={
+            "backbone.embeddings.weight": EMBEDDING,
+            "backbone.layers.*.mixer.conv1d.weight": KERNEL,
+            "backbone.layers.*.mixer.in_proj.weight": replace(MATRIX, parts=(1, 1)),
+            "backbone.layers.*.mixer.x_proj.weight": replace(MATRIX, parts=selection_parts),
+            "backbone.layers.*.mixer.dt_proj.weight": MATRIX,
+            "backbone.layers.*.mixer.out_proj.weight": MATRIX,
+            "lm_head.weight": HEAD,
+            "backbone.layers.*.norm.weight": VECTOR,
+            "backbone.layers.*.mixer.A_log": STATE,
+            "backbone.layers.*.mixer.D": STATE,
+            "backbone.layers.*.mixer.conv1d.bias": VECTOR,
+            "backbone.layers.*.mixer.dt_proj.bias": STATE,
+            "backbone.norm_f.weight": VECTOR,
+        },
         initialize_original=initialize_original,
         choices=lambda: {"scan_kernel": scan_kernel()},
         construction=without_kernel_notice,

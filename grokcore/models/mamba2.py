@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from grokcore.models.architecture import Architecture, TransformersModel
+from grokcore.models.architecture import EMBEDDING, HEAD, KERNEL, MATRIX, STATE, VECTOR, Architecture, TransformersModel
 from grokcore.models.mamba import DT_FLOOR, DT_MAX, DT_MIN, scan_kernel, without_kernel_notice
 from grokcore.spec.models import Mamba2
 
@@ -23,6 +24,12 @@ def inner_width(spec: Mamba2) -> int:
 def convolved(spec: Mamba2) -> int:
     """Channels of the convolution: inputs of the scan, B and C, the latter two shared by all heads."""
     return inner_width(spec) + 2 * spec.state_size
+
+
+def input_parts(config: Any) -> tuple[int, ...]:
+    """Rows of `in_proj` that make the gate, the input of the scan, B, C and the step sizes of the heads."""
+    inner, shared = config.expand * config.hidden_size, config.n_groups * config.state_size
+    return inner, inner, shared, shared, config.num_heads
 
 
 def block_parameters(spec: Mamba2) -> int:
@@ -106,26 +113,20 @@ ARCHITECTURE = Architecture[Mamba2](
         config=config,
         blocks="layers",
         final_norm="norm_f",
-        decayed=frozenset(
-            {
-                "backbone.embeddings.weight",
-                "backbone.layers.*.mixer.conv1d.weight",
-                "backbone.layers.*.mixer.in_proj.weight",
-                "backbone.layers.*.mixer.out_proj.weight",
-                "lm_head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "backbone.layers.*.norm.weight",
-                "backbone.layers.*.mixer.A_log",
-                "backbone.layers.*.mixer.D",
-                "backbone.layers.*.mixer.dt_bias",
-                "backbone.layers.*.mixer.conv1d.bias",
-                "backbone.layers.*.mixer.norm.weight",
-                "backbone.norm_f.weight",
-            }
-        ),
+        parameters={
+            "backbone.embeddings.weight": EMBEDDING,
+            "backbone.layers.*.mixer.conv1d.weight": KERNEL,
+            "backbone.layers.*.mixer.in_proj.weight": replace(MATRIX, parts=input_parts),
+            "backbone.layers.*.mixer.out_proj.weight": MATRIX,
+            "lm_head.weight": HEAD,
+            "backbone.layers.*.norm.weight": VECTOR,
+            "backbone.layers.*.mixer.A_log": STATE,
+            "backbone.layers.*.mixer.D": STATE,
+            "backbone.layers.*.mixer.dt_bias": STATE,
+            "backbone.layers.*.mixer.conv1d.bias": VECTOR,
+            "backbone.layers.*.mixer.norm.weight": VECTOR,
+            "backbone.norm_f.weight": VECTOR,
+        },
         initialize_original=initialize_original,
         choices=lambda: {"scan_kernel": scan_kernel()},
         construction=without_kernel_notice,

@@ -7,9 +7,10 @@ are 10000^-x with x evenly spaced from 0 to 1 inclusive, and all norms have an e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from grokcore.models.architecture import Architecture, OwnModel
+from grokcore.models.architecture import EMBEDDING, HEAD, MATRIX, VECTOR, Architecture, OwnModel
 from grokcore.models.initialization import draw_normal, draw_xavier
 from grokcore.spec.models import RetNet
 
@@ -95,28 +96,22 @@ ARCHITECTURE = Architecture[RetNet](
     own=OwnModel(
         config=config,
         initialize=initialize,
-        decayed=frozenset(
-            {
-                "embedding.weight",
-                "blocks.*.token_mixer.query_gate.weight",
-                "blocks.*.token_mixer.key_value.weight",
-                "blocks.*.token_mixer.output.weight",
-                "blocks.*.channel_mixer.input.weight",
-                "blocks.*.channel_mixer.output.weight",
-                "head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "blocks.*.token_norm.weight",
-                "blocks.*.token_norm.bias",
-                "blocks.*.channel_norm.weight",
-                "blocks.*.channel_norm.bias",
-                "blocks.*.channel_mixer.input.bias",
-                "blocks.*.channel_mixer.output.bias",
-                "final_norm.weight",
-                "final_norm.bias",
-            }
-        ),
+        parameters={
+            "embedding.weight": EMBEDDING,
+            "blocks.*.token_mixer.query_gate.weight": replace(MATRIX, parts=(1, 2)),
+            "blocks.*.token_mixer.key_value.weight": replace(MATRIX, parts=(1, 2)),
+            "blocks.*.token_mixer.output.weight": MATRIX,
+            "blocks.*.channel_mixer.input.weight": MATRIX,
+            "blocks.*.channel_mixer.output.weight": MATRIX,
+            "head.weight": HEAD,
+            "blocks.*.token_norm.weight": VECTOR,
+            "blocks.*.token_norm.bias": VECTOR,
+            "blocks.*.channel_norm.weight": VECTOR,
+            "blocks.*.channel_norm.bias": VECTOR,
+            "blocks.*.channel_mixer.input.bias": VECTOR,
+            "blocks.*.channel_mixer.output.bias": VECTOR,
+            "final_norm.weight": VECTOR,
+            "final_norm.bias": VECTOR,
+        },
     ),
 )

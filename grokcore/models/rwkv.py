@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from grokcore.models.architecture import Architecture, TransformersModel
+from grokcore.models.architecture import EMBEDDING, HEAD, MATRIX, STATE, VECTOR, Architecture, TransformersModel
 from grokcore.spec.models import RWKV
 
 
@@ -126,38 +126,32 @@ ARCHITECTURE = Architecture[RWKV](
         config=config,
         blocks="blocks",
         final_norm="ln_out",
-        decayed=frozenset(
-            {
-                "rwkv.embeddings.weight",
-                "rwkv.blocks.*.attention.key.weight",
-                "rwkv.blocks.*.attention.value.weight",
-                "rwkv.blocks.*.attention.receptance.weight",
-                "rwkv.blocks.*.attention.output.weight",
-                "rwkv.blocks.*.feed_forward.key.weight",
-                "rwkv.blocks.*.feed_forward.receptance.weight",
-                "rwkv.blocks.*.feed_forward.value.weight",
-                "head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "rwkv.blocks.*.pre_ln.weight",
-                "rwkv.blocks.*.pre_ln.bias",
-                "rwkv.blocks.*.ln1.weight",
-                "rwkv.blocks.*.ln1.bias",
-                "rwkv.blocks.*.ln2.weight",
-                "rwkv.blocks.*.ln2.bias",
-                "rwkv.blocks.*.attention.time_decay",
-                "rwkv.blocks.*.attention.time_first",
-                "rwkv.blocks.*.attention.time_mix_key",
-                "rwkv.blocks.*.attention.time_mix_value",
-                "rwkv.blocks.*.attention.time_mix_receptance",
-                "rwkv.blocks.*.feed_forward.time_mix_key",
-                "rwkv.blocks.*.feed_forward.time_mix_receptance",
-                "rwkv.ln_out.weight",
-                "rwkv.ln_out.bias",
-            }
-        ),
+        parameters={
+            "rwkv.embeddings.weight": EMBEDDING,
+            "rwkv.blocks.*.attention.key.weight": MATRIX,
+            "rwkv.blocks.*.attention.value.weight": MATRIX,
+            "rwkv.blocks.*.attention.receptance.weight": MATRIX,
+            "rwkv.blocks.*.attention.output.weight": MATRIX,
+            "rwkv.blocks.*.feed_forward.key.weight": MATRIX,
+            "rwkv.blocks.*.feed_forward.receptance.weight": MATRIX,
+            "rwkv.blocks.*.feed_forward.value.weight": MATRIX,
+            "head.weight": HEAD,
+            "rwkv.blocks.*.pre_ln.weight": VECTOR,
+            "rwkv.blocks.*.pre_ln.bias": VECTOR,
+            "rwkv.blocks.*.ln1.weight": VECTOR,
+            "rwkv.blocks.*.ln1.bias": VECTOR,
+            "rwkv.blocks.*.ln2.weight": VECTOR,
+            "rwkv.blocks.*.ln2.bias": VECTOR,
+            "rwkv.blocks.*.attention.time_decay": STATE,
+            "rwkv.blocks.*.attention.time_first": STATE,
+            "rwkv.blocks.*.attention.time_mix_key": STATE,
+            "rwkv.blocks.*.attention.time_mix_value": STATE,
+            "rwkv.blocks.*.attention.time_mix_receptance": STATE,
+            "rwkv.blocks.*.feed_forward.time_mix_key": STATE,
+            "rwkv.blocks.*.feed_forward.time_mix_receptance": STATE,
+            "rwkv.ln_out.weight": VECTOR,
+            "rwkv.ln_out.bias": VECTOR,
+        },
         initialize_original=initialize_original,
         choices=lambda: {"time_mixing_kernel": "torch"},
         construction=without_hub_kernel,

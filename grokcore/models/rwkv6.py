@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from grokcore.models.architecture import Architecture, OwnModel
+from grokcore.models.architecture import EMBEDDING, HEAD, MATRIX, STATE, VECTOR, Architecture, OwnModel
 from grokcore.spec.models import RWKV6
 
 
@@ -129,42 +129,36 @@ ARCHITECTURE = Architecture[RWKV6](
     own=OwnModel(
         config=config,
         initialize=initialize,
-        decayed=frozenset(
-            {
-                "embedding.weight",
-                "blocks.*.time_mixing.receptance.weight",
-                "blocks.*.time_mixing.gate.weight",
-                "blocks.*.time_mixing.key.weight",
-                "blocks.*.time_mixing.value.weight",
-                "blocks.*.time_mixing.output.weight",
-                "blocks.*.channel_mixing.key.weight",
-                "blocks.*.channel_mixing.receptance.weight",
-                "blocks.*.channel_mixing.value.weight",
-                "head.weight",
-            }
-        ),
-        not_decayed=frozenset(
-            {
-                "blocks.*.embedding_norm.weight",
-                "blocks.*.embedding_norm.bias",
-                "blocks.*.time_norm.weight",
-                "blocks.*.time_norm.bias",
-                "blocks.*.channel_norm.weight",
-                "blocks.*.channel_norm.bias",
-                "blocks.*.time_mixing.common_shift",
-                "blocks.*.time_mixing.shift",
-                "blocks.*.time_mixing.shift_down",
-                "blocks.*.time_mixing.shift_up",
-                "blocks.*.time_mixing.decay",
-                "blocks.*.time_mixing.decay_down",
-                "blocks.*.time_mixing.decay_up",
-                "blocks.*.time_mixing.bonus",
-                "blocks.*.time_mixing.norm_weight",
-                "blocks.*.time_mixing.norm_bias",
-                "blocks.*.channel_mixing.mix",
-                "final_norm.weight",
-                "final_norm.bias",
-            }
-        ),
+        parameters={
+            "embedding.weight": EMBEDDING,
+            "blocks.*.time_mixing.receptance.weight": MATRIX,
+            "blocks.*.time_mixing.gate.weight": MATRIX,
+            "blocks.*.time_mixing.key.weight": MATRIX,
+            "blocks.*.time_mixing.value.weight": MATRIX,
+            "blocks.*.time_mixing.output.weight": MATRIX,
+            "blocks.*.channel_mixing.key.weight": MATRIX,
+            "blocks.*.channel_mixing.receptance.weight": MATRIX,
+            "blocks.*.channel_mixing.value.weight": MATRIX,
+            "head.weight": HEAD,
+            "blocks.*.embedding_norm.weight": VECTOR,
+            "blocks.*.embedding_norm.bias": VECTOR,
+            "blocks.*.time_norm.weight": VECTOR,
+            "blocks.*.time_norm.bias": VECTOR,
+            "blocks.*.channel_norm.weight": VECTOR,
+            "blocks.*.channel_norm.bias": VECTOR,
+            "blocks.*.time_mixing.common_shift": STATE,
+            "blocks.*.time_mixing.shift": STATE,
+            "blocks.*.time_mixing.shift_down": STATE,
+            "blocks.*.time_mixing.shift_up": STATE,
+            "blocks.*.time_mixing.decay": STATE,
+            "blocks.*.time_mixing.decay_down": STATE,
+            "blocks.*.time_mixing.decay_up": STATE,
+            "blocks.*.time_mixing.bonus": STATE,
+            "blocks.*.time_mixing.norm_weight": VECTOR,
+            "blocks.*.time_mixing.norm_bias": VECTOR,
+            "blocks.*.channel_mixing.mix": STATE,
+            "final_norm.weight": VECTOR,
+            "final_norm.bias": VECTOR,
+        },
     ),
 )

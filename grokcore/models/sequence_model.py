@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -33,9 +33,13 @@ class SequenceModel(nn.Module, ABC):
         architecture: its name in the registry.
         layers: number of blocks that the stream runs through in evaluation; one that runs twice counts twice.
         vocabulary_size: number of tokens V.
+        config: the configuration, with the names that transformers has for its fields.
+        stores_transposed: whether matrices that transformers keeps transposed are so here, too.
     """
 
     architecture: str
+    config: Any
+    stores_transposed: bool = False
     layers: int
     vocabulary_size: int
 

@@ -21,6 +21,10 @@ LossName = Literal["cross_entropy"]
 ProjectionName = Literal["none", "norm_ball"]
 """Each name but none is a file of that name in `optimizers/`, `losses/` or `projections/` of grokcore/training."""
 
+Role = Literal["embedding", "position", "head", "matrix", "vector", "state"]
+"""What a parameter is for. A tied head is an embedding; vectors are biases and gains of norms; states are parameters
+of a recurrence over time, and kernels of convolutions."""
+
 STABLE_THRESHOLD = 0.95
 """Default of `stable_threshold`, unless `threshold` is lower."""
 

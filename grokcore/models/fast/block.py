@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from grokcore.models.architecture import MATRIX, VECTOR
 from grokcore.models.fast.conversion import Names
 from grokcore.models.fast.layers import MLP
 from grokcore.models.fast.layout import Layout, Selection
@@ -124,11 +125,17 @@ class Memory(nn.Module):
                 nn.init.normal_(slots.values, std=residual_std)
 
 
-DECAYED = frozenset(f"memory.*.content.{name}" for name in ("input.weight", "output.weight", "keys", "values"))
-NOT_DECAYED = frozenset({"memory.*.ln.weight", "memory.*.ln.bias", "memory.*.content.input.bias"}) | {
-    "memory.*.content.output.bias"
+MEMORY_PARAMETERS = {
+    "memory.*.ln.weight": VECTOR,
+    "memory.*.ln.bias": VECTOR,
+    "memory.*.content.input.weight": MATRIX,
+    "memory.*.content.input.bias": VECTOR,
+    "memory.*.content.output.weight": MATRIX,
+    "memory.*.content.output.bias": VECTOR,
+    "memory.*.content.keys": MATRIX,
+    "memory.*.content.values": MATRIX,
 }
-"""Names of its parameters that `decay_groups: explicit` decays, and those that it spares."""
+"""Its parameters, which no architecture lists."""
 
 
 @dataclass(frozen=True)
