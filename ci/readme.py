@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +11,8 @@ import yaml
 from docstring_parser import parse
 from kfp.dsl import python_component
 from kfp.dsl.types import type_annotations
+
+from ci.markdown import table
 
 LINE = 120
 _IMPORT = "from {module} import {name}"
@@ -40,7 +42,7 @@ def render(definition: Any, folder: Path, compiled: str) -> str:
         docstring.short_description or "",
         docstring.long_description or "",
         "## Inputs",
-        _table(
+        table(
             ("Name", "Type", "Default", "Meaning"),
             ((f"`{i.name}`", _type(i.annotation), _default(i), described.get(i.name, "")) for i in inputs),
         ),
@@ -50,7 +52,7 @@ def render(definition: Any, folder: Path, compiled: str) -> str:
     ]
     rows += _returned(signature.return_annotation, inspect.getdoc(function) or "")
     if rows:
-        sections += ["## Outputs", _table(("Name", "Type", "Meaning"), rows)]
+        sections += ["## Outputs", table(("Name", "Type", "Meaning"), rows)]
     sections += ["## Use", _usage(name, folder, compiled)]
     if is_component:
         sections += [
@@ -66,7 +68,7 @@ def render(definition: Any, folder: Path, compiled: str) -> str:
         f"- Last verified: {metadata['lastVerified']:%Y-%m-%d}",
     ]
     sections += ["## About", "\n".join(facts)]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return "\n\n".join(section.rstrip("\n") for section in sections if section) + "\n"
 
 
 def _usage(name: str, folder: Path, compiled: str) -> str:
@@ -88,11 +90,6 @@ def _usage(name: str, folder: Path, compiled: str) -> str:
 def _image(definition: Any) -> str:
     image: str = definition.component_spec.implementation.container.image
     return image
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
 
 
 def _default(item: inspect.Parameter) -> str:

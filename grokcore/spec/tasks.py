@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -294,5 +294,10 @@ def _is_prime(number: int) -> bool:
 TaskSpec = Annotated[
     ComparisonTask | ModularTask | CompositionTask | ComplexReasoningTask | InContextTask, Field(discriminator="kind")
 ]
+
+CLASSES: dict[str, type[Task]] = {
+    member.model_fields["kind"].default: member for member in get_args(get_args(TaskSpec)[0])
+}
+"""The class of every `kind`."""
 
 __all__ = ["ComparisonTask", "ComplexReasoningTask", "CompositionTask", "InContextTask", "ModularTask", "TaskSpec"]

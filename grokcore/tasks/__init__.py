@@ -1,6 +1,6 @@
 """Tasks: one file each, from a spec to its vocabulary, training rows and probes.
 
-To add a task: a spec class in `grokcore/spec/tasks.py`, a file here with a `build` function, and one line in TASKS.
+To add a task: a spec class in `grokcore/spec/tasks.py`, a file here that defines TASK, and one line in TASKS.
 """
 
 from __future__ import annotations
@@ -12,22 +12,20 @@ from typing import Any
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec
 from grokcore.tasks import comparison, complex_reasoning, composition, in_context, modular
-from grokcore.tasks.base import Role, Rows, Split, TaskData
+from grokcore.tasks.base import Role, Rows, Split, TaskData, TaskDefinition
 from grokcore.tasks.facts import FactKind, FactTable
 
-TASKS: dict[str, Callable[[Any], TaskData]] = {
-    "comparison": comparison.build,
-    "modular": modular.build,
-    "composition": composition.build,
-    "complex_reasoning": complex_reasoning.build,
-    "in_context": in_context.build,
+TASKS: dict[str, TaskDefinition[Any]] = {
+    "comparison": comparison.TASK,
+    "composition": composition.TASK,
+    "complex_reasoning": complex_reasoning.TASK,
+    "in_context": in_context.TASK,
+    "modular": modular.TASK,
 }
-"""The builder of each `kind` of task."""
+"""Every `kind` of task, in the order of the tables of README and docs/."""
 
 FROM_FACTS: dict[str, tuple[FactKind, Callable[[Any, FactTable], TaskData]]] = {
-    "comparison": ("attributes", comparison.build_from),
-    "composition": ("relations", composition.build_from),
-    "complex_reasoning": ("attributes", complex_reasoning.build_from),
+    kind: task.from_facts for kind, task in TASKS.items() if task.from_facts is not None
 }
 """For tasks that can be made from a user's own facts, the kind of facts and the builder."""
 
@@ -49,10 +47,21 @@ def build_task(task: TaskSpec, facts: FactTable | None = None) -> TaskData:
             f"file with `grokcore generate SPEC --from FILE`, or train on the dataset that was made from it"
         )
     if facts is None:
-        return TASKS[task.kind](task)
+        return TASKS[task.kind].build(task)
     if facts.sha256 != named:
         raise InputError("these are not the facts that the task names: they were changed since its spec was made")
     return replace(FROM_FACTS[task.kind][1](task, facts), facts=facts)
 
 
-__all__ = ["FROM_FACTS", "TASKS", "FactKind", "FactTable", "Role", "Rows", "Split", "TaskData", "build_task"]
+__all__ = [
+    "FROM_FACTS",
+    "TASKS",
+    "FactKind",
+    "FactTable",
+    "Role",
+    "Rows",
+    "Split",
+    "TaskData",
+    "TaskDefinition",
+    "build_task",
+]

@@ -1,17 +1,20 @@
-"""The data of a task: a vocabulary, the training rows, and probes of every split."""
+"""The data of a task: a vocabulary, the training rows, and probes of every split; and what the registry knows of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from grokcore.tasks.facts import FactTable
+from grokcore.spec.tasks import Task
+from grokcore.tasks.facts import FactKind, FactTable
 from grokcore.tasks.random import Indices
 
+T = TypeVar("T", bound=Task)
+"""The spec class of the task, one of `grokcore.spec.tasks`."""
 Role = Literal["train", "held_out", "diagnostic"]
 EOS = "</a>"
 """The token that closes an answer."""
@@ -92,6 +95,20 @@ class TaskData:
     probes: Mapping[str, Rows]
     splits: Mapping[str, Split]
     facts: FactTable | None = None
+
+
+@dataclass(frozen=True)
+class TaskDefinition(Generic[T]):
+    """One kind of task, as the registry holds it; its texts are Markdown, for the tables of README and docs/."""
+
+    build: Callable[[T], TaskData]
+    """Builds the data of a spec; raises InputError where a draw cannot give what the spec asks for."""
+    row: str
+    """A question and its answer."""
+    held_out: str
+    """What the held-out splits ask for, in the order of the spec's `held_out_splits`."""
+    from_facts: tuple[FactKind, Callable[[T, FactTable], TaskData]] | None = None
+    """Where a user's own facts can become such a task, the kind of facts and the builder."""
 
 
 def majority_baseline(counts: npt.NDArray[np.int64]) -> float:

@@ -40,7 +40,7 @@ import numpy.typing as npt
 from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask
 from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
-from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, majority_baseline
+from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.facts import FactTable, unless_given
 from grokcore.tasks.random import BottomK, Indices, Stream, pairs_between, pairs_within
 
@@ -230,3 +230,11 @@ def _inferred_baseline(tokens: Tokens, rows: Rows) -> float:
     labels = rows.answers - tokens.label(np.array(0), np.array(0))
     counts = np.bincount(labels, minlength=len(tokens.attributes) * LABELS)
     return majority_baseline(counts.reshape(-1, LABELS))
+
+
+TASK = TaskDefinition[ComparisonTask](
+    build,
+    row="`<attr_3> <q> <e_17> <mask> <e_5>` → smaller, equal, greater",
+    held_out="pairs of known entities (ID); pairs of entities that were never compared by this attribute (OOD)",
+    from_facts=("attributes", build_from),
+)

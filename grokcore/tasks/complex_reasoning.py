@@ -41,7 +41,7 @@ import numpy.typing as npt
 from grokcore.errors import InputError
 from grokcore.spec import ComplexReasoningTask
 from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
-from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, majority_baseline
+from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.facts import FactTable, unless_given
 from grokcore.tasks.random import BottomK, Indices, Stream, pairs_between, pairs_within
 from grokcore.tasks.reachability import follows_by_chaining, follows_from_comparisons
@@ -258,3 +258,12 @@ def _baseline(facts: AttributeFacts, codes: Indices) -> float:
     attribute, first, second = facts.decoded(codes)
     labels = attribute * LABELS + facts.compare(attribute, first, second)
     return majority_baseline(np.bincount(labels, minlength=facts.attributes * LABELS).reshape(-1, LABELS))
+
+
+TASK = TaskDefinition[ComplexReasoningTask](
+    build,
+    row="as comparison",
+    held_out="pairs of known values (ID); pairs of entities without stated values, whose order follows only by "
+    "chaining stated comparisons and known values (OOD)",
+    from_facts=("attributes", build_from),
+)

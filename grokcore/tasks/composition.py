@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from grokcore.errors import InputError
 from grokcore.spec import CompositionTask
-from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, majority_baseline
+from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.facts import FactTable, numbered, token_name, unless_given
 from grokcore.tasks.random import BottomK, Indices, Stream
 
@@ -278,3 +278,11 @@ def _draw_inferred(
                 f"{unless_given(task, 'entities', 'state more facts')}"
             )
     return samples, counts
+
+
+TASK = TaskDefinition[CompositionTask](
+    build,
+    row="`<e_17> <r_3> <r_8>` → the entity two (or n) hops on",
+    held_out="chains of facts that training composes (ID); chains of facts that it states but never composes (OOD)",
+    from_facts=("relations", build_from),
+)

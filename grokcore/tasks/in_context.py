@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from grokcore.errors import InputError
 from grokcore.spec import InContextTask
-from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, majority_baseline
+from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.facts import numbered
 from grokcore.tasks.random import Indices, Stream
 
@@ -155,3 +155,10 @@ def _rows(task: InContextTask, prompts: Indices) -> Rows:
         first_label = task.entities + task.values + len(SPECIALS)
         answers = first_label + 1 + np.sign(found[:, 0] - found[:, 1])
     return Rows.of_columns([*columns, q, *asked.T], answers)
+
+
+TASK = TaskDefinition[InContextTask](
+    build,
+    row="facts in the prompt, then a question about them",
+    held_out="new prompts (ID); entities that training never asks about (OOD)",
+)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from grokcore.spec import ModularTask
-from grokcore.tasks.base import EOS, Role, Rows, Split, TaskData, majority_baseline
+from grokcore.tasks.base import EOS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.random import Indices, Stream
 
 
@@ -72,3 +72,10 @@ def build(task: ModularTask) -> TaskData:
         probes={"train": probes("train", train), "test": probes("test", test)},
         splits={"train": split("train", train), "test": split("held_out", test)},
     )
+
+
+TASK = TaskDefinition[ModularTask](
+    build,
+    row="`<41> <+> <60> <=>` → `<4>`",
+    held_out="the equations that are not in the training set",
+)
