@@ -49,6 +49,8 @@ class _Point(_Part):
 
 class _Tuning(_Part):
     steps: int
+    measure: str = "area"
+    seeds: tuple[int, ...] = ()
 
 
 class SweepFacts(_Part):
@@ -69,6 +71,8 @@ class Tuned:
         steps: optimizer steps of each trial.
         flops: of all trials; what was tried twice has been computed once.
         split: that the trials were judged by.
+        measure: of the split: area, final or time.
+        seeds: of the trials.
     """
 
     values: Mapping[str, Any]
@@ -76,6 +80,8 @@ class Tuned:
     steps: int
     flops: float
     split: str
+    measure: str
+    seeds: tuple[int, ...]
 
 
 def read_sweep_facts(store: Store) -> SweepFacts | None:
@@ -120,6 +126,8 @@ def _tuned(point: _Tuned | None, tuning: _Tuning | None) -> Tuned | None:
         steps=tuning.steps,
         flops=sum({trial.places: trial.flops for trial in point.trials}.values()),
         split=point.split,
+        measure=tuning.measure,
+        seeds=tuning.seeds,
     )
 
 
@@ -179,9 +187,9 @@ def _tuned_cell(group: Group, tuned: Mapping[str, Tuned | None]) -> Cell:
     if one is None:
         return Cell("no" if found else "not recorded", muted=True)
     (searched,) = labels_of([one.values])
-    return Cell(
-        searched, note_of([f"{one.trials} trials of {count(one.steps)} steps", flops(one.flops), f"by {one.split}"])
-    )
+    budget = f"{one.trials} trials of {count(one.steps)} steps"
+    seeds = "seeds " + ", ".join(map(str, one.seeds)) if one.seeds else ""
+    return Cell(searched, note_of([budget, flops(one.flops), f"by {one.measure} of {one.split}", seeds]))
 
 
 def confounds(study: Study, known: Mapping[str, str]) -> list[Confound]:

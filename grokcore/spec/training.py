@@ -29,11 +29,17 @@ STABLE_THRESHOLD = 0.95
 """Default of `stable_threshold`, unless `threshold` is lower."""
 
 
+SHORTEST_TAIL = 1.1
+"""Least `tail` of StopOnGrok: a split is sustained once it has held for a tenth longer (`evaluation.window`)."""
+
+
 class StopOnGrok(Spec):
     """Stop once a split is sustained, after training on for long enough to judge that it stays so."""
 
     split: str = Field(description="the held-out split that ends the run once it is sustained")
-    tail: float = Field(1.25, ge=1.1, description="train on to this multiple of the step from which it is sustained")
+    tail: float = Field(
+        1.25, ge=SHORTEST_TAIL, description="train on to this multiple of the step from which it is sustained"
+    )
 
 
 class PhaseDrop(Spec):

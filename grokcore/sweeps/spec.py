@@ -20,8 +20,7 @@ class _Interval(Spec):
 
     @model_validator(mode="after")
     def _ordered(self) -> _Interval:
-        if not self.low < self.high:
-            raise ValueError(f"low={self.low:g} must be less than high={self.high:g}")
+        _check_order(self.low, self.high)
         return self
 
     def holds(self, value: JsonValue) -> bool:
@@ -56,6 +55,31 @@ class LogUniform(_Interval):
         return rounded(math.exp(low + share * (high - low)))
 
 
+class LogInteger(Spec):
+    """Log-uniform distribution over the whole numbers between two positive bounds, such as numbers of steps."""
+
+    kind: Literal["log_integer"]
+    low: int = Field(ge=1, description="lowest value")
+    high: int = Field(description="highest value")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LogInteger:
+        _check_order(self.low, self.high)
+        return self
+
+    def at(self, share: float) -> JsonValue:
+        """As `Uniform.at`, to a whole number."""
+        return self.clamped(self.low * (self.high / self.low) ** share)
+
+    def clamped(self, value: float) -> int:
+        """Round to three significant digits and to a whole number within the bounds."""
+        return min(max(round(rounded(value)), self.low), self.high)
+
+    def holds(self, value: JsonValue) -> bool:
+        """Whether `value` is in the support."""
+        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+
+
 class Choice(Spec):
     """Uniform distribution over a list of values."""
 
@@ -71,7 +95,12 @@ class Choice(Spec):
         return value in self.options
 
 
-Distribution = Annotated[Uniform | LogUniform | Choice, Field(discriminator="kind")]
+def _check_order(low: float, high: float) -> None:
+    if not low < high:
+        raise ValueError(f"low={low:g} must be less than high={high:g}")
+
+
+Distribution = Annotated[Uniform | LogUniform | LogInteger | Choice, Field(discriminator="kind")]
 
 
 def rounded(value: float) -> float:
@@ -147,18 +176,23 @@ class RandomAxis(Spec):
 Axis = Annotated[GridAxis | PointsAxis | ListAxis | RandomAxis, Field(discriminator="kind")]
 
 
+Measure = Literal["area", "final", "time"]
+
+
 class TuningSpec(Spec):
     """A hyperparameter search, with the same budget for every point of the sweep, before its runs.
 
     The objective must be informative on a budget within which hardly any run groks. The time to grok would nearly
     always be censored, and final accuracy does not distinguish a run that is about to generalize from one that is
     stuck. The `area` under the curve of accuracy over steps, divided by the steps, is defined for every run and grows
-    with how early and how far it generalizes.
+    with how early and how far it generalizes. Where trials are long enough for some to generalize, `time` searches for
+    what a comparison of times reports: the earliest sustained stretch.
 
-    The split is a held-out one with the training distribution, never the one that the comparison is about (the
-    out-of-distribution split, if there is one). Its seeds differ from the sweep's, so that no reported run took part in
-    the selection. A short budget misses effects such as late grokking under strong weight decay, so the report states
-    the budget.
+    With `area` and `final` the split is a held-out one with the training distribution, never the one that the
+    comparison is about (the out-of-distribution split, if there is one). With `time` it may be any held-out split: an
+    acceleration is only fair against a baseline tuned for the same goal. Either way its seeds differ from the sweep's,
+    so that no reported run took part in the selection. A short budget misses effects such as late grokking under strong
+    weight decay, so the report states the budget, the split and the seeds.
     """
 
     search: dict[str, Distribution] = Field(
@@ -166,13 +200,15 @@ class TuningSpec(Spec):
     )
     trials: int = Field(ge=1, le=1000, description="trials per point; the first has the point's own values")
     steps: int = Field(ge=1, description="optimizer steps of a trial")
-    measure: Literal["area", "final"] = Field(
-        "area", description="objective: mean accuracy over the steps of a trial (area), or accuracy at its end (final)"
+    measure: Measure = Field(
+        "area",
+        description="objective: mean accuracy over the steps of a trial (area), accuracy at its end (final), or how "
+        "early the split is sustained, as a share of its steps (time)",
     )
     split: str | None = Field(
         None,
-        description="split to measure on: a held-out split other than the last, or train; null for "
-        "the first held-out one",
+        description="split to measure on: train or a held-out split, the last one with measure time only; null for "
+        "the first of those",
     )
     seeds: Seeds = Field((1000,), description="seeds of each trial; the objective is averaged over them")
     sampler: Literal["tpe", "random"] = Field(
@@ -187,9 +223,10 @@ class TuningSpec(Spec):
         """Split of a task that the objective is measured on.
 
         Raises:
-            InputError: the split that a comparison is about, or an unknown one.
+            InputError: the split that a comparison is about, unless the measure is `time`, or an unknown one.
         """
-        allowed = (*task.held_out_splits[:-1], "train")
+        held_out = task.held_out_splits if self.measure == "time" else task.held_out_splits[:-1]
+        allowed = (*held_out, "train")
         split = self.split or allowed[0]
         if split in allowed:
             return split

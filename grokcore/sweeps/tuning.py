@@ -7,22 +7,21 @@ store.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from grokcore.data import DatasetInfo
 from grokcore.errors import GrokcoreError, StoppedError
-from grokcore.runs.journal import JournalLine
 from grokcore.runs.record import RunRecord
 from grokcore.spec import ExperimentSpec
+from grokcore.spec.training import SHORTEST_TAIL
 from grokcore.sweeps.expansion import Point, value_of
 from grokcore.sweeps.index import SweepPlace, Trial, TunedPoint
+from grokcore.sweeps.objective import objective
 from grokcore.sweeps.queue import Work, all_finished, complete_runs
-from grokcore.sweeps.spec import Choice, Distribution, LogUniform, TuningSpec, Uniform, rounded
+from grokcore.sweeps.spec import Choice, Distribution, LogInteger, LogUniform, TuningSpec, Uniform, rounded
 from grokcore.terminal.sweep_progress import SweepProgress
 from grokcore.training.seeds.train import worst_kind
 
@@ -66,27 +65,6 @@ def tune(
         for search in searches:
             search.tell(asked[search.point.name], records)
     return {search.point.name: search.result() for search in searches}
-
-
-def objective(lines: Sequence[JournalLine], split: str, steps: int, measure: str) -> float:
-    """Objective of a trial, from its journal.
-
-    `area`: mean accuracy over steps 0 to `steps`, by the trapezoidal rule; `final`: accuracy at step `steps`. NaN
-    counts as 0, as does everything after a run has diverged.
-    """
-    curve = [(line["step"], _accuracy(line, split)) for line in lines if line["step"] <= steps]
-    if not curve:
-        return 0.0
-    if measure == "final":
-        return curve[-1][1] if curve[-1][0] == steps else 0.0
-    area: float = sum((b - a) * (high + low) / 2 for (a, low), (b, high) in pairwise(curve))
-    return area / steps
-
-
-def _accuracy(line: JournalLine, split: str) -> float:
-    measured = line["train"] if split == "train" else line["splits"][split]
-    value = measured["accuracy"]
-    return float(value) if value is not None and math.isfinite(value) else 0.0
 
 
 class _PendingTrial:
@@ -141,9 +119,8 @@ class _Search:
         """Report finished trials to the sampler."""
         for pending in asked:
             found = [records[work.run] for work in pending.works]
-            scores = [
-                objective(record.journal, self._split, self._tuning.steps, self._tuning.measure) for record in found
-            ]
+            steps, measure = self._tuning.steps, self._tuning.measure
+            scores = [objective(record.journal, record.spec, self._split, steps, measure) for record in found]
             score = sum(scores) / len(scores)
             self._study.tell(pending.trial, score)
             self._trials.append(
@@ -170,19 +147,27 @@ class _Search:
 
 
 def trial_specs(point: Point, values: Mapping[str, JsonValue], tuning: TuningSpec) -> list[ExperimentSpec]:
-    """Specs of a trial, one per seed, without early stopping so that all have the same number of steps."""
-    spec = point.changed({**values, "training.max_steps": tuning.steps, "training.stop_on_grok": None}).spec
+    """Specs of a trial, one per seed.
+
+    All train for the same number of steps, but for the measure `time`: there a run ends once its objective is known.
+    """
+    split = tuning.split_on(point.spec.task)
+    ends = tuning.measure == "time" and split != "train"
+    stop: JsonValue = {"split": split, "tail": SHORTEST_TAIL} if ends else None
+    spec = point.changed({**values, "training.max_steps": tuning.steps, "training.stop_on_grok": stop}).spec
     return [spec.model_copy(update={"seed": seed}) for seed in tuning.seeds]
 
 
 def _as_optuna(what: Distribution) -> optuna.distributions.BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     match what:
         case Uniform():
             return FloatDistribution(what.low, what.high)
         case LogUniform():
             return FloatDistribution(what.low, what.high, log=True)
+        case LogInteger():
+            return IntDistribution(what.low, what.high, log=True)
         case Choice():
             options: Any = what.options
             return CategoricalDistribution(options)
@@ -192,6 +177,8 @@ def _value(what: Distribution, suggested: Any) -> JsonValue:
     """Round a suggested number, so that it can be read and repeated."""
     if isinstance(what, Choice):
         return what.options[what.options.index(suggested)]
+    if isinstance(what, LogInteger):
+        return what.clamped(suggested)
     return min(max(rounded(suggested), what.low), what.high)
 
 

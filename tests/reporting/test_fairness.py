@@ -58,7 +58,7 @@ def test_what_was_tuned_is_told_with_its_budget(tmp_path: Path) -> None:
     assert "Which rate?" in text
     assert index.points[0].tuned is not None
     assert index.points[0].tuned.flops == 2e12
-    assert "training.learning_rate 0.003 3 trials of 250 steps · 2.00 TFLOP · by test_inferred_iid" in text
+    assert "0.003 3 trials of 250 steps · 2.00 TFLOP · by area of test_inferred_iid · seeds 1000" in text
     assert "adamw 512 2,000 no" in text
     assert "not recorded" not in text
 

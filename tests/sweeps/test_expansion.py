@@ -284,3 +284,5 @@ def test_a_search_is_judged_by_the_split_whose_distribution_is_that_of_training(
     assert sweep.tuning is not None
     assert sweep.tuning.split_on(load_spec("smoke").task) == "test_inferred_iid"
     assert sweep.tuning.split_on(load_spec("modular").task) == "train", "its one held-out split is what is reported"
+    by_time = sweep.tuning.model_copy(update={"measure": "time"})
+    assert by_time.split_on(load_spec("modular").task) == "test", "the time that is reported may be searched for"
