@@ -17,7 +17,7 @@ MOST_EXAMPLES = 10_000_000
 _Step = Annotated[int, Field(le=MOST_STEPS)]
 
 OptimizerName = Literal["adamw", "adam", "sgd"]
-LossName = Literal["cross_entropy"]
+LossName = Literal["cross_entropy", "cross_entropy_fp64", "stablemax"]
 ProjectionName = Literal["none", "norm_ball"]
 """Each name but none is a file of that name in `optimizers/`, `losses/` or `projections/` of grokcore/training."""
 
@@ -99,7 +99,14 @@ class TrainingSpec(Spec):
         "none", description="what is done to the weights after each optimizer step: none, or norm_ball"
     )
     projection_bound: float | None = Field(None, gt=0, description="norm_ball: the largest L2 norm of all weights")
-    loss: LossName = Field("cross_entropy", description="the loss of one supervised token")
+    loss: LossName = Field(
+        "cross_entropy",
+        description="the loss of one supervised token: cross_entropy, cross_entropy_fp64 (computed in fp64), or "
+        "stablemax (arXiv 2501.04697); the journal's loss is cross-entropy always",
+    )
+    loss_temperature: float = added_later(
+        1.0, ge=1e-3, le=1e3, description="T: the loss is that of logits / T; accuracy does not depend on it"
+    )
     loss_on: Literal["answer", "answer_and_eos"] = Field(
         "answer", description="supervised tokens: the answer alone, or the answer and the closing </a>"
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from grokcore.models.precision import autocast
 from grokcore.spec import TrainingSpec
 from grokcore.training.batches import Examples
-from grokcore.training.losses import LOSSES
+from grokcore.training.losses import loss_of
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.projections import projection_of
 from grokcore.training.state import TrainingState
@@ -40,7 +40,7 @@ class Step:
     ) -> None:
         self._state, self._examples, self._training, self._device = state, examples, training, device
         self._parameters = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
-        self._loss = LOSSES[training.loss]
+        self._loss = loss_of(training)
         self._rows = torch.zeros(training.batch_size, dtype=torch.int64, device=device)
         self._learning_rate = learning_rate_tensor(state.optimizer, device)
         projection = projection_of(training)
@@ -76,7 +76,7 @@ class Step:
         batch = self._examples[rows]
         with autocast(training.precision, self._device):
             logits_bpv = self._state.model(batch.inputs, batch.positions, batch.prefixes)
-        loss = self._loss(logits_bpv.flatten(0, 1), batch.targets.flatten(), training.label_smoothing)
+        loss = self._loss(logits_bpv.flatten(0, 1), batch.targets.flatten())
         if training.gradient_accumulation > 1:
             loss = loss / training.gradient_accumulation
         (loss if scaler is None else loss * scaler.scale).backward()

@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.nn import functional
 
 from grokcore.data import Rows
 from grokcore.data.supervision import supervise
 from grokcore.spec import TrainingSpec
 from grokcore.training.batches import EpochSampler
-from grokcore.training.losses import LOSSES
+from grokcore.training.losses import LOSSES, loss_of
+from grokcore.training.losses.stablemax import log_s
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.projections import PROJECTIONS
 
@@ -110,6 +112,91 @@ def test_cross_entropy_is_the_mean_negative_log_likelihood() -> None:
     expected = (math.log(1 + math.exp(-1) + math.exp(-2)) + math.log(3)) / 2
     assert LOSSES["cross_entropy"](logits, targets, 0.0).item() == pytest.approx(expected)
     assert LOSSES["cross_entropy"](logits.bfloat16(), targets, 0.0).dtype == torch.float32
+
+
+def stablemax_twin(logits: torch.Tensor, targets: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """StableMax as arXiv 2501.04697 writes it, with torch's definition of label smoothing."""
+    s = torch.where(logits < 0, 1 / (1 - logits), logits + 1)
+    log_p = (s / s.sum(1, keepdim=True)).log()
+    target = (1 - smoothing) * functional.one_hot(targets, logits.shape[1]) + smoothing / logits.shape[1]
+    return -(target * log_p).sum(1).mean()
+
+
+NAIVE_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
+    "cross_entropy": lambda *arguments: functional.cross_entropy(*arguments[:2], label_smoothing=arguments[2]),
+    "cross_entropy_fp64": lambda *arguments: functional.cross_entropy(*arguments[:2], label_smoothing=arguments[2]),
+    "stablemax": stablemax_twin,
+}
+"""Each loss on fp64 logits, as a paper writes it."""
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 8.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_and_their_gradients_equal_their_naive_twin_in_fp64(
+    name: str, smoothing: float, temperature: float
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = (4 * torch.randn(64, 33, generator=generator)).requires_grad_()
+    exact = logits.detach().double().requires_grad_()
+    targets = torch.randint(33, (64,), generator=generator)
+    loss_of(TrainingSpec(loss=name, label_smoothing=smoothing, loss_temperature=temperature))(
+        logits, targets
+    ).backward()
+    twin = NAIVE_LOSSES[name](exact / temperature, targets, smoothing)
+    twin.backward()
+    assert logits.grad is not None
+    assert exact.grad is not None
+    torch.testing.assert_close(logits.grad, exact.grad.float(), rtol=1e-5, atol=1e-8)
+    assert LOSSES[name](logits.detach() / temperature, targets, smoothing).item() == pytest.approx(
+        twin.item(), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_temperature_of_1_is_the_loss_bit_for_bit(name: str) -> None:
+    logits, targets = 9 * torch.randn(64, 33), torch.arange(64) % 33
+    training = TrainingSpec(loss=name, label_smoothing=0.1, loss_temperature=1.0)
+    assert torch.equal(loss_of(training)(logits, targets), LOSSES[name](logits, targets, 0.1))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_losses_are_fp32_numbers_with_finite_gradients_at_the_edges_of_every_format(
+    dtype: torch.dtype, name: str
+) -> None:
+    """The published form of StableMax has a NaN gradient at a logit of exactly 1."""
+    edges = torch.tensor([1.0, -1.0, 0.0, -0.0, 1 + 2**-7, 60_000.0, -60_000.0, 1e-7])
+    logits = edges.to(dtype).expand(8, 8).clone().requires_grad_()
+    for temperature in (1.0, 0.25):
+        loss = loss_of(TrainingSpec(loss=name, loss_temperature=temperature))(logits, torch.arange(8))
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert loss.dtype == torch.float32
+        assert loss.isfinite()
+        assert gradient.isfinite().all()
+
+
+def test_in_fp64_the_gradient_of_a_learned_target_does_not_vanish() -> None:
+    logits = torch.tensor([[25.0, 0.0]], requires_grad=True)
+    gradients = {name: torch.autograd.grad(LOSSES[name](logits, torch.tensor([0]), 0.0), logits)[0] for name in LOSSES}
+    assert gradients["cross_entropy"][0, 0] == 0
+    assert gradients["cross_entropy_fp64"][0, 0].item() == pytest.approx(-math.exp(-25), rel=1e-6)
+
+
+def test_stablemax_is_a_distribution_that_rises_with_its_logit() -> None:
+    logits = torch.linspace(-50, 50, 1001, dtype=torch.float64)
+    p = log_s(logits).softmax(0)
+    assert p.sum().item() == pytest.approx(1.0, abs=1e-12)
+    assert (p.diff() > 0).all()
+    s = log_s(torch.tensor([-3.0, -1.0, 0.0, 1.0, 3.0])).exp()
+    assert s.tolist() == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0])
+
+
+def test_the_gradient_of_stablemax_is_that_of_its_formula() -> None:
+    logits = torch.tensor([[1.0, -1.0, 0.5], [-7.0, 3.0, 1e-3]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: functional.cross_entropy(log_s(x), torch.tensor([0, 2])), (logits,))
+    at_zero = torch.zeros(1, requires_grad=True)
+    assert torch.autograd.grad(log_s(at_zero).sum(), at_zero)[0].item() == 1.0
 
 
 def test_the_norm_ball_scales_all_weights_together_and_only_when_outside() -> None:

@@ -41,6 +41,8 @@ def numbers(value: Any) -> Iterator[float]:
         ["training.loss_on=answer_and_eos", "training.gradient_accumulation=4", "training.gradient_clip=.5"],
         extended(["training.optimizer=sgd", "training.learning_rate=.03", "training.weight_decay=.1"]),
         extended(["training.projection=norm_ball", "training.projection_bound=10.2"]),
+        ["training.loss=stablemax", "training.loss_temperature=2"],
+        extended(["training.loss=cross_entropy_fp64", "training.label_smoothing=.1"]),
         extended(["model.architecture=llama"]),
         ["model.architecture=rwkv", "model.layers=2"],
         extended(["model.architecture=mamba"]),

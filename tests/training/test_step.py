@@ -16,7 +16,7 @@ from grokcore.data import open_dataset
 from grokcore.models import build_model, decay_groups
 from grokcore.models.composition import Composition
 from grokcore.models.precision import autocast
-from grokcore.spec import load_spec
+from grokcore.spec import TrainingSpec, load_spec
 from grokcore.spec.schedule import learning_rate_at
 from grokcore.storage import FileStore
 from grokcore.training.checkpoints.checkpoint import Snapshot, load_checkpoint
@@ -79,6 +79,14 @@ def assert_equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
     assert [name for name in left if not torch.equal(left[name].nan_to_num(), right[name].nan_to_num())] == []
 
 
+def naive_loss(logits: Tensor, targets: Tensor, training: TrainingSpec) -> Tensor:
+    logits = logits / training.loss_temperature
+    if training.loss == "stablemax":
+        log_s = torch.where(logits >= 0, logits, -logits).add(1).log()
+        return torch.nn.functional.cross_entropy(torch.where(logits >= 0, log_s, -log_s), targets)
+    return torch.nn.functional.cross_entropy(logits.double() if "fp64" in training.loss else logits, targets).float()
+
+
 class Naive:
     """The step as a textbook writes it, with torch's own optimizers, clipping and GradScaler."""
 
@@ -106,7 +114,7 @@ class Naive:
         for rows in self.trainer.sampler(step).chunk(training.gradient_accumulation):
             with autocast(training.precision, CPU):
                 logits = self.model(examples[rows].inputs, examples[rows].positions, examples[rows].prefixes)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), examples.targets[rows].flatten())
+            loss = naive_loss(logits.flatten(0, 1).float(), examples.targets[rows].flatten(), training)
             self.scaler.scale(loss / training.gradient_accumulation).backward()
         if step in self.overflows:
             weights[-1].grad *= math.inf
@@ -138,6 +146,8 @@ class Naive:
         ["training.projection=norm_ball", "training.projection_bound=10.2"],
         ["training.optimizer=sgd", "training.learning_rate=.1"],
         ["training.optimizer=sgd", "training.learning_rate=.1", "training.betas=[0,.9]"],
+        ["training.loss=stablemax"],
+        ["training.loss=cross_entropy_fp64", "training.loss_temperature=4", "training.gradient_accumulation=2"],
     ],
 )
 def test_the_step_equals_its_naive_twin(
@@ -241,6 +251,8 @@ GRAPHED = [
     ["training.precision=fp16", "training.optimizer=sgd", "training.gradient_accumulation=2"],
     ["training.precision=bf16", "model.dropout=.2"],
     ["training.precision=fp16", "training.projection=norm_ball", "training.projection_bound=9"],
+    ["training.precision=fp16", "training.loss=stablemax"],
+    ["training.precision=bf16", "training.loss=cross_entropy_fp64", "training.loss_temperature=2"],
     ["training.precision=fp32", "model.recurrence={kind: adaptive, most: 3, tolerance: 0.2}"],
 ]
 RANDOM_LOOPS = ["training.precision=fp32", "model.recurrence={kind: random, most: 3}"]

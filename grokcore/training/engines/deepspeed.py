@@ -25,7 +25,7 @@ from grokcore.training.batches import Examples
 from grokcore.training.distributed.group import Command, Group, lost_peers
 from grokcore.training.engines.deepspeed_config import deepspeed_config
 from grokcore.training.engines.deepspeed_state import DeepSpeedState
-from grokcore.training.losses import LOSSES
+from grokcore.training.losses import loss_of
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.projections import projection_of
 from grokcore.training.state import TrainingState
@@ -58,14 +58,14 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
         self._examples, self._training, self._device = examples, training, device
-        self._loss = LOSSES[training.loss]
+        self._loss = loss_of(training)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the mean loss of the examples of (B,) int64 `rows`."""
         batch = self._examples[rows]
         with autocast(self._training.precision, self._device):
             logits_bpv = self.model(batch.inputs, batch.positions, batch.prefixes)
-        return self._loss(logits_bpv.flatten(0, 1), batch.targets.flatten(), self._training.label_smoothing)
+        return self._loss(logits_bpv.flatten(0, 1), batch.targets.flatten())
 
 
 def initialize(

@@ -1,6 +1,6 @@
 """Losses, one file each, named as in `training.loss`.
 
-A file `NAME.py` defines `LOSS`, a function `(logits (N, V), targets (N,), label_smoothing) -> scalar`.
+A file `NAME.py` defines `LOSS`, a function `(logits (N, V), targets (N,), label_smoothing) -> scalar` in fp32.
 """
 
 from __future__ import annotations
@@ -10,7 +10,21 @@ from typing import get_args
 
 from torch import Tensor
 
+from grokcore.spec import TrainingSpec
 from grokcore.spec.implementations import implementations
 from grokcore.spec.training import LossName
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = implementations(__name__, get_args(LossName), "LOSS")
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def loss_of(training: TrainingSpec) -> Loss:
+    """Return the spec's loss, `(logits (N, V), targets (N,)) -> scalar`, with its temperature and label smoothing.
+
+    A temperature T divides the logits: T > 1 softens the distribution that the loss sees (arXiv 2606.18465).
+    """
+    loss, temperature, smoothing = LOSSES[training.loss], training.loss_temperature, training.label_smoothing
+    if temperature == 1:
+        return lambda logits, targets: loss(logits, targets, smoothing)
+    return lambda logits, targets: loss(logits.float() / temperature, targets, smoothing)

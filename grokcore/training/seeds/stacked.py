@@ -23,7 +23,7 @@ from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
 from grokcore.training.attempt import Attempt, begin
 from grokcore.training.loop import reproducible, training_steps
-from grokcore.training.losses import LOSSES
+from grokcore.training.losses import loss_of
 from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.projections import Projection, projection_of
 from grokcore.training.seeds.jobs import Job, Listener, Outcome, evaluate
@@ -126,7 +126,7 @@ class StackedStep:
         self._gradient_norms = torch.stack([trainer.state.gradient_norm for trainer in trainers])
         for number, trainer in enumerate(trainers):
             self._replace_by_slices(trainer, number)
-        self._loss = LOSSES[self._training.loss]
+        self._loss = loss_of(self._training)
         self._rows = torch.zeros(len(trainers), self._training.batch_size, dtype=torch.int64, device=self._device)
         self._learning_rate = learning_rate_tensor(self._optimizer, self._device)
         projection = projection_of(self._training)
@@ -189,7 +189,7 @@ class StackedStep:
         def loss(weights: dict[str, Tensor], inputs: Tensor, positions: Tensor, targets: Tensor, of: Tensor) -> Tensor:
             prefixes = None if table is None else SharedPrefixes(table, of)
             logits_bpv = torch.func.functional_call(self._model, weights, (inputs, positions, prefixes))
-            return self._loss(logits_bpv.flatten(0, 1), targets.flatten(), self._training.label_smoothing)
+            return self._loss(logits_bpv.flatten(0, 1), targets.flatten())
 
         weights: dict[str, Tensor] = dict(self._weights)
         with autocast(self._training.precision, self._device):

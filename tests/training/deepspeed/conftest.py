@@ -33,6 +33,13 @@ TRAININGS: dict[str, list[str]] = {
     "sgd": ["training.optimizer=sgd"],
     "adam, ZeRO 1": ["training.optimizer=adam", "training.zero_stage=1"],
     "answer and eos, smoothed": ["training.loss_on=answer_and_eos", "training.label_smoothing=.1"],
+    "stablemax": ["training.loss=stablemax", "training.label_smoothing=.1"],
+    "cross-entropy in fp64 at a temperature, bf16, ZeRO 2": [
+        "training.loss=cross_entropy_fp64",
+        "training.loss_temperature=2",
+        "training.precision=bf16",
+        "training.zero_stage=2",
+    ],
     "schedule and projection": [
         "training.schedule=cosine",
         "training.schedule_steps=20",
