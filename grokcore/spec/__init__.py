@@ -23,6 +23,7 @@ from grokcore.spec.tasks import (
     CompositionTask,
     InContextTask,
     ModularTask,
+    PermutationsTask,
     TaskSpec,
 )
 from grokcore.spec.training import EvaluationSpec, StopOnGrok, TrainingSpec
@@ -46,6 +47,7 @@ __all__ = [
     "Mamba2",
     "ModelSpec",
     "ModularTask",
+    "PermutationsTask",
     "RetNet",
     "StopOnGrok",
     "TaskSpec",

@@ -11,7 +11,7 @@ from typing import Any
 
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec
-from grokcore.tasks import comparison, complex_reasoning, composition, in_context, modular
+from grokcore.tasks import comparison, complex_reasoning, composition, in_context, modular, permutations
 from grokcore.tasks.base import Role, Rows, Split, TaskData, TaskDefinition
 from grokcore.tasks.facts import FactKind, FactTable
 
@@ -21,6 +21,7 @@ TASKS: dict[str, TaskDefinition[Any]] = {
     "complex_reasoning": complex_reasoning.TASK,
     "in_context": in_context.TASK,
     "modular": modular.TASK,
+    "permutations": permutations.TASK,
 }
 """Every `kind` of task, in the order of the tables of README and docs/."""
 

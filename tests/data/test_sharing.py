@@ -78,7 +78,10 @@ def test_large_vocabularies_and_long_prefixes_are_told_apart():
 
 @pytest.mark.parametrize(
     ("kind", "own"),
-    [("comparison", 3), ("modular", 2), ("composition", None), ("complex_reasoning", 5), ("in_context", None)],
+    [
+        *(("comparison", 3), ("modular", 2), ("permutations", 2), ("complex_reasoning", 5)),
+        *(("composition", None), ("in_context", None)),
+    ],
 )
 def test_the_prefixes_that_a_task_declares_are_those_of_its_questions(kind, own):
     data = build_task(SMALL[kind])

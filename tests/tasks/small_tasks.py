@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from grokcore.spec import ComparisonTask, ComplexReasoningTask, CompositionTask, InContextTask, ModularTask, TaskSpec
+from grokcore.spec import (
+    ComparisonTask,
+    ComplexReasoningTask,
+    CompositionTask,
+    InContextTask,
+    ModularTask,
+    PermutationsTask,
+    TaskSpec,
+)
 from grokcore.spec.tasks import CLASSES
 from grokcore.tasks import Rows, TaskData
 
@@ -23,6 +31,7 @@ _LISTED: dict[str, TaskSpec] = {
     "in_context": InContextTask(
         entities=12, values=5, context=3, long_context=5, id_ratio=0.7, train_size=300, probe_size=40
     ),
+    "permutations": PermutationsTask(degree=4, probe_size=40),
 }
 
 

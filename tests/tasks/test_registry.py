@@ -16,9 +16,10 @@ CONTENT = {
     "composition": "5d0c6f71cb7059f0aaf884d76e305700ba514610ac810441ccadbc4ead82351e",
     "complex_reasoning": "2eb888f5cd8a033788ebe8b2075a25a66c2a80b7bd6fd0cef7bacd3d6be20489",
     "in_context": "0eb4e281e8cd250c6d4fd73af05f9e4935685121b4f1bd1c748ab3e7240f8f6f",
+    "permutations": "2ff1d73a2e61d62a9d1889e31d74f3b95b92dbdc606ede0d814dcff03bf88360",
 }
 """SHA-256 of the small datasets. If one changes without a new version of its kind, ids no longer name one content."""
-VERSIONS = {"comparison": 2, "modular": 2, "composition": 2, "complex_reasoning": 2, "in_context": 3}
+VERSIONS = dict.fromkeys(CONTENT, 2) | {"in_context": 3}
 
 by_kind = pytest.mark.parametrize("kind", SMALL)
 
