@@ -46,7 +46,9 @@ class ExperimentSpec(Spec):
     @model_validator(mode="after")
     def _names_held_out_splits(self) -> ExperimentSpec:
         stop = self.training.stop_on_grok
-        named = {f"drop_on[{number}].split": drop.split for number, drop in enumerate(self.training.drop_on)}
+        training = self.training
+        named = {f"drop_on[{number}].split": drop.split for number, drop in enumerate(training.drop_on)}
+        named |= {f"freeze_on[{number}].split": freeze.split for number, freeze in enumerate(training.freeze_on)}
         named["stop_on_grok.split"] = None if stop is None else stop.split
         for field, split in named.items():
             if split is not None and split not in self.task.held_out_splits:
@@ -87,7 +89,7 @@ class ExperimentSpec(Spec):
             drop["phase"] = "grokked" if drop["phase"] == "sustained" else drop["phase"]
         semantics = SEMANTICS_VERSION + self.model.SEMANTICS - 1
         parts = {"dataset": self.dataset_id, "model": model, "training": training, "semantics": semantics}
-        if self.training.schedule == "phase":  # what is measured, and when, decides the learning rate
+        if self.training.schedule == "phase" or self.training.freeze_on:  # what is measured decides what is trained
             # Which of these is given does not: no rate waits for a collapse. 0.95 keeps the ids of when it was fixed.
             given = self.evaluation.stable_threshold
             floor = STABLE_THRESHOLD if given is None else given

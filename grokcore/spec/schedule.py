@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grokcore.spec.training import PhaseDrop, TrainingSpec
+from grokcore.spec.training import PhaseDrop, Role, TrainingSpec
 
 
 def learning_rate_at(step: int, training: TrainingSpec, drops: Sequence[int] = ()) -> float:
@@ -69,6 +69,16 @@ def phase_drops(lines: Sequence[Mapping[str, Any]], training: TrainingSpec) -> t
         for drop in training.drop_on
     )
     return tuple(step for step in found if step is not None)
+
+
+def frozen_roles(lines: Sequence[Mapping[str, Any]], training: TrainingSpec) -> frozenset[Role]:
+    """The roles whose weights stay as they are after these lines of a journal, since their phases are on record."""
+    if not lines:
+        return frozenset()
+    phases = lines[-1]["phases"]
+    return frozenset(
+        role for freeze in training.freeze_on if phase_began(phases, freeze) is not None for role in freeze.roles
+    )
 
 
 def phase_began(phases: Mapping[str, Any], drop: PhaseDrop) -> int | None:

@@ -16,10 +16,11 @@ MOST_EXAMPLES = 10_000_000
 
 _Step = Annotated[int, Field(le=MOST_STEPS)]
 
-OptimizerName = Literal["adamw", "adam", "sgd"]
+OptimizerName = Literal["adamw", "adam", "sgd", "muon", "lion"]
+GradientFilterName = Literal["none", "grokfast", "orthograd", "normalize"]
 LossName = Literal["cross_entropy", "cross_entropy_fp64", "stablemax"]
-ProjectionName = Literal["none", "norm_ball"]
-"""Each name but none is a file of that name in `optimizers/`, `losses/` or `projections/` of grokcore/training."""
+ProjectionName = Literal["none", "norm_ball", "row_norm"]
+"""Each is a file of that name in `optimizers/`, `filters/`, `losses/` or `projections/` of grokcore/training."""
 
 Role = Literal["embedding", "position", "head", "matrix", "vector", "state"]
 """What a parameter is for. A tied head is an embedding; vectors are biases and gains of norms; states are parameters
@@ -63,12 +64,47 @@ class PhaseDrop(Spec):
         return self
 
 
+class Freeze(PhaseDrop):
+    """A phase from which on the weights of some roles stay as they are."""
+
+    roles: tuple[Role, ...] = Field(min_length=1, description="whose weights")
+
+
+class RoleFactors(Spec):
+    """A factor of the learning rate for each role of a weight; decay follows the learning rate."""
+
+    embedding: float = Field(1.0, ge=0, description="token embedding, and the head tied to it")
+    position: float = Field(1.0, ge=0, description="position embedding")
+    head: float = Field(1.0, ge=0, description="head that is not tied")
+    matrix: float = Field(1.0, ge=0, description="projections of token and channel mixers")
+    vector: float = Field(1.0, ge=0, description="biases, and gains of norms")
+    state: float = Field(1.0, ge=0, description="parameters of a recurrence over time, kernels of convolutions")
+
+
 class TrainingSpec(Spec):
     optimizer: OptimizerName = Field(
-        "adamw", description="adamw; adam, whose weight decay is part of the gradient; sgd with betas[0] as momentum"
+        "adamw",
+        description="adamw; adam, whose weight decay is part of the gradient; sgd with betas[0] as momentum; muon for "
+        "matrices and adamw for other weights; lion",
     )
+    muon_iterations: int = added_later(
+        5, ge=0, le=20, description="muon: Newton-Schulz iterations; 0 is momentum of equal size, its control"
+    )
+    gradient_filter: GradientFilterName = added_later(
+        "none",
+        description="what is done to the clipped gradient before the optimizer sees it: none; grokfast, which adds its "
+        "moving average; orthograd, which removes what only scales a weight; normalize, to norm 1",
+    )
+    filter_decay: float = added_later(0.98, ge=0, lt=1, description="grokfast: decay of the moving average")
+    filter_gain: float = added_later(2.0, ge=0, description="grokfast: how many times the moving average is added")
     learning_rate: float = Field(1e-3, gt=0, le=1e38, description="peak learning rate")
     weight_decay: float = Field(0.1, ge=0, description="weight decay, decoupled but for adam; 0 switches it off")
+    learning_rate_of: RoleFactors | None = added_later(
+        None, description="factors of the learning rate by the role of a weight; null gives all the same"
+    )
+    freeze_on: tuple[Freeze, ...] = added_later(
+        (), description="roles whose weights stay as they are once an evaluation confirms that a phase has begun"
+    )
     decay_groups: Literal["explicit", "published"] = Field(
         "explicit",
         description="what is decayed: explicit (matrices and embeddings; no bias, norm, decay rate or state matrix) or "
@@ -96,9 +132,16 @@ class TrainingSpec(Spec):
     gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimizer step; divides batch_size")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
     projection: ProjectionName = Field(
-        "none", description="what is done to the weights after each optimizer step: none, or norm_ball"
+        "none",
+        description="what is done to the weights after each optimizer step: none; norm_ball, which bounds the norm of "
+        "all; row_norm, which bounds that of each row of a matrix",
     )
-    projection_bound: float | None = Field(None, gt=0, description="norm_ball: the largest L2 norm of all weights")
+    projection_bound: float | None = Field(
+        None, gt=0, description="the largest L2 norm: of all weights together for norm_ball, of a row for row_norm"
+    )
+    projection_on: Literal["matrices", "matrices_and_norms"] = added_later(
+        "matrices", description="row_norm: which weights; a vector, such as the gain of a norm, counts as one row"
+    )
     loss: LossName = Field(
         "cross_entropy",
         description="the loss of one supervised token: cross_entropy, cross_entropy_fp64 (computed in fp64), or "
@@ -181,12 +224,27 @@ class TrainingSpec(Spec):
             raise ValueError("projection and projection_bound go together: set both or neither")
         if self.zero_stage and self.engine == "native":
             raise ValueError(f"zero_stage={self.zero_stage} needs engine=deepspeed")
-        if self.zero_stage and self.projection != "none":
+        if self.zero_stage and (name := self._needs_whole_weights()):
             raise ValueError(
-                f"projection={self.projection} needs all weights in one place and zero_stage={self.zero_stage} divides "
-                f"them: use zero_stage=0"
+                f"{name} needs whole weights in one place and zero_stage={self.zero_stage} divides them: use "
+                "zero_stage=0"
             )
         return self
+
+    def _needs_whole_weights(self) -> str | None:
+        """Return the setting that ZeRO makes impossible; what acts on single numbers goes with it."""
+        return next(
+            (
+                f"{field}={getattr(self, field)}"
+                for field, elementwise in (
+                    ("optimizer", ("adamw", "adam", "sgd", "lion")),
+                    ("gradient_filter", ("none", "grokfast")),
+                    ("projection", ("none",)),
+                )
+                if getattr(self, field) not in elementwise
+            ),
+            None,
+        )
 
 
 class EvaluationSpec(Spec):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from grokcore.models.precision import autocast
+from grokcore.models.roles import layouts
 from grokcore.spec import TrainingSpec
+from grokcore.spec.training import Role
 from grokcore.training.batches import Examples
 from grokcore.training.losses import loss_of
-from grokcore.training.optimizers.optimizer import Optimizer
+from grokcore.training.optimizers.groups import LearningRates
 from grokcore.training.projections import projection_of
 from grokcore.training.state import TrainingState
 from grokcore.training.update import Update, gradients_of
@@ -42,8 +44,10 @@ class Step:
         self._parameters = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
         self._loss = loss_of(training)
         self._rows = torch.zeros(training.batch_size, dtype=torch.int64, device=device)
-        self._learning_rate = learning_rate_tensor(state.optimizer, device)
-        projection = projection_of(training)
+        self._learning_rates = LearningRates(state.optimizer, device)
+        stored = layouts(state.model)
+        trained = [name for name, weight in state.model.named_parameters() if weight.requires_grad]
+        projection = projection_of(training, [stored[name] for name in trained])
         self._update = Update(
             training,
             state.optimizer,
@@ -54,10 +58,10 @@ class Step:
         )
         self.graphs = StepGraphs(self._work, training, device, notify)
 
-    def __call__(self, rows: Tensor, learning_rate: float) -> None:
-        """Train on the examples of (batch_size,) int64 `rows`."""
+    def __call__(self, rows: Tensor, learning_rate: float, frozen: Collection[Role] = ()) -> None:
+        """Train on the examples of (batch_size,) int64 `rows`; weights of `frozen` roles stay as they are."""
         self._rows.copy_(rows)
-        self._learning_rate.fill_(learning_rate)
+        self._learning_rates.set(learning_rate, frozen)
         self.graphs(self._state.model.prepare(self._state.step))
         self._state.step += 1
 
@@ -80,16 +84,6 @@ class Step:
         if training.gradient_accumulation > 1:
             loss = loss / training.gradient_accumulation
         (loss if scaler is None else loss * scaler.scale).backward()
-
-
-def learning_rate_tensor(optimizer: Optimizer, device: torch.device) -> Tensor:
-    """Return a 0-d tensor that all parameter groups read the learning rate from, so that a replay reads it anew."""
-    # On a CPU the optimizers' kernels read any number format; on CUDA they take every learning rate for float32.
-    precision = torch.float32 if device.type == "cuda" else torch.float64
-    learning_rate = torch.zeros((), dtype=precision, device=device)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-    return learning_rate
 
 
 class StepGraphs:

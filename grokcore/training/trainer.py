@@ -22,7 +22,8 @@ from grokcore.runs import finite
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.experiment import derived_seed
-from grokcore.spec.schedule import learning_rate_at, phase_drops
+from grokcore.spec.schedule import frozen_roles, learning_rate_at, phase_drops
+from grokcore.spec.training import Role
 from grokcore.training.batches import EpochSampler, Examples
 from grokcore.training.checkpoints.checkpoint import Checkpoint
 from grokcore.training.costs import flops_per_step
@@ -83,16 +84,17 @@ class Trainer:
         self.clock = TrainingClock()
         self._judge = PhaseTracker(self.held_out, spec)
         self._drops: tuple[int, ...] = ()
+        self._frozen: frozenset[Role] = frozenset()
 
     def start(self, lines: Sequence[JournalLine]) -> None:
         """Start the clock, and take from the evaluations so far at which steps the learning rate has dropped."""
         self.clock.start(step=self.state.step, elapsed=self.state.elapsed_seconds)
-        self._drops = phase_drops(lines, self.training)
+        self._drops, self._frozen = phase_drops(lines, self.training), frozen_roles(lines, self.training)
 
     def take_step(self) -> None:
         """Take one optimizer step, without waiting for the device."""
         step = self.state.step
-        self.engine_step(self.sampler(step), learning_rate_at(step, self.training, self._drops))
+        self.engine_step(self.sampler(step), learning_rate_at(step, self.training, self._drops), self._frozen)
 
     def evaluate(
         self, lines: Sequence[JournalLine], stop: StopRequest, checkpoints: Mapping[str, Any]
@@ -134,7 +136,7 @@ class Trainer:
             "restarts": state.restarts,
         }
         line["phases"] = self._judge.judge(lines, line)
-        self._drops = self._judge.drops(line)
+        self._drops, self._frozen = self._judge.drops(line), frozen_roles([line], training)
         line["learning_rate"] = finite(learning_rate_at(state.step, training, self._drops))
         line["clock"] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +12,10 @@ from torch.nn import functional
 
 from grokcore.data import Rows
 from grokcore.data.supervision import supervise
+from grokcore.models.roles import Layout
 from grokcore.spec import TrainingSpec
 from grokcore.training.batches import EpochSampler
+from grokcore.training.filters import FILTERS
 from grokcore.training.losses import LOSSES, loss_of
 from grokcore.training.losses.stablemax import log_s
 from grokcore.training.optimizers import OPTIMIZERS
@@ -38,11 +41,22 @@ def test_the_order_depends_on_seed_and_step_alone() -> None:
     assert not torch.equal(EpochSampler(100, 32, seed=2, device=CPU)(17), late)
 
 
+def group_of(weights: list[torch.nn.Parameter], weight_decay: float = 0.0, role: Any = None) -> dict[str, Any]:
+    """A parameter group; matrices are of two logical parts where their rows allow it."""
+    halves = [
+        (size // 2,) * 2 if size % 2 == 0 else (size,) for size in (len(one) if one.ndim else 1 for one in weights)
+    ]
+    stored = [
+        Layout("matrix" if one.ndim == 2 else "vector", True, parts) for one, parts in zip(weights, halves, strict=True)
+    ]
+    return {"params": weights, "layouts": stored, "weight_decay": weight_decay, "rate": 1.0, "role": role}
+
+
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_weight_decay_is_decoupled_from_the_gradient(name: str) -> None:
     """Without a gradient the decayed weight shrinks by lr * decay a step, and the exempt one stays."""
     decayed, exempt = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
-    groups = [{"params": [decayed], "weight_decay": 0.5}, {"params": [exempt], "weight_decay": 0.0}]
+    groups = [group_of([decayed], weight_decay=0.5), group_of([exempt])]
     optimizer = OPTIMIZERS[name](groups, TrainingSpec(learning_rate=0.1))
     for _ in range(3):
         decayed.grad, exempt.grad = torch.zeros(3), torch.zeros(3)
@@ -69,7 +83,7 @@ def test_optimizers_take_the_steps_of_their_reference(name: str) -> None:
     training = TrainingSpec(optimizer=name, betas=(0.9, 0.98), epsilon=1e-6)
     generator = torch.Generator().manual_seed(0)
     ours, theirs = ([torch.nn.Parameter(torch.ones(shape)) for shape in [(65, 33), (7,), ()]] for _ in range(2))
-    optimizer = OPTIMIZERS[name]([{"params": ours, "weight_decay": decay}], training)
+    optimizer = OPTIMIZERS[name]([group_of(ours, decay)], training)
     reference = REFERENCES[name](theirs)
     rate = optimizer.param_groups[0]["lr"] = torch.tensor(0.0, dtype=torch.float64)
     for step in range(10):
@@ -84,24 +98,40 @@ def test_optimizers_take_the_steps_of_their_reference(name: str) -> None:
     assert all(torch.allclose(*pair, rtol=tolerance, atol=tolerance) for pair in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.parametrize("gradient_filter", FILTERS)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_steps_in_place_and_can_skip_a_step(name: str) -> None:
+def test_every_optimizer_steps_in_place_and_can_skip_a_step(name: str, gradient_filter: str) -> None:
     """A recorded step knows weights and state by their addresses, and a skipped one changes neither."""
-    weights = [torch.nn.Parameter(torch.ones(shape)) for shape in [(65, 33), (7,), ()]]
-    optimizer = OPTIMIZERS[name]([{"params": weights, "weight_decay": 0.0}], TrainingSpec())
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.nn.Parameter(1 + torch.rand(shape, generator=generator)) for shape in [(66, 33), (7,), ()]]
+    groups = [group_of(weights[:1], 0.1, "matrix"), group_of(weights[1:], 0.0, "vector")]
+    optimizer = OPTIMIZERS[name](groups, TrainingSpec(gradient_filter=gradient_filter))
 
     def changing() -> list[torch.Tensor]:
         return [*weights, *(tensor for state in optimizer.state.values() for tensor in state.values())]
 
-    optimizer.param_groups[0]["lr"] = torch.tensor(0.01, dtype=torch.float64)
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(0.01, dtype=torch.float64)
     optimizer.found_inf = torch.tensor(0.0)
     addresses = [tensor.data_ptr() for tensor in changing()]
-    for weight in weights:
-        weight.grad = torch.ones_like(weight)
-    optimizer.step()
-    assert all((weight < 1).all() for weight in weights)
+    before = [weight.detach().clone() for weight in weights]
+    for infinite in (False, True, False, True, False):  # odd, since two steps of Lion can cancel
+        optimizer.found_inf.fill_(float(infinite))
+        kept = [tensor.detach().clone() for tensor in changing()]
+        for weight in weights:
+            weight.grad = torch.randn(weight.shape, generator=generator)
+            if infinite:
+                weight.grad *= math.inf
+        optimizer.step()
+        if infinite:
+            assert all(torch.equal(*pair) for pair in zip(changing(), kept, strict=True))
+    moved = [(weight != old).float().mean() for weight, old in zip(weights, before, strict=True) if weight.ndim]
+    assert min(moved) > 0.99  # a few change by less than their last digit
+    assert all(tensor.isfinite().all() for tensor in changing())
     after = [tensor.detach().clone() for tensor in changing()]
     optimizer.found_inf.fill_(1.0)
+    for weight in weights:
+        weight.grad = torch.full_like(weight, math.nan)
     optimizer.step()
     assert all(torch.equal(*pair) for pair in zip(changing(), after, strict=True))
     assert [tensor.data_ptr() for tensor in changing()] == addresses
@@ -201,13 +231,43 @@ def test_the_gradient_of_stablemax_is_that_of_its_formula() -> None:
 
 def test_the_norm_ball_scales_all_weights_together_and_only_when_outside() -> None:
     weights = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
-    PROJECTIONS["norm_ball"](weights, 10.0)
+
+    def project(bound: float, skipped: torch.Tensor | None = None) -> None:
+        training = TrainingSpec(projection="norm_ball", projection_bound=bound)
+        PROJECTIONS["norm_ball"](weights, [], training, skipped)
+
+    project(10.0)
     assert weights[0].tolist() == [3.0, 0.0]
-    PROJECTIONS["norm_ball"](weights, 1.0)
+    project(1.0)
     assert weights[0].tolist() == pytest.approx([0.6, 0.0])
     assert weights[1].item() == pytest.approx(0.8)
-    PROJECTIONS["norm_ball"](weights, 0.5, torch.tensor(1.0))
+    project(0.5, torch.tensor(1.0))
     assert weights[1].item() == pytest.approx(0.8)
+
+
+def test_row_norm_clips_every_row_that_is_longer_and_no_other() -> None:
+    """Rows are outputs, in either orientation; a vector is one row; logical vectors are clipped by themselves."""
+    matrix, vector = torch.tensor([[3.0, 4.0], [0.3, 0.4]]), torch.tensor([3.0, 4.0, 0.0, 1.0])
+    transposed, embedding = matrix.t().clone(), 10 * matrix
+    stored = [
+        Layout("matrix", True, (2,)),
+        Layout("matrix", True, (2,), outputs=1),
+        Layout("vector", False, (2, 2)),
+        Layout("embedding", True, (2,)),
+    ]
+    for on, expected in (("matrices", [3.0, 4.0, 0.0, 1.0]), ("matrices_and_norms", [1.2, 1.6, 0.0, 1.0])):
+        training = TrainingSpec(projection="row_norm", projection_bound=2.0, projection_on=on)
+        weights = [one.clone() for one in (matrix, transposed, vector, embedding)]
+        PROJECTIONS["row_norm"](weights, stored, training, torch.tensor(1.0))
+        assert all(torch.equal(*pair) for pair in zip(weights, (matrix, transposed, vector, embedding), strict=True))
+        PROJECTIONS["row_norm"](weights, stored, training, None)
+        assert weights[0].flatten().tolist() == pytest.approx([1.2, 1.6, 0.3, 0.4])
+        assert torch.equal(weights[1], weights[0].t())
+        assert weights[2].tolist() == pytest.approx(expected)
+        assert torch.equal(weights[3], embedding)
+        once = [one.clone() for one in weights]
+        PROJECTIONS["row_norm"](weights, stored, training, torch.tensor(0.0))
+        assert all(torch.allclose(*pair, rtol=1e-6) for pair in zip(weights, once, strict=True))
 
 
 def test_supervision_asks_for_the_answer_and_if_wanted_for_the_closing_token() -> None:

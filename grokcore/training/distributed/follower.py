@@ -19,7 +19,7 @@ def await_start(group: Group) -> TrainResult | None:
     Raises:
         GrokcoreError: the leader's, which could not start.
     """
-    command, _ = group.next_command()
+    command, *_ = group.next_command()
     return None if command is Command.START else _receive_outcome(group)
 
 
@@ -43,10 +43,10 @@ def follow(trainer: Trainer, group: Group) -> TrainResult:
     full: Any = state.full  # an engine for several processes has the methods below
     step: Any = trainer.engine_step
     while True:
-        command, learning_rate = group.next_command()
+        command, learning_rate, frozen = group.next_command()
         match command:
             case Command.STEP:
-                step.local(trainer.sampler(state.step), learning_rate)
+                step.local(trainer.sampler(state.step), learning_rate, frozen)
             case Command.COLLECT:
                 state.collect()
             case Command.RESTORE:

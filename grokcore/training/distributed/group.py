@@ -1,6 +1,6 @@
 """The group of processes that train together: the leader's commands, and the messages between processes.
 
-A command is three numbers, summed over all processes by gloo on the CPU: the leader contributes the command, and each
+A command is four numbers, summed over all processes by gloo on the CPU: the leader contributes the command, and each
 process whether it was asked to stop. So a signal to any one of them stops all at the same step, at no more cost than
 the message that each step needs anyway. Devices are not waited for. There is no timeout: the others wait here while the
 leader evaluates or saves. A process that dies closes the connection, which ends the wait.
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import IntEnum
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.distributed as dist
@@ -24,7 +24,10 @@ from torch._C._distributed_c10d import HashStore
 
 from grokcore.errors import GrokcoreError, InputError, TransientError, decode_error, encode_error
 from grokcore.spec.ranks import Rank, rank_of_environment
+from grokcore.spec.training import Role
 from grokcore.training.signals import StopRequest
+
+ROLES: tuple[Role, ...] = get_args(Role)
 
 _FOREVER = timedelta(days=365)
 _START = timedelta(minutes=30)
@@ -69,27 +72,27 @@ class Group:
         """Suffix of the names of this process's own tensors; the leader has none."""
         return f".{self.rank}" if self.rank else ""
 
-    def command(self, command: Command, learning_rate: float = 0.0) -> None:
+    def command(self, command: Command, learning_rate: float = 0.0, frozen: Collection[Role] = ()) -> None:
         """Send a command from the leader to all others, and receive their requests to stop.
 
         Called by another process, which is carrying the command out already, it does nothing.
         """
         if self._control is not None and self.is_leader:
-            self._exchange(float(command), learning_rate)
+            self._exchange(float(command), learning_rate, sum(2.0 ** ROLES.index(role) for role in frozen))
 
-    def next_command(self) -> tuple[Command, float]:
-        """Wait for the leader's next command, and the learning rate of a step."""
-        command, learning_rate = self._exchange(0.0, 0.0)
-        return Command(int(command)), learning_rate
+    def next_command(self) -> tuple[Command, float, list[Role]]:
+        """Wait for the leader's next command; for a step, return its learning rate and the frozen roles, too."""
+        command, learning_rate, frozen = self._exchange(0.0, 0.0, 0.0)
+        return Command(int(command)), learning_rate, [role for bit, role in enumerate(ROLES) if int(frozen) >> bit & 1]
 
-    def _exchange(self, command: float, learning_rate: float) -> tuple[float, float]:
-        message = torch.tensor([command, learning_rate, float(self._stop.requested)], dtype=torch.float64)
+    def _exchange(self, command: float, learning_rate: float, frozen: float) -> tuple[float, float, float]:
+        message = torch.tensor([command, learning_rate, frozen, float(self._stop.requested)], dtype=torch.float64)
         with lost_peers():
             dist.all_reduce(message, group=self._control)
-        command, learning_rate, stops = message.tolist()
+        command, learning_rate, frozen, stops = message.tolist()
         if stops:
             self._stop.requested = True
-        return command, learning_rate
+        return command, learning_rate, frozen
 
     def broadcast(self, message: Any, *, sender: int = 0) -> Any:
         """Send a message of one process to all, as JSON; every process returns it."""

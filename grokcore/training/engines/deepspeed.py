@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -21,11 +22,13 @@ from torch import Tensor, nn
 from grokcore.models import SequenceModel
 from grokcore.models.precision import autocast
 from grokcore.spec import TrainingSpec
+from grokcore.spec.training import Role
 from grokcore.training.batches import Examples
 from grokcore.training.distributed.group import Command, Group, lost_peers
 from grokcore.training.engines.deepspeed_config import deepspeed_config
 from grokcore.training.engines.deepspeed_state import DeepSpeedState
 from grokcore.training.losses import loss_of
+from grokcore.training.optimizers.groups import LearningRates
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.projections import projection_of
 from grokcore.training.state import TrainingState
@@ -123,7 +126,10 @@ class DeepSpeedStep:
         self._group, self._scaler, self._optimizer = state.group, state.scaler, state.optimizer
         # In fp32 and unsharded, DeepSpeed applies every step, and leaves the gradients where they can be read.
         self._plain = training.precision == "fp32" and training.zero_stage == 0
-        projection = projection_of(training)
+        self._learning_rates = LearningRates(state.optimizer)
+        projection = projection_of(
+            training, [layout for group in state.optimizer.param_groups for layout in group["layouts"]]
+        )
 
         def project(skipped: Tensor | None) -> None:
             if projection is not None:
@@ -142,16 +148,15 @@ class DeepSpeedStep:
         if engine.optimizer is not self._optimizer and hasattr(engine.optimizer, "loss_scaler"):
             engine.optimizer.loss_scaler.raise_error_at_min_scale = False  # the scale is ours, and may go below
 
-    def __call__(self, rows: Tensor, learning_rate: float) -> None:
+    def __call__(self, rows: Tensor, learning_rate: float, frozen: Collection[Role] = ()) -> None:
         """Train on the examples of (batch_size,) int64 `rows`, those of all processes together."""
-        self._group.command(Command.STEP, learning_rate)
-        self.local(rows, learning_rate)
+        self._group.command(Command.STEP, learning_rate, frozen)
+        self.local(rows, learning_rate, frozen)
 
-    def local(self, rows: Tensor, learning_rate: float) -> None:
+    def local(self, rows: Tensor, learning_rate: float, frozen: Collection[Role]) -> None:
         """Do this process's part: its share of the rows, and of all gradients."""
         self._state.model.prepare(self._state.step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+        self._learning_rates.set(learning_rate, frozen)
         if self._scaler is not None:
             self._engine.optimizer.loss_scale = float(self._scaler.scale.item())
         mine = rows.chunk(self._group.world_size)[self._group.rank]

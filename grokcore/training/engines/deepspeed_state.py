@@ -69,7 +69,7 @@ class DeepSpeedState:
         tensors |= {f"model.{name}": buffer for name, buffer in self._model.named_buffers()}
         for number, (weight, master) in enumerate(zip(self.weights, self._gathered(), strict=True)):
             tensors[f"model.{own[id(weight)]}"] = master
-            for name in self._moments():
+            for name in self._moments(number):
                 tensors[f"optimizer.{number}.{name}"] = self._gathered_state(weight, number, name)
         for name, value in self._counters().items():
             tensors[f"optimizer.0.{name}"] = value
@@ -79,7 +79,7 @@ class DeepSpeedState:
         shapes = {f"model.{name}": one.shape for name, one in self._model.named_parameters()}
         shapes |= {f"model.{name}": one.shape for name, one in self._model.named_buffers()}
         for number, weight in enumerate(self.weights):
-            shapes |= {f"optimizer.{number}.{name}": weight.shape for name in self._moments()}
+            shapes |= {f"optimizer.{number}.{name}": weight.shape for name in self._moments(number)}
         return shapes | {f"optimizer.0.{name}": torch.Size([]) for name in self._counters()}
 
     @torch.no_grad()
@@ -90,7 +90,7 @@ class DeepSpeedState:
             buffer.copy_(tensors[f"model.{name}"])
         self._set({id(weight): tensors[f"model.{own[id(weight)]}"] for weight in self.weights})
         for number, weight in enumerate(self.weights):
-            for name in self._moments():
+            for name in self._moments(number):
                 self._set_state(weight, number, name, tensors[f"optimizer.{number}.{name}"])
         for name, value in self._counters().items():
             value.copy_(tensors[f"optimizer.0.{name}"])
@@ -170,9 +170,11 @@ class DeepSpeedState:
 
         safe_set_full_optimizer_state(weight, value.to(weight.device, torch.float32), name)
 
-    def _moments(self) -> list[str]:
-        """Return the names of the state that each weight has."""
-        return [name for name, value in self._optimizer.state[self.master_weights[0]].items() if value.ndim]
+    def _moments(self, number: int) -> list[str]:
+        """Return the names of a weight's own state; what ZeRO divides has the same for all weights."""
+        masters = self.master_weights
+        state = self._optimizer.state[masters[0] if self._sharded else masters[number]]
+        return [name for name, value in state.items() if value.ndim or name not in self._counters()]
 
     def _counters(self) -> dict[str, Tensor]:
         """Return the state that all weights share, such as the number of steps."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from grokcore.models import SequenceModel, decay_groups
+from grokcore.models import SequenceModel
 from grokcore.spec import ExperimentSpec
+from grokcore.spec.training import Role
 from grokcore.training.batches import Examples
 from grokcore.training.distributed.group import Group
 from grokcore.training.optimizers import OPTIMIZERS
+from grokcore.training.optimizers.groups import parameter_groups
 from grokcore.training.optimizers.optimizer import Optimizer
 from grokcore.training.precision import loss_scaler
 from grokcore.training.state import TrainingState
@@ -27,8 +29,8 @@ class EngineStep(Protocol):
     def graphs(self) -> StepGraphs | None:
         """The CUDA graphs of the steps; None for an engine that does not use them."""
 
-    def __call__(self, rows: Tensor, learning_rate: float) -> None:
-        """Train on the examples of (batch_size,) int64 `rows`."""
+    def __call__(self, rows: Tensor, learning_rate: float, frozen: Collection[Role] = ()) -> None:
+        """Train on the examples of (batch_size,) int64 `rows`; weights of `frozen` roles stay as they are."""
 
 
 class Engine(Protocol):
@@ -81,13 +83,8 @@ ENGINES: dict[str, Engine] = {"native": native, "deepspeed": deepspeed}
 
 
 def _optimizer(spec: ExperimentSpec, model: SequenceModel) -> Optimizer:
-    training = spec.training
-    decayed, exempt = decay_groups(model, training.decay_groups)
-    groups = [
-        {"params": [parameter for _, parameter in decayed], "weight_decay": training.weight_decay},
-        {"params": [parameter for _, parameter in exempt], "weight_decay": 0.0},
-    ]
-    return OPTIMIZERS[training.optimizer](groups, training)
+    kind = OPTIMIZERS[spec.training.optimizer]
+    return kind(parameter_groups(model, spec.training, by_role=kind.by_role), spec.training)
 
 
 def _state(spec: ExperimentSpec, model: SequenceModel, optimizer: Optimizer, device: torch.device) -> TrainingState:

@@ -10,7 +10,7 @@ from grokcore.training.optimizers.adamw import AdamW
 class Adam(AdamW):
     """As AdamW, but the decay passes through the moments, so that weights with large gradients are decayed less."""
 
-    update = staticmethod(torch._fused_adam_)
+    kernel = staticmethod(torch._fused_adam_)
 
 
 OPTIMIZER = Adam

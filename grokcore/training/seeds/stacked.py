@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from grokcore.errors import GrokcoreError
 from grokcore.models import SharedPrefixes
 from grokcore.models.precision import autocast
+from grokcore.models.roles import layouts
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
@@ -25,10 +26,11 @@ from grokcore.training.attempt import Attempt, begin
 from grokcore.training.loop import reproducible, training_steps
 from grokcore.training.losses import loss_of
 from grokcore.training.optimizers import OPTIMIZERS
+from grokcore.training.optimizers.groups import LearningRates
 from grokcore.training.projections import Projection, projection_of
 from grokcore.training.seeds.jobs import Job, Listener, Outcome, evaluate
 from grokcore.training.signals import StopRequest, stop_on_signal
-from grokcore.training.step import StepGraphs, learning_rate_tensor
+from grokcore.training.step import StepGraphs
 from grokcore.training.trainer import Trainer
 from grokcore.training.update import Update, gradients_of, norm_of_each_seed
 
@@ -122,14 +124,15 @@ class StackedStep:
             {**group, "params": [stacked_of[id(weight)] for weight in group["params"]]}
             for group in first.state.optimizer.param_groups
         ]
-        self._optimizer = OPTIMIZERS[self._training.optimizer](groups, self._training)
+        self._optimizer = OPTIMIZERS[self._training.optimizer](groups, self._training, stacked=True)
         self._gradient_norms = torch.stack([trainer.state.gradient_norm for trainer in trainers])
         for number, trainer in enumerate(trainers):
             self._replace_by_slices(trainer, number)
         self._loss = loss_of(self._training)
         self._rows = torch.zeros(len(trainers), self._training.batch_size, dtype=torch.int64, device=self._device)
-        self._learning_rate = learning_rate_tensor(self._optimizer, self._device)
-        projection = projection_of(self._training)
+        self._learning_rates = LearningRates(self._optimizer, self._device)
+        stored = layouts(first.model)
+        projection = projection_of(self._training, [stored[name] for name in names])
         self._update = Update(
             self._training,
             self._optimizer,
@@ -158,7 +161,7 @@ class StackedStep:
         step = self._trainers[0].state.step
         for number, trainer in enumerate(self._trainers):
             self._rows[number].copy_(trainer.sampler(step))
-        self._learning_rate.fill_(learning_rate_at(step, self._training))
+        self._learning_rates.set(learning_rate_at(step, self._training))
         self._graphs(self._model.prepare(step))  # the same for every seed
         for trainer in self._trainers:
             trainer.state.step = step + 1

@@ -165,6 +165,8 @@ def why_not_stacked(spec: ExperimentSpec) -> str | None:
         return "training.precision=fp16, whose loss scale skips steps of one seed and not of another"
     if spec.training.schedule == "phase":
         return "training.schedule=phase, whose learning rate drops at another step with every seed"
+    if spec.training.freeze_on:
+        return "training.freeze_on, which freezes weights at another step with every seed"
     if spec.training.on_nonfinite != "stop":
         return f"training.on_nonfinite={spec.training.on_nonfinite}, which treats one seed's steps unlike another's"
     return None

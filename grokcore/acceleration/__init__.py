@@ -1,0 +1,1 @@
+"""Formulas of methods that make training generalize sooner: pure functions on tensors."""
