@@ -17,6 +17,7 @@ LAYERS = [
     {"documents"},
     {"storage"},
     {"spec"},
+    {"acceleration"},
     {"runs"},
     {"telemetry", "tasks", "models"},
     {"data"},
