@@ -22,6 +22,7 @@ from grokcore.models.configuration import NO_DEFAULTS, checked_fields, transform
 from grokcore.models.fast import FAST_ARCHITECTURES, FastModel
 from grokcore.models.files import COMPOSED, CONFIG, load_weights, one_line
 from grokcore.models.hugging_face import HuggingFaceModel
+from grokcore.models.initial_scale import scale_matrices
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
 from grokcore.models.sizes import built_spec
@@ -100,20 +101,28 @@ def build_model(
     if composition:
         configuration["composition"] = {"blocks": built.layers, **composition}
     with _isolated_random_numbers(seed):
-        layout = architecture.transformers
-        if layout is None:
-            model = new_model({**configuration, "model_type": spec.architecture}, spec.init)
-        else:
-            network = _construct(layout, configuration | NO_DEFAULTS)
-            if spec.init == "original":
-                layout.initialize_original(network)
-            if spec.implementation == "transformers":
-                return _hugging_face(network)
-            model = _fast(network, drawn=True)
-        # Of its own, so that memory starts the same beside every architecture.
-        torch.default_generator.manual_seed(derived_seed(seed, "composition"))
-        model.initialize_composed()
+        model = _drawn(spec, architecture.transformers, configuration, seed)
+        scale_matrices(model, spec)
         return model
+
+
+def _drawn(
+    spec: ModelSpec, layout: TransformersModel[Any] | None, configuration: dict[str, Any], seed: int
+) -> SequenceModel:
+    """Return a model whose weights are drawn from torch's generator of the CPU."""
+    if layout is None:
+        model = new_model({**configuration, "model_type": spec.architecture}, spec.init)
+    else:
+        network = _construct(layout, configuration | NO_DEFAULTS)
+        if spec.init == "original":
+            layout.initialize_original(network)
+        if spec.implementation == "transformers":
+            return _hugging_face(network)
+        model = _fast(network, drawn=True)
+    # Of its own, so that memory starts the same beside every architecture.
+    torch.default_generator.manual_seed(derived_seed(seed, "composition"))
+    model.initialize_composed()
+    return model
 
 
 def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:

@@ -30,6 +30,12 @@ class Model(Spec):
         description="initial weights: published (transformers' own, as published studies used) or original (the "
         "architecture's own paper and code)",
     )
+    init_scale: float = added_later(
+        1.0, gt=0, le=1e3, description="what all matrices are multiplied by before the first step (arXiv 2210.01117)"
+    )
+    init_row_norm: float | None = added_later(
+        None, gt=0, le=1e3, description="L2 norm of every row of every matrix before the first step; null: as drawn"
+    )
     match: Literal["layers", "parameters", "flops"] = Field(
         "layers",
         description="how architectures are made comparable: by the number of layers, or by the size that comes closest "
@@ -79,6 +85,10 @@ class Model(Spec):
             (
                 isinstance(self.sharing, SharedMLP) and self.layers < 2,
                 f"sharing.kind=mlp: layers={self.layers} leaves nothing to share, so it needs 2",
+            ),
+            (
+                self.init_scale != 1 and self.init_row_norm is not None,
+                "init_scale is undone by init_row_norm, which sets the norm of each row: set one of them",
             ),
             (
                 self.match == "layers" and self.match_by == "width",
