@@ -104,5 +104,6 @@ def _time(lines: Lines, index: int | None, training: TrainingSpec) -> Time | Non
         examples=line["examples"],
         flops=line["flops"],
         seconds=line["clock"]["elapsed_seconds"],
+        cpu_seconds=line["clock"].get("cpu_seconds"),
         learning_rate_share=share_of_peak(line["step"], training, drops),
     )

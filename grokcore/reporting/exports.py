@@ -116,6 +116,8 @@ _CONDITIONS: list[Column[RunSplit]] = [
     Column("batch_size", "whole", "examples per optimizer step", lambda row: row.run.spec.training.batch_size),
     Column("elapsed_seconds", "number", "wall clock of the training process up to its last evaluation",
            lambda row: row.run.journal[-1]["clock"]["elapsed_seconds"]),
+    Column("cpu_seconds", "number", "CPU seconds of the optimizer steps up to its last evaluation",
+           lambda row: row.run.journal[-1]["clock"].get("cpu_seconds")),
     Column("device", "text", "kind of device that trained it", lambda row: row.run.manifest.hardware.get("device")),
     Column("gpu", "text", "its GPU, if it had one", lambda row: row.run.manifest.hardware.get("gpu")),
     Column("processor", "text", "its processor", lambda row: row.run.manifest.hardware.get("processor")),
@@ -132,6 +134,7 @@ _AXES: list[tuple[str, Kind, str]] = [
     ("examples", "whole", "training examples by then"),
     ("flops", "number", "algorithmic FLOPs by then"),
     ("seconds", "number", "wall clock by then"),
+    ("cpu_seconds", "number", "CPU seconds of the optimizer steps by then"),
 ]
 _MEANINGS = {
     "first_crossing": "first evaluation at the threshold",
@@ -222,6 +225,8 @@ CURVES: list[Column[Evaluated]] = [
     Column("weight_norm", "number", "L2 norm of all weights", lambda row: row.line.get("weight_norm")),
     Column("elapsed_seconds", "number", "wall clock of the training process",
            lambda row: row.line["clock"]["elapsed_seconds"]),
+    Column("cpu_seconds", "number", "CPU seconds of the optimizer steps",
+           lambda row: row.line["clock"].get("cpu_seconds")),
 ]  # fmt: skip
 """The columns of curves.parquet."""
 

@@ -43,6 +43,9 @@ class Time(_Result):
     examples: int
     flops: float = Field(description="algorithmic FLOPs of the plain model")
     seconds: float = Field(description="wall clock of the training process, pauses left out")
+    cpu_seconds: float | None = Field(
+        None, ge=0, description="CPU seconds of the optimizer steps, evaluations left out; null in earlier versions"
+    )
     learning_rate_share: float | None = Field(
         None, ge=0, le=1, description="learning rate at that step as a share of its peak; null in earlier versions"
     )

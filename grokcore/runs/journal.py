@@ -229,6 +229,7 @@ class Checkpoints(_Part):
 
 class Clock(_Part):
     elapsed_seconds: float = Field(ge=0)
+    cpu_seconds: float | None = Field(None, ge=0, description="of the optimizer steps; null in earlier versions")
     steps_per_second: float | None = None
     time: str | None = None
     checkpoints: Checkpoints | None = None

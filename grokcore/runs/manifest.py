@@ -78,6 +78,11 @@ class Manifest(Conditions):
     started: str = Field(description="UTC, ISO 8601")
     resumes: int = Field(0, description="how often training has gone on from a checkpoint")
     finished: str | None = None
+    cpu_seconds: float | None = Field(
+        None,
+        description="CPU seconds of the optimizer steps of all attempts, over all threads of the training process, of "
+        "the leading one if there are several; seeds that share a process have equal shares; null in earlier versions",
+    )
     seal: Seal | None = Field(
         None, description="hashes of the run's files since its training ended; null while it goes on"
     )

@@ -77,6 +77,8 @@ class Attempt:
         write_final_metrics(self.store, self.metrics.samples(), self.notify)
         self.record_graphs()
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
+        cpu = self.trainer.clock.cpu
+        self.manifest.cpu_seconds = None if cpu is None else round(cpu, 3)
         self.manifest.write(self.store, seal=files)
         if reason == "stopped":
             raise StoppedError(f"stopped at step {step}; the same command goes on from there")

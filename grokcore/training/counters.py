@@ -42,15 +42,26 @@ class StepTimes:
 
 
 class TrainingClock:
-    """Seconds that a run has trained, earlier attempts included, and the rate of its steps between evaluations."""
+    """Seconds that a run has trained, earlier attempts included, and the rate of its steps between evaluations.
+
+    Attributes:
+        cpu: CPU seconds of the optimizer steps, over all threads of this process; evaluations and checkpoints left out.
+            On a machine that other work shares they tell the cost of a step where wall-clock seconds do not. None if
+            an earlier attempt did not count them.
+    """
 
     def __init__(self) -> None:
-        self.start(step=0, elapsed=0.0)
+        self.start(step=0, elapsed=0.0, cpu=0.0)
 
-    def start(self, *, step: int, elapsed: float) -> None:
-        """Start at `step`, after `elapsed` seconds of training."""
+    def start(self, *, step: int, elapsed: float, cpu: float | None) -> None:
+        """Start at `step`, after `elapsed` seconds of training and `cpu` CPU seconds of steps."""
         self._began = self._interval_began = time.monotonic()
-        self._before, self._first_step = elapsed, step
+        self._before, self._first_step, self.cpu = elapsed, step, cpu
+
+    def add_cpu(self, seconds: float) -> None:
+        """Count the CPU seconds of a step."""
+        if self.cpu is not None:
+            self.cpu += seconds
 
     def elapsed(self) -> float:
         """Seconds of training so far."""

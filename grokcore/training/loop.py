@@ -41,9 +41,9 @@ def train(
         except StopIteration as end:
             reason: ExitReason = end.value
             return reason
-        begin = time.perf_counter()
+        begin, begin_cpu = time.perf_counter(), time.process_time()
         trainer.take_step()
-        trainer.times.add_step(time.perf_counter() - begin)
+        trainer.count_step(time.perf_counter() - begin, time.process_time() - begin_cpu)
 
 
 def training_steps(

@@ -98,6 +98,7 @@ class TrainingState:
     scaler: LossScaler | None
     step: int = 0
     elapsed_seconds: float = 0.0
+    cpu_seconds: float | None = 0.0
     gradient_norm: Tensor = field(default_factory=lambda: torch.tensor(float("nan")))
     steps_skipped: Tensor = field(default_factory=lambda: torch.tensor(0))
     restarts: int = 0
@@ -111,7 +112,8 @@ class TrainingState:
     def checkpoint(self, journal: bytes = b"") -> Checkpoint:
         """Return the state in place, which the next step changes. A single process does not wait for its device."""
         self.group.command(Command.COLLECT)
-        values = {"elapsed_seconds": self.elapsed_seconds, "restarts": self.restarts}
+        clock = {"elapsed_seconds": self.elapsed_seconds, "cpu_seconds": self.cpu_seconds}
+        values = {**clock, "restarts": self.restarts}
         return Checkpoint(self.run_id, self.step, self.collect(), values, journal)
 
     def collect(self) -> dict[str, Tensor]:
@@ -140,6 +142,7 @@ class TrainingState:
         self._restore_random(checkpoint)
         self.step = checkpoint.step
         self.elapsed_seconds = checkpoint.values["elapsed_seconds"]
+        self.cpu_seconds = checkpoint.values.get("cpu_seconds")  # older versions did not count them
         self.restarts = checkpoint.values["restarts"]
 
     def _scalars(self) -> dict[str, Tensor]:

@@ -88,13 +88,18 @@ class Trainer:
 
     def start(self, lines: Sequence[JournalLine]) -> None:
         """Start the clock, and take from the evaluations so far at which steps the learning rate has dropped."""
-        self.clock.start(step=self.state.step, elapsed=self.state.elapsed_seconds)
+        self._start_clock()
         self._drops, self._frozen = phase_drops(lines, self.training), frozen_roles(lines, self.training)
 
     def take_step(self) -> None:
         """Take one optimizer step, without waiting for the device."""
         step = self.state.step
         self.engine_step(self.sampler(step), learning_rate_at(step, self.training, self._drops), self._frozen)
+
+    def count_step(self, seconds: float, cpu_seconds: float) -> None:
+        """Count a step by how long it took, and by this run's share of the CPU time of its process."""
+        self.times.add_step(seconds)
+        self.clock.add_cpu(cpu_seconds)
 
     def evaluate(
         self, lines: Sequence[JournalLine], stop: StopRequest, checkpoints: Mapping[str, Any]
@@ -111,7 +116,7 @@ class Trainer:
         """
         state, training = self.state, self.training
         gradient_norm = state.gradient_norm.item()  # a sync point: all steps so far are done
-        begin = time.monotonic()
+        begin, begin_cpu = time.monotonic(), time.process_time()
         steps, seconds = self.clock.interval(state.step)
         self.times.add_interval(steps, seconds)
         try:
@@ -141,8 +146,10 @@ class Trainer:
         line["clock"] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "elapsed_seconds": round(self.clock.elapsed(), 3),
+            "cpu_seconds": None if self.clock.cpu is None else round(self.clock.cpu, 3),
             "steps_per_second": round(steps / seconds, 3) if steps and seconds > 0 else None,
             "evaluation_seconds": round(time.monotonic() - begin, 3),
+            "evaluation_cpu_seconds": round(time.process_time() - begin_cpu, 3),
             "checkpoints": checkpoints,
         }
         self.clock.start_interval(state.step)
@@ -150,7 +157,7 @@ class Trainer:
 
     def checkpoint(self, journal: bytes) -> Checkpoint:
         """Return the state with the journal that belongs to it; later steps change these tensors."""
-        self.state.elapsed_seconds = self.clock.elapsed()
+        self.state.elapsed_seconds, self.state.cpu_seconds = self.clock.elapsed(), self.clock.cpu
         return self.state.checkpoint(journal)
 
     def restore(self, checkpoint: Checkpoint, *, restarts: int | None = None) -> None:
@@ -168,7 +175,11 @@ class Trainer:
         if restarts is not None:
             self.state.restarts = restarts
         self.sampler = self._sampler(self.state.restarts)
-        self.clock.start(step=self.state.step, elapsed=self.state.elapsed_seconds)
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        state = self.state
+        self.clock.start(step=state.step, elapsed=state.elapsed_seconds, cpu=state.cpu_seconds)
 
     def _sampler(self, restarts: int) -> EpochSampler:
         seed = self.spec.order_seed

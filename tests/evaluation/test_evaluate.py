@@ -139,7 +139,7 @@ def journal(curve: list[tuple[int, float, float]]) -> list[dict[str, object]]:
                 "test_inferred_ood": {"accuracy": ood, "loss": 0.1},
                 "test_inferred_iid": {"accuracy": train, "loss": 0.1},
             },
-            "clock": {"elapsed_seconds": step / 100},
+            "clock": {"elapsed_seconds": step / 100, "cpu_seconds": step / 200},
         }
         for step, train, ood in curve
     ]
@@ -183,6 +183,7 @@ def test_a_time_is_an_interval_on_every_axis(smoke_data: Path, smoke_spec: Exper
         "examples": 32_000,
         "flops": 5e8,
         "seconds": 5.0,
+        "cpu_seconds": 2.5,
         "learning_rate_share": 1.0,
     }
 

@@ -88,11 +88,11 @@ def _train_group(
             outcomes[number] = outcome
             listener.on_end(jobs[number], outcome)
         if steps and not stop.requested:  # a signal between two steps ends all seeds at the same step
-            begin = time.perf_counter()
+            begin, begin_cpu = time.perf_counter(), time.process_time()
             take_step()
-            seconds = time.perf_counter() - begin
+            seconds, cpu = time.perf_counter() - begin, (time.process_time() - begin_cpu) / len(attempts)
             for number in steps:
-                attempts[number].trainer.times.add_step(seconds)
+                attempts[number].trainer.count_step(seconds, cpu)
     return outcomes
 
 
