@@ -22,7 +22,7 @@ LAYERS = [
     {"telemetry", "tasks", "models"},
     {"data"},
     {"evaluation"},
-    {"claims", "champions", "terminal"},
+    {"claims", "champions", "leaderboard", "terminal"},
     {"training", "reporting"},
     {"sweeps"},
     {"stage"},

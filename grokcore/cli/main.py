@@ -22,6 +22,7 @@ _EXTRAS = {
     "compare": "report",
     "runs": "data",
     "champion": "data",
+    "record": "data",
     "sweep": "all",
     "spec": "all",
     "pipeline": "pipelines",

@@ -74,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_champion(commands)
 
+    _add_record(commands)
+
     command(commands, "presets", "describe:presets", "list the experiments that come with grokcore")
 
     models = command(commands, "models", "describe:models", "list the architectures with their sizes and papers")
@@ -256,3 +258,44 @@ def _add_champion(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     for action in (show, history, rollback, verdict):
         action.set_defaults(name="champion")
+
+
+def _add_record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    record = commands.add_parser(
+        "record",
+        help="add and check records: the shortest times to grok, with their evidence",
+        description="Add and check records: the shortest times to grok by preset, each with its spec and the journals "
+        "of its seeds.",
+    )
+    actions = record.add_subparsers(metavar="ACTION", required=True)
+
+    add = command(actions, "add", "record:add", "make an entry from the finished runs of all seeds of a spec")
+    add.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories, or directories that contain them")
+    add.add_argument("--preset", required=True, metavar="NAME", help="preset whose time to grok it is")
+    add.add_argument("--split", metavar="NAME", help="held-out split (default: the last of the task)")
+    add.add_argument("--name", required=True, help="name of the entry: lower-case letters, digits and '-'")
+    add.add_argument("--title", required=True, metavar="TEXT", help="what makes it fast, in one line")
+    add.add_argument(
+        "--trials", required=True, type=int, metavar="N", help="number of configurations tried to find the spec"
+    )
+    add.add_argument("--out", default="records", metavar="DIR", help="directory of all entries (default: %(default)s)")
+
+    check = command(actions, "check", "record:check", "judge all entries anew from their journals")
+    table = command(actions, "table", "record:table", "write the pages of all entries")
+    for action in (check, table):
+        action.add_argument(
+            "folder",
+            nargs="?",
+            default="records",
+            metavar="DIR",
+            help="directory of all entries (default: %(default)s)",
+        )
+
+    seeds = command(actions, "seeds", "record:seeds", "print the seeds that a spec is judged on")
+    add_spec(seeds)
+    seeds.add_argument(
+        "--preset", metavar="NAME", help="also check the spec against the rules of this preset's records"
+    )
+    seeds.add_argument("--count", type=int, default=8, metavar="N", help="their number (default: %(default)s)")
+    for action in (add, check, table, seeds):
+        action.set_defaults(name="record")
