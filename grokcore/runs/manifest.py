@@ -43,6 +43,24 @@ class ModelFacts(_Record):
     )
 
 
+class SourceFacts(_Record):
+    """What the weights that a run starts from have cost, the sources of its source included.
+
+    These are added to the run's own times to grok wherever methods are compared.
+    """
+
+    uri: str
+    sha256: str = Field(description="of the source's model.safetensors")
+    run_id: str | None = Field(description="the run that trained it; null for a model outside of a run")
+    steps: int | None = Field(description="optimizer steps; null, as all costs, for a model outside of a run")
+    examples: int | None = None
+    flops: float | None = None
+    seconds: float | None = Field(None, description="wall-clock seconds of its training")
+    uses_held_out: bool = Field(
+        description="whether held-out data decided anything in its training, such as when to stop; true if unknown"
+    )
+
+
 class Conditions(_Record):
     """Software and hardware of a training process."""
 
@@ -72,6 +90,7 @@ class Manifest(Conditions):
     dataset: DatasetReference
     choices: dict[str, Any] = Field(description="every choice that could confound a comparison of two runs")
     model: ModelFacts
+    source: SourceFacts | None = Field(None, description="the weights that it starts from; null for drawn ones alone")
     seeds: dict[str, int] = Field(description="seeds of the data, of initialization and of the order")
     remarks: list[str] = Field([], description="what was known to be odd about this run at its start, a line each")
     exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")
