@@ -112,7 +112,9 @@ def figures(times: Sequence[Time], entry: Entry, recipe: ExperimentSpec, track: 
     if why_steps_do_not_count(recipe, track, vocabulary_size=entry.vocabulary_size, tokens=entry.tokens) is None:
         found["steps"] = Figures.of([time.steps for time in times])
     found["flops"] = Figures.of([time.flops for time in times])
-    hardware = entry.conditions.hardware
+    hardware, cpu = entry.conditions.hardware, [time.cpu_seconds for time in times]
+    if hardware["device"] == "cpu" and "stacked_seeds" not in entry.conditions.execution and None not in cpu:
+        found["cpu_seconds"] = Figures.of([seconds for seconds in cpu if seconds is not None])
     if hardware["device"] == "cuda":
         found["gpu_seconds"] = Figures.of([time.seconds * int(hardware["processes"] or 1) for time in times])
     return found

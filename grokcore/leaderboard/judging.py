@@ -78,7 +78,8 @@ def _clock_faults(lines: Sequence[JournalLine]) -> Iterator[str]:
     for before, line in pairwise(lines):
         trained = line["clock"]["elapsed_seconds"] - before["clock"]["elapsed_seconds"]
         passed = (_time(line) - _time(before)).total_seconds()
-        if trained < 0 or passed < 0:
+        cpu = (before["clock"].get("cpu_seconds"), line["clock"].get("cpu_seconds"))
+        if trained < 0 or passed < 0 or (cpu[0] or 0) > (cpu[1] or 0):
             yield f"goes back in time at step {line['step']:,}"
         if trained > passed + CLOCK_TOLERANCE:
             yield f"has {trained:.0f} s of training up to step {line['step']:,}, in which {passed:.0f} s passed"

@@ -15,7 +15,7 @@ import yaml
 from grokcore.cli import main
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.leaderboard.adding import add_entry
-from grokcore.leaderboard.checking import check_entry, problems_in
+from grokcore.leaderboard.checking import check_entry, figures, judge_all, problems_in
 from grokcore.leaderboard.entry import ENTRY, StoredEntry, journal_name, read_entry
 from grokcore.leaderboard.pages import write_pages
 from grokcore.leaderboard.track import Track, seeds_of, track_of
@@ -66,11 +66,22 @@ def test_an_entry_holds_spec_journals_conditions_and_times(
     assert len(steps.values) == 8
     assert 0 < min(steps.values) <= steps.median <= max(steps.values) < 400
     assert entry.entry.figures["flops"].median == pytest.approx(steps.median * entry.entry.flops_per_step)
+    seconds = entry.entry.figures["cpu_seconds"]
+    assert all(0 < one < 60 for one in seconds.values)
     assert {"processor", "threads"} <= set(entry.entry.conditions.hardware)
     for seed in entry.entry.seeds:
         original = (fast_runs / f"seed-{seed}" / "metrics.jsonl").read_bytes()
         assert gzip.decompress((entry.folder / journal_name(seed)).read_bytes()) == original
     assert sum(path.stat().st_size for path in entry.folder.iterdir()) < 200_000
+
+
+def test_shares_of_a_process_are_no_cpu_seconds_of_a_run(entry: StoredEntry, track: Track) -> None:
+    execution = {**entry.entry.conditions.execution, "stacked_seeds": "8"}
+    conditions = entry.entry.conditions.model_copy(update={"execution": execution})
+    shared = entry.entry.model_copy(update={"conditions": conditions})
+    times = judge_all(entry.recipe, entry.journals, track, entry.entry.flops_per_step)
+    assert set(figures(times, entry.entry, entry.recipe, track)) == {"steps", "flops", "cpu_seconds"}
+    assert set(figures(times, shared, entry.recipe, track)) == {"steps", "flops"}
 
 
 def test_no_place_of_the_machine_is_in_an_entry(entry: StoredEntry, fast_runs: Path) -> None:
@@ -132,6 +143,7 @@ def lose_it_again(lines: Lines) -> None:
         (lambda lines: lines.__delitem__(slice(8, None)), "did not sustain .99 on test_inferred_iid by step"),
         (lose_it_again, "lost .99 on test_inferred_iid again at step"),
         (turn_back_the_clock, "goes back in time at step 400"),
+        (lambda lines: lines[-1]["clock"].update(cpu_seconds=0.1), "goes back in time at step 400"),
         (train_faster_than_time_passes, "s of training up to step 1, in which 0 s passed"),
         (lambda lines: lines[3]["clock"].update(time="noon"), "has no time of day at step"),
         (lambda lines: lines[3]["train"].update(accuracy=2), "train.accuracy"),

@@ -72,6 +72,7 @@ def test_seeds_of_one_process_share_them(smoke_data: Path, tmp_path: Path) -> No
     shares = [cpu_seconds(tmp_path / f"seed-{seed}")[-1] for seed in range(3)]
     assert max(shares) - min(shares) < 0.002, "up to rounding"
     assert 0 < sum(shares) < taken
+    assert {read_manifest(tmp_path / f"seed-{seed}").execution["stacked_seeds"] for seed in range(3)} == {"3"}
 
 
 def test_an_evaluation_has_them_beside_wall_clock_seconds(smoke_data: Path, tmp_path: Path) -> None:

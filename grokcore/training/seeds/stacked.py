@@ -74,6 +74,8 @@ def _train_group(
         number: training_steps(attempt.trainer, attempt.recorder, stop, partial(listener.on_evaluation, jobs[number]))
         for number, attempt in attempts.items()
     }
+    for attempt in attempts.values() if len(attempts) > 1 else ():  # other rounding, and equal shares of CPU seconds
+        attempt.manifest.set_execution("stacked_seeds", str(len(attempts)))
     take_step = StackedStep([attempt.trainer for attempt in attempts.values()], listener.notify)
     while steps:
         for number in list(steps):
