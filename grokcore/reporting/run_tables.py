@@ -84,12 +84,13 @@ def manifest_table(runs: Sequence[RunRecord], names: Sequence[str]) -> Table:
     parts: dict[str, list[Mapping[str, Any]]] = {
         "Spec": [fields_of(run.spec) for run in runs],
         "Seeds": [run.manifest.seeds for run in runs],
-        "Model": [run.manifest.model.model_dump() for run in runs],
+        "Model": [run.manifest.model.model_dump(exclude_none=True) for run in runs],
         "Execution": [run.manifest.execution for run in runs],
         "Hardware": [run.manifest.hardware for run in runs],
         "Versions": [run.manifest.versions for run in runs],
     }
-    sections = [settings_section(title, columns, compute=("flops_per_step",)) for title, columns in parts.items()]
+    compute = ("flops_per_step", "flops_of_model", "flops_of_method")
+    sections = [settings_section(title, columns, compute=compute) for title, columns in parts.items()]
     sections.append(settings_section("Identity", [_identity(run) for run in runs], compare=False))
     return Table(
         "All that could confound a comparison",

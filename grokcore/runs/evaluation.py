@@ -41,7 +41,7 @@ class Time(_Result):
     after: int = Field(description="the evaluation before: the change lies in (after, steps]")
     epochs: float
     examples: int
-    flops: float = Field(description="algorithmic FLOPs of the plain model")
+    flops: float = Field(description="algorithmic FLOPs of the plain model and of the method")
     seconds: float = Field(description="wall clock of the training process, pauses left out")
     cpu_seconds: float | None = Field(
         None, ge=0, description="CPU seconds of the optimizer steps, evaluations left out; null in earlier versions"

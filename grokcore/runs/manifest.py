@@ -33,7 +33,13 @@ class DatasetReference(_Record):
 class ModelFacts(_Record):
     parameters: int = Field(description="all trained parameters, tied ones once")
     parameters_without_embeddings: int = Field(description="those of the blocks and the final norm")
-    flops_per_step: float = Field(description="algorithmic FLOPs of an optimizer step of the plain model")
+    flops_per_step: float = Field(description="algorithmic FLOPs of an optimizer step: of the model and of the method")
+    flops_of_model: float | None = Field(
+        None, ge=0, description="those of the plain model; null in earlier versions, which counted no other"
+    )
+    flops_of_method: float = Field(
+        0.0, ge=0, description="those that optimizer, gradient filter, loss and projection add to AdamW's"
+    )
     vocabulary_size: int
     sequence_length: int = Field(description="tokens the model reads of an example")
     files: Literal["transformers", "grokcore"] = Field(

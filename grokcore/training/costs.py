@@ -1,26 +1,98 @@
-"""The cost of an optimizer step, as far as a spec and its dataset tell: FLOPs, and time compared to other specs."""
+"""The cost of an optimizer step: FLOPs of the plain model and of the method, and time compared to other specs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grokcore.acceleration.costs import (
+    OF_FILTER,
+    OF_LOSS,
+    OF_OPTIMIZER,
+    OF_PROJECTION,
+    OF_TEMPERATURE,
+    newton_schulz_flops,
+)
 from grokcore.data import DatasetInfo
 from grokcore.data.supervision import input_length
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sizes import step_flops
-from grokcore.spec import ExperimentSpec
+from grokcore.spec import ExperimentSpec, TrainingSpec
+
+if TYPE_CHECKING:
+    from grokcore.models import SequenceModel
 
 
-def flops_per_step(spec: ExperimentSpec, info: DatasetInfo) -> float:
+@dataclass(frozen=True)
+class StepFlops:
+    """Algorithmic FLOPs of one optimizer step.
+
+    Attributes:
+        of_model: forward and backward pass of the plain model.
+        of_method: what optimizer, gradient filter, loss and projection add to those of AdamW and cross-entropy.
+    """
+
+    of_model: float
+    of_method: float
+
+    @property
+    def total(self) -> float:
+        return self.of_model + self.of_method
+
+
+def step_flops_of(spec: ExperimentSpec, info: DatasetInfo, model: SequenceModel) -> StepFlops:
+    """Return the FLOPs of a step on the spec's model, which tells the sizes of its matrices."""
+    method = _weight_operations(spec.training, model) + _logit_operations(spec.training, info)
+    return StepFlops(flops_of_model(spec, info), method)
+
+
+def flops_of_model(spec: ExperimentSpec, info: DatasetInfo) -> float:
     """Algorithmic FLOPs of one optimizer step of the plain model."""
     training = spec.training
     return step_flops(
         spec.model,
         vocabulary_size=info.vocabulary_size,
         tokens=input_length(info.sequence_length, training.loss_on),
-        supervised=2 if training.loss_on == "answer_and_eos" else 1,
+        supervised=_supervised(training),
         batch_size=training.batch_size,
     )
 
 
 def relative_step_time(spec: ExperimentSpec, info: DatasetInfo) -> float:
-    """Time of one optimizer step in a unit that all specs share, to train the longest runs first."""
-    return flops_per_step(spec, info) * ARCHITECTURES[spec.model.architecture].relative_time_per_flop
+    """Time of one optimizer step in a unit that all specs share, to train the longest runs first; of the model alone.
+
+    A method's operations run at another rate than the model's, and would need its weights.
+    """
+    return flops_of_model(spec, info) * ARCHITECTURES[spec.model.architecture].relative_time_per_flop
+
+
+def _weight_operations(training: TrainingSpec, model: SequenceModel) -> float:
+    """Operations on gradients and weights."""
+    from grokcore.models.roles import layouts
+
+    each = OF_OPTIMIZER[training.optimizer] + OF_FILTER[training.gradient_filter]
+    found, flops = layouts(model), 0.0
+    for name, weight in model.named_parameters():
+        layout, size = found[name], weight.numel()
+        flops += each * size
+        if training.projection != "none" and (training.projection == "norm_ball" or layout.role in _clipped(training)):
+            flops += OF_PROJECTION[training.projection] * size
+        if training.optimizer == "muon" and layout.role == "matrix":
+            inputs = size // sum(layout.parts)
+            flops += sum(newton_schulz_flops(part, inputs, training.muon_iterations) for part in layout.parts)
+    return flops
+
+
+def _clipped(training: TrainingSpec) -> tuple[str, ...]:
+    return ("matrix",) if training.projection_on == "matrices" else ("matrix", "vector")
+
+
+def _logit_operations(training: TrainingSpec, info: DatasetInfo) -> float:
+    """Operations on logits; as in the model, the backward pass costs twice the forward pass."""
+    each = OF_LOSS[training.loss] + OF_TEMPERATURE * (training.loss_temperature != 1)
+    return float(3 * each * training.batch_size * _supervised(training) * info.vocabulary_size)
+
+
+def _supervised(training: TrainingSpec) -> int:
+    """Positions whose prediction enters the loss."""
+    return 2 if training.loss_on == "answer_and_eos" else 1

@@ -55,7 +55,9 @@ def manifest_of(trainer: Trainer, data_uri: str) -> Manifest:
         model=ModelFacts(
             parameters=size.total,
             parameters_without_embeddings=size.without_embeddings,
-            flops_per_step=trainer.flops_per_step,
+            flops_per_step=trainer.flops.total,
+            flops_of_model=trainer.flops.of_model,
+            flops_of_method=trainer.flops.of_method,
             vocabulary_size=info.vocabulary_size,
             sequence_length=input_length(info.sequence_length, spec.training.loss_on),
             files=file_format(spec.model),

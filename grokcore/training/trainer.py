@@ -26,7 +26,7 @@ from grokcore.spec.schedule import frozen_roles, learning_rate_at, phase_drops
 from grokcore.spec.training import Role
 from grokcore.training.batches import EpochSampler, Examples
 from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.costs import flops_per_step
+from grokcore.training.costs import step_flops_of
 from grokcore.training.counters import StepTimes, TrainingClock
 from grokcore.training.distributed.group import ALONE, Command, Group
 from grokcore.training.engines.engine import ENGINES
@@ -39,7 +39,7 @@ class Trainer:
     Attributes:
         state: all that a checkpoint holds; `engine_step` changes it.
         engine_step: takes an optimizer step, given row numbers and the learning rate.
-        flops_per_step: algorithmic FLOPs of an optimizer step of the plain model.
+        flops: of an optimizer step, of the plain model and of the method.
         held_out: names of the splits that measure generalization.
         times: of the steps; whoever takes a step adds its duration.
     """
@@ -62,7 +62,7 @@ class Trainer:
         """
         training = spec.training
         self.spec, self.training, self.dataset, self.device, self.notify = spec, training, dataset, device, notify
-        self.flops_per_step = flops_per_step(spec, dataset.info)
+        self.flops = step_flops_of(spec, dataset.info, model)
         self.held_out = dataset.info.with_role("held_out")
         train = dataset.train()
         self.examples = Examples.for_model(
@@ -130,7 +130,7 @@ class Trainer:
             "step": state.step,
             "examples": examples,
             "epoch": examples / len(self.examples),
-            "flops": state.step * self.flops_per_step,
+            "flops": state.step * self.flops.total,
             "train": train,
             "splits": splits,
             "learning_rate": math.nan,  # its place in the line; set below, since it may depend on the phases
