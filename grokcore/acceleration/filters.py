@@ -31,12 +31,13 @@ def orthogonalize_to_weights(gradients: Sequence[Tensor], weights: Sequence[Tens
     Args:
         stacked: the first dimension counts seeds, each with products and norms of its own.
     """
-    dimensions = [_inner(gradient, stacked) for gradient in gradients]
-    for gradient, weight, inner in zip(gradients, weights, dimensions, strict=True):
-        norm = _norm(gradient, inner)
+    for given, weighed in zip(gradients, weights, strict=True):
+        gradient, weight = _of_vectors(given, stacked), _of_vectors(weighed, stacked)
+        inner = tuple(range(int(stacked), gradient.ndim))
+        norm = torch.linalg.vector_norm(gradient, dim=inner, keepdim=True)
         along = (weight * gradient).sum(inner, keepdim=True) / (weight.square().sum(inner, keepdim=True) + 1e-30)
         gradient.addcmul_(weight, along, value=-1)
-        gradient.mul_(norm / (_norm(gradient, inner) + 1e-30))
+        gradient.mul_(norm / (torch.linalg.vector_norm(gradient, dim=inner, keepdim=True) + 1e-30))
 
 
 def normalize(gradients: list[Tensor], *, stacked: bool = False) -> None:
@@ -49,17 +50,12 @@ def normalize(gradients: list[Tensor], *, stacked: bool = False) -> None:
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         torch._foreach_div_(gradients, norm + 1e-8)
         return
-    norms = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0).sqrt() + 1e-8
-    for gradient in gradients:
-        gradient.div_(norms.view(-1, *[1] * (gradient.ndim - 1)))
+    vectors = [_of_vectors(gradient, stacked) for gradient in gradients]
+    norms = torch.stack([vector.flatten(1).square().sum(1) for vector in vectors]).sum(0).sqrt() + 1e-8
+    for vector in vectors:
+        vector.div_(norms.view(-1, *[1] * (vector.ndim - 1)))
 
 
-def _inner(tensor: Tensor, stacked: bool) -> tuple[int, ...]:
-    return tuple(range(int(stacked), tensor.ndim))
-
-
-def _norm(tensor: Tensor, dimensions: tuple[int, ...]) -> Tensor:
-    if not dimensions:
-        return tensor.abs()
-    norm: Tensor = torch.linalg.vector_norm(tensor, dim=dimensions, keepdim=True)
-    return norm
+def _of_vectors(tensor: Tensor, stacked: bool) -> Tensor:
+    """Return a view in which a single number is a vector: a sum over no dimension would be one over all."""
+    return tensor.unsqueeze(-1) if tensor.ndim == stacked else tensor

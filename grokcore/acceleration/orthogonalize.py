@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic iteration by Jordan et al.: it moves singular values fast into [.68, 1.13], not to 1."""
+"""Of the quintic iteration by Jordan et al.: it moves singular values near 1 fast, and never to it."""
 ITERATIONS = 5
-SINGULAR_VALUES = (0.68, 1.14)
-"""Where the singular values of a matrix end that has full rank, of a condition number up to about 100."""
+SINGULAR_VALUES = (0.68, 1.21)
+"""Least and greatest value of the polynomial on what it maps there: where singular values end that do not begin as tiny
+ones."""
 
 
 def newton_schulz(matrices: Tensor, iterations: int = ITERATIONS) -> Tensor:

@@ -88,7 +88,8 @@ class Optimizer(torch.optim.Optimizer):
                 self.update(group, weights, [weight.grad for weight in weights], states)
 
     def _filtered(self, group: dict[str, Any]) -> Iterator[Filtered]:
-        for weight, layout in zip(group["params"], group["layouts"], strict=True):
+        # ZeRO puts one shard in the place of a group's weights: what it goes with looks at no layout.
+        for weight, layout in zip(group["params"], group["layouts"], strict=False):
             if weight.grad is not None:
                 yield Filtered(weight.grad, weight, layout, self.state_of(weight, group))
 

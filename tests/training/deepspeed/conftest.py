@@ -32,6 +32,28 @@ TRAININGS: dict[str, list[str]] = {
     "bf16, ZeRO 2": ["training.precision=bf16", "training.zero_stage=2"],
     "sgd": ["training.optimizer=sgd"],
     "adam, ZeRO 1": ["training.optimizer=adam", "training.zero_stage=1"],
+    "muon": ["training.optimizer=muon"],
+    "muon, bf16": ["training.optimizer=muon", "training.precision=bf16"],
+    "orthograd and row norm": [
+        "training.gradient_filter=orthograd",
+        "training.projection=row_norm",
+        "training.projection_bound=.2",
+    ],
+    "grokfast with lion, ZeRO 2": [
+        "training.gradient_filter=grokfast",
+        "training.optimizer=lion",
+        "training.learning_rate=3e-4",
+        "training.zero_stage=2",
+    ],
+    "normalize, rates by role": [
+        "training.gradient_filter=normalize",
+        "training.learning_rate_of={embedding: .1, matrix: 2}",
+    ],
+    "frozen": [
+        "training.freeze_on=[{roles: [embedding, matrix], phase: memorized}]",
+        "evaluation.threshold=.01",
+        "evaluation.sustain=1",
+    ],
     "answer and eos, smoothed": ["training.loss_on=answer_and_eos", "training.label_smoothing=.1"],
     "stablemax": ["training.loss=stablemax", "training.label_smoothing=.1"],
     "cross-entropy in fp64 at a temperature, bf16, ZeRO 2": [
