@@ -136,6 +136,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sweep.add_argument(
         "--jobs", type=int, metavar="N", help="maximum number of concurrent runs on the CPU (default: one per core)"
     )
+    sweep.add_argument("--only", action="append", metavar="POINT", help="run this point and no others; can be repeated")
     sweep.add_argument("--most-runs", type=int, metavar="N", help="raise the sweep's limit on its number of runs")
     sweep.add_argument("--untuned", action="store_true", help="skip the hyperparameter search")
     sweep.add_argument(

@@ -61,6 +61,8 @@ def _spec(options: argparse.Namespace) -> SweepSpec:
     changes: dict[str, object] = {}
     if options.seeds is not None:
         changes["seeds"] = tuple(parse_seeds(options.seeds))
+    if options.only:
+        changes["only"] = tuple(options.only)
     if options.most_runs is not None:
         changes["most_runs"] = options.most_runs
     if options.untuned:

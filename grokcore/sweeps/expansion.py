@@ -108,10 +108,22 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
     _check_names(points)
     merged = _merged(points, notify)
     labels = group_labels([point.spec for point in merged])
-    merged = [replace(point, label=label) for point, label in zip(merged, labels, strict=True)]
+    if sweep.tuning is not None and (unknown := sorted(sweep.tuning.also.keys() - {point.name for point in points})):
+        raise InputError(f"tuning.also: there is no point {unknown[0]}; points are {', '.join(p.name for p in points)}")
+    merged = _selected([replace(point, label=label) for point, label in zip(merged, labels, strict=True)], sweep.only)
     if sweep.tuning is not None:
         _check_search(sweep.tuning, merged)
     return merged
+
+
+def _selected(points: list[Point], only: Sequence[str] | None) -> list[Point]:
+    if only is None:
+        return points
+    if unknown := [name for name in only if name not in {point.name for point in points}]:
+        raise InputError(
+            f"only: there is no point {unknown[0]}; points are {', '.join(point.name for point in points)}"
+        )
+    return [point for point in points if point.name in only]
 
 
 def override(field: str, value: JsonValue) -> Override:
@@ -238,13 +250,14 @@ def _check_names(points: list[Point]) -> None:
 def _check_search(tuning: TuningSpec, points: list[Point]) -> None:
     """Validate a search before its first trial."""
     for point in points:
-        set_twice = point.settings.keys() & tuning.search.keys()
+        search = tuning.search_of(point.name)
+        set_twice = point.settings.keys() & search.keys()
         if set_twice:
             raise InputError(f"tuning.search: {min(set_twice)} is varied by an axis: leave it to one of them")
         tuning.split_on(point.spec.task)
         for share in (0.0, 1.0 - 1e-9):
             try:
-                point.changed({field: what.at(share) for field, what in tuning.search.items()})
+                point.changed({field: what.at(share) for field, what in search.items()})
             except InputError as error:
                 raise InputError(f"tuning.search, point {point.name}: {error}") from None
 

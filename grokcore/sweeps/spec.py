@@ -198,6 +198,9 @@ class TuningSpec(Spec):
     search: dict[str, Distribution] = Field(
         min_length=1, description="distribution per field to search, by dotted name"
     )
+    also: dict[PointName, dict[str, Distribution]] = Field(
+        {}, description="further fields to search for single points, by the point's name: those that no other point has"
+    )
     trials: int = Field(ge=1, le=1000, description="trials per point; the first has the point's own values")
     steps: int = Field(ge=1, description="optimizer steps of a trial")
     measure: Measure = Field(
@@ -218,6 +221,10 @@ class TuningSpec(Spec):
     at_once: int = Field(
         4, ge=1, description="trials of a point that are drawn together; affects the choice, whatever the machine"
     )
+
+    def search_of(self, point: str) -> dict[str, Distribution]:
+        """Distribution per field to search for a point."""
+        return self.search | self.also.get(point, {})
 
     def split_on(self, task: TaskSpec) -> str:
         """Split of a task that the objective is measured on.
@@ -246,6 +253,7 @@ class SweepSpec(Spec):
     claims: tuple[str, ...] = Field((), description="ids of the claims that the sweep is meant to test")
     base: ExperimentSpec = Field(description="experiment to vary")
     axes: tuple[Axis, ...] = Field((), description="axes to vary; grid, points and random axes are crossed")
+    only: tuple[PointName, ...] | None = Field(None, description="names of the points to run; null for all")
     seeds: Seeds = Field((0,), description="seeds of every point: a list or a text such as 0..4")
     data_seeds: Seeds | None = Field(
         None,

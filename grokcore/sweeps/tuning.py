@@ -90,8 +90,9 @@ class _Search:
             "random": lambda: optuna.samplers.RandomSampler(seed=tuning.sampler_seed),
         }
         self._study = optuna.create_study(direction="maximize", sampler=samplers[tuning.sampler]())
-        self._untuned = {field: value_of(point.spec, field) for field in tuning.search}
-        if all(what.holds(self._untuned[field]) for field, what in tuning.search.items()):
+        self._search = tuning.search_of(point.name)
+        self._untuned = {field: value_of(point.spec, field) for field in self._search}
+        if all(what.holds(self._untuned[field]) for field, what in self._search.items()):
             self._study.enqueue_trial(dict(self._untuned))
         self._trials: list[Trial] = []
 
@@ -107,11 +108,11 @@ class _Search:
 
     def ask(self) -> list[_PendingTrial]:
         """Draw the next trials."""
-        distributions = {field: _as_optuna(what) for field, what in self._tuning.search.items()}
+        distributions = {field: _as_optuna(what) for field, what in self._search.items()}
         asked = []
         for _ in range(min(self._tuning.at_once, self.remaining)):
             trial = self._study.ask(distributions)
-            values = {field: _value(self._tuning.search[field], trial.params[field]) for field in distributions}
+            values = {field: _value(self._search[field], trial.params[field]) for field in distributions}
             asked.append(_PendingTrial(trial, values, self._works(values)))
         return asked
 

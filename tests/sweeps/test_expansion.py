@@ -265,6 +265,13 @@ TUNING = {
             "tuning.search: task.values is varied by an axis",
         ),
         ({"trials": 150}, "2 points of 151 seeds and trials are 302 runs"),
+        (
+            {
+                "search": {"training.weight_decay": {"kind": "uniform", "low": 0, "high": 1}},
+                "also": {"task.values=9": {}},
+            },
+            "tuning.also: there is no point task.values=9; points are task.values=3",
+        ),
         ({"search": {}}, "tuning.search"),
         (
             {"search": {"training.learning_rate": {"kind": "log_uniform", "low": 1, "high": 0.1}}},
@@ -286,3 +293,23 @@ def test_a_search_is_judged_by_the_split_whose_distribution_is_that_of_training(
     assert sweep.tuning.split_on(load_spec("modular").task) == "train", "its one held-out split is what is reported"
     by_time = sweep.tuning.model_copy(update={"measure": "time"})
     assert by_time.split_on(load_spec("modular").task) == "test", "the time that is reported may be searched for"
+
+
+def test_only_some_points_are_run_under_the_names_that_they_have_among_all() -> None:
+    values = {"kind": "grid", "field": "task.values", "values": [3, 4, 5]}
+    all_points = points(values)
+    assert points(values, only=["task.values=5", "task.values=3"]) == [all_points[0], all_points[2]]
+    with pytest.raises(InputError, match="only: there is no point task.values=6; points are task.values=3, "):
+        points(values, only=["task.values=6"])
+
+
+def test_a_point_is_searched_in_fields_of_its_own_besides_those_of_all() -> None:
+    own = {"task.values=4": {"training.betas": {"kind": "choice", "options": [[0.9, 0.98]]}}}
+    sweep = load_sweep(
+        json.dumps({"name": "test", "base": "smoke", "axes": [VALUES], "tuning": {**TUNING, "also": own}})
+    )
+    assert sweep.tuning is not None
+    assert [list(sweep.tuning.search_of(point.name)) for point in expand(sweep)] == [
+        ["training.learning_rate"],
+        ["training.learning_rate", "training.betas"],
+    ]
