@@ -251,7 +251,7 @@ def _check_search(tuning: TuningSpec, points: list[Point]) -> None:
     """Validate a search before its first trial."""
     for point in points:
         search = tuning.search_of(point.name)
-        set_twice = point.settings.keys() & search.keys()
+        set_twice = point.settings.keys() & tuning.search.keys()
         if set_twice:
             raise InputError(f"tuning.search: {min(set_twice)} is varied by an axis: leave it to one of them")
         tuning.split_on(point.spec.task)

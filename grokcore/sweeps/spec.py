@@ -199,7 +199,8 @@ class TuningSpec(Spec):
         min_length=1, description="distribution per field to search, by dotted name"
     )
     also: dict[PointName, dict[str, Distribution]] = Field(
-        {}, description="further fields to search for single points, by the point's name: those that no other point has"
+        {},
+        description="further fields to search for single points, by the point's name; a value that the axis gives is the first tried",
     )
     trials: int = Field(ge=1, le=1000, description="trials per point; the first has the point's own values")
     steps: int = Field(ge=1, description="optimizer steps of a trial")
