@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ci import architectures, tasks
+from ci import accelerators, architectures, tasks
 
 ROOT = Path(__file__).parents[1]
 
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"tasks": tasks.summary, "architectures": architectures.summary},
     "docs/tasks.md": {"tasks": tasks.summary_in_docs, "task fields": tasks.fields},
+    "docs/acceleration.md": {"accelerators": accelerators.methods, "what is known": accelerators.known},
     "docs/architectures.md": {"architectures": architectures.sizes, "deviations": architectures.deviations},
 }
 """The generated sections of each page; a section stands between `markers` of its name."""

@@ -84,6 +84,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     models.add_argument("--json", action="store_true", help="print JSON")
 
+    accelerators = command(
+        commands, "accelerators", "describe:accelerators", "list the methods that make grokking come sooner"
+    )
+    accelerators.add_argument("--json", action="store_true", help="print JSON")
+
     spec = command(commands, "spec", "describe:spec", "print the resolved spec and its ids, or a JSON schema")
     add_spec(spec, optional=True)
     spec.add_argument(

@@ -55,6 +55,7 @@ def add_entry(
         title=title,
         trials=trials,
         flops_per_step=model.flops_per_step,
+        flops_of_method=model.flops_of_method,
         vocabulary_size=model.vocabulary_size,
         tokens=model.sequence_length,
         parameters=model.parameters,

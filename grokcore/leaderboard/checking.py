@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,15 @@ from grokcore.errors import InputError
 from grokcore.leaderboard.entry import Entry, Figures, StoredEntry, Unit, read_entry
 from grokcore.leaderboard.judging import judge_run
 from grokcore.leaderboard.pages import entry_files, pages
-from grokcore.leaderboard.track import LEAST_SEEDS, Track, check_recipe, seeds_of, track_of, why_steps_do_not_count
+from grokcore.leaderboard.track import (
+    LEAST_SEEDS,
+    Track,
+    check_recipe,
+    flops_of_model,
+    seeds_of,
+    track_of,
+    why_steps_do_not_count,
+)
 from grokcore.runs.evaluation import Time
 from grokcore.runs.journal import JournalLine
 from grokcore.spec import ExperimentSpec
@@ -35,6 +44,7 @@ def check_entry(stored: StoredEntry, track: Track | None = None) -> None:
         for run in entry.runs:
             if with_seed(recipe, run.seed).run_id != run.run_id:
                 raise InputError(f"seed {run.seed} is run {run.run_id}, which spec.yaml does not make")
+        _check_flops(entry, recipe)
         found = figures(judge_all(recipe, stored.journals, track, entry.flops_per_step), entry, recipe, track)
         _check_figures(entry.figures, found)
     except InputError as error:
@@ -118,6 +128,15 @@ def figures(times: Sequence[Time], entry: Entry, recipe: ExperimentSpec, track: 
     if hardware["device"] == "cuda":
         found["gpu_seconds"] = Figures.of([time.seconds * int(hardware["processes"] or 1) for time in times])
     return found
+
+
+def _check_flops(entry: Entry, recipe: ExperimentSpec) -> None:
+    model = flops_of_model(recipe, entry.vocabulary_size, entry.tokens)
+    if not math.isclose(entry.flops_per_step, model + entry.flops_of_method, rel_tol=1e-9):
+        raise InputError(
+            f"it claims {entry.flops_per_step:.6g} FLOPs a step, of which {entry.flops_of_method:.6g} for the method; "
+            f"its model takes {model:.6g}"
+        )
 
 
 def _check_figures(claimed: Mapping[Unit, Figures], found: Mapping[Unit, Figures]) -> None:

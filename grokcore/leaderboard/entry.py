@@ -71,6 +71,7 @@ class Entry(_Part):
     title: str = Field(min_length=1, max_length=100, description="what makes it fast, for people")
     trials: int = Field(ge=0, description="configurations that were tried to find the recipe, as far as is known")
     flops_per_step: float
+    flops_of_method: float = Field(ge=0, description="of these, what the method adds to the model's")
     vocabulary_size: int
     tokens: int = Field(description="tokens the model reads of an example")
     parameters: int

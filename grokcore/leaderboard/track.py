@@ -139,13 +139,14 @@ def why_steps_do_not_count(recipe: ExperimentSpec, track: Track, *, vocabulary_s
     mine, preset = recipe.training.batch_size, track.spec.training.batch_size
     if mine > preset:
         return f"training.batch_size is {mine:,}, more than the preset's {preset:,}"
-    ratio = _flops(recipe, vocabulary_size, tokens) / _flops(track.spec, vocabulary_size, tokens)
+    ratio = flops_of_model(recipe, vocabulary_size, tokens) / flops_of_model(track.spec, vocabulary_size, tokens)
     if ratio > MOST_FLOPS:
         return f"a step of the model takes {ratio:.1f} times the FLOPs of the preset's, more than {MOST_FLOPS:g} times"
     return None
 
 
-def _flops(recipe: ExperimentSpec, vocabulary_size: int, tokens: int) -> float:
+def flops_of_model(recipe: ExperimentSpec, vocabulary_size: int, tokens: int) -> float:
+    """Return the FLOPs of an optimizer step of the plain model."""
     return step_flops(
         recipe.model,
         vocabulary_size=vocabulary_size,

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ci import architectures, tables, tasks
+from ci import accelerators, architectures, tables, tasks
 from ci.markdown import table
 from ci.tables import ROOT, SECTIONS, main, markers, with_sections
+from grokcore.acceleration.catalog import METHODS
 from grokcore.models import ARCHITECTURES
 from grokcore.spec.tasks import CLASSES
 from grokcore.tasks import TASKS
@@ -43,6 +44,11 @@ def column(rows: str) -> list[str]:
 @pytest.mark.parametrize("write", [architectures.summary, architectures.sizes])
 def test_every_architecture_has_a_row(write) -> None:
     assert column(write()) == list(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("write", [accelerators.methods, accelerators.known])
+def test_every_method_has_a_row(write) -> None:
+    assert [row.split(" | ")[0].removeprefix("| ") for row in write().splitlines()[2:]] == [m.title for m in METHODS]
 
 
 def test_deviations_are_listed() -> None:

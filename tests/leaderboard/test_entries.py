@@ -209,6 +209,11 @@ def test_edited_times_are_refused(copy: Path) -> None:
     assert "gpu_seconds, in which it cannot be ranked" in refused(copy) or "in steps" in refused(copy)
 
 
+def test_flops_are_those_of_the_model_and_the_method(copy: Path) -> None:
+    change_entry(copy, lambda entry: entry.update(flops_per_step=entry["flops_per_step"] / 2))
+    assert "FLOPs a step, of which 0 for the method; its model takes" in refused(copy)
+
+
 def test_an_entry_without_its_hash_is_refused(copy: Path) -> None:
     document = json.loads((copy / ENTRY).read_text())
     (copy / ENTRY).write_text(json.dumps({**document, "trials": 0}))
