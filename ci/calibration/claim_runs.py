@@ -57,6 +57,7 @@ def run(
                 diverged=False,
                 exit_reason="budget_steps",
             ),
+            manifest=SimpleNamespace(source=None),
             journal=lines,
         ),
     )

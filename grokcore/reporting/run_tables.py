@@ -52,7 +52,7 @@ def times_table(run: RunRecord) -> Table:
     judged: Mapping[str, Times] = {TRAINING_SET: run.evaluation.memorized, **run.evaluation.held_out}
     return Table(
         "Times to reach the threshold; the crossing lies in the interval (after, step]",
-        ["Step", "Interval", "Epochs", "Examples", "Compute", "Training time"],
+        ["Step", "Interval", "Epochs", "Examples", "Compute", "Training time", "CPU time"],
         [_times_section(run, title, found) for title, found in judged.items()],
     )
 
@@ -68,7 +68,7 @@ def _times_section(run: RunRecord, title: str, found: Times) -> Section:
 
 def _time_cells(run: RunRecord, time: Time | None) -> list[Cell]:
     if time is None:
-        return [Cell(f"not within {count(run.evaluation.censored_at)}", muted=True), *[known(NOTHING)] * 5]
+        return [Cell(f"not within {count(run.evaluation.censored_at)}", muted=True), *[known(NOTHING)] * 6]
     return [
         Cell(count(time.steps)),
         Cell(f"({count(time.after)}, {count(time.steps)}]"),
@@ -76,6 +76,7 @@ def _time_cells(run: RunRecord, time: Time | None) -> list[Cell]:
         Cell(count(time.examples)),
         Cell(flops(time.flops)),
         Cell(duration(time.seconds)),
+        known(NOTHING if time.cpu_seconds is None else duration(time.cpu_seconds)),
     ]
 
 

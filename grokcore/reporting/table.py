@@ -106,7 +106,7 @@ def settings_section(
 DEFINITIONS = (("first_crossing", "first crossing"), ("sustained", "sustained"), ("stable", "stable"))
 
 
-_AXES = ["Epochs", "Examples", "Compute", "Training time"]
+_AXES = ["Epochs", "Examples", "Compute", "Training time", "CPU time"]
 
 
 def times_tables(study: Study, outcomes: Outcomes) -> list[Table]:
@@ -172,7 +172,8 @@ def _delay_cell(outcome: Outcome) -> Cell:
 def _axes_cells(time: Time | None) -> list[Cell]:
     if time is None:
         return [known(NOTHING)] * len(_AXES)
-    texts = [significant(time.epochs), count(time.examples), flops(time.flops), duration(time.seconds)]
+    cpu = NOTHING if time.cpu_seconds is None else duration(time.cpu_seconds)
+    texts = [significant(time.epochs), count(time.examples), flops(time.flops), duration(time.seconds), cpu]
     return [Cell(text) for text in texts]
 
 

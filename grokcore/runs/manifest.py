@@ -62,6 +62,7 @@ class SourceFacts(_Record):
     examples: int | None = None
     flops: float | None = None
     seconds: float | None = Field(None, description="wall-clock seconds of its training")
+    cpu_seconds: float | None = Field(None, description="CPU seconds of its optimizer steps")
     uses_held_out: bool = Field(
         description="whether held-out data decided anything in its training, such as when to stop; true if unknown"
     )
@@ -97,6 +98,11 @@ class Manifest(Conditions):
     choices: dict[str, Any] = Field(description="every choice that could confound a comparison of two runs")
     model: ModelFacts
     source: SourceFacts | None = Field(None, description="the weights that it starts from; null for drawn ones alone")
+    uses_held_out: bool | None = Field(
+        None,
+        description="whether held-out data decided how weights were trained (drop_on or freeze_on of a held-out split, "
+        "or a source that did): such a run is ranked with no other; null in earlier versions",
+    )
     seeds: dict[str, int] = Field(description="seeds of the data, of initialization and of the order")
     remarks: list[str] = Field([], description="what was known to be odd about this run at its start, a line each")
     exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")

@@ -44,6 +44,12 @@ class RunRecord:
     verified: bool = False
 
     @property
+    def uses_held_out(self) -> bool:
+        """Whether held-out data decided how its weights, or those that it starts from, were trained."""
+        source = self.manifest.source
+        return self.spec.training.uses_held_out or (source is not None and source.uses_held_out)
+
+    @property
     def evaluation(self) -> Evaluation:
         """The evaluation of a run that has one.
 

@@ -201,6 +201,16 @@ class TrainingSpec(Spec):
         "walk_back goes on from the last good multiple of checkpoint_interval in another order, at most 3 times",
     )
 
+    @property
+    def uses_held_out(self) -> bool:
+        """Whether held-out data decide how weights are trained: a drop or a freeze that waits for a held-out split.
+
+        `stop_on_grok` changes no weight before the time that it waits for, so that no time to grok depends on it; that
+        the weights at its end were chosen so matters to a run that starts from them.
+        """
+        drops = self.drop_on if self.schedule == "phase" else ()
+        return any(one.split is not None for one in (*drops, *self.freeze_on))
+
     @model_validator(mode="after")
     def _consistent(self) -> TrainingSpec:
         if not all(0 <= beta < 1 for beta in self.betas):

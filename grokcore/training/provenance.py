@@ -62,6 +62,7 @@ def manifest_of(trainer: Trainer, data_uri: str) -> Manifest:
             sequence_length=input_length(info.sequence_length, spec.training.loss_on),
             files=file_format(spec.model),
         ),
+        uses_held_out=spec.training.uses_held_out,
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
         remarks=remarks_before(spec, info.splits),
         started=utc_now(),

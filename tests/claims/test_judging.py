@@ -44,6 +44,30 @@ def test_only_groups_that_are_equal_in_everything_else_are_compared() -> None:
     assert (result.verdict, result.runs) == ("holds here", 10)
 
 
+def test_times_are_compared_in_the_unit_of_the_claim() -> None:
+    """LLaMA takes half the steps, at five times the FLOPs each."""
+    runs = [*group(GPT2, at=400), *group(LLAMA, at=200, flops=5e9)]
+    claim = BY_ID["llama-groks-later"]
+    in_unit = {
+        unit: claim.model_copy(update={"predicate": claim.predicate.model_copy(update={"unit": unit})})
+        for unit in ("steps", "examples", "flops", "cpu_seconds")
+    }
+    found = {unit: judge(runs, [claim])[0] for unit, claim in in_unit.items()}
+    assert {unit: result.verdict for unit, result in found.items()} == {
+        "steps": "does not hold here",
+        "examples": "does not hold here",
+        "flops": "holds here",
+        "cpu_seconds": "does not hold here",
+    }
+    assert "times the FLOPs to grok" in found["flops"].sentence
+    assert len({claim.hash for claim in in_unit.values()}) == 4
+    for line in runs[0].journal:
+        del line["clock"]["cpu_seconds"]
+    (unknown,) = judge(runs, [in_unit["cpu_seconds"]])
+    assert unknown.verdict == "underpowered"
+    assert "did not count CPU seconds" in unknown.sentence
+
+
 def draws(*seeds: tuple[int, int], times: tuple[int, int] = (50, 150)) -> list[RunRecord]:
     """GPT-2 and LLaMA, three seeds from the second number on, on the draw of the data by the first."""
     return [

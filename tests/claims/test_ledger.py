@@ -109,7 +109,7 @@ def sources() -> Iterator[tuple[str, int, list[Path]]]:
         yield name, kind.VERSION, [Path(inspect.getfile(kind))]
     shared = [rooms / "claims" / f"{name}.py" for name in SHARED]
     shared.append(rooms / "claims" / "predicates" / "grokking.py")
-    shared += [rooms / "evaluation" / f"{name}.py" for name in ("behavior", "phases")]
+    shared += [rooms / "evaluation" / f"{name}.py" for name in ("behavior", "phases", "units")]
     shared.append(rooms / "runs" / "groups.py")
     shared += sorted((rooms / "evaluation" / "survival").glob("*.py"))
     yield "shared", SHARED_VERSION, shared

@@ -27,6 +27,7 @@ def group(
     base: str = "smoke",
     ood: Callable[[float | None], Curve] = Rise,
     atomic: Curve | None = None,
+    flops: float = 1e9,
 ) -> list[RunRecord]:
     """Runs that grok OOD at about `at` (a tenth around it, by seed), or not at all; `iid` likewise."""
     spec = load_spec(
@@ -46,7 +47,7 @@ def group(
         times = [None if time is None else time * spread for time in (iid, at)]
         curves = {IID: Rise(times[0]), OOD: ood(times[1])}
         seeded = spec.model_copy(update={"seed": first_seed + place})
-        runs.append(record(seeded, Rise(MEMORIZED), curves, atomic=atomic))
+        runs.append(record(seeded, Rise(MEMORIZED), curves, atomic=atomic, flops=flops))
     return runs
 
 

@@ -86,6 +86,9 @@ def record(
     uri: str | None = None,
     exit_reason: str = "budget_steps",
     parameters: int = 100_000,
+    flops: float = 1e9,
+    seconds: float = 0.02,
+    source: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """An evaluated run of `spec` with these curves; splits that are not named stay at chance.
 
@@ -93,6 +96,8 @@ def record(
         train: accuracy of the pooled training set, and of each training split but `atomic`.
         held_out: by split.
         atomic: of the training splits of atomic facts; by default that of `train`.
+        flops, seconds: of one step; its CPU takes half the seconds.
+        source: what the weights that it starts from have cost.
     """
     spec = resolve(spec)
     info = _info(spec)
@@ -110,7 +115,7 @@ def record(
                 "step": step,
                 "examples": step * spec.training.batch_size,
                 "epoch": step / 24,
-                "flops": step * 1e9,
+                "flops": step * flops,
                 "train": {"accuracy": train(step), "loss": 0.1},
                 "splits": splits,
                 "learning_rate": spec.training.learning_rate,
@@ -119,13 +124,20 @@ def record(
                 "loss_scale": None,
                 "steps_skipped": 0,
                 "phases": {"memorized": None},
-                "clock": {"time": "2026-11-21T09:00:00Z", "elapsed_seconds": step / 50, "steps_per_second": 50.0},
+                "clock": {
+                    "time": "2026-11-21T09:00:00Z",
+                    "elapsed_seconds": step * seconds,
+                    "cpu_seconds": step * seconds / 2,
+                    "steps_per_second": 1 / seconds,
+                },
             }
         )
     lines[-1]["phases"] = phases_of(lines, info.with_role("held_out"), spec)  # those before are not told
     last = lines[-1]
     result = assemble(spec, info.splits, lines, last["train"], last["splits"], exit_reason)
-    return RunRecord(uri or f"/made-up/{spec.run_id}", spec, _manifest(spec, exit_reason, parameters), lines, result)
+    return RunRecord(
+        uri or f"/made-up/{spec.run_id}", spec, _manifest(spec, exit_reason, parameters, flops, source), lines, result
+    )
 
 
 def _info(spec: ExperimentSpec) -> DatasetInfo:
@@ -149,7 +161,9 @@ def _info(spec: ExperimentSpec) -> DatasetInfo:
 _TRAIN = {"comparison": ("id_atomic", "ood_atomic", "train_inferred"), "modular": ("train",)}
 
 
-def _manifest(spec: ExperimentSpec, exit_reason: str, parameters: int) -> Manifest:
+def _manifest(
+    spec: ExperimentSpec, exit_reason: str, parameters: int, flops: float, source: Mapping[str, Any] | None
+) -> Manifest:
     return Manifest.model_validate(
         {
             "run_id": spec.run_id,
@@ -167,10 +181,11 @@ def _manifest(spec: ExperimentSpec, exit_reason: str, parameters: int) -> Manife
             "model": {
                 "parameters": parameters,
                 "parameters_without_embeddings": parameters // 2,
-                "flops_per_step": 1e9,
+                "flops_per_step": flops,
                 "vocabulary_size": 100,
                 "sequence_length": 5,
             },
+            "source": source,
             "seeds": {"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
             "exit_reason": exit_reason,
             "started": "2026-11-21T09:00:00Z",

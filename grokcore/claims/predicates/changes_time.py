@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -27,6 +26,7 @@ from grokcore.evaluation.survival import (
     median_time,
     potential,
 )
+from grokcore.evaluation.units import UNIT_NAMES, TimeUnit, in_ticks, is_known, ticks_at
 
 if TYPE_CHECKING:
     from grokcore.claims.base import Stratum
@@ -63,10 +63,13 @@ class ChangesTime(Part):
         description="half_way: first at the middle between always giving the most common answer and 1; it is not a "
         "time to grok, and need not be late",
     )
-    unit: Literal["steps", "examples"] = Field("steps", description="unit of the times")
+    unit: TimeUnit = Field("steps", description="unit of the times, each with the cost of what a run starts from")
 
     def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> CheckResult:
         compared = units_of(stratum, self.split)
+        if not all(is_known(run, self.unit) for unit in compared for run in unit.runs):
+            sentence = f"some runs did not count {UNIT_NAMES[self.unit]}"
+            return CheckResult("undecided", sentence, needs=(f"runs that count {UNIT_NAMES[self.unit]}",))
         samples = [self._timed(block) for block in blocks_of(compared)] if compared else []
         samples = [sample for sample in samples if len({run.setting for run in sample}) > 1]
         if not samples:
@@ -111,24 +114,21 @@ class ChangesTime(Part):
         return ""
 
     def _timed(self, block: Sequence[Unit]) -> list[Observation]:
-        found = []
-        for unit in block:
-            each = unit.runs[0].spec.training.batch_size if self.unit == "examples" else 1
-            time = self._time(unit)
-            found.append(
-                Observation(
-                    unit.level,
-                    replace(time, step=time.step * each, after=(time.after or 0) * each),
-                    each * max(potential(run) for run in unit.runs),
-                )
+        return [
+            Observation(
+                unit.level,
+                self._time(unit),
+                max(ticks_at(run, potential(run), self.unit) for run in unit.runs),
             )
-        return found
+            for unit in block
+        ]
 
     def _time(self, unit: Unit) -> EventTime:
         if self.definition == "half_way":
             times = [half_way(run, self.split) for run in unit.runs]
         else:
             times = [grok_time(run, self.split, self.definition) for run in unit.runs]
+        times = [in_ticks(run, time, self.unit) for run, time in zip(unit.runs, times, strict=True)]
         if len(times) == 1:
             return times[0]
         middle = median_time(times)
@@ -147,7 +147,7 @@ class ChangesTime(Part):
         goal = "to the half-way point of" if self.definition == "half_way" else "to grok"
         where = f" on {len(samples)} draws of the data" if len(samples) > 1 else ""
         return (
-            f"{second} against {first}: {best} the {self.unit} {goal} {self.split} "
+            f"{second} against {first}: {best} the {UNIT_NAMES[self.unit]} {goal} {self.split} "
             f"({limits}; {p_text(effect.p)}, {_sizes(samples)}{where})"
         )
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from grokcore.evaluation.survival.permutation import PermutationTest, Sample
 from grokcore.evaluation.survival.times import Definition, End, EventTime, censored_after, potential, times_of
+from grokcore.evaluation.units import TimeUnit, in_ticks, ticks_at
 from grokcore.runs.groups import by_draw, replicate_of
 
 if TYPE_CHECKING:
@@ -112,11 +113,18 @@ def _sample(runs: Sequence[Observation], low: End, high: End) -> Sample:
 
 
 def observations_of(
-    runs: Sequence[RunRecord], setting: float, split: str, definition: Definition = "sustained"
+    runs: Sequence[RunRecord],
+    setting: float,
+    split: str,
+    definition: Definition = "sustained",
+    unit: TimeUnit = "steps",
 ) -> list[Observation]:
-    """Collect the times of the runs of one group, which share a setting."""
+    """Collect the times of the runs of one group, which share a setting, in ticks of a unit that all have counted."""
     times = times_of(runs, split, definition)
-    return [Observation(setting, time, potential(run)) for run, time in zip(runs, times, strict=True)]
+    return [
+        Observation(setting, in_ticks(run, time, unit), ticks_at(run, potential(run), unit))
+        for run, time in zip(runs, times, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class Contrast:
         draws: of the data that they were compared on, each within itself; 0 where each run counts with its own draw.
         runs: number of runs in each.
         reached: number of events in each.
-        horizon: steps up to which both were followed: later events are censored there.
+        horizon: steps, or ticks of the unit, up to which both were followed: later events are censored there.
         logrank: p of the log-rank test by its usual approximation, which is too small for fewer than some 10 runs in
             each group; None without events, or where the runs lie on several draws.
     """
@@ -147,8 +155,9 @@ def compare(
     definition: Definition = "sustained",
     *,
     alpha: float = 0.05,
+    unit: TimeUnit = "steps",
 ) -> Contrast | None:
-    """Compare the times of two groups on a split: the second's with the first's.
+    """Compare the times of two groups on a split: the second's with the first's, in ticks of a unit that all counted.
 
     Runs are compared within draws of the data that both groups have. Where no draw has two runs of a group, each run
     counts with its draw, and all are compared together. None where the groups share no draw otherwise: the effect of
@@ -158,7 +167,7 @@ def compare(
     if not strata:
         return None
     parts = [
-        (observations_of(one, 0.0, split, definition), observations_of(other, 1.0, split, definition))
+        (observations_of(one, 0.0, split, definition, unit), observations_of(other, 1.0, split, definition, unit))
         for one, other in strata
     ]
     sides = [[run for part in parts for run in part[side]] for side in (0, 1)]
