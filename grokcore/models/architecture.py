@@ -59,6 +59,8 @@ class TransformersModel(Generic[S]):
     """Overwrites the weights of a new network by the architecture's own initialization, where transformers' differs."""
     choices: Callable[[], dict[str, str]]
     """() -> which implementation computes the token mixer here, for the manifest."""
+    initialize_pytorch: Callable[[Any], None] | None = None
+    """Overwrites them by the defaults of torch.nn; None where a part has none."""
     needs_causal_mask: bool = False
     """Whether the model takes its causality from a mask."""
     construction: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -116,6 +116,8 @@ def _drawn(
         network = _construct(layout, configuration | NO_DEFAULTS)
         if spec.init == "original":
             layout.initialize_original(network)
+        elif spec.init == "pytorch" and layout.initialize_pytorch is not None:
+            layout.initialize_pytorch(network)
         if spec.implementation == "transformers":
             return _hugging_face(network)
         model = _fast(network, drawn=True)

@@ -75,6 +75,32 @@ def initialize_original(network: Any) -> None:
         nn.init.normal_(block.mlp.c_proj.weight, std=residual_std)
 
 
+def initialize_pytorch(network: Any) -> None:
+    """Draw the defaults of nn.Embedding, nn.MultiheadAttention and nn.Linear, of which small studies build the model.
+
+    Embeddings from N(0, 1). Weights and biases of a layer with f inputs from U(-1/sqrt(f), 1/sqrt(f)), except for
+    attention: queries, keys and values are one matrix (3 d, d) by Xavier's rule, and its biases are 0.
+    """
+    from torch import nn
+
+    def draw_linear(layer: Any) -> None:
+        bound = 1 / math.sqrt(len(layer.weight))  # a Conv1D of transformers: (inputs, outputs)
+        nn.init.uniform_(layer.weight, -bound, bound)
+        nn.init.uniform_(layer.bias, -bound, bound)
+
+    base, width = network.base_model, network.config.n_embd
+    for embedding in (base.wte, base.wpe):
+        nn.init.normal_(embedding.weight)
+    for block in base.h:
+        nn.init.xavier_uniform_(block.attn.c_attn.weight)
+        draw_linear(block.attn.c_proj)
+        nn.init.zeros_(block.attn.c_proj.bias)
+        draw_linear(block.mlp.c_fc)
+        draw_linear(block.mlp.c_proj)
+    if not network.config.tie_word_embeddings:
+        nn.init.uniform_(network.lm_head.weight, -1 / math.sqrt(width), 1 / math.sqrt(width))
+
+
 CONV1D = replace(MATRIX, transposed=True)
 
 ARCHITECTURE = Architecture[GPT2](
@@ -115,6 +141,7 @@ ARCHITECTURE = Architecture[GPT2](
             "transformer.ln_f.bias": VECTOR,
         },
         initialize_original=initialize_original,
+        initialize_pytorch=initialize_pytorch,
         choices=lambda: {"attention": ATTENTION},
         needs_causal_mask=True,
     ),

@@ -15,6 +15,8 @@ class Model(Spec):
 
     HAS_MLP: ClassVar[bool] = True
     """Whether its blocks have a channel mixer that layers could share."""
+    PYTORCH_INIT: ClassVar[bool] = False
+    """Whether it is made of modules for which PyTorch has initial weights of its own."""
     SEMANTICS: ClassVar[int] = 1
     """Raised, for the architecture alone, when the same spec and data would give another curve."""
 
@@ -25,10 +27,11 @@ class Model(Spec):
     )
     layers: int = Field(2, ge=1, le=256, description="number of blocks with weights of their own")
     width: int = Field(128, ge=8, le=65536, description="width of the residual stream")
-    init: Literal["published", "original"] = Field(
+    init: Literal["published", "original", "pytorch"] = Field(
         "published",
-        description="initial weights: published (transformers' own, as published studies used) or original (the "
-        "architecture's own paper and code)",
+        description="initial weights: published (transformers' own, as published studies used), original (the "
+        "architecture's own paper and code) or, gpt2 alone, pytorch (defaults of torch.nn: embeddings with a standard "
+        "deviation of 1, as in the public code of arXiv 2405.20233)",
     )
     init_scale: float = added_later(
         1.0, gt=0, le=1e3, description="what all matrices are multiplied by before the first step (arXiv 2210.01117)"
@@ -70,6 +73,10 @@ class Model(Spec):
         reentry = getattr(self.sharing, "reentry", None) or getattr(self.recurrence, "reentry", None)
         architecture = getattr(self, "architecture", type(self).__name__)
         return [
+            (
+                self.init == "pytorch" and not self.PYTORCH_INIT,
+                f"init=pytorch is known for gpt2, not for {architecture}: use published or original",
+            ),
             (
                 self.implementation == "transformers" and bool(used),
                 f"implementation=transformers has no {' or '.join(used)}: use implementation=fast",
@@ -127,6 +134,8 @@ class Transformer(Model):
 
 class GPT2(Transformer):
     """GPT-2 (Radford et al., 2019)."""
+
+    PYTORCH_INIT = True
 
     architecture: Literal["gpt2"] = "gpt2"
     tie_embeddings: bool = Field(True, description="one matrix for embedding and head (GPT-2's own choice: true)")

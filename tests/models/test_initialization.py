@@ -3,12 +3,14 @@ import math
 import pytest
 import torch
 
+from grokcore.errors import InputError
 from grokcore.models import build_model
-from grokcore.spec import GPT2, RWKV, LLaMA, Mamba
+from grokcore.spec import GPT2, RWKV, LinearAttention, LLaMA, Mamba, validate
 from tests.models.tiny_models import POSITIONS, VOCABULARY, tiny_model
 
 LARGE = {"implementation": "transformers", "width": 256, "layers": 4}
 """Large enough for a standard deviation to be known to a few percent."""
+TINY = {"width": 16, "layers": 2, "heads": 2}
 
 
 def std(weight):
@@ -39,6 +41,52 @@ def test_gpt2(init, positions):
         assert std(block.mlp.c_proj.weight) == pytest.approx(residual, rel=0.03)
         assert not block.attn.c_attn.bias.any()
         assert torch.equal(block.ln_1.weight, torch.ones(256))
+
+
+def test_gpt2_can_start_as_the_modules_of_pytorch_do():
+    model = build_model(
+        GPT2(**LARGE, init="pytorch", tie_embeddings=False), vocabulary_size=300, sequence_length=40, seed=0
+    ).network
+    block = model.base_model.h[0]
+    attention = torch.nn.MultiheadAttention(256, 4)
+    into, out = torch.nn.Linear(256, 1024), torch.nn.Linear(1024, 256)
+    drawn_and_default = [
+        (model.base_model.wte.weight, torch.nn.Embedding(300, 256).weight),
+        (model.base_model.wpe.weight, torch.nn.Embedding(40, 256).weight),
+        (block.attn.c_attn.weight, attention.in_proj_weight),
+        (block.attn.c_proj.weight, attention.out_proj.weight),
+        (block.mlp.c_fc.weight, into.weight),
+        (block.mlp.c_fc.bias, into.bias),
+        (block.mlp.c_proj.weight, out.weight),
+        (block.mlp.c_proj.bias, out.bias),
+        (model.lm_head.weight, torch.nn.Linear(256, 300).weight),
+    ]
+    for drawn, default in drawn_and_default:
+        assert std(drawn) == pytest.approx(std(default), rel=0.1)
+        assert drawn.abs().max().item() == pytest.approx(default.abs().max().item(), rel=0.25)
+    for drawn, default in (
+        (block.attn.c_attn.bias, attention.in_proj_bias),
+        (block.attn.c_proj.bias, attention.out_proj.bias),
+        (block.ln_1.weight, torch.nn.LayerNorm(256).weight),
+    ):
+        assert torch.equal(drawn, default)
+
+
+def test_both_implementations_start_as_the_modules_of_pytorch_do():
+    fast, hugging_face = (
+        build_model(
+            GPT2(**TINY, implementation=implementation, init="pytorch"), vocabulary_size=30, sequence_length=5, seed=0
+        )
+        for implementation in ("fast", "transformers")
+    )
+    tokens, last = torch.arange(10).reshape(2, 5), torch.full((2, 1), 4)
+    assert torch.allclose(fast(tokens, last), hugging_face(tokens, last), atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", [LLaMA, LinearAttention])
+def test_only_gpt2_starts_as_the_modules_of_pytorch_do(architecture):
+    with pytest.raises(InputError, match="init=pytorch is known for gpt2, not for"):
+        validate(architecture, {"init": "pytorch"})
 
 
 def test_llama_has_one_initialization():
