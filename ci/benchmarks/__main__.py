@@ -3,6 +3,7 @@
 ci/bench                 everything
 ci/bench --quick         the demo's GPT-2 alone, about a minute
 ci/bench --models demo --architectures gpt2,rwkv --parts steps
+ci/bench --accelerators  what each method against the delay of grokking adds to a step of AdamW
 ci/bench losses          whether both choices of loss_on learn alike
 """
 
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.benchmarks import machine, run
+from ci.benchmarks import accelerators, machine, run
 from ci.benchmarks.cases import LOSSES, MODELS, check_names
 from ci.benchmarks.results import write_markdown
 from ci.benchmarks.rounds import Effort
@@ -68,6 +69,23 @@ def speed(options: argparse.Namespace) -> None:
     run.measure_speed(settings, options.out or (run.SCRATCH if quick else run.RESULTS))
 
 
+def overheads(options: argparse.Namespace) -> None:
+    """Measure with one thread, as trainings run."""
+    models = options.models or ["demo", "modular"]
+    variants = options.variants or list(accelerators.VARIANTS)
+    check_names("model", models, MODELS)
+    check_names("variant", variants, accelerators.VARIANTS)
+    turns = accelerators.Turns(rounds=3, burst_seconds=0.05) if options.quick else accelerators.Turns()
+    run.measure_accelerators(
+        models,
+        device=options.device,
+        threads=options.threads or 1,
+        turns=accelerators.Turns(options.repeats or turns.rounds, turns.burst_seconds),
+        variants=variants,
+        folder=options.out or (run.SCRATCH if options.quick else run.RESULTS),
+    )
+
+
 def losses(options: argparse.Namespace) -> None:
     run.measure_losses(options.presets, options.seeds, options.overrides, options.out or run.RESULTS)
 
@@ -96,6 +114,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=_count, metavar="N", help="of each process (default: one per core)")
     parser.add_argument("--quick", action="store_true", help="little, and not long enough to be quoted")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: ci/benchmarks/results)")
+    parser.add_argument(
+        "--accelerators",
+        dest="command",
+        action="store_const",
+        const=overheads,
+        help="measure the overhead of accelerators instead, on demo and modular, with one thread",
+    )
     commands = parser.add_subparsers(metavar="COMMAND")
     alike = commands.add_parser("losses", help="whether both choices of loss_on learn alike")
     alike.set_defaults(command=losses)

@@ -15,6 +15,7 @@ LOSSES = ("answer", "answer_and_eos")
 MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "demo": ("demo", ()),
     "demo-128": ("demo", ("model.width=128",)),
+    "modular": ("modular", ()),
     "thesis": ("thesis-fast", ()),
     "smoke": ("smoke", ("model.layers=2",)),
 }

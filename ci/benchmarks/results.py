@@ -12,7 +12,7 @@ from typing import Any
 from ci.benchmarks import machine
 from ci.benchmarks.cases import Case
 from ci.benchmarks.rounds import Effort, Timing, paired_ratio
-from ci.benchmarks.table import losses_markdown, speed_markdown
+from ci.benchmarks.table import accelerators_markdown, losses_markdown, speed_markdown
 from ci.benchmarks.targets import judge
 from ci.benchmarks.variants import VARIANTS
 from grokcore.storage import write_atomically, write_json
@@ -85,12 +85,27 @@ class LossResults(_Results):
         self.set("comparisons", [*self.document["comparisons"], comparison])
 
 
+class AcceleratorResults(_Results):
+    """What accelerators add to a step: `accelerators` has one entry a model (see `compare_accelerators`)."""
+
+    def __init__(self, folder: Path, *, device: str, threads: int) -> None:
+        super().__init__(folder, "-accelerators", device)
+        self.document |= {"settings": {"device": device, "threads": threads}, "accelerators": []}
+
+    def add(self, comparison: dict[str, Any]) -> None:
+        self.set("accelerators", [*self.document["accelerators"], comparison])
+
+
 def write_markdown(path: Path, document: Document) -> Path:
     """Render the results file at `path` beside it."""
-    render = losses_markdown if "comparisons" in document else speed_markdown
+    render = next((write for key, write in _PAGES.items() if key in document), speed_markdown)
     page = path.with_suffix(".md")
     write_atomically(page, render(document).encode())
     return page
+
+
+_PAGES = {"comparisons": losses_markdown, "accelerators": accelerators_markdown}
+"""What writes the page of a document, by a key that it has."""
 
 
 def identity(row: dict[str, Any]) -> tuple[str, ...]:

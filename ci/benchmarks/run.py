@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.benchmarks import machine
+from ci.benchmarks.accelerators import Turns, compare_accelerators
 from ci.benchmarks.cases import Case, cases
 from ci.benchmarks.generation import compare_generation
 from ci.benchmarks.grokking import time_to_grok
 from ci.benchmarks.losses import compare_losses
 from ci.benchmarks.models import compare_models
 from ci.benchmarks.plan import Planned, plan
-from ci.benchmarks.results import LossResults, SpeedResults, row
+from ci.benchmarks.results import AcceleratorResults, LossResults, SpeedResults, row
 from ci.benchmarks.rounds import Effort, measure
 from ci.benchmarks.seeds import compare_seeds
 from ci.benchmarks.startup import time_help
-from ci.benchmarks.table import losses_text, other_parts, targets_text, terminal
+from ci.benchmarks.table import accelerators_text, losses_text, other_parts, targets_text, terminal
 from ci.benchmarks.telemetry import compare_telemetry
 from ci.benchmarks.work import UnequalWorkError
 from ci.benchmarks.worker import WorkerError
@@ -144,6 +145,22 @@ def measure_losses(presets: Sequence[str], seeds: int, overrides: Sequence[str],
         with tempfile.TemporaryDirectory() as runs:
             results.add(compare_losses(preset, seeds, overrides, Path(runs), print))
     print("\n".join(["", *losses_text(results.document), "", str(results.path)]))
+    return results.path
+
+
+def measure_accelerators(
+    models: Sequence[str], *, device: str, threads: int, turns: Turns, variants: Sequence[str], folder: Path
+) -> Path:
+    """Measure what each of `variants` adds to a step of AdamW, on the GPT-2 of each of `models`.
+
+    Returns:
+        The results file, a new one in `folder`.
+    """
+    results = AcceleratorResults(folder, device=device, threads=threads)
+    for model in models:
+        case = Case(model, "gpt2", "answer")
+        results.add(compare_accelerators(case, device=device, threads=threads, turns=turns, variants=variants))
+    print("\n".join(["", *accelerators_text(results.document), "", str(results.path)]))
     return results.path
 
 

@@ -166,6 +166,55 @@ def losses_text(document: Document) -> list[str]:
     return parts
 
 
+ABOUT_ACCELERATORS = """\
+Each method takes turns with plain AdamW, all in one process, a turn of AdamW before and after each of its own; the
+overhead is the median over rounds of the ratio to the mean of the two, with its quartiles. On a CPU, times are CPU time
+of the process, which other programs on the machine do not lengthen. The row `AdamW again` is a second AdamW: what it
+shows is noise. FLOPs: what the method adds to those of the plain model."""
+
+
+def accelerators_markdown(document: Document) -> str:
+    threads = document["settings"]["threads"]
+    plural = "" if threads == 1 else "s"
+    return (
+        "\n\n".join(
+            [
+                "# Overhead of accelerators",
+                f"{_where(document)}, {threads} thread{plural}.",
+                ABOUT_ACCELERATORS,
+                *accelerators_text(document),
+                *("\n".join(f"- {line}" for line in document["notes"]) for _ in document.get("notes", [])[:1]),
+            ]
+        )
+        + "\n"
+    )
+
+
+def accelerators_text(document: Document) -> list[str]:
+    """Format the overhead of each method, by model, as Markdown."""
+    parts = []
+    for found in document["accelerators"]:
+        header = ("method", f"{found['unit']} a step", "overhead", "quartiles", "FLOPs", "to reach", "reached")
+        rows = [
+            (
+                row["variant"],
+                _number(row["milliseconds_per_step"]),
+                f"{row['overhead_percent']:.1f} %",
+                " to ".join(f"{quartile:.1f}" for quartile in row["overhead_percent_quartiles"]) + " %",
+                f"{row['flops_percent']:.1f} %",
+                "" if row["target_percent"] is None else f"<= {row['target_percent']:g} %",
+                {None: "", True: "yes", False: "**no**"}[row["reached"]],
+            )
+            for row in found["rows"]
+        ]
+        parts.append(
+            f"## {found['model']}, {found['architecture']}: AdamW takes {_number(found['milliseconds_of_adamw'])} "
+            f"{found['unit']} a step; {found['rounds']} rounds of {found['steps_of_a_turn']} steps"
+        )
+        parts.append(_table(header, rows))
+    return parts
+
+
 def _time_lines(times: dict[str, Any]) -> list[str]:
     lines = [
         f"- Sustained time to grok of {times['split']}, loss on {loss}: steps "
