@@ -200,7 +200,7 @@ class TuningSpec(Spec):
     )
     also: dict[PointName, dict[str, Distribution]] = Field(
         {},
-        description="further fields to search for single points, by the point's name; a value that the axis gives is the first tried",
+        description="more fields to search for single points, by name; a value given by the axis is the first trial's",
     )
     trials: int = Field(ge=1, le=1000, description="trials per point; the first has the point's own values")
     steps: int = Field(ge=1, description="optimizer steps of a trial")
