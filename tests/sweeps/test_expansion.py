@@ -299,7 +299,7 @@ def test_only_some_points_are_run_under_the_names_that_they_have_among_all() -> 
     values = {"kind": "grid", "field": "task.values", "values": [3, 4, 5]}
     all_points = points(values)
     assert points(values, only=["task.values=5", "task.values=3"]) == [all_points[0], all_points[2]]
-    with pytest.raises(InputError, match="only: there is no point task.values=6; points are task.values=3, "):
+    with pytest.raises(InputError, match=r"only: there is no point task\.values=6; points are task\.values=3, "):
         points(values, only=["task.values=6"])
 
 

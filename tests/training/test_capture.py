@@ -14,6 +14,7 @@ from grokcore.spec import load_spec
 from grokcore.training.seeds.stacked import StackedStep
 from grokcore.training.trainer import Trainer
 from tests.models.variants import ARCHITECTURES, VARIANTS, every_variant
+from tests.training.methods import METHODS
 from tests.training.stand_in_cuda import CUDA, host_work, moved, stand_in_cuda
 
 
@@ -64,6 +65,24 @@ def test_a_step_of_any_model_stays_on_the_device(variant: str, smoke_data: Path)
 )
 def test_whatever_a_step_does_stays_on_the_device(overrides: list[str], smoke_data: Path) -> None:
     assert asked_of_host(smoke_data, *overrides) == []
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_of_any_method_stays_on_the_device(method: str, precision: str, smoke_data: Path) -> None:
+    assert asked_of_host(smoke_data, *METHODS[method], f"training.precision={precision}") == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stacked_seeds_of_any_method_stay_on_the_device(method: str, smoke_data: Path) -> None:
+    with stand_in_cuda():
+        trainers = [trainer_of(smoke_data, *METHODS[method], f"seed={seed}") for seed in (0, 1)]
+        step = StackedStep(trainers, notify=lambda line: None)
+        for trainer in trainers:
+            trainer.sampler(0)
+        with host_work() as found:
+            step()
+    assert found == []
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "rwkv", "mamba", "mamba2"])

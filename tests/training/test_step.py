@@ -26,6 +26,7 @@ from grokcore.training.optimizers import OPTIMIZERS
 from grokcore.training.precision import MIN_SCALE, LossScaler
 from grokcore.training.step import WARM_UPS
 from grokcore.training.trainer import Trainer
+from tests.training.methods import METHODS
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -277,7 +278,7 @@ def test_every_step_runs_the_loops_that_are_drawn_for_it_wherever_training_resum
 
 
 @gpu
-@pytest.mark.parametrize("overrides", [*GRAPHED, RANDOM_LOOPS])
+@pytest.mark.parametrize("overrides", [*GRAPHED, RANDOM_LOOPS, *METHODS.values()])
 def test_a_graph_computes_what_single_kernels_compute_bit_for_bit(overrides: list[str], smoke_data: Path) -> None:
     results = []
     for graph in ("true", "false"):
