@@ -25,7 +25,7 @@ from grokcore.models.hugging_face import HuggingFaceModel
 from grokcore.models.initial_scale import scale_matrices
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
-from grokcore.models.sizes import built_spec
+from grokcore.models.sizes import built_spec, embedding_rank
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.models import ModelSpec
 from grokcore.storage import read_json, write_json
@@ -124,6 +124,9 @@ def _drawn(
     # Of its own, so that memory starts the same beside every architecture.
     torch.default_generator.manual_seed(derived_seed(seed, "composition"))
     model.initialize_composed()
+    if (rank := embedding_rank(spec)) is not None:
+        torch.default_generator.manual_seed(derived_seed(seed, "projection of the embedding"))
+        model.factorize_embedding(rank)
     return model
 
 

@@ -194,8 +194,10 @@ def parameter_count(spec: ModelSpec, *, vocabulary_size: int, sequence_length: i
     """Number of trained parameters; `sequence_length` is the longest row in tokens, answer and eos included."""
     architecture, built = ARCHITECTURES[spec.architecture], built_spec(spec)
     without_embeddings = block_parameters(built, built.layers) + architecture.outer_parameters(built)
-    token_matrices = 1 if built.tie_embeddings else 2
-    embeddings = token_matrices * vocabulary_size * built.width
+    embedding = head = vocabulary_size * built.width
+    if (rank := embedding_rank(spec)) is not None:
+        embedding = rank * (vocabulary_size + built.width)
+    embeddings = embedding + (0 if built.tie_embeddings else head)
     positions = architecture.position_parameters(built, sequence_length)
     return ParameterCount(without_embeddings + embeddings + positions, without_embeddings)
 
@@ -219,8 +221,15 @@ def forward_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervi
 
 def step_flops(spec: ModelSpec, *, vocabulary_size: int, tokens: int, supervised: int, batch_size: int) -> float:
     """Floating point operations of one training step: the backward pass costs twice the forward pass."""
-    forward = forward_flops(spec, vocabulary_size=vocabulary_size, tokens=tokens, supervised=supervised)
-    return 3 * batch_size * forward
+    forward = batch_size * forward_flops(spec, vocabulary_size=vocabulary_size, tokens=tokens, supervised=supervised)
+    if (rank := embedding_rank(spec)) is not None:
+        forward += 2 * vocabulary_size * rank * built_spec(spec).width  # the product, once for a batch
+    return 3 * forward
+
+
+def embedding_rank(spec: Model) -> int | None:
+    """Rank of the token embedding if it is trained as a product of two matrices, else None."""
+    return None if spec.start_from is None else spec.start_from.rank
 
 
 def file_format(spec: ModelSpec) -> Literal["transformers", "grokcore"]:

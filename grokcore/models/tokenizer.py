@@ -5,7 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grokcore.storage import clear_errors
+from grokcore.errors import InputError
+from grokcore.storage import clear_errors, read_json
+
+TOKENIZER = "tokenizer.json"
+
+
+def read_vocabulary(directory: Path) -> list[str]:
+    """Return the tokens of a saved model, in the order of their ids.
+
+    Raises:
+        InputError: there is no tokenizer, or it is not one that `save_tokenizer` wrote.
+    """
+    document = read_json(directory / TOKENIZER)
+    try:
+        ids = document["model"]["vocab"]
+        return sorted(ids, key=lambda token: int(ids[token]))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{directory / TOKENIZER} is not a tokenizer of grokcore: save the model again") from None
 
 
 def save_tokenizer(directory: Path, vocabulary: Sequence[str], eos: int) -> None:

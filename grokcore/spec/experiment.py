@@ -77,12 +77,15 @@ class ExperimentSpec(Spec):
         """Identity of the result.
 
         Raises:
-            ValueError: the precision or the engine is still `auto`; `resolve` first.
+            ValueError: the precision or the engine is still `auto`, or the digest of a source unknown; `resolve` first.
         """
         if self.training.precision == "auto":
             raise ValueError("a run's id needs the precision it is computed in: resolve the spec first")
         if self.training.engine == "auto":
             raise ValueError("a run's id needs the engine that takes its steps: resolve the spec first")
+        start = self.model.start_from
+        if start is not None and start.sha256 is None:
+            raise ValueError("a run's id needs the digest of the weights that it starts from: resolve the spec first")
         model, training = identity_of(self.model), identity_of(self.training)
         model["seed"], training["seed"] = self.init_seed, self.order_seed
         for drop in training.get("drop_on", ()):  # ids hold the name that the phase `sustained` had at first

@@ -10,6 +10,7 @@ from typing import Any
 from grokcore.errors import InputError
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.ranks import rank_of_environment
+from grokcore.spec.start_from import resolve_source
 from grokcore.spec.training import TrainingSpec
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia-caps", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
@@ -61,11 +62,15 @@ def devices_here(spec: ExperimentSpec) -> int:
 
 
 def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int | None = None) -> ExperimentSpec:
-    """The spec with what is `auto` and changes results replaced by what is taken where it will be trained.
+    """The spec with what is `auto` replaced by what is taken where it will be trained, and its source identified.
 
     Args:
         devices: how many devices train it together; None for those of this machine, or of this group of processes.
         gpu_count: where it is trained elsewhere, the GPUs there, 0 for none; None where it is trained here.
+
+    Raises:
+        InputError: the model that it starts from is absent, or not the one that the spec names.
+        TransientError: the place of that model could not be reached.
     """
     changes: dict[str, Any] = {}
     training = spec.training
@@ -78,7 +83,12 @@ def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int 
         if devices is None:
             devices = devices_here(spec) if gpu_count is None else gpu_count
         changes["engine"] = "deepspeed" if devices > 1 else "native"
-    return spec.model_copy(update={"training": training.model_copy(update=changes)}) if changes else spec
+    if changes:
+        spec = spec.model_copy(update={"training": training.model_copy(update=changes)})
+    if spec.model.start_from is not None:
+        start = resolve_source(spec.model.start_from)
+        spec = spec.model_copy(update={"model": spec.model.model_copy(update={"start_from": start})})
+    return spec
 
 
 def resolve_elsewhere(spec: ExperimentSpec, *, gpu_count: str, nodes: str = "1") -> ExperimentSpec:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from grokcore.spec.base import Spec, added_later
 from grokcore.spec.composition import MemorySpec, RecurrenceSpec, SharedBlocks, SharedMLP, SharingSpec
+from grokcore.spec.start_from import StartFrom
 
 
 class Model(Spec):
@@ -38,6 +39,9 @@ class Model(Spec):
     )
     init_row_norm: float | None = added_later(
         None, gt=0, le=1e3, description="L2 norm of every row of every matrix before the first step; null: as drawn"
+    )
+    start_from: StartFrom | None = added_later(
+        None, description="weights of another model that this one starts from; null starts from drawn ones alone"
     )
     match: Literal["layers", "parameters", "flops"] = Field(
         "layers",
@@ -71,6 +75,7 @@ class Model(Spec):
         parts = {"sharing": self.sharing, "recurrence": self.recurrence, "memory": self.memory}
         used = [name for name, part in parts.items() if part is not None]
         reentry = getattr(self.sharing, "reentry", None) or getattr(self.recurrence, "reentry", None)
+        start = self.start_from
         architecture = getattr(self, "architecture", type(self).__name__)
         return [
             (
@@ -96,6 +101,14 @@ class Model(Spec):
             (
                 self.init_scale != 1 and self.init_row_norm is not None,
                 "init_scale is undone by init_row_norm, which sets the norm of each row: set one of them",
+            ),
+            (
+                start is not None and start.parts == "all" and (self.init_scale != 1 or self.init_row_norm is not None),
+                "start_from.parts=all replaces what init_scale and init_row_norm act on: leave these out",
+            ),
+            (
+                self.implementation == "transformers" and start is not None and start.parts != "all" and start.project,
+                "implementation=transformers trains no product A B: implementation=fast, or start_from.project=false",
             ),
             (
                 self.match == "layers" and self.match_by == "width",

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
 
 from grokcore.data import Dataset, open_dataset
-from grokcore.data.supervision import longest_row
 from grokcore.errors import StoppedError
-from grokcore.models import build_model, execution_choices
+from grokcore.models import execution_choices
 from grokcore.models.tokenizer import save_tokenizer
 from grokcore.runs import JOURNAL, Manifest
 from grokcore.runs.lock import sole_writer
@@ -29,10 +30,11 @@ from grokcore.training.distributed.group import ALONE, Command, Group
 from grokcore.training.loop import has_ended
 from grokcore.training.metrics_server import show_run, write_final_metrics
 from grokcore.training.provenance import manifest_of, utc_now
-from grokcore.training.recorder import Recorder
+from grokcore.training.recorder import Recorder, last_checkpoint
 from grokcore.training.resuming import break_seal, compare_attempts, remove_leftovers, spec_of_resumed
 from grokcore.training.run_metrics import RunMetrics
 from grokcore.training.signals import StopRequest
+from grokcore.training.source import drawn_model, load_start, read_source
 from grokcore.training.trainer import Trainer
 
 
@@ -133,23 +135,27 @@ def begin(
     stop.check()
     with sole_writer(store, notify=notify, check_stop=stop.check) as writer:
         resuming = check_place(store, spec, resume, ours=True)  # another process may have begun it meanwhile
+        checkpoint = (
+            last_checkpoint(writer.store, spec, require=resume == "require", notify=notify) if resuming else None
+        )
+        source = read_source(spec, dataset) if checkpoint is None else None
         group.command(Command.START)
         group.raise_together(None)
-        trainer = make_trainer(spec, dataset, device, notify, group)
+        trainer = make_trainer(spec, dataset, device, notify, group, {} if source is None else source.weights)
         stop.check()
         remove_leftovers(writer.store)
-        manifest = manifest_of(trainer, open_store(data).uri)
+        manifest = manifest_of(trainer, open_store(data).uri, None if source is None else source.facts)
         _notify_of(manifest, notify)
         before = break_seal(writer.store, notify) if resuming else None
         if before is None:  # a run from its first file on, wherever this process may be killed
             manifest.begin_attempt(0, manifest.started)
             writer.store.write(SPEC, _yaml(spec))
             manifest.write(writer.store)
-        recorder = Recorder(writer, spec, resume=resuming, require=resume == "require", notify=notify)
+        recorder = Recorder(writer, spec, checkpoint, notify=notify)
         notifications: Notifications | None = None
         try:
-            if recorder.checkpoint is not None:
-                trainer.restore(recorder.checkpoint)
+            if checkpoint is not None:
+                trainer.restore(checkpoint)
             if before is not None:
                 manifest = _resumed(manifest, before, trainer, recorder, notify)
                 spec = spec_of_resumed(store, trainer.state.step, spec, notify)
@@ -174,16 +180,21 @@ def begin(
 
 
 def make_trainer(
-    spec: ExperimentSpec, dataset: Dataset, device: torch.device, notify: Callable[[str], None], group: Group
+    spec: ExperimentSpec,
+    dataset: Dataset,
+    device: torch.device,
+    notify: Callable[[str], None],
+    group: Group,
+    start: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Trainer:
-    """Build the spec's model and a trainer for it; all processes of the group do so at the same time."""
-    model = build_model(
-        spec.model,
-        vocabulary_size=dataset.info.vocabulary_size,
-        sequence_length=longest_row(dataset.info.sequence_length),
-        seed=spec.init_seed,
-        eos=dataset.info.eos,
-    )
+    """Build the spec's model and a trainer for it; all processes of the group do so at the same time.
+
+    Args:
+        start: the leader's weights to start from, as `Source` has them; none if it resumes from a checkpoint.
+    """
+    model = drawn_model(spec, dataset)
+    if spec.model.start_from is not None:
+        load_start(model, group.broadcast_tensors(start))
     return Trainer(spec, dataset, model, device=device, notify=notify, group=group)
 
 
@@ -207,6 +218,7 @@ def _resumed(
     manifest.started = before.started
     manifest.resumes = before.resumes + (recorder.checkpoint is not None)
     if recorder.checkpoint is not None:
+        manifest.source = before.source
         compare_attempts(manifest, notify)
     return manifest
 

@@ -18,7 +18,7 @@ from grokcore.evaluation.remarks import remarks_before
 from grokcore.models import built_spec, execution_choices, file_format, match_description, parameter_count
 from grokcore.models.composition import Composition
 from grokcore.models.sizes import mean_passes
-from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, ModelFacts
+from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, ModelFacts, SourceFacts
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.storage.local import home_relative
@@ -28,8 +28,12 @@ from grokcore.version import SOURCE_ROOT, __version__
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pydantic", "mamba-ssm", "fla-core", "deepspeed")
 
 
-def manifest_of(trainer: Trainer, data_uri: str) -> Manifest:
-    """Return the manifest at the start of a run."""
+def manifest_of(trainer: Trainer, data_uri: str, source: SourceFacts | None = None) -> Manifest:
+    """Return the manifest at the start of a run.
+
+    Args:
+        source: the model that it starts from, if any.
+    """
     spec, info, device = trainer.spec, trainer.dataset.info, trainer.device
     processes = trainer.state.group.world_size
     size = parameter_count(
@@ -64,6 +68,7 @@ def manifest_of(trainer: Trainer, data_uri: str) -> Manifest:
         ),
         uses_held_out=spec.training.uses_held_out,
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
+        source=source,
         remarks=remarks_before(spec, info.splits),
         started=utc_now(),
     )

@@ -27,6 +27,29 @@ NEVER = 2**62
 """An interval longer than any run, of which step 0 is the only multiple."""
 
 
+def last_checkpoint(
+    run: Store, spec: ExperimentSpec, *, require: bool, notify: Callable[[str], None]
+) -> Checkpoint | None:
+    """Return the last good checkpoint of a run; None if there is none, to start anew.
+
+    Args:
+        require: refuse to start anew if there are checkpoints and none can be used.
+        notify: called with a line for each checkpoint that had to be skipped, and for the one that is taken.
+
+    Raises:
+        InputError, TransientError: the checkpoints cannot be read.
+    """
+    store = run.child(FOLDER)
+    checkpoint, skipped = load_checkpoint(store, spec.run_id)
+    for line in skipped:
+        notify(line)
+    if checkpoint is None and skipped and require:
+        raise InputError(f"none of the checkpoints at {store} can be used: allow training to begin anew")
+    if checkpoint is not None:
+        notify(f"resuming at step {checkpoint.step}")
+    return checkpoint
+
+
 class Recorder:
     """The journal and the checkpoints of one run.
 
@@ -45,24 +68,22 @@ class Recorder:
         self,
         writer: SoleWriter,
         spec: ExperimentSpec,
+        checkpoint: Checkpoint | None = None,
         *,
-        resume: bool = False,
-        require: bool = False,
         notify: Callable[[str], None] = lambda line: None,
     ) -> None:
         """
         Args:
-            resume: resume from the last good checkpoint.
-            require: refuse to start anew if there are checkpoints and none can be used.
-            notify: called with a line for each checkpoint that had to be skipped, and each save that failed.
+            checkpoint: the one to resume from.
+            notify: called with a line for each save that failed, and each checkpoint that is skipped in walking back.
 
         Raises:
-            InputError, TransientError: the checkpoints cannot be read, or the journal not written.
+            InputError, TransientError: the journal cannot be written.
         """
         training = spec.training
         self._writer, self._spec, self._notify = writer, spec, notify
         self._store: Store = writer.store.child(FOLDER)
-        self.checkpoint = self._load(require=require) if resume else None
+        self.checkpoint = checkpoint
         content = b"" if self.checkpoint is None else self.checkpoint.journal
         self.lines: list[JournalLine] = decode(content, self._store.uri)
         self._background = Background()
@@ -163,16 +184,6 @@ class Recorder:
         """Wait for the current save, and start no other."""
         self._background.close()
         self._journal.close()
-
-    def _load(self, *, require: bool) -> Checkpoint | None:
-        checkpoint, skipped = load_checkpoint(self._store, self._spec.run_id)
-        for line in skipped:
-            self._notify(line)
-        if checkpoint is None and skipped and require:
-            raise InputError(f"none of the checkpoints at {self._store} can be used: allow training to begin anew")
-        if checkpoint is not None:
-            self._notify(f"resuming at step {checkpoint.step}")
-        return checkpoint
 
     def _put_soon(self, put: Callable[[], None]) -> None:
         def work() -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from grokcore.models.composition import Composition
 from grokcore.models.fast.block import FastArchitecture, Memory, hold_converged, reenter
 from grokcore.models.fast.conversion import from_transformers, to_transformers, transformers_names
+from grokcore.models.fast.factorized import FactorizedEmbedding
 from grokcore.models.fast.layout import Layout, Selection
 from grokcore.models.files import save_composed, save_model
 from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
@@ -39,7 +40,7 @@ class FastModel(SequenceModel):
         self.architecture = config.model_type
         width = config.hidden_size
         self.vocabulary_size = config.vocab_size
-        self.embedding = nn.Embedding(config.vocab_size, width)
+        self.embedding: nn.Embedding | FactorizedEmbedding = nn.Embedding(config.vocab_size, width)
         positions = parts.position_embeddings(config)
         self.position_embedding = nn.Embedding(positions, width) if positions is not None else None
         self.embedding_dropout = parts.embedding_dropout(config)
@@ -53,7 +54,7 @@ class FastModel(SequenceModel):
                     delattr(block, name)
                     vars(block)[name] = getattr(self.blocks[0], name)
         self.final_norm = parts.final_norm(config)
-        self.head = nn.Linear(width, config.vocab_size, bias=False)
+        self.head: nn.Linear | None = nn.Linear(width, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
             self.head.weight = self.embedding.weight
         # Last, so that whatever draws weights in their order draws the same without it.
@@ -124,8 +125,16 @@ class FastModel(SequenceModel):
         return () if kind is None else (self.memory[kind.place(block, len(self.blocks))],)
 
     def unembed(self, hidden: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.final_norm(hidden))
-        return logits
+        weight = self.embedding.weight if self.head is None else self.head.weight
+        return functional.linear(self.final_norm(hidden), weight)
+
+    def factorize_embedding(self, rank: int) -> None:
+        """Replace the token embedding, and a head that is tied to it, by a product whose second factor is drawn."""
+        vocabulary_size, width = self.embedding.weight.shape
+        self.embedding = FactorizedEmbedding(vocabulary_size, rank, width)
+        self.embedding.initialize()
+        if self.config.tie_word_embeddings:
+            self.head = None
 
     @contextmanager
     def residual_stream(self, hook: ResidualHook) -> Iterator[None]:
@@ -208,7 +217,11 @@ class FastModel(SequenceModel):
 
     def transformers_names(self) -> dict[str, tuple[str, ...]]:
         names, places = self.parts.names, self._places_in_files
-        return {name: transformers_names(name, names, places) for name, _ in self.named_parameters()}
+        found = {}
+        for name, _ in self.named_parameters():
+            stored = "embedding.weight" if name.startswith("embedding.") else name  # both factors, if it is a product
+            found[name] = transformers_names(stored, names, places)
+        return found
 
     def load_transformers(self, weights: Mapping[str, Tensor], *, drawn: bool = False) -> None:
         """Load weights by the names of transformers; tied ones are stored under their first name.
@@ -240,7 +253,9 @@ class FastModel(SequenceModel):
                         parameter.zero_()
 
     def save(self, directory: Path) -> None:
-        weights = to_transformers(dict(self.named_parameters()), self.parts.names, self._places_in_files)
+        ours: dict[str, Tensor] = {"embedding.weight": self.embedding.weight}
+        ours |= {name: weight for name, weight in self.named_parameters() if not name.startswith("embedding.")}
+        weights = to_transformers(ours, self.parts.names, self._places_in_files)
         if not self._known or not self.composition.written():
             save_model(directory, self.config, weights)
         elif self._unrolled:
