@@ -98,6 +98,11 @@ class CompositionTask(Task):
         0.005, gt=0, lt=1, description="share of the in-domain inferred facts held out, inside (0, 1)"
     )
     probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")
+    identity: bool = added_later(
+        False,
+        description="whether training also has a row <e> -> <e> for every entity that can be a bridge: the identity "
+        "task of arXiv 2509.24653",
+    )
     facts: str | None = given_facts()
 
     @model_validator(mode="after")

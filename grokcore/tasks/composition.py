@@ -7,18 +7,26 @@ atomic fact is one step, an inferred fact is `hops` of them, one after the other
     <e_0> <r_0>               <e_73>  </a>     atomic
     <e_73> <r_4>              <e_62>  </a>     atomic
     <e_0> <r_0> <r_4>         <e_62>  </a>     inferred, over the bridge <e_73>
+    <e_73>                    <e_73>  </a>     with identity = true
 
 A random share `ood_ratio` of the atomic facts is out-of-domain (OOD), the others are in-domain (ID):
 
     id_atomic, ood_atomic      all atomic facts                                              train
+    identity                   with identity = true: every entity that can be a bridge       train
     train_inferred             all steps ID, row by row down-sampled to phi                  train
     test_inferred_iid          all steps ID, held out with probability test_ratio            held out
     test_inferred_ood          all steps OOD                                                 held out
     test_inferred_hop_k_ood    only step k OOD: a split for each k                           diagnostic
 
-The original has the first five, and two hops. With more, a row of which at least two steps but not all are OOD is in
-no split, and training has atomic facts and inferred facts of `hops` steps, none in between. In training, no OOD fact is
-part of an inferred one. A diagnostic split that a draw leaves empty is left out. Questions share no few beginnings.
+The original has two hops, no `identity` and no diagnostic splits. With more hops, a row of which at least two steps but
+not all are OOD is in no split, and training has atomic facts and inferred facts of `hops` steps, none in between. In
+training, no OOD fact is part of an inferred one. A diagnostic split that a draw leaves empty is left out. Questions
+share no few beginnings.
+
+Identity rows (zero hops, arXiv 2509.24653) state no fact. They ask the model to answer with an entity where it reads
+it, so that a bridge that the first hop brings into the space of answers lies where the second hop finds its entities.
+An entity can be a bridge if a fact leads to it and another leads on from it: nearly every entity of a draw. Each row
+stands once in the training set, where it has the weight of any other: 40 of 3,140 rows in `composition-small`.
 """
 
 from __future__ import annotations
@@ -69,6 +77,11 @@ class Graph:
         """(E,) the first fact of each entity."""
         start: Indices = np.cumsum(self.degree) - self.degree
         return start
+
+    @cached_property
+    def bridges(self) -> Indices:
+        """Entities that a fact leads to and that facts lead on from, ascending."""
+        return np.flatnonzero((self.degree > 0) & (np.bincount(self.tail, minlength=len(self.entities)) > 0))
 
     def continuations(self, hops: int) -> npt.NDArray[np.float64]:
         """(F,) paths of `hops` facts that begin with each fact; rounded, so that no count overflows."""
@@ -164,15 +177,17 @@ def _draw_graph(task: CompositionTask) -> Graph:
     )
 
 
-def _roles(hops: int) -> dict[str, Role]:
+def _roles(task: CompositionTask) -> dict[str, Role]:
     """Every split in order."""
+    identity: dict[str, Role] = {"identity": "train"} if task.identity else {}
     return {
         "id_atomic": "train",
         "ood_atomic": "train",
+        **identity,
         "train_inferred": "train",
         "test_inferred_iid": "held_out",
         "test_inferred_ood": "held_out",
-        **dict.fromkeys((f"test_inferred_hop_{hop}_ood" for hop in range(1, hops + 1)), "diagnostic"),
+        **dict.fromkeys((f"test_inferred_hop_{hop}_ood" for hop in range(1, task.hops + 1)), "diagnostic"),
     }
 
 
@@ -190,10 +205,11 @@ def _build(task: CompositionTask, graph: Graph) -> TaskData:
     train = {
         "id_atomic": rows(np.flatnonzero(~ood)[:, np.newaxis]),
         "ood_atomic": rows(np.flatnonzero(ood)[:, np.newaxis]),
+        **({"identity": Rows.of_columns([graph.bridges], graph.bridges)} if task.identity else {}),
         "train_inferred": rows(graph.decoded(samples["train_inferred"].rows(), task.hops)),
     }
     probes, splits = {}, {}
-    for split, role in _roles(task.hops).items():
+    for split, role in _roles(task).items():
         if split in train:
             full = train[split]
             size, answers = len(full), np.bincount(full.answers)
@@ -237,7 +253,7 @@ def _draw_inferred(
     """
     in_domain = int(np.count_nonzero(~ood))
     wanted = round(task.phi * in_domain)
-    roles = {split: role for split, role in _roles(task.hops).items() if "inferred" in split}
+    roles = {split: role for split, role in _roles(task).items() if "inferred" in split}
     samples = {split: BottomK(wanted if role == "train" else task.probe_size) for split, role in roles.items()}
     keys = {split: Stream(task.seed, "composition", "keys", split) for split in roles}
     counts = {split: np.zeros(len(graph.entities), np.int64) for split in roles}

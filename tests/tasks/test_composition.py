@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.spec import CompositionTask, validate
+from grokcore.spec import CompositionTask, dataset_id, validate
 from grokcore.tasks import build_task
 from grokcore.tasks.composition import Graph
 from grokcore.tasks.facts import numbered
@@ -83,6 +83,32 @@ def test_longer_compositions_have_a_diagnostic_split_for_each_step():
         f"test_inferred_hop_{hop}_ood" for hop in (1, 2, 3)
     ]
     assert {len(question) for question, _ in texts(data, data.train["train_inferred"])} == {4}
+
+
+def test_identity_rows_answer_each_bridge_with_itself_and_change_nothing_else(data):
+    more = build_task(TASK.model_copy(update={"identity": True}))
+    facts = [row for split in ("id_atomic", "ood_atomic") for row in texts(data, data.train[split])]
+    bridges = {head for (head, _), _ in facts} & {tail for _, tail in facts}
+    assert len(bridges) > 25
+    for rows in (more.train["identity"], more.probes["identity"]):
+        assert sorted(texts(more, rows)) == sorted(((bridge,), bridge) for bridge in bridges)
+    split = more.splits["identity"]
+    assert (split.role, split.rows, split.majority_baseline) == ("train", len(bridges), 1 / len(bridges))
+    assert [*more.splits] == ["id_atomic", "ood_atomic", "identity", *[*data.splits][2:]]
+    assert [*more.train] == [name for name, split in more.splits.items() if split.role == "train"]
+    assert more.vocabulary == data.vocabulary
+    for name, rows in {**data.train, **data.probes}.items():
+        assert texts(more, {**more.train, **more.probes}[name]) == texts(data, rows)
+
+
+def test_an_entity_that_no_fact_leads_to_or_on_from_is_no_bridge():
+    assert graph_of(FACTS).bridges.tolist() == [0, 1, 2]
+    assert graph_of([(0, 0, 1), (0, 1, 2), (1, 0, 3)]).bridges.tolist() == [1]
+
+
+def test_tasks_without_identity_rows_keep_their_ids():
+    assert dataset_id(TASK) == dataset_id(TASK.model_copy(update={"identity": False}))
+    assert dataset_id(TASK) != dataset_id(TASK.model_copy(update={"identity": True}))
 
 
 def test_chunks_do_not_change_the_data(data, monkeypatch):

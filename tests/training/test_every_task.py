@@ -11,14 +11,16 @@ from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, validate
 from tests.tasks.small_tasks import SMALL
 
+VARIANTS = SMALL | {"composition with identity rows": SMALL["composition"].model_copy(update={"identity": True})}
 
-@pytest.mark.parametrize("kind", SMALL)
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_every_kind_of_task_is_trained_and_evaluated_on_all_its_splits(
-    kind: str, smoke_spec: ExperimentSpec, tmp_path: Path
+    variant: str, smoke_spec: ExperimentSpec, tmp_path: Path
 ) -> None:
     document = smoke_spec.model_dump()
     document["training"] |= {"max_steps": 4, "batch_size": 64}
-    spec = validate(ExperimentSpec, {**document, "task": SMALL[kind]})
+    spec = validate(ExperimentSpec, {**document, "task": VARIANTS[variant]})
     info = grokcore.generate_dataset(spec.task, tmp_path / "data")
     grokcore.train_model(spec, tmp_path / "data", tmp_path / "run")
     result = grokcore.evaluate_model(tmp_path / "run")
