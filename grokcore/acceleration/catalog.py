@@ -217,6 +217,20 @@ METHODS: tuple[Method, ...] = (
         trouble="Much of its effect is that of the scale of the logits.",
     ),
     Method(
+        name="start_from",
+        title="embedding transfer",
+        fields=("model.start_from.model=RUN",),
+        formula="E = A B with A (vocabulary, width of RUN) the embedding of RUN, a weaker model, and B drawn from "
+        "N(0, 1 / width of RUN), both trained",
+        source="arXiv 2504.13292",
+        headline="no delay on modular addition, multiplication and parity, against the same model from drawn weights; "
+        "the weaker model's training is not counted",
+        cost="the whole training of RUN, which is added to every time to grok; 6 V r d FLOPs for E",
+        controls=("model.start_from, from a source of one step", "training.learning_rate_of", "training.max_steps"),
+        trouble="The weaker model is stopped where its test accuracy is good enough, which decides on held-out data. "
+        "The rank of the embedding stays that of the source.",
+    ),
+    Method(
         name="learning_rate_of",
         title="learning rates by role",
         fields=("training.learning_rate_of={embedding: 0.3}",),

@@ -17,7 +17,7 @@ from grokcore.cli import main
 from grokcore.data import open_dataset
 from grokcore.errors import InputError
 from grokcore.models.roles import layouts
-from grokcore.spec import ExperimentSpec, load_spec
+from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.spec.training import GradientFilterName, LossName, OptimizerName, ProjectionName, TrainingSpec
 from grokcore.training import train_model
 from grokcore.training.attempt import make_trainer
@@ -26,8 +26,10 @@ from grokcore.training.distributed.group import ALONE
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 
 
-def spec_of(method: Method, *overrides: str) -> ExperimentSpec:
-    return load_spec("smoke", [*method.fields, "training.device=cpu", *overrides])
+def spec_of(method: Method, *overrides: str, run: Path = Path("RUN")) -> ExperimentSpec:
+    """Smoke with a method; `run` is what it starts from, if it starts from one."""
+    fields = [field.replace("=RUN", f"={run}") for field in method.fields]
+    return load_spec("smoke", [*fields, "training.device=cpu", *overrides])
 
 
 @pytest.mark.parametrize(
@@ -49,10 +51,12 @@ def test_every_method_is_listed_once() -> None:
 
 
 @each_method
-def test_its_fields_switch_on_something_that_trains(method: Method, smoke_data: Path, tmp_path: Path) -> None:
-    assert spec_of(method).run_id != load_spec("smoke").run_id
+def test_its_fields_switch_on_something_that_trains(
+    method: Method, smoke_data: Path, smoke_run: Path, tmp_path: Path
+) -> None:
     lines: list[dict[str, object]] = []
-    spec = spec_of(method, "training.max_steps=2")
+    spec = resolve(spec_of(method, "training.max_steps=2", run=smoke_run))
+    assert spec.run_id != load_spec("smoke").run_id
     train_model(spec, smoke_data, tmp_path / "run", on_evaluation=lines.append)
     assert lines[-1]["step"] == 2
     norm = lines[-1]["weight_norm"]
@@ -61,8 +65,9 @@ def test_its_fields_switch_on_something_that_trains(method: Method, smoke_data: 
 
 
 @each_method
-def test_it_keeps_so_many_numbers_for_each_weight(method: Method, smoke_data: Path) -> None:
-    trainer = make_trainer(spec_of(method), open_dataset(smoke_data), torch.device("cpu"), lambda line: None, ALONE)
+def test_it_keeps_so_many_numbers_for_each_weight(method: Method, smoke_data: Path, smoke_run: Path) -> None:
+    spec = resolve(spec_of(method, run=smoke_run))
+    trainer = make_trainer(spec, open_dataset(smoke_data), torch.device("cpu"), lambda line: None, ALONE)
     described, state = layouts(trainer.model), trainer.state.optimizer.state
     for name, weight in trainer.model.named_parameters():
         kept = sum(value.numel() for value in state[weight].values() if value.ndim) / weight.numel()
