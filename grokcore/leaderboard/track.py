@@ -113,21 +113,10 @@ def _problems(recipe: ExperimentSpec, track: Track) -> Iterator[str]:
     for section in ("model", "training"):
         if getattr(recipe, section).seed is not None:
             yield f"{section}.seed is set, so that the seeds of an entry would share it: leave it out"
-    if reason := held_out_lever(recipe):
-        yield f"{reason} looks at held-out data to decide something"
+    if recipe.training.uses_held_out:
+        yield "training.drop_on or training.freeze_on waits for a held-out split, and so decides on what is measured"
     if getattr(recipe.model, "start_from", None) is not None:
         yield "model.start_from builds on another run, which no entry holds"
-
-
-def held_out_lever(recipe: ExperimentSpec) -> str | None:
-    """Return the field by which a recipe decides something on held-out data; None where there is none.
-
-    When to stop is no such decision: the times are those of the steps before it.
-    """
-    for name in ("drop_on", "freeze_on"):
-        if any(item.split is not None for item in getattr(recipe.training, name, ())):
-            return f"training.{name}"
-    return None
 
 
 def why_steps_do_not_count(recipe: ExperimentSpec, track: Track, *, vocabulary_size: int, tokens: int) -> str | None:

@@ -53,7 +53,11 @@ def test_model_training_and_a_finer_grid_are_free(override: str) -> None:
         (["model.seed=3"], "model.seed is set"),
         (
             ["training.schedule=phase", "training.drop_on=[{phase: onset, split: test}]"],
-            "training.drop_on looks at held-out data",
+            "training.drop_on or training.freeze_on waits for a held-out split",
+        ),
+        (
+            ["training.freeze_on=[{roles: [head], phase: sustained, split: test}]"],
+            "training.drop_on or training.freeze_on waits for a held-out split",
         ),
     ],
 )
