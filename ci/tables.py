@@ -7,14 +7,18 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ci import accelerators, architectures, tasks
+from ci import accelerators, architectures, headlines, tasks
 
 ROOT = Path(__file__).parents[1]
 
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"tasks": tasks.summary, "architectures": architectures.summary},
     "docs/tasks.md": {"tasks": tasks.summary_in_docs, "task fields": tasks.fields},
-    "docs/acceleration.md": {"accelerators": accelerators.methods, "what is known": accelerators.known},
+    "docs/acceleration.md": {
+        "accelerators": accelerators.methods,
+        "what is known": accelerators.known,
+        "headlines": headlines.headlines,
+    },
     "docs/architectures.md": {"architectures": architectures.sizes, "deviations": architectures.deviations},
 }
 """The generated sections of each page; a section stands between `markers` of its name."""
