@@ -258,4 +258,16 @@ METHODS: tuple[Method, ...] = (
         trouble="It is there against collapses after the grok. Waiting for a phase of a held-out split decides on "
         "held-out data.",
     ),
+    Method(
+        name="identity",
+        title="identity rows",
+        fields=("task.identity=true",),
+        formula="training has a row <e> -> <e> for every entity that can be a bridge of a composition",
+        source="arXiv 2509.24653",
+        headline="a plain transformer composes two hops out of domain, where it otherwise fails completely",
+        cost="none: as many examples a step",
+        controls=("model.sharing", "task.phi"),
+        trouble="It changes the data, so that its runs are ranked apart. The rows of the paper are not known in detail: "
+        "here is one reading.",
+    ),
 )

@@ -30,7 +30,8 @@ split. An entry is a folder with the spec, the journals of all seeds, what they 
 repeat it. `grokcore record check records` judges every entry anew from its journals.
 
 - An entry changes the model and the training. The task, the data, what is supervised and the rules of judging are the
-  preset's. Evaluations may come closer together, not thin out.
+  preset's. Evaluations may come closer together, not thin out. Entries that add training rows (`task.identity`) are
+  ranked apart.
 - At least {LEAST_SEEDS} seeds, all of which sustain the target and keep it. They follow from the spec's own hash
   (`grokcore record seeds SPEC`), so that nobody can choose them, and no recipe was tuned on them.
 - Nothing is decided on held-out data (`drop_on` or `freeze_on` of a held-out split), and nothing starts from another
@@ -70,8 +71,8 @@ def overview(entries: Sequence[StoredEntry]) -> str:
     if not entries:
         return f"{_RULES}\nThere is no entry yet.\n"
     parts = [_RULES.rstrip("\n")]
-    for (preset, split), group in groupby(categories(entries), key=lambda one: (one.preset, one.split)):
-        parts.append(f"## {preset}: {track_of(preset, split).target}")
+    for (preset, split, data), group in groupby(categories(entries), key=lambda one: (one.preset, one.split, one.data)):
+        parts.append(f"## {preset}: {track_of(preset, split).target}{data and f', with {data}'}")
         for category in group:
             where = "" if category.machine is None else f" on {category.machine}"
             parts += [f"### {_TITLES[category.unit]}{where}", _history(standings(entries, category), category.unit)]

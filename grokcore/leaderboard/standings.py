@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from grokcore.leaderboard.entry import Figures, StoredEntry, Unit
+from grokcore.leaderboard.track import added_data, track_of
 
 LEVEL = 0.05
 """Largest two-sided p at which a lower median is a record."""
@@ -25,11 +26,13 @@ class Category:
     """What is ranked together.
 
     Attributes:
+        data: training data that were added to the preset's, as `task.identity true`; empty where there are none.
         machine: what seconds were measured on; None in units that no machine changes.
     """
 
     preset: str
     split: str
+    data: str
     unit: Unit
     machine: str | None
 
@@ -52,14 +55,15 @@ class Standing:
 
 
 def categories(entries: Sequence[StoredEntry]) -> list[Category]:
-    """Return all categories that have an entry, by preset, split, unit and machine."""
+    """Return all categories that have an entry, by preset, split, added data, unit and machine."""
     found = {category_of(stored, unit) for stored in entries for unit in stored.entry.figures}
-    return sorted(found, key=lambda one: (one.preset, one.split, UNITS.index(one.unit), one.machine or ""))
+    return sorted(found, key=lambda one: (one.preset, one.split, one.data, UNITS.index(one.unit), one.machine or ""))
 
 
 def category_of(stored: StoredEntry, unit: Unit) -> Category:
     entry = stored.entry
-    return Category(entry.preset, entry.split, unit, entry.machine if unit in _OF_A_MACHINE else None)
+    data = added_data(stored.recipe, track_of(entry.preset, entry.split))
+    return Category(entry.preset, entry.split, data, unit, entry.machine if unit in _OF_A_MACHINE else None)
 
 
 def standings(entries: Sequence[StoredEntry], category: Category) -> list[Standing]:

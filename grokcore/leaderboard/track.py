@@ -15,13 +15,14 @@ from grokcore.errors import InputError
 from grokcore.models.sizes import step_flops
 from grokcore.runs.groups import differing_fields, experiment_id, fields_of, value_text
 from grokcore.spec import ExperimentSpec, load_spec, preset_names
-from grokcore.spec.base import identity_of
 
 LEAST_SEEDS = 8
 """Seeds of an entry, at least; all of them have to reach the target."""
 MOST_FLOPS = 4.0
 """FLOPs of a step of the model, at most, as a multiple of the preset's, where steps are what is counted."""
 
+ADDED_DATA = frozenset({"task.identity"})
+"""Fields of a task that add training rows and leave the held-out rows as they are: ranked apart."""
 _FREE = ("model.", "training.")
 _FIXED = frozenset({"training.loss_on"})
 """Of the training, what decides which tokens an accuracy counts."""
@@ -86,6 +87,13 @@ def changes(recipe: ExperimentSpec, track: Track) -> list[str]:
     return [f"{name} {_shown(mine, name)} ({_shown(preset, name)})" for name in differing_fields([mine, preset])]
 
 
+def added_data(recipe: ExperimentSpec, track: Track) -> str:
+    """Return the fields by which a recipe adds training data, as `task.identity true`; empty where it adds none."""
+    mine, preset = fields_of(recipe), fields_of(track.spec)
+    names = [name for name in differing_fields([mine, preset]) if name in ADDED_DATA]
+    return ", ".join(f"{name} {_shown(mine, name)}" for name in names)
+
+
 def check_recipe(recipe: ExperimentSpec, track: Track) -> None:
     """Check that a recipe changes only what a record may change.
 
@@ -104,11 +112,11 @@ def _problems(recipe: ExperimentSpec, track: Track) -> Iterator[str]:
         if name in _MAY_SHRINK:
             if not _is_finer(name, mine[name], preset[name]):
                 yield f"{both}: evaluations may come closer together, at the preset's own steps too, but not thin out"
-        elif not name.startswith(_FREE) and name not in _WITHOUT_EFFECT:
+        elif not name.startswith(_FREE) and name not in _WITHOUT_EFFECT | ADDED_DATA:
             yield f"{both}: task and rules of judging are fixed"
         elif name in _FIXED:
             yield f"{both}: it decides what an accuracy counts"
-    if identity_of(recipe.task) != identity_of(track.spec.task):
+    if recipe.task.seed != track.spec.task.seed:
         yield f"task.seed is {recipe.task.seed}, the preset's is {track.spec.task.seed}: the data are fixed"
     for section in ("model", "training"):
         if getattr(recipe, section).seed is not None:

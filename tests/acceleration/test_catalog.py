@@ -14,10 +14,10 @@ import torch
 
 from grokcore.acceleration.catalog import METHODS, PLAIN, Method
 from grokcore.cli import main
-from grokcore.data import open_dataset
+from grokcore.data import generate_dataset, open_dataset
 from grokcore.errors import InputError
 from grokcore.models.roles import layouts
-from grokcore.spec import ExperimentSpec, load_spec, resolve
+from grokcore.spec import CompositionTask, ExperimentSpec, load_spec, resolve
 from grokcore.spec.training import GradientFilterName, LossName, OptimizerName, ProjectionName, TrainingSpec
 from grokcore.training import train_model
 from grokcore.training.attempt import make_trainer
@@ -29,7 +29,20 @@ each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: meth
 def spec_of(method: Method, *overrides: str, run: Path = Path("RUN")) -> ExperimentSpec:
     """Smoke with a method; `run` is what it starts from, if it starts from one."""
     fields = [field.replace("=RUN", f"={run}") for field in method.fields]
-    return load_spec("smoke", [*fields, "training.device=cpu", *overrides])
+    return load_spec(preset_of(method), [*fields, "training.device=cpu", *overrides])
+
+
+def preset_of(method: Method) -> str:
+    """A small preset; for a change of data one whose task knows it."""
+    return "composition-small" if method.fields[0].startswith("task.") else "smoke"
+
+
+def data_of(method: Method, smoke_data: Path, folder: Path) -> Path:
+    """The dataset that `spec_of(method)` trains on."""
+    if preset_of(method) == "smoke":
+        return smoke_data
+    generate_dataset(spec_of(method).task, folder)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -56,8 +69,8 @@ def test_its_fields_switch_on_something_that_trains(
 ) -> None:
     lines: list[dict[str, object]] = []
     spec = resolve(spec_of(method, "training.max_steps=2", run=smoke_run))
-    assert spec.run_id != load_spec("smoke").run_id
-    train_model(spec, smoke_data, tmp_path / "run", on_evaluation=lines.append)
+    assert spec.run_id != load_spec(preset_of(method)).run_id
+    train_model(spec, data_of(method, smoke_data, tmp_path / "data"), tmp_path / "run", on_evaluation=lines.append)
     assert lines[-1]["step"] == 2
     norm = lines[-1]["weight_norm"]
     assert isinstance(norm, float)
@@ -65,9 +78,12 @@ def test_its_fields_switch_on_something_that_trains(
 
 
 @each_method
-def test_it_keeps_so_many_numbers_for_each_weight(method: Method, smoke_data: Path, smoke_run: Path) -> None:
+def test_it_keeps_so_many_numbers_for_each_weight(
+    method: Method, smoke_data: Path, smoke_run: Path, tmp_path: Path
+) -> None:
     spec = resolve(spec_of(method, run=smoke_run))
-    trainer = make_trainer(spec, open_dataset(smoke_data), torch.device("cpu"), lambda line: None, ALONE)
+    data = open_dataset(data_of(method, smoke_data, tmp_path / "data"))
+    trainer = make_trainer(spec, data, torch.device("cpu"), lambda line: None, ALONE)
     described, state = layouts(trainer.model), trainer.state.optimizer.state
     for name, weight in trainer.model.named_parameters():
         kept = sum(value.numel() for value in state[weight].values() if value.ndim) / weight.numel()
@@ -85,13 +101,14 @@ def test_it_is_refused_with_what_it_says(method: Method) -> None:
 
 
 def fields(texts: Sequence[str]) -> list[str]:
-    return [field for text in texts for field in re.findall(r"\b(?:training|model)\.\w+", text)]
+    return [field for text in texts for field in re.findall(r"\b(?:training|model|task)\.\w+", text)]
 
 
 @each_method
 def test_its_texts_name_fields_that_exist(method: Method) -> None:
     known = {f"training.{name}" for name in TrainingSpec.model_fields}
     known |= {f"model.{name}" for name in type(load_spec("smoke").model).model_fields}
+    known |= {f"task.{name}" for name in CompositionTask.model_fields}
     assert method.controls
     assert fields(method.controls)
     assert set(fields([*method.controls, *method.fields, method.trouble])) <= known

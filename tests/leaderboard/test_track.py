@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.leaderboard.track import changes, check_recipe, seeds_of, track_of, why_steps_do_not_count
+from grokcore.leaderboard.track import added_data, changes, check_recipe, seeds_of, track_of, why_steps_do_not_count
 from grokcore.spec import load_spec
 
 MODULAR = track_of("modular")
@@ -66,6 +66,16 @@ def test_task_target_and_held_out_data_are_not(overrides: list[str], said: str) 
         check_recipe(load_spec("modular", overrides), MODULAR)
     assert str(caught.value).startswith("not eligible as a record of modular: ")
     assert said in str(caught.value)
+
+
+def test_added_training_rows_are_allowed_and_told() -> None:
+    track = track_of("composition-small")
+    spec = load_spec("composition-small", ["task.identity=true"])
+    check_recipe(spec, track)
+    assert added_data(spec, track) == "task.identity true"
+    assert added_data(load_spec("composition-small", ["model.layers=1"]), track) == ""
+    with pytest.raises(InputError, match=r"task\.phi is 5"):
+        check_recipe(load_spec("composition-small", ["task.identity=true", "task.phi=5"]), track)
 
 
 def test_seeds_follow_from_what_moves_a_result_and_from_nothing_else() -> None:
