@@ -219,6 +219,8 @@ def _resumed(
     manifest.resumes = before.resumes + (recorder.checkpoint is not None)
     if recorder.checkpoint is not None:
         manifest.source = before.source
+        if before.source is not None and before.source.uses_held_out:
+            manifest.uses_held_out = True
         compare_attempts(manifest, notify)
     return manifest
 

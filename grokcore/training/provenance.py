@@ -66,7 +66,7 @@ def manifest_of(trainer: Trainer, data_uri: str, source: SourceFacts | None = No
             sequence_length=input_length(info.sequence_length, spec.training.loss_on),
             files=file_format(spec.model),
         ),
-        uses_held_out=spec.training.uses_held_out,
+        uses_held_out=spec.training.uses_held_out or (source is not None and source.uses_held_out),
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
         source=source,
         remarks=remarks_before(spec, info.splits),

@@ -161,14 +161,7 @@ def _facts(record: RunRecord | None, place: str, digest: str) -> SourceFacts:
         uri=place,
         sha256=digest,
         run_id=manifest.run_id,
-        uses_held_out=_decided_by_held_out(record) or (before is not None and before.uses_held_out),
+        # Accuracy on held-out data decided when to take these weights.
+        uses_held_out=record.uses_held_out or manifest.exit_reason == "grokked",
         **spent,
-    )
-
-
-def _decided_by_held_out(record: RunRecord) -> bool:
-    """Whether held-out data decided what these weights are: when to stop, or when a rate changed."""
-    training = record.spec.training
-    return record.manifest.exit_reason == "grokked" or any(
-        drop.split in record.spec.task.held_out_splits for drop in (*training.drop_on, *training.freeze_on)
     )

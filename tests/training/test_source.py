@@ -122,6 +122,10 @@ def test_a_source_that_was_stopped_by_its_held_out_accuracy_has_used_it(
     source = read_source(starting(tmp_path / "source"), open_dataset(smoke_data))
     assert source is not None
     assert source.facts.uses_held_out
+    grokcore.train_model(starting(tmp_path / "source", "training.max_steps=1"), smoke_data, tmp_path / "run")
+    assert read_manifest(tmp_path / "run").uses_held_out
+    grokcore.train_model(starting(tmp_path / "source", "training.max_steps=2"), smoke_data, tmp_path / "run")
+    assert (read_manifest(tmp_path / "run").resumes, read_manifest(tmp_path / "run").uses_held_out) == (1, True)
 
 
 def test_a_model_outside_of_a_run_has_unknown_costs(weak: Path, smoke_data: Path, tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ weights, which the native engine does only for matrix products: 1e-4 for GPT-2 i
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grokcore.runs import read_manifest
-from grokcore.spec import load_spec
+import grokcore
+from grokcore.runs import read_journal, read_manifest
+from grokcore.spec import load_spec, resolve
 from tests.support.extended import mostly_extended
 from tests.training.deepspeed.conftest import BASE, DEEPSPEED, SHORT, TRAININGS, Group, train_together
 
@@ -79,6 +81,32 @@ def test_the_model_that_is_left_is_that_of_the_fp32_weights(two: Group) -> None:
     squares = sum(float(weight.double().square().sum()) for weight in model.values())
     assert {str(weight.dtype) for weight in model.values()} == {"torch.float32"}
     assert math.sqrt(squares) == pytest.approx(two.lines("bf16, ZeRO 2")[-1]["weight_norm"], rel=1e-6)
+
+
+@pytest.mark.extended
+def test_all_processes_start_from_the_weights_that_the_leader_has_read(tmp_path: Path, smoke_data: Path) -> None:
+    """Resumed after the source is gone, too."""
+    weak, source = tmp_path / "weak", ["model.start_from.model=" + str(tmp_path / "weak")]
+    grokcore.train_model(load_spec("smoke", [*BASE, "model.width=16"]), smoke_data, weak)
+    starts = {"fp32, ZeRO 1": ["training.zero_stage=1"], "bf16": ["training.precision=bf16"]}
+    plan = {name: {"data": str(smoke_data), "overrides": [*DEEPSPEED, *source, *starts[name]]} for name in starts}
+    two = train_together(tmp_path / "two", plan, 2)
+    for name, overrides in starts.items():
+        spec = load_spec("smoke", [*BASE, *source, *(text for text in overrides if "zero_stage" not in text)])
+        grokcore.train_model(spec, smoke_data, tmp_path / "native" / name)
+        native = read_journal(tmp_path / "native" / name / "metrics.jsonl")
+        assert_same_curves(two.lines(name), native, BF16 if "bf16" in name else FP32)
+    assert read_manifest(two.out / "bf16").source == read_manifest(tmp_path / "native" / "bf16").source
+
+    resolved = resolve(load_spec("smoke", [*DEEPSPEED, *source, *starts["fp32, ZeRO 1"]])).model.start_from
+    assert resolved is not None
+    shutil.rmtree(weak)
+    known = [f"model.start_from.sha256={resolved.sha256}", f"model.start_from.width={resolved.width}"]
+    further = [*DEEPSPEED, *source, *known, *starts["fp32, ZeRO 1"], "training.max_steps=25"]
+    plan = {"fp32, ZeRO 1": {"data": str(smoke_data), "overrides": further}}
+    again = train_together(tmp_path / "two", plan, 2)
+    assert again.lines("fp32, ZeRO 1")[-1]["step"] == 25
+    assert read_manifest(again.out / "fp32, ZeRO 1").resumes == 1
 
 
 FP16_TRAININGS = {
