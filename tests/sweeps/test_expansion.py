@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from grokcore.errors import InputError
 from grokcore.runs.groups import group_key
 from grokcore.spec import load_spec
+from grokcore.storage import sha256
 from grokcore.sweeps import Point, expand, load_sweep
 from grokcore.sweeps.spec import Choice, LogUniform, Uniform, draw
 
@@ -49,6 +51,22 @@ def test_an_architecture_gets_its_own_defaults_and_not_those_of_the_base() -> No
     """GPT-2 ties its embeddings by default and LLaMA does not; a comparison must not tie LLaMA's in silence."""
     gpt2, llama, _ = points(ARCHITECTURES)
     assert (gpt2.spec.model.tie_embeddings, llama.spec.model.tie_embeddings) == (True, False)
+
+
+def test_points_start_from_runs_that_are_identified_by_their_weights(smoke_run: Path) -> None:
+    starts = {
+        "drawn": [],
+        "transferred": [f"model.start_from.model={smoke_run}"],
+        "continued": [f"model.start_from.model={smoke_run}", "model.start_from.parts=all"],
+    }
+    drawn, *others = points({"kind": "points", "points": starts}, seeds="2..3")
+    assert drawn.spec.model.start_from is None
+    for point in others:
+        assert point.spec.model.start_from is not None
+        assert point.spec.model.start_from.sha256 == sha256(smoke_run / "model" / "model.safetensors")
+    assert len({spec.run_id for point in (drawn, *others) for spec in point.specs}) == 6
+    with pytest.raises(InputError, match=r"point transferred: model\.start_from: /gone is neither"):
+        points({"kind": "points", "points": {"transferred": ["model.start_from.model=/gone"]}})
 
 
 def test_named_points_set_several_fields() -> None:

@@ -7,6 +7,7 @@ import pytest
 from kfp import dsl
 
 from components.conftest import SmallRun
+from components.training.resolve_experiment import resolve_experiment
 from components.training.train_model import train_model
 from grokcore.runs import read_manifest
 from grokcore.spec import load_spec
@@ -168,3 +169,17 @@ def test_what_several_processes_refuse_is_recorded_as_what_one_refuses(
     assert (error["kind"], error["exit_code"]) == ("bad input", 2)
     assert "there is no run to resume" in error["message"]
     assert "there is no run to resume" in capsys.readouterr().err
+
+
+def test_a_run_of_the_store_is_the_start_of_another(small_run: SmallRun, tmp_path: Path):
+    store = str(tmp_path / "store")
+    source, _ = call(small_run, outputs(tmp_path / "first"), store=store, run_key="a")
+    overrides = f"model.width=32 model.heads=2 model.start_from.model={source}"
+    spec, _, run_id, _ = resolve_experiment.python_func(small_run.spec.model_dump_json(), overrides)
+    made = outputs(tmp_path / "second")
+    dataset = dsl.Dataset(uri=str(small_run.dataset))
+    run_uri, _ = train(spec, dataset, made.run, made.model, made.metrics, store=store, run_key="b")
+    assert run_uri == f"{store}/runs/{run_id}/b"
+    found = read_manifest(Path(run_uri)).source
+    assert found is not None
+    assert (found.run_id, found.steps) == (small_run.spec.run_id, 20)
