@@ -267,7 +267,7 @@ METHODS: tuple[Method, ...] = (
         headline="a plain transformer composes two hops out of domain, where it otherwise fails completely",
         cost="none: as many examples a step",
         controls=("model.sharing", "task.phi"),
-        trouble="It changes the data, so that its runs are ranked apart. The rows of the paper are not known in detail: "
+        trouble="It changes the data, so that its runs are ranked apart. The paper's rows are not known in detail: "
         "here is one reading.",
     ),
 )
