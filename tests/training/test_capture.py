@@ -41,6 +41,17 @@ def asked_of_host(data: Path, *overrides: str) -> list[str]:
     return found
 
 
+def asked_by_stacked_seeds(data: Path, *overrides: str) -> list[str]:
+    with stand_in_cuda():
+        trainers = [trainer_of(data, *overrides, f"seed={seed}") for seed in (0, 1)]
+        step = StackedStep(trainers, notify=lambda line: None)
+        for trainer in trainers:
+            trainer.sampler(0)
+        with host_work() as found:
+            step()
+    return found
+
+
 @every_variant
 def test_a_step_of_any_model_stays_on_the_device(variant: str, smoke_data: Path) -> None:
     """It copies nothing from the host, which would be from pageable memory, and asks for no number."""
@@ -75,14 +86,7 @@ def test_a_step_of_any_method_stays_on_the_device(method: str, precision: str, s
 
 @pytest.mark.parametrize("method", METHODS)
 def test_stacked_seeds_of_any_method_stay_on_the_device(method: str, smoke_data: Path) -> None:
-    with stand_in_cuda():
-        trainers = [trainer_of(smoke_data, *METHODS[method], f"seed={seed}") for seed in (0, 1)]
-        step = StackedStep(trainers, notify=lambda line: None)
-        for trainer in trainers:
-            trainer.sampler(0)
-        with host_work() as found:
-            step()
-    assert found == []
+    assert asked_by_stacked_seeds(smoke_data, *METHODS[method]) == []
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "rwkv", "mamba", "mamba2"])
@@ -93,14 +97,7 @@ def test_a_step_of_the_models_of_transformers_stays_on_the_device(architecture: 
 
 @every_variant
 def test_a_step_of_stacked_seeds_stays_on_the_device(variant: str, smoke_data: Path) -> None:
-    with stand_in_cuda():
-        trainers = [trainer_of(smoke_data, *VARIANTS[variant], f"seed={seed}") for seed in (0, 1)]
-        step = StackedStep(trainers, notify=lambda line: None)
-        for trainer in trainers:
-            trainer.sampler(0)
-        with host_work() as found:
-            step()
-    assert found == []
+    assert asked_by_stacked_seeds(smoke_data, *VARIANTS[variant]) == []
 
 
 @every_variant
