@@ -6,6 +6,7 @@ import argparse
 
 from grokcore.cli.specs import say
 from grokcore.terminal.output import print_line
+from grokcore.terminal.speedups import print_speedups
 
 
 def report(options: argparse.Namespace) -> None:
@@ -28,4 +29,6 @@ def compare(options: argparse.Namespace) -> None:
         draws = f" on draws {', '.join(map(str, group.draws))} of the data" if len(group.draws) > 1 else ""
         seeds = dict.fromkeys(str(run.spec.seed) for run in group.runs)
         print_line(f"  {group.label}: seeds {', '.join(seeds)}{draws}")
+    if comparison.speedups is not None:
+        print_speedups(comparison.speedups)
     print_line(comparison.page)

@@ -25,6 +25,7 @@ from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.terminal.output import print_line
+from grokcore.terminal.speedups import print_speedups
 from grokcore.terminal.tables import print_columns
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def print_result(result: SweepResult) -> None:
             print_line(
                 f"tuned  {result.labels[point.name]}: {values}  ({trials} trials, {point.tuned.flops:.2g} FLOPs)"
             )
+    if result.speedups is not None:
+        print_speedups(result.speedups)
     print_line(f"index   {result.directory}/index.json")
     if samples:
         print_line(f"report  {result.report}")

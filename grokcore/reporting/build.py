@@ -10,9 +10,11 @@ from typing import Literal
 from grokcore.claims import ClaimResult, document
 from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
+from grokcore.evaluation.speedups import SPEEDUPS, SpeedupReport
 from grokcore.reporting.exports import csv_bytes, curves_table, parquet_bytes, runs_table
 from grokcore.reporting.fairness import in_order_of, read_sweep_facts
 from grokcore.reporting.page import render
+from grokcore.reporting.speedups import report_of
 from grokcore.runs.groups import Group, groups_of
 from grokcore.runs.manifest import MANIFEST
 from grokcore.runs.seal import not_verified
@@ -31,6 +33,7 @@ class Comparison:
         groups: runs that differ in their seeds alone, in the order of the page; the first is the reference.
         claims: the ledger of claims held against the runs.
         left_out: a line for each run that was found and is not compared.
+        speedups: points of the sweep against its baseline; None without one.
     """
 
     directory: str
@@ -38,6 +41,7 @@ class Comparison:
     groups: tuple[Group, ...]
     claims: tuple[ClaimResult, ...]
     left_out: tuple[str, ...]
+    speedups: SpeedupReport | None = None
 
     @property
     def runs(self) -> int:
@@ -88,8 +92,8 @@ def build_comparison(
 ) -> Comparison:
     """Compare runs group by group, as a page and as tables.
 
-    Writes report.html, runs.csv, runs.parquet, curves.parquet and claims.json to `out`, each whole or not at all, the
-    page last.
+    Writes report.html, runs.csv, runs.parquet, curves.parquet and claims.json to `out`, and speedups.json of a sweep
+    with a baseline, each whole or not at all, the page last.
 
     Args:
         places: run directories, or places below which runs lie: paths, `file://` or `s3://` URIs.
@@ -123,6 +127,13 @@ def build_comparison(
     store.write(CURVES, parquet_bytes(curves_table(groups)))
     claims = document(records)
     store.write_json(CLAIMS, claims.model_dump(mode="json"))
-    page = render(groups, claims.claims, store.uri, facts=facts, left_out=left_out, has_tables=True)
+    speedups = report_of(facts, groups)
+    if speedups is None:
+        store.delete(SPEEDUPS)
+    else:
+        store.write_json(SPEEDUPS, speedups.model_dump(mode="json"))
+    page = render(
+        *(groups, claims.claims, store.uri), facts=facts, speedups=speedups, left_out=left_out, has_tables=True
+    )
     store.write(PAGE, page.encode("utf-8", "replace"))
-    return Comparison(store.uri, store.uri_of(PAGE), tuple(groups), tuple(claims.claims), tuple(left_out))
+    return Comparison(store.uri, store.uri_of(PAGE), tuple(groups), tuple(claims.claims), tuple(left_out), speedups)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from grokcore.claims import LEDGER, ClaimResult
 from grokcore.errors import AbsentError, InputError
+from grokcore.evaluation.speedups import Search
 from grokcore.reporting.formatting import NOTHING, count, flops, setting
 from grokcore.reporting.study import Study
 from grokcore.reporting.table import Cell, Row, Section, Table, note_of
@@ -43,6 +44,7 @@ class _Tuned(_Part):
 
 
 class _Point(_Part):
+    name: str = ""
     runs: tuple[_Run, ...]
     tuned: _Tuned | None = None
 
@@ -59,29 +61,9 @@ class SweepFacts(_Part):
     name: str
     description: str = ""
     tuning: _Tuning | None = None
+    baseline: str | None = None
+    controls: dict[str, tuple[str, ...]] = {}
     points: tuple[_Point, ...]
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """The hyperparameter search of one group.
-
-    Attributes:
-        values: the fields searched, and what was found.
-        steps: optimizer steps of each trial.
-        flops: of all trials; what was tried twice has been computed once.
-        split: that the trials were judged by.
-        measure: of the split: area, final or time.
-        seeds: of the trials.
-    """
-
-    values: Mapping[str, Any]
-    trials: int
-    steps: int
-    flops: float
-    split: str
-    measure: str
-    seeds: tuple[int, ...]
 
 
 def read_sweep_facts(store: Store) -> SweepFacts | None:
@@ -108,25 +90,28 @@ def in_order_of(facts: SweepFacts | None, groups: Sequence[Group]) -> list[Group
     return sorted(groups, key=lambda group: min(places.get(run.manifest.run_id, len(points)) for run in group.runs))
 
 
-def tuned_by_run(facts: SweepFacts | None) -> dict[str, Tuned | None]:
+def searches(facts: SweepFacts | None) -> dict[str, Search | None]:
+    """Return the search by the point's name: None where nothing was tuned."""
+    return {} if facts is None else {point.name: _search(point.tuned, facts.tuning) for point in facts.points}
+
+
+def tuned_by_run(facts: SweepFacts | None) -> dict[str, Search | None]:
     """Return the search by run id: None where nothing was tuned; runs that the index does not name are absent."""
-    found: dict[str, Tuned | None] = {}
-    if facts is not None:
-        for point in facts.points:
-            found |= dict.fromkeys((run.run_id for run in point.runs), _tuned(point.tuned, facts.tuning))
-    return found
+    found = searches(facts)
+    points = () if facts is None else facts.points
+    return {run.run_id: found[point.name] for point in points for run in point.runs}
 
 
-def _tuned(point: _Tuned | None, tuning: _Tuning | None) -> Tuned | None:
+def _search(point: _Tuned | None, tuning: _Tuning | None) -> Search | None:
     if point is None or tuning is None:
         return None
-    return Tuned(
+    return Search(
         values=point.values,
         trials=len(point.trials),
         steps=tuning.steps,
         flops=sum({trial.places: trial.flops for trial in point.trials}.values()),
-        split=point.split,
         measure=tuning.measure,
+        split=point.split,
         seeds=tuning.seeds,
     )
 
@@ -160,14 +145,14 @@ class Confound:
     within: bool = False
 
 
-def size_table(study: Study, tuned: Mapping[str, Tuned | None]) -> Table:
+def size_table(study: Study, tuned: Mapping[str, Search | None]) -> Table:
     """Parameters, arithmetic, rates, and what was tuned, by group."""
     columns = ["Parameters", "Compute per step", "Learning rate", "Weight decay", "Batch", "Steps", "Tuned"]
     rows = [Row(group.label, _size_cells(group, tuned)) for group in study.groups]
     return Table("Size, rates and tuning", columns, [Section("", rows)])
 
 
-def _size_cells(group: Group, tuned: Mapping[str, Tuned | None]) -> list[Cell]:
+def _size_cells(group: Group, tuned: Mapping[str, Search | None]) -> list[Cell]:
     model, training = group.runs[0].manifest.model, group.spec.training
     steps = sorted({run.evaluation.step for run in group.runs})
     return [
@@ -181,7 +166,7 @@ def _size_cells(group: Group, tuned: Mapping[str, Tuned | None]) -> list[Cell]:
     ]
 
 
-def _tuned_cell(group: Group, tuned: Mapping[str, Tuned | None]) -> Cell:
+def _tuned_cell(group: Group, tuned: Mapping[str, Search | None]) -> Cell:
     found = [tuned[run.manifest.run_id] for run in group.runs if run.manifest.run_id in tuned]
     one = next((one for one in found if one is not None), None)
     if one is None:

@@ -12,6 +12,7 @@ from grokcore.claims import ClaimResult
 from grokcore.claims.base import VERDICTS
 from grokcore.claims.result import ConfoundResult
 from grokcore.evaluation.remarks import remarks_on_many
+from grokcore.evaluation.speedups import SpeedupReport
 from grokcore.reporting import accuracy_charts as curves
 from grokcore.reporting import findings
 from grokcore.reporting.exports import CURVES, columns_of_runs
@@ -24,6 +25,7 @@ from grokcore.reporting.outcomes import Outcomes, median_text, number_text, outc
 from grokcore.reporting.run_findings import run_facts
 from grokcore.reporting.run_section import MOST_DETAILED, run_sections
 from grokcore.reporting.run_tables import manifest_table
+from grokcore.reporting.speedups import budget_text, panels, short_names
 from grokcore.reporting.study import Study, study_of
 from grokcore.reporting.table import Cell, accuracy_table, against_table, outcome_table, run_cells, times_tables
 from grokcore.reporting.time_charts import dose_responses, survival_charts
@@ -53,6 +55,7 @@ def render(
     place: str,
     *,
     facts: SweepFacts | None = None,
+    speedups: SpeedupReport | None = None,
     left_out: Sequence[str] = (),
     has_tables: bool = False,
 ) -> str:
@@ -61,6 +64,7 @@ def render(
     Args:
         claims: held against the runs.
         facts: of the sweep that the runs belong to.
+        speedups: its points against its baseline.
         left_out: a line for each run that is not shown.
         has_tables: whether runs.csv and its like lie beside the page.
     """
@@ -111,6 +115,10 @@ def render(
         ticks=timeline_ticks(study.steps),
         manifest=manifest_table(runs, names) if len(runs) <= MOST_DETAILED else None,
         times=times_tables(study, outcomes),
+        speedups=panels(speedups),
+        baseline="" if speedups is None else short_names(speedups)[speedups.baseline],
+        budget="" if speedups is None else budget_text(speedups),
+        is_tuned=speedups is not None and all(arm.search is not None for arm in speedups.arms),
         against=against_table(study, outcomes),
         outcome=outcome_table(study, outcomes),
         accuracy=accuracy_table(study),

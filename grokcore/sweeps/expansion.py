@@ -108,21 +108,28 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
     _check_names(points)
     merged = _merged(points, notify)
     labels = group_labels([point.spec for point in merged])
-    if sweep.tuning is not None and (unknown := sorted(sweep.tuning.also.keys() - {point.name for point in points})):
-        raise InputError(f"tuning.also: there is no point {unknown[0]}; points are {', '.join(p.name for p in points)}")
+    _check_named_points(sweep, [point.name for point in points])
     merged = _selected([replace(point, label=label) for point, label in zip(merged, labels, strict=True)], sweep.only)
     if sweep.tuning is not None:
         _check_search(sweep.tuning, merged)
     return merged
 
 
+def _check_named_points(sweep: SweepSpec, points: Sequence[str]) -> None:
+    named = {
+        "tuning.also": sweep.tuning.also if sweep.tuning else (),
+        "only": sweep.only or (),
+        "baseline": (sweep.baseline,) if sweep.baseline else (),
+        "controls": (*sweep.controls, *(name for names in sweep.controls.values() for name in names)),
+    }
+    for field, names in named.items():
+        if unknown := next((name for name in names if name not in points), None):
+            raise InputError(f"{field}: there is no point {unknown}; points are {', '.join(points)}")
+
+
 def _selected(points: list[Point], only: Sequence[str] | None) -> list[Point]:
     if only is None:
         return points
-    if unknown := [name for name in only if name not in {point.name for point in points}]:
-        raise InputError(
-            f"only: there is no point {unknown[0]}; points are {', '.join(point.name for point in points)}"
-        )
     return [point for point in points if point.name in only]
 
 

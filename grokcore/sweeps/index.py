@@ -78,6 +78,8 @@ class SweepIndex(_Entry):
     description: str
     claims: tuple[str, ...] = Field(description="ids of the claims that the sweep is meant to test")
     tuning: TuningSpec | None = Field(description="the search, the same for every point; null without one")
+    baseline: str | None = Field(None, description="name of the point that the others are held against")
+    controls: dict[str, tuple[str, ...]] = Field({}, description="names of points by the method that they control for")
     points: tuple[PointEntry, ...]
 
     def places(self, state: State = "done") -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grokcore.data import DatasetInfo, generate_dataset
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
+from grokcore.evaluation.speedups import SpeedupReport
 from grokcore.runs.record import RunRecord
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import check_hardware
@@ -37,12 +38,14 @@ class SweepResult:
         directory: URI of the directory with sweep.yaml, index.json and the comparison.
         records: finished runs by point, in the order of the points.
         labels: names of the points in the comparison.
+        speedups: of the points against the sweep's baseline; None without one.
     """
 
     directory: str
     index: SweepIndex
     records: Mapping[str, Sequence[RunRecord]]
     labels: Mapping[str, str]
+    speedups: SpeedupReport | None = None
 
     @property
     def report(self) -> str:
@@ -106,7 +109,8 @@ def run_sweep(
         if ledger.records:
             from grokcore.reporting import build_comparison
 
-            build_comparison([record.uri for record in ledger.records.values()], result.directory)
+            comparison = build_comparison([record.uri for record in ledger.records.values()], result.directory)
+            result = replace(result, speedups=comparison.speedups)
     on_result(result)
     _raise_failures(outcomes, ledger)
     return result
@@ -157,6 +161,8 @@ class _Ledger:
             description=sweep.description,
             claims=sweep.claims,
             tuning=tuning,
+            baseline=sweep.baseline,
+            controls=sweep.controls,
             points=tuple(
                 PointEntry(
                     name=point.name,

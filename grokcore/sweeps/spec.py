@@ -262,6 +262,12 @@ class SweepSpec(Spec):
         "the experiment's own",
     )
     tuning: TuningSpec | None = Field(None, description="hyperparameter search before the runs; null for none")
+    baseline: PointName | None = Field(
+        None, description="name of the point that all others are held against, in every unit of time; null for none"
+    )
+    controls: dict[PointName, tuple[PointName, ...]] = Field(
+        {}, description="by the name of a point, a method: points that show what of its gain is its own"
+    )
     most_runs: int = Field(200, ge=1, le=100_000, description="limit on the number of runs, to catch mistakes")
 
     @field_validator("description")
@@ -276,6 +282,12 @@ class SweepSpec(Spec):
         if twice is not None:
             raise ValueError(f"seed {twice} is listed twice")
         return seeds
+
+    @model_validator(mode="after")
+    def _controls_go_with_a_baseline(self) -> SweepSpec:
+        if self.controls and self.baseline is None:
+            raise ValueError("controls need a baseline, the point that all others are held against")
+        return self
 
     @model_validator(mode="after")
     def _tuned_on_other_seeds(self) -> SweepSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,10 +27,11 @@ SOURCE: dict[str, Any] = {
 }
 
 
-def run(seed: int = 0, at: int | None = 500, **costs: Any) -> RunRecord:
+def run(seed: int = 0, at: int | None = 500, overrides: Sequence[str] = (), **costs: Any) -> RunRecord:
+    """A run of `modular` that generalizes at about the step `at`, or never."""
     budget = ["training.max_steps=1000", "training.schedule=constant", "training.schedule_steps=null"]
-    spec = load_spec("modular", [*budget, f"seed={seed}"])
-    return record(spec, Rise(50), {SPLIT: Rise(at)}, uri=f"/made-up/{seed}/{sorted(costs.items())}", **costs)
+    spec = load_spec("modular", [*budget, f"seed={seed}", *overrides])
+    return record(spec, Rise(50), {SPLIT: Rise(at)}, **costs)
 
 
 def costs(found: RunRecord, step: int) -> dict[TimeUnit, float | None]:

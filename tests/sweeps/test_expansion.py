@@ -321,6 +321,23 @@ def test_only_some_points_are_run_under_the_names_that_they_have_among_all() -> 
         points(values, only=["task.values=6"])
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"baseline": "task.values=6"}, "baseline: there is no point task.values=6; points are task.values=3, "),
+        (
+            {"baseline": "task.values=3", "controls": {"task.values=4": ["adamw"]}},
+            "controls: there is no point adamw; points are",
+        ),
+        ({"controls": {"task.values=4": ["task.values=3"]}}, "controls need a baseline"),
+    ],
+)
+def test_a_baseline_and_controls_are_points_of_the_sweep(names: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        points(VALUES, **names)
+    assert points(VALUES, baseline="task.values=3", controls={"task.values=4": ["task.values=3"]})
+
+
 def test_a_point_is_searched_in_fields_of_its_own_besides_those_of_all() -> None:
     own = {"task.values=4": {"training.betas": {"kind": "choice", "options": [[0.9, 0.98]]}}}
     sweep = load_sweep(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -70,10 +70,17 @@ class Effect:
     exact: bool
 
 
-def effect_of(strata: Sequence[Sequence[Observation]], *, alpha: float = 0.05) -> Effect:
+Ends = Literal["same", "any"]
+
+
+def effect_of(strata: Sequence[Sequence[Observation]], *, alpha: float = 0.05, ends: Ends = "same") -> Effect:
     """Estimate the effect of a setting within strata: runs are compared with runs of their own stratum only.
 
     Each stratum has at least two different settings.
+
+    Args:
+        ends: `same`: limits hold if the times of both sides lie at the same end of the intervals between evaluations;
+            `any`: also if they lie at opposite ends, which matters where evaluations are as far apart as the times.
     """
     reach = max(run.setting for runs in strata for run in runs) - min(run.setting for runs in strata for run in runs)
     widest = math.log(WIDEST) / reach
@@ -82,15 +89,16 @@ def effect_of(strata: Sequence[Sequence[Observation]], *, alpha: float = 0.05) -
         return PermutationTest([_sample(runs, low, high) for runs in strata])
 
     right, left = at("right", "right"), at("left", "left")
-    limits = [one.interval(alpha, widest) for one in (right, left)]
+    opposite = at("left", "right"), at("right", "left")
+    limits = [one.interval(alpha, widest) for one in (right, left, *(opposite if ends == "any" else ()))]
     lows, highs = [low for low, _ in limits], [high for _, high in limits]
     slope = right.estimate(widest)
-    ps = [right.p(), left.p(), at("left", "right").p(), at("right", "left").p()]
+    ps = [right.p(), left.p(), *(one.p() for one in opposite)]
     known_lows, known_highs = [x for x in lows if x is not None], [x for x in highs if x is not None]
     return Effect(
         ratio=None if slope is None else math.exp(slope * reach),
-        lower=math.exp(min(known_lows) * reach) if len(known_lows) == 2 else None,
-        upper=math.exp(max(known_highs) * reach) if len(known_highs) == 2 else None,
+        lower=math.exp(min(known_lows) * reach) if len(known_lows) == len(limits) else None,
+        upper=math.exp(max(known_highs) * reach) if len(known_highs) == len(limits) else None,
         p=ps[0],
         p_left=ps[1],
         p_worst=max(ps),
@@ -156,6 +164,7 @@ def compare(
     *,
     alpha: float = 0.05,
     unit: TimeUnit = "steps",
+    ends: Ends = "same",
 ) -> Contrast | None:
     """Compare the times of two groups on a split: the second's with the first's, in ticks of a unit that all counted.
 
@@ -178,7 +187,7 @@ def compare(
         runs=(len(sides[0]), len(sides[1])),
         reached=(_reached(times[0]), _reached(times[1])),
         horizon=horizon,
-        effect=effect_of([[*one, *other] for one, other in parts], alpha=alpha),
+        effect=effect_of([[*one, *other] for one, other in parts], alpha=alpha, ends=ends),
         logrank=logrank(*times) if len(strata) == 1 else None,
     )
 
