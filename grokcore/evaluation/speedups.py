@@ -88,11 +88,15 @@ class SpeedupReport(_Part):
 
 @dataclass(frozen=True)
 class ArmRuns:
-    """The runs of one point of a sweep."""
+    """The runs of one point of a sweep.
+
+    Attributes:
+        controls: of a method, possibly none; None for a point that need not be a method.
+    """
 
     name: str
     runs: Sequence[RunRecord]
-    controls: tuple[str, ...] = ()
+    controls: tuple[str, ...] | None = None
     search: Search | None = None
 
 
@@ -106,7 +110,7 @@ def speedup_report(sweep: str, baseline: str, arms: Sequence[ArmRuns]) -> Speedu
     first = next((arm for arm in arms if arm.name == baseline), None)
     if first is None or len(arms) < 2:
         return None
-    known_controls = {name for arm in arms for name in arm.controls}
+    known_controls = {name for arm in arms for name in arm.controls or ()}
     return SpeedupReport(
         sweep=sweep,
         baseline=baseline,
@@ -114,7 +118,7 @@ def speedup_report(sweep: str, baseline: str, arms: Sequence[ArmRuns]) -> Speedu
             Arm(
                 name=arm.name,
                 place=_place(arm, baseline, known_controls),
-                controls=arm.controls,
+                controls=arm.controls or (),
                 search=arm.search,
                 splits=dict(_splits(first.runs, arm.runs)),
             )
@@ -128,7 +132,7 @@ def _place(arm: ArmRuns, baseline: str, controls: set[str]) -> Place:
         return "held_out"
     if arm.name == baseline:
         return "baseline"
-    return "control" if arm.name in controls else "method"
+    return "control" if arm.name in controls and arm.controls is None else "method"
 
 
 def _splits(baseline: Sequence[RunRecord], arm: Sequence[RunRecord]) -> Iterator[tuple[str, OnSplit]]:

@@ -77,7 +77,7 @@ def report_of(facts: SweepFacts | None, groups: Sequence[Group]) -> SpeedupRepor
         ArmRuns(
             point.name,
             [runs[run.run_id] for run in point.runs if run.run_id in runs],
-            facts.controls.get(point.name, ()),
+            facts.controls.get(point.name),
             found.get(point.name),
         )
         for point in facts.points

@@ -266,7 +266,9 @@ class SweepSpec(Spec):
         None, description="name of the point that all others are held against, in every unit of time; null for none"
     )
     controls: dict[PointName, tuple[PointName, ...]] = Field(
-        {}, description="by the name of a point, a method: points that show what of its gain is its own"
+        {},
+        description="by the name of a point, a method: points that show what of its gain is its own; one that is "
+        "itself a method has an entry, too, which may be empty",
     )
     most_runs: int = Field(200, ge=1, le=100_000, description="limit on the number of runs, to catch mistakes")
 

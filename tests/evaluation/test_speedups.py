@@ -70,8 +70,9 @@ def test_methods_are_ranked_by_cpu_seconds_with_their_controls_and_held_out_data
     ]
     found = report(
         ArmRuns("slow", runs(TIMES, seconds=0.03)),
-        ArmRuns("fast", runs([step // 2 for step in TIMES], seconds=0.021), controls=("control", "absent")),
+        ArmRuns("fast", runs([step // 2 for step in TIMES], seconds=0.021), controls=("control", "lever", "absent")),
         ArmRuns("control", runs([step - 50 for step in TIMES])),
+        ArmRuns("lever", runs([step - 20 for step in TIMES]), controls=()),
         ArmRuns("freeze", held_out),
         ArmRuns("waiting", []),
     )
@@ -80,10 +81,12 @@ def test_methods_are_ranked_by_cpu_seconds_with_their_controls_and_held_out_data
         ("slow", "method"),
         ("fast", "method"),
         ("control", "control"),
+        ("lever", "method"),
         ("freeze", "held_out"),
     ]
     assert [(arm.name, [one.name for one in controls]) for arm, controls in ranked(found)] == [
-        ("fast", ["control"]),
+        ("fast", ["control", "lever"]),
+        ("lever", []),
         ("slow", []),
     ]
 
