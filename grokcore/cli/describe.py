@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from grokcore.acceleration.catalog import METHODS, Method
 from grokcore.cli.specs import spec_of
 from grokcore.errors import InputError
 from grokcore.models.registry import ArchitectureInfo, catalog
@@ -146,28 +145,6 @@ def _cells(entry: ArchitectureInfo) -> tuple[str, ...]:
         entry.source,
         entry.transformers_class or "grokcore alone",
     )
-
-
-_METHOD_HEADER = ("method", "name", "switched on by", "state of a weight", "not with", "source")
-
-
-def accelerators(options: argparse.Namespace) -> None:
-    """Print the methods that make grokking come sooner, with what is published and known about each."""
-    if options.json:
-        print_text(json.dumps([method.to_json() for method in METHODS], indent=2))
-        return
-    rows = [_METHOD_HEADER, *(_method_cells(method) for method in METHODS)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_METHOD_HEADER))]
-    for row in rows:
-        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    for method in METHODS:
-        print_text(f"\n{method.name}")
-        for label, text in method.facts():
-            print_text(textwrap.fill(f"  {label:<11}{text}", 100, subsequent_indent=" " * 13, break_on_hyphens=False))
-
-
-def _method_cells(method: Method) -> tuple[str, ...]:
-    return method.name, method.title, " ".join(method.fields), method.state, method.refused_with, method.source
 
 
 def _first_reason(error: ValueError) -> str:

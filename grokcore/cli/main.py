@@ -27,6 +27,7 @@ _EXTRAS = {
     "spec": "all",
     "pipeline": "pipelines",
     "models": "all",
+    "accelerators": "train",
 }
 """Extra of the package that each command needs beyond the base installation."""
 

@@ -85,7 +85,10 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print JSON")
 
     accelerators = command(
-        commands, "accelerators", "describe:accelerators", "list the methods that make grokking come sooner"
+        commands, "accelerators", "accelerators:accelerators", "list the methods that make grokking come sooner"
+    )
+    accelerators.add_argument(
+        "spec", metavar="SPEC", nargs="?", help=f"experiment whose step to charge with each method's FLOPs: {SPEC}"
     )
     accelerators.add_argument("--json", action="store_true", help="print JSON")
 

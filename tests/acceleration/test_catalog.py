@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -145,3 +147,22 @@ def test_json_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
     assert entries["muon"]["refused_with"] == "training.zero_stage > 0"
     assert entries["lion"]["refused_with"] is None
     assert entries["grokfast"]["buffers"] == [3, 3]
+
+
+def test_a_spec_is_charged_with_each_method(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["accelerators", "smoke", "--json"]) == 0
+    flops = {entry["name"]: entry["flops_percent"] for entry in json.loads(capsys.readouterr().out)}
+    assert flops["lion"] == flops["init_scale"] == 0
+    assert flops["muon"] > 10 > flops["grokfast"] > 0
+    assert flops["identity"] is flops["start_from"] is None  # of another task; of another run
+    assert main(["accelerators", "smoke"]) == 0
+    header, *rows = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert header.endswith("FLOPs")
+    assert rows[0].endswith(f"+{flops['muon']:.1f} %")
+    assert rows[-1].endswith(" -")
+
+
+def test_without_a_spec_nothing_heavy_is_loaded() -> None:
+    program = "from grokcore.cli import main; main(['accelerators']); import sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
