@@ -2,7 +2,7 @@
 
     python -m ci.headlines SWEEP COMPARISON/runs.csv
 
-keeps the columns of a comparison that the table needs, as ci/benchmarks/results/SWEEP.csv.
+keeps the columns of a comparison that the table needs, in ci/benchmarks/results/SWEEP.csv, beside runs kept before.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _steps(steps: float, censored: bool) -> str:
 
 
 def keep(sweep: str, runs: Path) -> Path:
-    """Write the rows of a comparison's runs.csv that the table needs, without places of this machine.
+    """Add a comparison's runs to the results of a sweep, without places of this machine; a run replaces its former row.
 
     Raises:
         LookupError: no row is of the split that the runs are about.
@@ -186,11 +186,13 @@ def keep(sweep: str, runs: Path) -> Path:
     rows = [row for row in csv.DictReader(runs.read_text("utf-8").splitlines()) if row["split"] == split]
     if not rows:
         raise LookupError(f"{runs} has no row of the split {split}")
+    same = ("dataset_id", "seed") if sweep == TUNED else ("run_id",)
+    kept = {tuple(row[name] for name in same): row for row in (*_results(sweep), *rows)}
     target = RESULTS / f"{sweep}.csv"
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(kept.values())
     return target
 
 

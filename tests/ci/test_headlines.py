@@ -79,11 +79,20 @@ def test_committed_results_fill_the_cells_of_their_own_points(tmp_path: Path, mo
     assert kept.read_text().splitlines()[0] == ",".join(COLUMNS)
     assert len(kept.read_text().splitlines()) == 3
     assert "home" not in kept.read_text()
+    more = tmp_path / "more.csv"
+    more.write_text(exported.read_text().replace(points["arm=adam"].specs[0].run_id, "another"))
+    assert [row.split(",")[0] for row in keep("headlines", more).read_text().splitlines()[1:]] == [
+        *(points[name].specs[0].run_id for name in ("arm=adam", "arm=grokfast")),
+        "another",
+    ]
     grokfast, *others = headlines.headlines().splitlines()[2:]
     assert "| 800, held from 900; 1 of 1 seeds | 50 times: 40,000, held from 40,100; 1 of 1 seeds | not run yet |" in (
         grokfast
     )
     assert [row.count("50 times") for row in others] == [0] * len(others)
+    keep(TUNED, exported)
+    assert len((tmp_path / f"{TUNED}.csv").read_text().splitlines()) == 2, "one run of each seed on the same data"
+    assert headlines.headlines().splitlines()[2].endswith(" | 1 times: 800, held from 900; 1 of 1 seeds |")
 
 
 def test_a_comparison_without_the_split_that_runs_are_about_is_refused(tmp_path: Path) -> None:
