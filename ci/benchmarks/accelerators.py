@@ -1,4 +1,4 @@
-"""What each accelerator adds to an optimizer step: against plain AdamW, in turns, in one process."""
+"""Overhead of each accelerator in an optimizer step: against plain AdamW, in turns, in one process."""
 
 from __future__ import annotations
 

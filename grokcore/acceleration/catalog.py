@@ -32,9 +32,9 @@ class Method:
     cost: str
     """Beyond a step of AdamW."""
     controls: tuple[str, ...]
-    """What to hold it against, to tell whether its gain is its own: fields to set or to tune without the method."""
+    """Fields to set or to tune without the method, to tell whether its gain is its own."""
     trouble: str
-    """What is known to go wrong."""
+    """Known failures and pitfalls."""
     buffers: tuple[int, int] = BUFFERS_OF_ADAMW
     """Numbers that optimizer and filter keep for each weight of a matrix, and for each other weight."""
     needs_whole_weights: bool = False
@@ -51,7 +51,7 @@ class Method:
         return "training.zero_stage > 0" if self.needs_whole_weights else ""
 
     def facts(self) -> list[tuple[str, str]]:
-        """What is known about it, as (label, text); labels without a text are left out."""
+        """Return all that is known about it, as (label, text); labels without a text are left out."""
         found = {
             "formula": self.formula,
             "published": self.headline,

@@ -123,10 +123,10 @@ def figures(times: Sequence[Time], entry: Entry, recipe: ExperimentSpec, track: 
         found["steps"] = Figures.of([time.steps for time in times])
     found["flops"] = Figures.of([time.flops for time in times])
     hardware, cpu = entry.conditions.hardware, [time.cpu_seconds for time in times]
-    if hardware["device"] == "cpu" and "stacked_seeds" not in entry.conditions.execution and None not in cpu:
+    if hardware.get("device") == "cpu" and "stacked_seeds" not in entry.conditions.execution and None not in cpu:
         found["cpu_seconds"] = Figures.of([seconds for seconds in cpu if seconds is not None])
-    if hardware["device"] == "cuda":
-        found["gpu_seconds"] = Figures.of([time.seconds * int(hardware["processes"] or 1) for time in times])
+    if hardware.get("device") == "cuda":
+        found["gpu_seconds"] = Figures.of([time.seconds * int(hardware.get("processes") or 1) for time in times])
     return found
 
 

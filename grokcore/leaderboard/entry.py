@@ -91,12 +91,13 @@ class Entry(_Part):
 
     @property
     def machine(self) -> str:
-        """What its seconds were measured on: two entries can be compared in seconds where this is equal."""
+        """Hardware and threads: entries of equal machines can be compared in seconds."""
         hardware = self.conditions.hardware
         if hardware.get("gpu"):
-            return f"{hardware['processes']} x {hardware['gpu']}"
-        threads = hardware["threads"]
-        return f"{hardware['processor']}, {hardware['instructions']}, {threads} thread{'' if threads == 1 else 's'}"
+            return f"{hardware.get('processes')} x {hardware['gpu']}"
+        threads = hardware.get("threads")
+        cpu = f"{hardware.get('processor')}, {hardware.get('instructions')}"
+        return f"{cpu}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 @dataclass(frozen=True)

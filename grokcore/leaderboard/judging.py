@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 
@@ -86,7 +87,9 @@ def _clock_faults(lines: Sequence[JournalLine]) -> Iterator[str]:
 
 
 def _time(line: JournalLine) -> datetime:
-    try:
-        return datetime.fromisoformat(line["clock"]["time"])
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"the journal has no time of day at step {line['step']:,}") from None
+    found: datetime | None = None
+    with suppress(KeyError, TypeError, ValueError):
+        found = datetime.fromisoformat(line["clock"]["time"])
+    if found is None or found.tzinfo is None:
+        raise InputError(f"the journal has no time of day at step {line['step']:,}")
+    return found

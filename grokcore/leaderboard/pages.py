@@ -154,7 +154,7 @@ def commands(stored: StoredEntry) -> Iterator[str]:
 def _facts(stored: StoredEntry) -> Iterator[str]:
     entry = stored.entry
     versions = entry.conditions.versions
-    yield f"machine: {entry.machine}; " + ", ".join(f"{name} {versions[name]}" for name in ("grokcore", "torch"))
+    yield f"machine: {entry.machine}; " + ", ".join(f"{name} {versions.get(name)}" for name in ("grokcore", "torch"))
     yield f"model: {entry.parameters:,} parameters, {entry.flops_per_step / 1e9:.3g} GFLOP a step"
     yield f"trained {entry.runs[0].started} to {max(run.finished for run in entry.runs)}"
     if (entry.conditions.git or {}).get("dirty"):

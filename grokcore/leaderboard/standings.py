@@ -23,11 +23,11 @@ _OF_A_MACHINE = frozenset({"cpu_seconds", "gpu_seconds"})
 
 @dataclass(frozen=True)
 class Category:
-    """What is ranked together.
+    """Entries that are ranked together.
 
     Attributes:
         data: training data that were added to the preset's, as `task.identity true`; empty where there are none.
-        machine: what seconds were measured on; None in units that no machine changes.
+        machine: the one that seconds were measured on; None in units that no machine changes.
     """
 
     preset: str

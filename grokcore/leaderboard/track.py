@@ -1,8 +1,8 @@
-"""What records compete for: a preset's task and target, and the rules that a recipe has to keep.
+"""A preset's task and target as a track of records, and the rules that a recipe has to keep there.
 
-A recipe is a spec without its seed. It may change the model and the training; not the task, what is supervised, or how
-the target is judged. The first seed follows from the recipe itself: whoever tunes a recipe cannot have seen the seeds
-that it is judged on, and nobody can choose among seeds.
+A recipe is a spec without its seed. It may change the model and the training; not the task, the supervised tokens, or
+how the target is judged. The seeds follow from the recipe itself: another value of any field gives others, so that no
+recipe was tuned on the seeds that it is judged on, and nobody can choose among seeds.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from grokcore.spec import ExperimentSpec, load_spec, preset_names
 LEAST_SEEDS = 8
 """Seeds of an entry, at least; all of them have to reach the target."""
 MOST_FLOPS = 4.0
-"""FLOPs of a step of the model, at most, as a multiple of the preset's, where steps are what is counted."""
+"""FLOPs of a step of the model, at most, as a multiple of the preset's, to be ranked by steps."""
 
 ADDED_DATA = frozenset({"task.identity"})
 """Fields of a task that add training rows and leave the held-out rows as they are: ranked apart."""
 _FREE = ("model.", "training.")
 _FIXED = frozenset({"training.loss_on"})
-"""Of the training, what decides which tokens an accuracy counts."""
+"""Fields of the training that decide which tokens an accuracy counts."""
 _MAY_SHRINK = frozenset({"evaluation.interval", "evaluation.growth"})
 _WITHOUT_EFFECT = frozenset({"evaluation.batch_size"})
 _SEED_BLOCK = 1000

@@ -18,7 +18,7 @@ from grokcore.acceleration.catalog import METHODS
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the command writes about all methods on the smallest model; read only."""
+    """The results of all methods on the smallest model, as the command writes them; read only."""
     folder = tmp_path_factory.mktemp("results")
     assert main(["--accelerators", "--quick", "--models", "smoke", "--repeats", "2", "--out", str(folder)]) == 0
     (path,) = folder.glob("*-accelerators.json")

@@ -146,6 +146,7 @@ def lose_it_again(lines: Lines) -> None:
         (lambda lines: lines[-1]["clock"].update(cpu_seconds=0.1), "goes back in time at step 400"),
         (train_faster_than_time_passes, "s of training up to step 1, in which 0 s passed"),
         (lambda lines: lines[3]["clock"].update(time="noon"), "has no time of day at step"),
+        (lambda lines: lines[3]["clock"].update(time="2026-12-01T00:00:00"), "has no time of day at step"),
         (lambda lines: lines[3]["train"].update(accuracy=2), "train.accuracy"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a record may change, and the seeds that follow from it."""
+"""The fields that a record may change, and the seeds that follow from them."""
 
 from __future__ import annotations
 
