@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from grokcore.cli import main
 from grokcore.errors import InputError
 from grokcore.leaderboard.track import added_data, changes, check_recipe, seeds_of, track_of, why_steps_do_not_count
 from grokcore.spec import load_spec
@@ -87,6 +91,14 @@ def test_seeds_follow_from_what_moves_a_result_and_from_nothing_else() -> None:
     others = [seeds_of(load_spec("modular", [f"training.learning_rate={rate}"])) for rate in (0.002, 0.0020001)]
     assert not set(first) & set(others[0]) | set(others[0]) & set(others[1])
     assert seeds_of(load_spec("modular"), 12)[:8] == first
+
+
+def test_the_page_shows_the_seeds_that_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "acceleration.md").read_text("utf-8")
+    [(arguments, printed)] = re.findall(r"^grokcore (record seeds .*?) +# prints (\S+)$", page, re.MULTILINE)
+    assert main(arguments.split()) == 0
+    assert capsys.readouterr().out == f"{printed}\n"
+    assert page.count(f"--seeds {printed}") == 1
 
 
 def test_the_target_is_the_last_held_out_split_unless_one_is_named() -> None:
