@@ -7,7 +7,7 @@ fast method is often evaluated only a few times before it groks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -201,6 +201,20 @@ def _speedup(effect: Effect) -> Speedup:
 
 def _inverse(ratio: float | None) -> float | None:
     return 1 / ratio if ratio else None
+
+
+def short_names(points: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Shorten the names of points such as `method=muon` that all vary one thing.
+
+    Returns:
+        What they vary, `method`, and by the point's name its value, `muon`; `point` and the names themselves where they
+        do not all begin alike.
+    """
+    points = list(points)
+    varied = {name.partition("=")[0] if name.count("=") == 1 else "" for name in points}
+    if len(varied) == 1 and varied != {""}:
+        return varied.pop(), {name: name.partition("=")[2] for name in points}
+    return "point", {name: name for name in points}
 
 
 def ranked(report: SpeedupReport) -> list[tuple[Arm, list[Arm]]]:

@@ -12,7 +12,7 @@ from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
 from grokcore.evaluation.speedups import SPEEDUPS, SpeedupReport
 from grokcore.reporting.exports import csv_bytes, curves_table, parquet_bytes, runs_table
-from grokcore.reporting.fairness import in_order_of, read_sweep_facts
+from grokcore.reporting.fairness import in_order_of, named_after_points, read_sweep_facts
 from grokcore.reporting.page import render
 from grokcore.reporting.speedups import report_of
 from grokcore.runs.groups import Group, groups_of
@@ -120,7 +120,7 @@ def build_comparison(
     if remark := not_verified(records):
         notify(remark)
     facts = read_sweep_facts(open_store(out if sweep is None else sweep))
-    groups = in_order_of(facts, groups_of(records))
+    groups = named_after_points(facts, in_order_of(facts, groups_of(records)))
     runs = runs_table(groups)
     store.write(RUNS_CSV, csv_bytes(runs))
     store.write(RUNS, parquet_bytes(runs))

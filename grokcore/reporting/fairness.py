@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from grokcore.claims import LEDGER, ClaimResult
 from grokcore.errors import AbsentError, InputError
-from grokcore.evaluation.speedups import Search
+from grokcore.evaluation.speedups import Search, short_names
 from grokcore.reporting.formatting import NOTHING, count, flops, setting
 from grokcore.reporting.study import Study
 from grokcore.reporting.table import Cell, Row, Section, Table, note_of
@@ -88,6 +88,25 @@ def in_order_of(facts: SweepFacts | None, groups: Sequence[Group]) -> list[Group
     points = () if facts is None else facts.points
     places = {run.run_id: place for place, point in enumerate(points) for run in point.runs}
     return sorted(groups, key=lambda group: min(places.get(run.manifest.run_id, len(points)) for run in group.runs))
+
+
+def named_after_points(facts: SweepFacts | None, groups: Sequence[Group]) -> list[Group]:
+    """Name groups after their points in a sweep with a baseline, whose points differ in more than a name has room for.
+
+    A group that belongs to no point, or groups that one point holds several of, keep the fields that tell them apart.
+    """
+    if facts is None or facts.baseline is None:
+        return list(groups)
+    varied, shown = short_names(point.name for point in facts.points)
+    points = {run.run_id: point.name for point in reversed(facts.points) for run in point.runs}
+    names = [points.get(group.runs[0].manifest.run_id) for group in groups]
+    if None in names or len(set(names)) < len(names):
+        return list(groups)
+    values = [shown[name] for name in names if name is not None]
+    return [
+        replace(group, label=f"{varied} {value}", settings={varied: value})
+        for group, value in zip(groups, values, strict=True)
+    ]
 
 
 def searches(facts: SweepFacts | None) -> dict[str, Search | None]:

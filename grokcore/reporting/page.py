@@ -25,7 +25,7 @@ from grokcore.reporting.outcomes import Outcomes, median_text, number_text, outc
 from grokcore.reporting.run_findings import run_facts
 from grokcore.reporting.run_section import MOST_DETAILED, run_sections
 from grokcore.reporting.run_tables import manifest_table
-from grokcore.reporting.speedups import budget_text, panels, short_names
+from grokcore.reporting.speedups import budget_text, names_of, panels
 from grokcore.reporting.study import Study, study_of
 from grokcore.reporting.table import Cell, accuracy_table, against_table, outcome_table, run_cells, times_tables
 from grokcore.reporting.time_charts import dose_responses, survival_charts
@@ -116,7 +116,7 @@ def render(
         manifest=manifest_table(runs, names) if len(runs) <= MOST_DETAILED else None,
         times=times_tables(study, outcomes),
         speedups=panels(speedups),
-        baseline="" if speedups is None else short_names(speedups)[speedups.baseline],
+        baseline="" if speedups is None else names_of(speedups)[speedups.baseline],
         budget="" if speedups is None else budget_text(speedups),
         is_tuned=speedups is not None and all(arm.search is not None for arm in speedups.arms),
         against=against_table(study, outcomes),

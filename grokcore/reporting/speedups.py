@@ -6,7 +6,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from grokcore.evaluation.speedups import Arm, ArmRuns, OnSplit, Speedup, SpeedupReport, ranked, speedup_report
+from grokcore.evaluation.speedups import (
+    Arm,
+    ArmRuns,
+    OnSplit,
+    Speedup,
+    SpeedupReport,
+    ranked,
+    short_names,
+    speedup_report,
+)
 from grokcore.evaluation.units import TimeUnit
 from grokcore.reporting.fairness import SweepFacts, searches
 from grokcore.reporting.formatting import NARROW, NOTHING, count, duration, flops, significant, times
@@ -90,11 +99,9 @@ def panels(report: SpeedupReport | None) -> list[Panel]:
     return [] if report is None else [_panel(report, split) for split in reversed(report.splits)]
 
 
-def short_names(report: SpeedupReport) -> dict[str, str]:
-    """Shorten names such as `method=muon` where all begin alike."""
-    prefixes = {arm.name.partition("=")[0] if "=" in arm.name else "" for arm in report.arms}
-    shared = len(prefixes) == 1 and prefixes != {""}
-    return {arm.name: arm.name.partition("=")[2] if shared else arm.name for arm in report.arms}
+def names_of(report: SpeedupReport) -> dict[str, str]:
+    """Names of arms as the panel shows them."""
+    return short_names(arm.name for arm in report.arms)[1]
 
 
 def _panel(report: SpeedupReport, split: str) -> Panel:
@@ -128,7 +135,7 @@ def _panel(report: SpeedupReport, split: str) -> Panel:
 
 def _lines(report: SpeedupReport, split: str) -> Iterator[_Line]:
     """Yield methods by rank, the controls of each after it."""
-    names = short_names(report)
+    names = names_of(report)
     for method, controls in ranked(report):
         for arm in (method, *controls):
             if split in arm.splits:
@@ -182,7 +189,7 @@ def _table(report: SpeedupReport, split: str, lines: Sequence[_Line]) -> Table:
     baseline = next(arm for arm in report.arms if arm.name == report.baseline)
     apart = [arm for arm in report.arms if arm.place == "held_out" and split in arm.splits]
     units = _units([line.found for line in lines])
-    names = short_names(report)
+    names = names_of(report)
     sections = [
         Section("Baseline", [Row(names[baseline.name], _own_cells(baseline, baseline.splits[split], units))]),
         Section(

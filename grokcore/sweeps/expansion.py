@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from grokcore.documents import PlainText, core_values, parse_yaml
 from grokcore.errors import InputError
+from grokcore.evaluation.speedups import short_names
 from grokcore.runs.groups import experiment_id, group_labels, seed_text, value_text
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.spec.overrides import Override, parse_override
@@ -107,12 +108,20 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
     points = [_point(sweep, combination, tell) for combination in combinations]
     _check_names(points)
     merged = _merged(points, notify)
-    labels = group_labels([point.spec for point in merged])
+    labels = _labels(sweep, merged)
     _check_named_points(sweep, [point.name for point in points])
     merged = _selected([replace(point, label=label) for point, label in zip(merged, labels, strict=True)], sweep.only)
     if sweep.tuning is not None:
         _check_search(sweep.tuning, merged)
     return merged
+
+
+def _labels(sweep: SweepSpec, points: Sequence[Point]) -> list[str]:
+    """Labels as in the comparison: by the fields that differ, or by the points' names in a sweep with a baseline."""
+    if sweep.baseline is None:
+        return group_labels([point.spec for point in points])
+    varied, names = short_names(point.name for point in points)
+    return [f"{varied} {names[point.name]}" for point in points]
 
 
 def _check_named_points(sweep: SweepSpec, points: Sequence[str]) -> None:

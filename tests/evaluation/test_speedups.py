@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grokcore.evaluation.speedups import ArmRuns, SpeedupReport, ranked, speedup_report
+from grokcore.evaluation.speedups import ArmRuns, SpeedupReport, ranked, short_names, speedup_report
 from grokcore.evaluation.survival import EventTime, Observation, effect_of
 from grokcore.evaluation.survival.contrast import Ends
 from grokcore.runs.record import RunRecord
@@ -94,6 +94,12 @@ def test_methods_are_ranked_by_cpu_seconds_with_their_controls_and_held_out_data
 def test_without_a_baseline_there_is_nothing_to_hold_against() -> None:
     assert speedup_report("made-up", "adamw", [ArmRuns("muon", runs(TIMES)), ArmRuns("adamw", [])]) is None
     assert speedup_report("made-up", "adamw", [ArmRuns("adamw", runs(TIMES))]) is None
+
+
+def test_names_of_points_are_short_where_all_vary_one_thing() -> None:
+    assert short_names(["method=adamw", "method=muon"]) == ("method", {"method=adamw": "adamw", "method=muon": "muon"})
+    for names in (["method=a", "task=b"], ["method=a,task=b", "method=c,task=b"], ["adamw", "muon"]):
+        assert short_names(names) == ("point", {name: name for name in names})
 
 
 def covered(spread: float, growth: float, budget: int, ends: Ends, *, ratio: float = 2.0, rounds: int = 60) -> float:

@@ -97,6 +97,14 @@ def test_groups_that_held_out_data_decided_on_are_held_against_no_other(sweep: S
     assert list(told.values()).count(False) == 1
 
 
+def test_groups_are_named_after_the_points_of_the_sweep(sweep: Sweep) -> None:
+    labels = [group.label for group in sweep.comparison.groups]
+    assert labels == [name.replace("=", " ") for name in methods()]
+    text = plain(sweep.html)
+    assert "method: adamw, grokfast, fast-rate, muon, momentum, freeze" in text
+    assert "training.optimizer" in text, "and what else differs is listed"
+
+
 def test_marks_lie_in_their_limits_and_one_line_is_even(sweep: Sweep) -> None:
     for panel in panels(sweep.report):
         assert [tick.label for tick in panel.ticks].count("1\u202f×") == 1  # noqa: RUF001
