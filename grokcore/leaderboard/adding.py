@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def add_entry(
         preset=track.preset,
         split=track.split,
         title=title,
+        added=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         trials=trials,
         flops_per_step=model.flops_per_step,
         flops_of_method=model.flops_of_method,

@@ -69,6 +69,7 @@ class Entry(_Part):
     preset: str
     split: str
     title: str = Field(min_length=1, max_length=100, description="what makes it fast, for people")
+    added: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="when it was added: UTC, ISO 8601")
     trials: int = Field(ge=0, description="configurations that were tried to find the recipe, as far as is known")
     flops_per_step: float
     flops_of_method: float = Field(ge=0, description="of these, what the method adds to the model's")
@@ -86,8 +87,8 @@ class Entry(_Part):
 
     @property
     def date(self) -> str:
-        """The day on which its last run ended."""
-        return max(run.finished for run in self.runs)[:10]
+        """The day on which it was added."""
+        return self.added[:10]
 
     @property
     def machine(self) -> str:

@@ -38,6 +38,7 @@ repeat it. `grokcore record check records` judges every entry anew from its jour
   run.
 - Steps count where no step sees more examples than the preset's, and a step of the model takes at most {MOST_FLOPS:g}
   times its FLOPs. Seconds are compared on the same machine only.
+- Entries are no comparison of methods, which takes a baseline that was tuned as much.
 - A lower median takes the record if the exact permutation test against the record before it says p <= {LEVEL:g}.
 """
 
@@ -80,7 +81,7 @@ def overview(entries: Sequence[StoredEntry]) -> str:
 
 
 def _history(history: Sequence[Standing], unit: Unit) -> str:
-    header = ("entry", "what", "date", "seeds", "median", "mean", "lowest to highest", "standing")
+    header = ("entry", "what", "added", "seeds", "median", "mean", "lowest to highest", "standing")
     rows = [
         (
             f"[{standing.stored.name}]({standing.stored.entry.preset}/{standing.stored.name})",
@@ -134,8 +135,12 @@ def _summary(stored: StoredEntry, track: Track) -> str:
     entry = stored.entry
     return (
         f"Preset `{entry.preset}`, {track.target}, seeds {entry.seeds[0]}..{entry.seeds[-1]}; "
-        f"{entry.trials:,} configurations were tried to find it."
+        f"{_count(entry.trials)} tried to find it."
     )
+
+
+def _count(trials: int) -> str:
+    return "1 configuration was" if trials == 1 else f"{trials:,} configurations were"
 
 
 def commands(stored: StoredEntry) -> Iterator[str]:
@@ -173,7 +178,7 @@ def _numbers(figures: Figures, unit: Unit) -> tuple[str, str, str]:
 def _number(value: float, unit: Unit) -> str:
     match unit:
         case "steps":
-            return f"{value:,.0f}"
+            return f"{value:,.1f}".removesuffix(".0")
         case "flops":
             return f"{value / 1e9:,.0f}" if value >= 1e11 else f"{value / 1e9:.3g}"
         case _:

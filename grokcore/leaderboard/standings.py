@@ -67,10 +67,10 @@ def category_of(stored: StoredEntry, unit: Unit) -> Category:
 
 
 def standings(entries: Sequence[StoredEntry], category: Category) -> list[Standing]:
-    """Return the history of a category, oldest first."""
+    """Return the history of a category in the order in which entries were added."""
     taking_part = [
         stored
-        for stored in sorted(entries, key=lambda stored: (max(run.finished for run in stored.entry.runs), stored.name))
+        for stored in sorted(entries, key=lambda stored: (stored.entry.added, stored.name))
         if category.unit in stored.entry.figures and category_of(stored, category.unit) == category
     ]
     history: list[Standing] = []

@@ -21,13 +21,14 @@ A_BIT = [980, 1090, 1190, 1310, 1390, 1480, 1590, 1690]
 def made_up(
     name: str, day: int, values: list[int], *overrides: str, unit: Unit = "steps", processor: str = "CPU"
 ) -> StoredEntry:
-    """An entry of `composition-small` with these times, whose runs ended on a day of December 2026."""
+    """An entry of `composition-small` with these times, added on a day of December 2026."""
     hardware = {"processor": processor, "instructions": "AVX512", "threads": 1, "gpu": None, "processes": 1}
     run = {"run_id": "0", "started": "-", "attempts": 1, "exit_reason": "grokked", "journal": digest_of(b"")}
     entry = Entry(
         preset="composition-small",
         split="test_inferred_ood",
         title=name,
+        added=f"2026-12-{day:02}T00:00:00Z",
         trials=0,
         flops_per_step=1.0,
         flops_of_method=0.0,
@@ -35,7 +36,7 @@ def made_up(
         tokens=1,
         parameters=1,
         conditions=Conditions(versions={}, hardware=hardware, git=None),
-        runs=tuple(SeedRun(seed=seed, finished=f"2026-12-{day:02}T00:00:00Z", **run) for seed in range(len(values))),
+        runs=tuple(SeedRun(seed=seed, finished="-", **run) for seed in range(len(values))),
         figures={unit: Figures.of(values)},
     )
     return StoredEntry(Path(name), entry, load_spec("composition-small", overrides), {})
