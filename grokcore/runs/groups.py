@@ -8,6 +8,7 @@ run by its group and its seed, `model.architecture gpt2, seed 3`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -23,6 +24,8 @@ SEEDS = frozenset({"seed", "model.seed", "training.seed", "task.seed"})
 """Fields that runs of one group may differ in. Another `task.seed` draws other data of the same kind: a repetition."""
 
 _CHOOSERS = ("task.kind", "model.architecture")
+_TUNED = ("training.learning_rate", "training.weight_decay", "training.schedule_steps")
+"""Fields that are usually searched anew for whatever else differs, and so are the last to name anything."""
 _MOST_TRIED = 3
 """Fields beyond the choosers of which every combination is tried, to find the shortest."""
 
@@ -90,8 +93,19 @@ def groups_of(records: Sequence[RunRecord]) -> list[Group]:
 
 
 def group_labels(specs: Sequence[ExperimentSpec]) -> list[str]:
-    """Name each of several experiments by what tells it from the others; a single one by its own name."""
-    return labels_of(distinguishing_settings(specs)) if len(specs) > 1 else [spec.name for spec in specs]
+    """Name each of several experiments by what tells it from the others; a single one by its own name.
+
+    One that has none of the fields which the others differ in is called by the first of them: `without
+    model.sharing.reentry`, or `with model.sharing` where it has parts of that.
+    """
+    if len(specs) == 1:
+        return [specs[0].name]
+    settings = distinguishing_settings(specs)
+    first = next((name for one in settings for name in one), "")
+    return [
+        label or f"{'with' if any(name.startswith(f'{first}.') for name in fields_of(spec)) else 'without'} {first}"
+        for label, spec in zip(labels_of(_notable(settings)), specs, strict=True)
+    ]
 
 
 def run_names(specs: Sequence[ExperimentSpec]) -> list[str]:
@@ -160,7 +174,8 @@ def differing_fields(fields: Sequence[Mapping[str, Any]]) -> list[str]:
 def distinguishing_fields(fields: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return as few names as tell these apart; what chooses a task or an architecture always, where it differs.
 
-    Of specs that differ in `model.architecture` and so in `model.heads` and what was tuned, the architecture alone.
+    Of specs that differ in `model.architecture` and so in `model.heads` and what was tuned, the architecture alone; of
+    optimizers with a learning rate each, the optimizer.
     """
     names = differing_fields(fields)
     kept = [name for name in names if name in _CHOOSERS]
@@ -168,14 +183,31 @@ def distinguishing_fields(fields: Sequence[Mapping[str, Any]]) -> list[str]:
     wanted = _kinds(fields, names)
     if _kinds(fields, kept) == wanted:
         return kept
-    for size in range(1, _MOST_TRIED + 1):
-        for more in combinations(rest, size):
-            if _kinds(fields, [*kept, *more]) == wanted:
-                return [*kept, *more]
-    for name in rest:
+    for pool in ([name for name in rest if name not in _TUNED], rest):
+        for size in range(1, _MOST_TRIED + 1):
+            for more in combinations(pool, size):
+                if _kinds(fields, [*kept, *more]) == wanted:
+                    return [*kept, *more]
+        if _kinds(fields, [*kept, *pool]) == wanted:
+            break
+    for name in pool:
         if _kinds(fields, [*kept, name]) > _kinds(fields, kept):
             kept.append(name)
     return kept
+
+
+def _notable(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out what most of them have, where it takes more than three fields to tell them apart.
+
+    Of a dozen methods, each switched on by a field of its own, every one is called by its own field. One that has
+    nothing of its own is called by the first field.
+    """
+    names = list(dict.fromkeys(name for one in settings for name in one))
+    if len(names) <= _MOST_TRIED:
+        return list(settings)
+    usual = {name: Counter(text_of(one, name) for one in settings).most_common(1)[0][0] for name in names}
+    own = [{name: value for name, value in one.items() if text_of(one, name) != usual[name]} for one in settings]
+    return [mine or dict(list(one.items())[:1]) for mine, one in zip(own, settings, strict=True)]
 
 
 def distinguishing_settings(specs: Sequence[ExperimentSpec]) -> list[dict[str, Any]]:

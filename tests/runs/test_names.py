@@ -17,9 +17,10 @@ from grokcore.evaluation import evaluate_model
 from grokcore.evaluation.records import read_records
 from grokcore.reporting import build_comparison, build_report
 from grokcore.runs import check_run, describe_run
-from grokcore.runs.groups import groups_of, run_names
+from grokcore.runs.groups import group_labels, groups_of, run_names
 from grokcore.runs.record import RunRecord
 from grokcore.storage import open_store
+from grokcore.spec import load_spec
 from grokcore.sweeps import expand, load_sweep
 from grokcore.telemetry.notifications import Event, message
 from grokcore.terminal.run_list import RunList
@@ -109,3 +110,33 @@ def test_what_is_not_a_run_is_said_in_the_same_words(read: Callable[[Path, Path]
     with pytest.raises(InputError) as caught:
         read(tmp_path / "empty", tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'empty'} is not a run: it has no manifest.json")
+
+
+def test_each_of_many_methods_is_called_by_what_is_its_own() -> None:
+    """Though every one has a learning rate of its own, and a field of another method that is at its default."""
+    overrides = {
+        "training.optimizer adamw": [],
+        "training.optimizer muon": ["training.optimizer=muon"],
+        "training.optimizer muon, training.muon_iterations 0": [
+            "training.optimizer=muon",
+            "training.muon_iterations=0",
+        ],
+        "training.gradient_filter grokfast": ["training.gradient_filter=grokfast"],
+        "training.loss_temperature 2": ["training.loss_temperature=2"],
+        "training.loss stablemax": ["training.loss=stablemax"],
+    }
+    specs = [load_spec("smoke", [*own, f"training.learning_rate=.00{n}1"]) for n, own in enumerate(overrides.values())]
+    assert group_labels(specs) == list(overrides)
+
+
+def test_what_lacks_the_fields_that_others_differ_in_is_named_too() -> None:
+    plain, shared, re_entering = (
+        load_spec("smoke", own)
+        for own in ([], ["model.sharing={kind: blocks}"], ["model.sharing={kind: blocks, reentry: 1}"])
+    )
+    assert group_labels([plain, shared]) == ["model.sharing none", "with model.sharing"]
+    assert group_labels([plain, shared, re_entering]) == [
+        "without model.sharing.reentry",
+        "model.sharing.reentry none",
+        "model.sharing.reentry 1",
+    ]
