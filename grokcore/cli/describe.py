@@ -27,6 +27,7 @@ _SCHEMAS = {
     "evaluation": "grokcore.runs.evaluation:Evaluation",
     "sweep": "grokcore.sweeps:SweepSpec",
     "sweep-index": "grokcore.sweeps:SweepIndex",
+    "speedups": "grokcore.evaluation.speedups:SpeedupReport",
     "claims": "grokcore.claims.result:Claims",
     "champion": "grokcore.champions:ChampionVersion",
     "retraining": "grokcore.champions:Decision",

@@ -116,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
             "evaluation",
             "sweep",
             "sweep-index",
+            "speedups",
             "claims",
             "champion",
             "retraining",

@@ -131,6 +131,11 @@ def test_the_terminal_prints_the_same_by_rank(sweep: Sweep, capsys: pytest.Captu
     assert rows[3].split()[-3:] == ["1/5", "1", "16"]
 
 
+def test_the_schema_of_the_file_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spec", "--schema", "speedups"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"].keys() == SpeedupReport.model_fields.keys()
+
+
 def test_a_sweep_without_a_baseline_has_no_panel_and_no_file_of_an_earlier_one(tmp_path: Path) -> None:
     points = {name: runs[:2] for name, runs in methods().items() if name in ("method=adamw", "method=muon")}
     directory = write_sweep(tmp_path, points)
