@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from grokcore.errors import InputError
 from grokcore.spec.base import Spec, no_template, outside_identity
 from grokcore.storage import Store, local_copy, open_store, read_json, sha256
+from grokcore.storage.local import home_relative
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 RUN = "manifest.json"
@@ -80,7 +81,7 @@ def resolve_source(start: StartFrom) -> StartFrom:
     stored = open_store(place).find(WEIGHTS)
     found = _read(place, *((stored.size, stored.modified) if stored else (0, 0.0)))
     check_digest(start, found["sha256"])
-    return start.model_copy(update={"model": open_store(start.model).uri, **found})
+    return start.model_copy(update={"model": home_relative(open_store(start.model).uri), **found})
 
 
 def check_digest(start: StartFrom, found: str) -> None:

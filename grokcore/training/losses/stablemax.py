@@ -25,18 +25,21 @@ class LogS(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return x.abs().add_(1).log_().copysign_(x)
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        size = x.abs().add_(1)
+        return size.log().copysign_(x), size
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        _, size = output
+        ctx.set_materialize_grads(False)  # none of the size, which would be a tensor of zeros
+        ctx.mark_non_differentiable(size)
+        ctx.save_for_backward(size)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        gradient_of_logits: Tensor = gradient / x.abs().add_(1)
-        return gradient_of_logits
+    def backward(ctx: Any, gradient: Tensor | None, _: None) -> Tensor | None:
+        (size,) = ctx.saved_tensors
+        return None if gradient is None else gradient / size
 
 
 def stablemax(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
@@ -46,7 +49,8 @@ def stablemax(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor
 
 def log_s(logits: Tensor) -> Tensor:
     """Return the logarithm of s of `logits`, whose softmax is StableMax."""
-    logarithm: Tensor = LogS.apply(logits)  # type: ignore[no-untyped-call]
+    logarithm: Tensor
+    logarithm, _ = LogS.apply(logits)  # type: ignore[no-untyped-call]
     return logarithm
 
 
