@@ -84,6 +84,17 @@ def test_shares_of_a_process_are_no_cpu_seconds_of_a_run(entry: StoredEntry, tra
     assert set(figures(times, shared, entry.recipe, track)) == {"steps", "flops"}
 
 
+def test_gpu_seconds_are_those_of_all_gpus(entry: StoredEntry, track: Track) -> None:
+    hardware = {**entry.entry.conditions.hardware, "device": "cuda", "gpu": "H200", "processes": 2}
+    conditions = entry.entry.conditions.model_copy(update={"hardware": hardware})
+    on_gpus = entry.entry.model_copy(update={"conditions": conditions})
+    times = judge_all(entry.recipe, entry.journals, track, entry.entry.flops_per_step)
+    found = figures(times, on_gpus, entry.recipe, track)
+    assert set(found) == {"steps", "flops", "gpu_seconds"}
+    assert found["gpu_seconds"].values == tuple(2 * time.seconds for time in times)
+    assert on_gpus.machine == "2 x H200"
+
+
 def test_no_place_of_the_machine_is_in_an_entry(entry: StoredEntry, fast_runs: Path) -> None:
     for path in entry.folder.iterdir():
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
