@@ -44,7 +44,7 @@ class _Tuned(_Part):
 
 
 class _Point(_Part):
-    name: str = ""
+    name: str
     runs: tuple[_Run, ...]
     tuned: _Tuned | None = None
 

@@ -12,7 +12,7 @@ from grokcore.evaluation.behavior import Behavior, behavior_of, is_unstable, pea
 from grokcore.evaluation.remarks import has_changing_rate, rate_left
 from grokcore.evaluation.samples import Sample, samples_of
 from grokcore.reporting.formatting import NARROW, OUTCOMES, count, duration, listed, percent, threshold
-from grokcore.reporting.outcomes import Outcome, Outcomes, delay_text, limits_text, median_text, p_text
+from grokcore.reporting.outcomes import Outcome, Outcomes, are_comparable, delay_text, limits_text, median_text, p_text
 from grokcore.reporting.study import POOLED, Axis, Split, Study
 from grokcore.runs.evaluation import TRAINING_SET, Verdict
 from grokcore.runs.groups import Group, grouped, seed_text, value_text
@@ -79,11 +79,16 @@ def overview(study: Study, outcomes: Outcomes) -> Iterator[tuple[str, str]]:
         pooled = architectures_of(study)
         names = f" of {_listed_few(pooled)}" if len(pooled) > 1 else ""
         sentence = f"of {_counted(verdicts.total(), 'run')}{names}, {listed(parts)}."
-        known = [number for number, outcome in found.items() if not outcome.median.censored]
+        apart = [number for number in found if not are_comparable(study.groups[0], study.groups[number])]
+        ranked = [number for number in found if number not in apart]
+        known = [number for number in ranked if not found[number].median.censored]
         if len(study.groups) > 1 and known:
             sentence += _first_and_last(study, found, known)
-            if beyond := len(found) - len(known):
+            if beyond := len(ranked) - len(known):
                 sentence += f" In {_counted(beyond, 'group')} fewer than half the seeds got there."
+        if apart:
+            labels = _listed_few([study.groups[number].label for number in apart])
+            sentence += f" Held-out data decided how some were trained, which are not ranked with the others: {labels}."
         yield split.title, sentence + differences(study, outcomes, split)
 
 

@@ -123,15 +123,14 @@ def _against(study: Study) -> Iterator[tuple[tuple[int, str], ReferenceContrast]
     reference = study.groups[0]
     for split in study.timed:
         for number, group in enumerate(study.groups):
-            comparable = uses_held_out(reference) == uses_held_out(group)
-            if number and comparable and has_split(reference, split) and has_split(group, split):
+            if number and are_comparable(reference, group) and has_split(reference, split) and has_split(group, split):
                 sides = reference.runs, group.runs, split.name
                 yield (number, split.name), ReferenceContrast(compare(*sides), compare_pairs(*sides))
 
 
-def uses_held_out(group: Group) -> bool:
-    """Whether held-out data decided how the weights of a group were trained; it is compared with its like alone."""
-    return any(run.uses_held_out for run in group.runs)
+def are_comparable(group: Group, other: Group) -> bool:
+    """Whether held-out data decided how weights were trained in both groups or in neither."""
+    return any(run.uses_held_out for run in group.runs) == any(run.uses_held_out for run in other.runs)
 
 
 def _outcome(group: Group, split: Split, definition: Definition, times: list[EventTime], horizon: int) -> Outcome:

@@ -13,7 +13,7 @@ import pytest
 from grokcore.cli import main
 from grokcore.evaluation.speedups import SPEEDUPS, SpeedupReport
 from grokcore.reporting import Comparison, build_comparison
-from grokcore.reporting.outcomes import uses_held_out
+from grokcore.reporting.outcomes import are_comparable
 from grokcore.reporting.speedups import limits_text, panels, speedup_text
 from grokcore.sweeps.index import INDEX
 from tests.reporting.made_up_groups import OOD
@@ -93,8 +93,12 @@ def test_groups_that_held_out_data_decided_on_are_held_against_no_other(sweep: S
     reference, *others = sweep.comparison.groups
     assert table.startswith(f"Held against {reference.label}")
     told = {group.label: group.label in table for group in others}
-    assert told == {group.label: not uses_held_out(group) for group in others}
+    assert told == {group.label: are_comparable(reference, group) for group in others}
     assert list(told.values()).count(False) == 1
+    summary = plain(sweep.html).partition("Against a tuned")[0]
+    assert "Soonest" in summary
+    assert "method freeze." in summary.partition("which are not ranked with the others: ")[2][:20]
+    assert "method freeze" not in summary.partition("Soonest")[2][:60]
 
 
 def test_groups_are_named_after_the_points_of_the_sweep(sweep: Sweep) -> None:
