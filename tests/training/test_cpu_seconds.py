@@ -38,8 +38,8 @@ def test_they_are_those_of_the_steps_and_grow_with_them(smoke_data: Path, tmp_pa
     taken = train(30, smoke_data, tmp_path / "run")
     counted = cpu_seconds(tmp_path / "run")
     assert counted[0] == 0
-    assert all(before < after for before, after in pairwise(counted))
-    assert counted[-1] < taken
+    assert all(before <= after for before, after in pairwise(counted))
+    assert 0 < counted[-1] < taken
     clock = read_journal(tmp_path / "run" / "metrics.jsonl")[-1]["clock"]
     assert 0 < clock["evaluation_cpu_seconds"] < taken
     assert read_manifest(tmp_path / "run").cpu_seconds == counted[-1]
