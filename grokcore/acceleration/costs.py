@@ -32,10 +32,20 @@ OF_TEMPERATURE = 1
 """Per logit in the forward pass: the division by a temperature other than 1."""
 
 
+def is_wide(rows: int, columns: int) -> bool:
+    """Tell whether orthogonalizing iterates on the Gram matrix (m, m) of a matrix (m, n), m <= n."""
+    return columns >= 2 * rows
+
+
 def newton_schulz_flops(rows: int, columns: int, iterations: int) -> float:
     """Operations that orthogonalize one matrix (m, n), m <= n, whichever way it is stored.
 
-    Each iteration computes X X^T (2 m^2 n), A A (2 m^3) and B X (2 m^2 n); the norm before them takes 3 m n.
+    Each iteration computes X X^T (2 m^2 n), A A (2 m^3) and B X (2 m^2 n). On the Gram matrix each computes A A and Q P
+    and, but for the last, Q A Q; X X^T and P X are computed once. The norm before them takes 3 m n.
     """
     m, n = sorted((rows, columns))
+    if not iterations:
+        return 3.0 * m * n
+    if is_wide(m, n):
+        return float(4 * m * m * n + (8 * iterations - 6) * m**3 + 3 * m * n)
     return float(iterations * (4 * m * m * n + 2 * m**3) + 3 * m * n)

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from grokcore.acceleration.costs import is_wide
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration by Jordan et al.: it moves singular values near 1 fast, and never to it."""
 ITERATIONS = 5
@@ -18,7 +20,8 @@ ones."""
 def newton_schulz(matrices: Tensor, iterations: int = ITERATIONS) -> Tensor:
     """Replace the singular values of matrices (..., m, n), m <= n, by values near 1, and keep their singular vectors.
 
-    X_0 = U / |U|_F;  X <- a X + (b A + c A A) X  with  A = X X^T.
+    X_0 = U / |U|_F;  X <- a X + (b A + c A A) X  with  A = X X^T. Where n >= 2 m the same polynomial is computed in A
+    alone, which is smaller: P <- Q P, A <- Q A Q with Q = a + b A + c A A, and X = P X_0 at the end.
 
     Args:
         iterations: 0 returns each matrix at the norm that an orthogonal one has, sqrt(m): momentum of the same size.
@@ -26,13 +29,30 @@ def newton_schulz(matrices: Tensor, iterations: int = ITERATIONS) -> Tensor:
     x: Tensor = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
     if not iterations:
         return x * math.sqrt(matrices.shape[-2])
-    a, b, c = COEFFICIENTS
     shape = x.shape
-    x = x.flatten(0, -3) if x.ndim > 3 else x.view(-1, *shape[-2:])
+    iterate = _on_gram if is_wide(*shape[-2:]) else _on_matrix
+    return iterate(x.reshape(-1, *shape[-2:]), iterations).view(shape)
+
+
+def _on_matrix(x: Tensor, iterations: int) -> Tensor:
+    a, b, c = COEFFICIENTS
     for _ in range(iterations):
         gram = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.view(shape)
+    return x
+
+
+def _on_gram(x: Tensor, iterations: int) -> Tensor:
+    a, b, c = COEFFICIENTS
+    gram = torch.bmm(x, x.mT)
+    product = None
+    for left in reversed(range(iterations)):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = factor if product is None else torch.bmm(factor, product)
+        if left:
+            gram = torch.bmm(torch.bmm(factor, gram), factor)
+    return x if product is None else torch.bmm(product, x)
 
 
 def update_scale(rows: int, columns: int) -> float:

@@ -19,8 +19,8 @@ from grokcore.reporting import build_comparison, build_report
 from grokcore.runs import check_run, describe_run
 from grokcore.runs.groups import group_labels, groups_of, run_names
 from grokcore.runs.record import RunRecord
-from grokcore.storage import open_store
 from grokcore.spec import load_spec
+from grokcore.storage import open_store
 from grokcore.sweeps import expand, load_sweep
 from grokcore.telemetry.notifications import Event, message
 from grokcore.terminal.run_list import RunList
