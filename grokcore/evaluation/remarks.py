@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from grokcore.runs.evaluation import TRAINING_SET
 from grokcore.spec import EvaluationSpec, ExperimentSpec, TrainingSpec
 from grokcore.spec.schedule import last_change
+from grokcore.spec.start_from import StartFrom
 
 CONFIDENCE = 0.95
 
@@ -48,7 +49,11 @@ class TimeLike(Protocol):
 
 def remarks_before(spec: ExperimentSpec, splits: Mapping[str, Sized]) -> list[str]:
     """Make the remarks that are known before the first step."""
-    return [*schedule_remarks(spec.training), *split_remarks(spec.evaluation, splits)]
+    return [
+        *schedule_remarks(spec.training),
+        *source_remarks(spec.model.start_from),
+        *split_remarks(spec.evaluation, splits),
+    ]
 
 
 def schedule_remarks(training: TrainingSpec) -> list[str]:
@@ -74,6 +79,18 @@ def _schedule_remarks(training: TrainingSpec) -> Iterator[str]:
     used = _USED_BY[training.schedule]
     if unused := [name for name in ("drop_steps", "drop_on") if name not in used and getattr(training, name)]:
         yield f"training.{' and training.'.join(unused)} changes nothing with schedule={training.schedule}"
+
+
+def source_remarks(start: StartFrom | None) -> list[str]:
+    """Remark on weights that another run has trained."""
+    if start is None:
+        return []
+    what = "the weights" if start.parts == "all" else "the embedding"
+    remark = (
+        f"model.start_from takes {what} of a trained model: its steps, FLOPs and seconds are not in the times of this "
+        "run alone, and are added where runs are compared"
+    )
+    return [remark]
 
 
 _USED_BY = {

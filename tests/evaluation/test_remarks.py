@@ -32,6 +32,13 @@ def training(**fields: Any) -> TrainingSpec:
     return TrainingSpec(**{"max_steps": 100, **fields})
 
 
+def test_a_run_that_starts_from_trained_weights_is_remarked_on() -> None:
+    for parts, what in (("embedding", "the embedding"), ("all", "the weights")):
+        spec = load_spec("smoke", ["model.start_from.model=weak", f"model.start_from.parts={parts}"])
+        (remark,) = remarks_before(spec, {})
+        assert remark.startswith(f"model.start_from takes {what} of a trained model: its steps")
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -71,6 +71,8 @@ def test_a_step_of_any_model_stays_on_the_device(variant: str, smoke_data: Path)
         ["training.precision=fp16"],
         ["training.precision=bf16", "model.dropout=.2"],
         ["training.schedule=cosine", "training.schedule_steps=50", "training.warmup_steps=5"],
+        ["training.loss=cross_entropy_fp64", "training.loss_temperature=2", "training.label_smoothing=.1"],
+        ["training.precision=fp16", f"model.start_from={{model: weak, width: 16, sha256: {64 * '0'}}}"],
     ],
     ids=" ".join,
 )
