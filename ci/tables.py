@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ci import accelerators, architectures, headlines, tasks
+from ci import accelerators, architectures, headlines, speedups, tasks
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,6 +17,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/acceleration.md": {
         "accelerators": accelerators.methods,
         "what is known": accelerators.known,
+        "speedups": speedups.speedups,
         "headlines": headlines.headlines,
     },
     "docs/architectures.md": {"architectures": architectures.sizes, "deviations": architectures.deviations},

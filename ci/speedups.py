@@ -1,0 +1,96 @@
+"""The table of what was measured against a tuned AdamW in docs/acceleration.md, from committed results of sweeps.
+
+    python -m ci.speedups COMPARISON
+
+keeps the speedups, the table of runs and the curves of a sweep's comparison in ci/benchmarks/results/SWEEP/, without
+places of this machine, in the place of those kept before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+
+from ci.markdown import table
+from grokcore.runs.groups import value_text
+from grokcore.sweeps import load_sweep
+
+RESULTS = Path(__file__).parent / "benchmarks" / "results"
+SPEEDUPS = "speedups.json"
+UNITS = {"steps": "steps", "flops": "FLOPs", "cpu_seconds": "CPU seconds"}
+
+
+def speedups() -> str:
+    """Return the tables of all sweeps whose results are kept.
+
+    Raises:
+        LookupError: there is none.
+    """
+    files = sorted(RESULTS.glob(f"*/{SPEEDUPS}"))
+    if not files:
+        raise LookupError(f"no {SPEEDUPS} in a folder of {RESULTS}: nothing to show")
+    return "\n".join(_tables(json.loads(file.read_text("utf-8"))) for file in files)
+
+
+def _tables(document: dict[str, Any]) -> str:
+    base = load_sweep(document["sweep"]).base
+    split = base.task.held_out_splits[-1]
+    rows = [row for arm in document["arms"] for row in _rows(arm, split)]
+    trials = sorted({arm["search"]["trials"] for arm in document["arms"] if arm["search"]})
+    head = ("arm", *UNITS.values(), "seeds", f"found by {' or '.join(map(str, trials))} trials")
+    return f"`{document['sweep']}`, the split {split} held at {base.evaluation.threshold:g}:\n\n{table(head, rows)}"
+
+
+def _rows(arm: dict[str, Any], split: str) -> list[tuple[str, ...]]:
+    """One arm's row; none if it was not run."""
+    found = arm["splits"].get(split)
+    if not found or not found["seeds"]:
+        return []
+    name = arm["name"].partition("=")[2] or arm["name"]
+    cells = [_cell(found["median"].get(unit), found["speedups"].get(unit)) for unit in UNITS]
+    seeds = f"{found['sustained']} of {found['seeds']}" + (f", {found['collapsed']} fell" if found["collapsed"] else "")
+    values = (arm["search"] or {}).get("values", {})
+    searched = ", ".join(f"{field.rpartition('.')[2]} {value_text(value)}" for field, value in values.items())
+    return [(f"{name} ({arm['place']})", *cells, seeds, searched)]
+
+
+def _cell(median: float | None, speedup: dict[str, float] | None) -> str:
+    """The median, and how many times as fast as the baseline with its limits of 95 %."""
+    text = "never" if median is None else f"{median:,.3g}" if median < 1e4 else f"{median:.3g}"
+    if speedup and speedup["ratio"] is not None:
+        limits = " to ".join("?" if limit is None else f"{limit:.2g}" for limit in (speedup["lower"], speedup["upper"]))
+        text += f"; {speedup['ratio']:.2g} times ({limits})"
+    return text
+
+
+def keep(comparison: Path) -> Path:
+    """Keep what a comparison consists of; return its folder.
+
+    Raises:
+        LookupError: the comparison has no speedups, since its sweep has no baseline.
+    """
+    if not (comparison / SPEEDUPS).exists():
+        raise LookupError(f"{comparison} has no {SPEEDUPS}: it is of a sweep without a baseline")
+    target = RESULTS / json.loads((comparison / SPEEDUPS).read_text("utf-8"))["sweep"]
+    target.mkdir(exist_ok=True)
+    shutil.copyfile(comparison / SPEEDUPS, target / SPEEDUPS)
+    runs = parquet.read_table(comparison / "runs.parquet")
+    parquet.write_table(runs.drop_columns(["uri"]), target / "runs.parquet")
+    curves = parquet.read_table(comparison / "curves.parquet")
+    parquet.write_table(curves.drop_columns(["uri"]), target / "curves.parquet", compression="zstd")
+    return target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("comparison", type=Path, help="folder of the sweep in its store, with speedups.json")
+    print(keep(parser.parse_args().comparison))
+
+
+if __name__ == "__main__":
+    main()
