@@ -76,13 +76,12 @@ def keep(comparison: Path) -> Path:
     """
     if not (comparison / SPEEDUPS).exists():
         raise LookupError(f"{comparison} has no {SPEEDUPS}: it is of a sweep without a baseline")
-    target = RESULTS / json.loads((comparison / SPEEDUPS).read_text("utf-8"))["sweep"]
+    target: Path = RESULTS / json.loads((comparison / SPEEDUPS).read_text("utf-8"))["sweep"]
     target.mkdir(exist_ok=True)
     shutil.copyfile(comparison / SPEEDUPS, target / SPEEDUPS)
     runs = parquet.read_table(comparison / "runs.parquet")
     parquet.write_table(runs.drop_columns(["uri"]), target / "runs.parquet")
-    curves = parquet.read_table(comparison / "curves.parquet")
-    parquet.write_table(curves.drop_columns(["uri"]), target / "curves.parquet", compression="zstd")
+    shutil.copyfile(comparison / "curves.parquet", target / "curves.parquet")
     return target
 
 
