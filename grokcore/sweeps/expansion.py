@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -14,11 +13,12 @@ from pydantic import JsonValue
 from grokcore.documents import PlainText, core_values, parse_yaml
 from grokcore.errors import InputError
 from grokcore.evaluation.speedups import short_names
-from grokcore.runs.groups import experiment_id, group_labels, seed_text, value_text
+from grokcore.runs.groups import experiment_id, group_labels, seed_text
 from grokcore.spec import ExperimentSpec, load_spec, resolve
 from grokcore.spec.overrides import Override, parse_override
+from grokcore.sweeps.axes import Alternative, alternatives, entries, override
 from grokcore.sweeps.loading import as_document
-from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, PointsAxis, RandomAxis, SweepSpec, TuningSpec, draw
+from grokcore.sweeps.spec import ListAxis, SweepSpec, TuningSpec
 
 _NOT_VARIED = {
     "seed": "seeds are given by the field seeds of the sweep",
@@ -69,14 +69,6 @@ class Point:
         return replace(self, spec=_changed(self.spec, [override(*item) for item in values.items()]))
 
 
-@dataclass(frozen=True)
-class _Alternative:
-    """One value of an axis."""
-
-    name: str
-    overrides: tuple[str | Override, ...]
-
-
 def _on_draw(spec: ExperimentSpec, data_seed: int) -> ExperimentSpec:
     return spec.model_copy(update={"task": spec.task.model_copy(update={"seed": data_seed})})
 
@@ -94,10 +86,10 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
             that no run depends on, or more runs than `most_runs`.
     """
     _check_size(sweep)
-    crossed = [_alternatives(axis) for axis in sweep.axes if not isinstance(axis, ListAxis)]
-    listed = [_alternatives(axis) for axis in sweep.axes if isinstance(axis, ListAxis)]
+    crossed = [alternatives(axis) for axis in sweep.axes if not isinstance(axis, ListAxis)]
+    listed = [alternatives(axis) for axis in sweep.axes if isinstance(axis, ListAxis)]
     combinations = list(product(*crossed)) if crossed or not listed else []
-    combinations += [(alternative,) for alternatives in listed for alternative in alternatives]
+    combinations += [(alternative,) for found in listed for alternative in found]
     notified: set[str] = set()
 
     def tell(line: str) -> None:
@@ -142,14 +134,9 @@ def _selected(points: list[Point], only: Sequence[str] | None) -> list[Point]:
     return [point for point in points if point.name in only]
 
 
-def override(field: str, value: JsonValue) -> Override:
-    """Override a field with a typed value."""
-    return Override(tuple(field.split(".")), value)
-
-
 def _check_size(sweep: SweepSpec) -> None:
     """Check the number of runs before expanding: a few long axes make billions of points."""
-    sizes = [len(_entries(axis)) for axis in sweep.axes if not isinstance(axis, ListAxis)]
+    sizes = [len(entries(axis)) for axis in sweep.axes if not isinstance(axis, ListAxis)]
     listed = sum(len(axis.points) for axis in sweep.axes if isinstance(axis, ListAxis))
     points = listed + (math.prod(sizes) if sizes or not listed else 0)
     each = len(sweep.seeds) * len(sweep.data_seeds or (0,)) + (
@@ -163,41 +150,7 @@ def _check_size(sweep: SweepSpec) -> None:
         )
 
 
-def _entries(axis: Axis) -> range:
-    match axis:
-        case GridAxis():
-            return range(len(axis.values))
-        case RandomAxis():
-            return range(axis.draws)
-        case _:
-            return range(len(axis.points))
-
-
-def _alternatives(axis: Axis) -> list[_Alternative]:
-    match axis:
-        case GridAxis():
-            name = axis.name or axis.field
-            found = [_Alternative(_part(name, value), (override(axis.field, value),)) for value in axis.values]
-        case RandomAxis():
-            found = list(_draws(axis))
-        case PointsAxis():
-            prefix = f"{axis.name}=" if axis.name else ""
-            found = [_Alternative(f"{prefix}{name}", overrides) for name, overrides in axis.points.items()]
-        case ListAxis():
-            found = [_Alternative(name, overrides) for name, overrides in axis.points.items()]
-    return found
-
-
-def _draws(axis: RandomAxis) -> Iterator[_Alternative]:
-    for number in range(axis.draws):
-        values = {field: draw(what, axis.seed, f"{field}/{number}") for field, what in axis.fields.items()}
-        yield _Alternative(
-            ",".join(_part(field, value) for field, value in values.items()),
-            tuple(override(*item) for item in values.items()),
-        )
-
-
-def _point(sweep: SweepSpec, combination: tuple[_Alternative, ...], notify: Callable[[str], None]) -> Point:
+def _point(sweep: SweepSpec, combination: tuple[Alternative, ...], notify: Callable[[str], None]) -> Point:
     name = ",".join(alternative.name for alternative in combination) or "base"
     overrides = [text for alternative in combination for text in alternative.overrides]
     try:
@@ -216,7 +169,7 @@ def _point(sweep: SweepSpec, combination: tuple[_Alternative, ...], notify: Call
     return point
 
 
-def _settings(combination: tuple[_Alternative, ...]) -> dict[str, JsonValue]:
+def _settings(combination: tuple[Alternative, ...]) -> dict[str, JsonValue]:
     """Collect the fields that the axes set, each by one axis only."""
     settings: dict[str, JsonValue] = {}
     for alternative in combination:
@@ -302,27 +255,6 @@ def value_of(spec: ExperimentSpec, field: str) -> JsonValue:
     for name in field.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
-
-
-def _part(name: str, value: JsonValue) -> str:
-    """Write a setting as a part of a name that is safe for files: `task.values=20`."""
-    return f"{name}={_safe_text(value)}"
-
-
-def _safe_text(value: JsonValue) -> str:
-    """Write a value: 0.1, true, none, 0.9+0.98 for a list. Different values may read alike; `_check_names` looks."""
-    match value:
-        case str():
-            return _UNSAFE.sub("_", value) or "empty"
-        case list():
-            return "+".join(map(_safe_text, value)) or "empty"
-        case dict():
-            return "+".join(f"{name}-{_safe_text(item)}" for name, item in value.items()) or "empty"
-        case _:
-            return value_text(value)
 
 
 def _shown(point: Point) -> str:
