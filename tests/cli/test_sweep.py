@@ -61,7 +61,7 @@ def test_more_runs_than_a_sweep_allows_have_to_be_allowed(capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "name a sweep: accelerators-composition,"),
+        ([], "name a sweep: accelerators, accelerators-composition,"),
         (["sizes.yaml"], "--out URI is required"),
         (["sizes.yaml", "--out", "store", "--jobs", "0"], "--jobs 0 must be at least 1"),
         (["sizes.yaml", "--out", "store", "--seeds", "3..1"], "--seeds 3..1: the range 3..1 runs backwards"),

@@ -180,6 +180,23 @@ def test_of_the_states_that_wait_the_newest_is_saved_with_the_milestones_of_all(
     assert (writer.statistics.saved, writer.statistics.superseded) == (2, 2)
 
 
+def test_a_state_that_is_to_be_kept_is_saved_however_slow_the_store_is(obstinate: Obstinate) -> None:
+    background = Background()
+    writer = CheckpointWriter(obstinate, background, Retention(last=9, every=20), lambda line: None)
+    obstinate.open.clear()
+    writer.save(state(10))
+    while writer._waiting:
+        pass
+    writer.save(state(15))
+    writer.save(state(20))
+    threading.Timer(0.2, obstinate.open.set).start()
+    writer.save(state(25))
+    writer.wait()
+    background.close()
+    assert steps(obstinate) == [10, 20, 25]
+    assert writer.statistics.superseded == 1
+
+
 def test_a_save_that_fails_is_told_and_the_next_one_made(
     obstinate: Obstinate, writer: CheckpointWriter, said: list[str]
 ) -> None:

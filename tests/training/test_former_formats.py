@@ -78,7 +78,7 @@ def test_a_run_of_format_1_goes_on_from_its_checkpoint_as_the_uninterrupted_one(
 
     said: list[str] = []
     grokcore.train_model(load_spec("smoke", low), smoke_data, parts, resume="require", notify=said.append)
-    assert said[-1] == "resuming at step 40"
+    assert "resuming at step 40" in said
     steps = {line["step"] for line in without_clocks(whole)}
     assert [line for line in without_clocks(parts) if line["step"] in steps] == without_clocks(whole)
     assert FORMER not in (parts / JOURNAL).read_bytes()

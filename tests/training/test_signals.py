@@ -48,9 +48,9 @@ def test_while_the_model_is_built_a_run_is_left_as_it_was(
         return built(*arguments, **options)
 
     grokcore.train_model(load_spec("smoke", ["training.max_steps=20"]), smoke_data, tmp_path)
-    built = attempt.build_model
+    built = attempt.drawn_model
     with monkeypatch.context() as patch:
-        patch.setattr(attempt, "build_model", build)
+        patch.setattr(attempt, "drawn_model", build)
         with pytest.raises(StoppedError):
             grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path)
     grokcore.train_model(load_spec("smoke"), smoke_data, tmp_path)

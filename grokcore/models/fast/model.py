@@ -125,8 +125,11 @@ class FastModel(SequenceModel):
         return () if kind is None else (self.memory[kind.place(block, len(self.blocks))],)
 
     def unembed(self, hidden: Tensor) -> Tensor:
-        weight = self.embedding.weight if self.head is None else self.head.weight
-        return functional.linear(self.final_norm(hidden), weight)
+        hidden = self.final_norm(hidden)
+        if self.head is None:  # tied to a product of two matrices, which no module holds
+            return functional.linear(hidden, self.embedding.weight)
+        logits: Tensor = self.head(hidden)
+        return logits
 
     def factorize_embedding(self, rank: int) -> None:
         """Replace the token embedding, and a head that is tied to it, by a product whose second factor is drawn."""

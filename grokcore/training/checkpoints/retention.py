@@ -25,7 +25,7 @@ class Retention:
     """
 
     def __init__(self, *, last: int, every: int | None = None, regular: int | None = None) -> None:
-        self._last, self._every, self._regular = last, every, regular
+        self._last, self.every, self._regular = last, every, regular
         self._known: dict[int, CheckpointManifest] = {}
         self._damaged: set[int] = set()
 
@@ -33,7 +33,7 @@ class Retention:
         """Only the one writer of a run may call this, between saves. Manifests go first, then what they name."""
         found = files_by_step(store)
         self._learn(store, found)
-        surplus = surplus_of(self._known, last=self._last, every=self._every, regular=self._regular)
+        surplus = surplus_of(self._known, last=self._last, every=self.every, regular=self._regular)
         newest = max(self._known, default=-1)
         for step, files in found.items():
             manifest = None if step in surplus else self._known.get(step)

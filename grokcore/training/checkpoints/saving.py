@@ -180,7 +180,8 @@ class CheckpointWriter:
         self._store, self._background, self._retention, self._notify = store, background, retention, notify
         self._lock = threading.Lock()
         self._milestones: tuple[str, ...] = ()
-        self._waiting = False
+        self._waiting: int | None = None
+        """Step of the save that has not started."""
         self._failed_in_a_row = 0
         self._news: list[GrokcoreError] = []
         self._remarks: list[str] = []
@@ -190,13 +191,18 @@ class CheckpointWriter:
         self.saved_step: int | None = None
 
     def save(self, checkpoint: Checkpoint, milestones: Sequence[str] = ()) -> None:
-        """Save a state in the background; only wait for a copy of it."""
+        """Save a state in the background; only wait for a copy of it, and for a state to be kept that still waits."""
         begin = time.monotonic()
+        every = self._retention.every
+        with self._lock:
+            is_kept = every is not None and self._waiting is not None and self._waiting % every == 0
+        if is_kept:
+            self.wait()
         snapshot = Snapshot(checkpoint)
         with self._lock:
             self._milestones += tuple(milestones)  # those of a save that is superseded are kept with this one
-            self.statistics.superseded += self._waiting
-            self._waiting = True
+            self.statistics.superseded += self._waiting is not None
+            self._waiting = checkpoint.step
         self._background.submit("checkpoint", lambda: self._save(snapshot))
         self.statistics.waited_seconds += time.monotonic() - begin
 
@@ -245,7 +251,7 @@ class CheckpointWriter:
 
     def _save(self, snapshot: Snapshot) -> None:
         with self._lock:
-            self._waiting, milestones, self._milestones = False, self._milestones, ()
+            self._waiting, milestones, self._milestones = None, self._milestones, ()
         begin = time.monotonic()
         try:
             manifest = save_checkpoint(self._store, snapshot.get(), milestones)
