@@ -61,7 +61,7 @@ def _rows(arm: dict[str, Any], split: str) -> list[tuple[str, ...]]:
 
 def _cell(median: float | None, speedup: dict[str, float] | None) -> str:
     """The median, and how many times as fast as the baseline with its limits of 95 %."""
-    text = "never" if median is None else f"{median:,.3g}" if median < 1e4 else f"{median:.3g}"
+    text = "not by the end" if median is None else f"{median:,.0f}" if 100 <= median < 1e6 else f"{median:.3g}"
     if speedup and speedup["ratio"] is not None:
         limits = " to ".join("?" if limit is None else f"{limit:.2g}" for limit in (speedup["lower"], speedup["upper"]))
         text += f"; {speedup['ratio']:.2g} times ({limits})"

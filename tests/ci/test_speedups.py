@@ -26,7 +26,8 @@ def test_every_committed_result_has_its_runs_and_curves_and_no_place_of_a_machin
 def test_a_cell_gives_the_median_and_how_many_times_as_fast() -> None:
     assert speedups._cell(369.0, None) == "369"
     assert speedups._cell(107.0, {"ratio": 4.16, "lower": 2.81, "upper": None}) == "107; 4.2 times (2.8 to ?)"
-    assert speedups._cell(None, {"ratio": None, "lower": None, "upper": 0.5}) == "never"
+    assert speedups._cell(2180.0, None) == "2,180"
+    assert speedups._cell(None, {"ratio": None, "lower": None, "upper": 0.5}) == "not by the end"
 
 
 def test_a_comparison_without_a_baseline_and_an_empty_folder_are_refused(
