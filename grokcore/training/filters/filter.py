@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ class Filtered(NamedTuple):
     state: dict[str, Tensor]
 
 
-class Filter:
+class Filter(ABC):
     """Changes gradients in place before an optimizer's step.
 
     Attributes:
@@ -44,9 +45,9 @@ class Filter:
         """Return the 0-d tensors that are kept once for all weights, on the device of `weight`, the first."""
         return {}
 
-    def begin_step(self, skipped: Tensor | None) -> None:
+    def begin_step(self, skipped: Tensor | None) -> None:  # noqa: B027 - most filters count nothing
         """Count the step, unless it is skipped; called once for all groups."""
 
+    @abstractmethod
     def __call__(self, filtered: Sequence[Filtered], skipped: Tensor | None) -> None:
         """Change gradients in place; where `skipped`, 0-d, is 1, change no state, and leave any gradient."""
-        raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from grokcore.training.filters import FILTERS
 from grokcore.training.filters.filter import Filtered
 
 
-class Optimizer(torch.optim.Optimizer):
+class Optimizer(torch.optim.Optimizer, ABC):
     """An optimizer whose step a CUDA graph can hold and loss scaling can skip.
 
     All of its state is there from the start, and changes in place. `step` takes the learning rate of a group as a
@@ -36,15 +37,15 @@ class Optimizer(torch.optim.Optimizer):
         self._first = self.param_groups[0]
         self.prepare()
 
+    @abstractmethod
     def initial_state(self, weight: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
         """Return the tensors that a step of this weight needs besides it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(
         self, group: dict[str, Any], weights: list[Tensor], gradients: list[Tensor], states: list[dict[str, Tensor]]
     ) -> None:
         """Take the step of one group's weights that have a gradient."""
-        raise NotImplementedError
 
     def shared_state(self, weight: Tensor) -> dict[str, Tensor]:
         """Return the 0-d tensors that are kept once for all weights, on the device of `weight`, the first."""
