@@ -22,6 +22,7 @@ LAYERS = [
     {"telemetry", "tasks", "models"},
     {"data"},
     {"evaluation"},
+    {"interpret"},
     {"claims", "champions", "leaderboard", "terminal"},
     {"training", "reporting"},
     {"sweeps"},

@@ -35,15 +35,16 @@ class Dataset:
 
     def train(self) -> Rows:
         """Return all training rows: N is `info.splits[...].rows` summed over the splits of role train."""
-        by_split = self._read(
-            "train.parquet", {name: self.info.splits[name].rows for name in self.info.with_role("train")}
-        )
-        rows = list(by_split.values())
+        rows = list(self.train_splits().values())
         return Rows(
             np.concatenate([part.tokens for part in rows]),
             np.concatenate([part.lengths for part in rows]),
             np.concatenate([part.answers for part in rows]),
         )
+
+    def train_splits(self) -> dict[str, Rows]:
+        """Return all rows of every split of role train, in the order of `info.splits`."""
+        return self._read("train.parquet", {name: self.info.splits[name].rows for name in self.info.with_role("train")})
 
     def probes(self) -> dict[str, Rows]:
         """Return the probes of every split, in the order of `info.splits`."""

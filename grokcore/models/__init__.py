@@ -22,8 +22,9 @@ from grokcore.models.sizes import (
 )
 
 if TYPE_CHECKING:
-    from grokcore.models.building import build_model, load_model
+    from grokcore.models.building import build_model
     from grokcore.models.decay import decay_groups
+    from grokcore.models.loading import load_model, milestones, saved_steps
     from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
 
 _NEEDS_TORCH = {
@@ -32,7 +33,9 @@ _NEEDS_TORCH = {
     "SharedPrefixes": "grokcore.models.sequence_model",
     "build_model": "grokcore.models.building",
     "decay_groups": "grokcore.models.decay",
-    "load_model": "grokcore.models.building",
+    "load_model": "grokcore.models.loading",
+    "milestones": "grokcore.models.loading",
+    "saved_steps": "grokcore.models.loading",
 }
 
 __all__ = [
@@ -49,8 +52,10 @@ __all__ = [
     "forward_flops",
     "load_model",
     "match_description",
+    "milestones",
     "parameter_count",
     "resolved_layers",
+    "saved_steps",
     "step_flops",
 ]
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 ResidualHook = Callable[[int, Tensor], Tensor | None]
 """(layer, hidden (B, T, D)) -> what takes its place in the stream, or None to leave it."""
+
+
+MixerPart = Literal["token", "channel"]
+MIXER_PARTS: tuple[MixerPart, ...] = ("token", "channel")
+MixerHook = Callable[[int, MixerPart, Tensor, Tensor], Tensor | None]
+"""(number of the block that runs, from 0; mixer; its normalized input (B, T, D); its output (B, T, D)) -> what is added
+to the stream in the output's place, or None to leave it."""
 
 
 class SharedPrefixes(NamedTuple):
@@ -94,6 +101,26 @@ class SequenceModel(nn.Module, ABC):
         replaces the stream. (A token that has converged keeps its stream from before a round of several blocks, without
         replacements made within the round.)
         """
+
+    def mixers(self, hook: MixerHook) -> AbstractContextManager[None]:
+        """Call `hook` with the input and output of every mixer of every forward pass inside the block.
+
+        The token mixer mixes positions (attention, RWKV's time mixing, a state space), the channel mixer acts on each
+        alone (the MLP; RWKV's looks one token back, too); Mamba and Mamba-2 have none. A block that runs twice counts twice, as in `residual_stream`: the
+        block of number i reads the stream of layer i. A tensor that `hook` returns takes the place of the output.
+
+        Raises:
+            ValueError: the implementation has no such hook, or there is a hook already.
+        """
+        raise ValueError("implementation: transformers has no hook on its mixers: load the model as fast")
+
+    def whole_sequences(self) -> AbstractContextManager[None]:
+        """Compute every token of every block inside the block of code, as readers of modules' outputs expect.
+
+        Without it, and without a hook, the last block of a fast model computes the selected positions only: hooks of
+        other tools on its modules would see (B * P, D) rows.
+        """
+        return nullcontext()
 
     @abstractmethod
     def transformers_names(self) -> dict[str, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from grokcore.models.fast.conversion import from_transformers, to_transformers, 
 from grokcore.models.fast.factorized import FactorizedEmbedding
 from grokcore.models.fast.layout import Layout, Selection
 from grokcore.models.files import save_composed, save_model
-from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
+from grokcore.models.sequence_model import (
+    MIXER_PARTS,
+    MixerHook,
+    MixerPart,
+    ResidualHook,
+    SequenceModel,
+    SharedPrefixes,
+)
 
 
 class FastModel(SequenceModel):
@@ -65,6 +72,8 @@ class FastModel(SequenceModel):
         self._loops = self.composition.loops
         self.layers = len(self._schedule)
         self._hook: ResidualHook | None = None
+        self._mixer_hook: MixerHook | None = None
+        self._whole = False
 
     @property
     def why_unshared(self) -> str | None:
@@ -73,8 +82,8 @@ class FastModel(SequenceModel):
         return f"dropout {dropout:g} makes a prefix differ from example to example" if dropout else None
 
     def forward(self, tokens: Tensor, positions: Tensor, prefixes: SharedPrefixes | None = None) -> Tensor:
-        if self._hook is not None:
-            return self._forward_with_hook(self._hook, tokens, positions, prefixes)
+        if self._hook is not None or self._mixer_hook is not None or self._whole:
+            return self._forward_whole(tokens, positions, prefixes)
         hidden, layout = self._embed(tokens, prefixes)
         selected = layout.select(positions)
         hidden = self._through_blocks(hidden, layout, selected)
@@ -149,22 +158,67 @@ class FastModel(SequenceModel):
         finally:
             self._hook = None
 
-    def _forward_with_hook(
-        self, hook: ResidualHook, tokens: Tensor, positions: Tensor, prefixes: SharedPrefixes | None
-    ) -> Tensor:
-        """Compute every token in every block, so that the hook sees all of them."""
+    @contextmanager
+    def mixers(self, hook: MixerHook) -> Iterator[None]:
+        if self._mixer_hook is not None:
+            raise ValueError("a hook is on this model's mixers already")
+        self._mixer_hook = hook
+        try:
+            yield
+        finally:
+            self._mixer_hook = None
+
+    @contextmanager
+    def whole_sequences(self) -> Iterator[None]:
+        before, self._whole = self._whole, True
+        try:
+            yield
+        finally:
+            self._whole = before
+
+    def _forward_whole(self, tokens: Tensor, positions: Tensor, prefixes: SharedPrefixes | None) -> Tensor:
+        """Compute every token in every block, so that hooks see all of them."""
         if prefixes is not None:
-            raise ValueError("a hook on the residual stream needs whole sequences: do not share prefixes with it")
+            raise ValueError("hooks and analyses need whole sequences: do not share prefixes with them")
         hidden, layout = self._embed(tokens, None)
+        hook, place = self._hook, 0
 
         def replaced(layer: int, hidden: Tensor) -> Tensor:
-            replacement = hook(layer, hidden.unflatten(0, tokens.shape))
+            nonlocal place
+            place = layer
+            replacement = None if hook is None else hook(layer, hidden.unflatten(0, tokens.shape))
             return hidden if replacement is None else replacement.flatten(0, 1)
 
-        hidden = self._through_blocks(replaced(0, hidden), layout, None, replaced)
+        with self._watched_mixers(lambda: place, tokens.shape):
+            hidden = self._through_blocks(replaced(0, hidden), layout, None, replaced)
         selected = layout.select(positions)
         logits: Tensor = self.unembed(selected.of(hidden)).unflatten(0, selected.shape)
         return logits
+
+    @contextmanager
+    def _watched_mixers(self, place: Callable[[], int], shape: torch.Size) -> Iterator[None]:
+        """Call the hook on mixers, if there is one, behind each of them.
+
+        Args:
+            place: returns how many blocks have run: modules cannot tell, since blocks loop and MLPs are shared.
+            shape: of the tokens (B, T).
+        """
+        hook = self._mixer_hook
+        parts: dict[nn.Module, MixerPart] = {}
+        if hook is not None:
+            names = [output.partition(".")[0] for output in self.parts.outputs]
+            for block in self.blocks:
+                parts |= {getattr(block, name): part for name, part in zip(names, MIXER_PARTS, strict=False)}
+
+        def behind(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
+            x, mixed = args[0].unflatten(0, shape), output.unflatten(0, shape)
+            replacement = None if hook is None else hook(place(), parts[module], x, mixed)
+            return None if replacement is None else replacement.flatten(0, 1)
+
+        with ExitStack() as handles:
+            for module in parts:
+                handles.enter_context(module.register_forward_hook(behind))
+            yield
 
     def _embed(self, tokens: Tensor, prefixes: SharedPrefixes | None) -> tuple[Tensor, Layout]:
         """Return the hidden states (N, D) that enter the first block, and their layout."""

@@ -1,0 +1,101 @@
+"""Questions of a split as analyses see them: what stands where, what is to be known there, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grokcore.data import Dataset
+from grokcore.tasks.random import Indices, Stream
+
+ANSWER = "answer"
+"""The target of every case: what is asked for, at the last position."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A token that the model may know at some position, though it is not in the question.
+
+    Attributes:
+        name: such as `answer`, `value of e1` or `bridge`; the same for every split of a task.
+        position: the role of the position where a circuit that looks it up has it first.
+        ids: (N,) int64, the token of each row.
+        candidates: (K,) int64, ascending: the tokens among which it is told apart, `ids` among them.
+    """
+
+    name: str
+    position: str
+    ids: Indices
+    candidates: Indices
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """Other questions of the same form, from which a stream is taken over, and the answer that it would bring along.
+
+    Attributes:
+        kind: what differs, such as `e1`, `attr`, `same value e1` or `semantic`; the same for every split of a task.
+        positions: the roles of the positions whose tokens differ.
+        rows: (M,) int64, the rows of the case that have a counterfactual, ascending.
+        tokens: (M, T) int64.
+        answers: (M,) int64, what is right for `tokens`.
+        expected: (M,) int64, what the row answers once the information that `kind` names has been replaced: for most
+            kinds `answers`; for specificity the row's own answer.
+        sites: the roles at which replacing the information is expected to act, for the headline.
+    """
+
+    kind: str
+    positions: tuple[str, ...]
+    rows: Indices
+    tokens: Indices
+    answers: Indices
+    expected: Indices
+    sites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """N questions of one split and one length T.
+
+    Attributes:
+        split: which they are from.
+        roles: T names, one for each position, such as attr, q, e1, mask, e2; the last one predicts the answer.
+        tokens: (N, T) int64.
+        answers: (N,) int64.
+        targets: `answer` first.
+        counterfactuals: by kind.
+        groups: name -> (N,) int64: what examples share, such as the entity at e1; probes are fitted on some groups and
+            read on others.
+        total: rows of the split that these were drawn from.
+    """
+
+    split: str
+    roles: tuple[str, ...]
+    tokens: Indices
+    answers: Indices
+    targets: tuple[Target, ...]
+    counterfactuals: Mapping[str, Counterfactual] = field(default_factory=dict)
+    groups: Mapping[str, Indices] = field(default_factory=dict)
+    total: int = 0
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def position(self, role: str) -> int:
+        """Return the place of a role in the question."""
+        return self.roles.index(role)
+
+
+CaseBuilder = Callable[[Any, Dataset, int, int], list[Case]]
+"""(task spec, dataset, examples of each split, seed) -> the cases of every split, in the order of the dataset's."""
+
+
+def drawn(count: int, examples: int, seed: int, *labels: str) -> npt.NDArray[np.int64]:
+    """Return which of `count` rows are analyzed: at most `examples`, drawn without replacement, ascending."""
+    if count <= examples:
+        return np.arange(count)
+    return np.sort(Stream(seed, "interpret", *labels).sample(count, examples))

@@ -1,0 +1,68 @@
+"""What an analysis is given: one checkpoint of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grokcore.data import Dataset
+from grokcore.data.supervision import Supervision, supervise
+from grokcore.interpret.cases.base import Case
+from grokcore.interpret.spec import AnalysisSpec
+from grokcore.models import SequenceModel
+from grokcore.spec import ExperimentSpec
+
+
+@dataclass
+class Subject:
+    """One checkpoint of a run.
+
+    Attributes:
+        model: in evaluation mode, fp32, on the CPU or a GPU; an analysis leaves its weights as they are.
+        step: optimizer steps behind it.
+        cases: the questions of every split.
+        last: returns the model of the last step that is analyzed, for what must be the same at all steps.
+        kept: what an analysis computed at an earlier step of this run and uses again.
+    """
+
+    spec: ExperimentSpec
+    dataset: Dataset
+    analysis: AnalysisSpec
+    cases: Sequence[Case]
+    model: SequenceModel
+    step: int
+    last: Callable[[], SequenceModel]
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @cached_property
+    def train(self) -> Supervision:
+        """Return all training rows as the loss sees them."""
+        return supervise(self.dataset.train(), self.dataset.info.eos, self.spec.training.loss_on)
+
+    def tokens(self, case: Case) -> Tensor:
+        """Return the questions (N, T) of a case, on the model's device."""
+        return torch.from_numpy(case.tokens).to(self.device)
+
+    @torch.no_grad()
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Return the logits (N, V) of the answers to questions (N, T)."""
+        positions = torch.full((len(tokens), 1), tokens.shape[1] - 1, device=tokens.device)
+        logits: Tensor = self.model(tokens, positions)[:, 0]
+        return logits
+
+    @torch.no_grad()
+    def streams(self, tokens: Tensor) -> Tensor:
+        """Return the residual stream (L + 1, N, T, D) of questions (N, T)."""
+        seen: list[Tensor] = []
+        with self.model.residual_stream(lambda layer, hidden: seen.append(hidden.clone())):
+            self.logits(tokens)
+        return torch.stack(seen)
