@@ -34,9 +34,7 @@ class AnalysisEntry:
 
 
 ANALYSES: dict[str, AnalysisEntry] = {
-    "lens": AnalysisEntry(
-        "grokcore.interpret.lens", "logit lens: rank of what is to be known, at every layer and position"
-    ),
+    "lens": AnalysisEntry("grokcore.interpret.lens", "logit lens: rank of what is to be known, by layer and position"),
     "tracing": AnalysisEntry(
         "grokcore.interpret.tracing", "causal tracing: how far streams of a counterfactual carry its answer along"
     ),
@@ -46,20 +44,16 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "activations": AnalysisEntry(
         "grokcore.interpret.activations", "norm, effective rank, linear probes, cohesion and alignment of the stream"
     ),
-    "norms": AnalysisEntry(
-        "grokcore.interpret.progress.norms", "weight norms by role, effective ranks of the matrices"
-    ),
-    "saturation": AnalysisEntry(
-        "grokcore.interpret.progress.saturation", "scale of the logits, margins, softmax collapse"
-    ),
+    "norms": AnalysisEntry("grokcore.interpret.progress.norms", "weight norms by role, ranks of matrices"),
+    "saturation": AnalysisEntry("grokcore.interpret.progress.saturation", "scale of logits, margins, softmax collapse"),
     "fourier": AnalysisEntry(
         "grokcore.interpret.progress.fourier",
-        "restricted and excluded loss over the key frequencies",
+        "restricted and excluded loss over key frequencies",
         tasks=("modular",),
     ),
     "local_complexity": AnalysisEntry(
         "grokcore.interpret.progress.local_complexity",
-        "sign changes of hidden units around training rows",
+        "sign changes of hidden units near training rows",
         default=False,
     ),
     "llc": AnalysisEntry(

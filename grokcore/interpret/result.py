@@ -1,4 +1,4 @@
-"""The results of an analysis: `analysis.json`, whose schema is published, and `analysis.parquet`, one row per number."""
+"""The results: `analysis.json`, whose schema is published, and `analysis.parquet`, one row per number."""
 
 from __future__ import annotations
 

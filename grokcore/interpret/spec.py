@@ -1,4 +1,4 @@
-"""What is analyzed, and on how many examples. It is outside a run's identity: the same run can be analyzed in many ways."""
+"""What is analyzed, and on how many examples; outside a run's identity: a run can be analyzed in many ways."""
 
 from __future__ import annotations
 

@@ -106,8 +106,9 @@ class SequenceModel(nn.Module, ABC):
         """Call `hook` with the input and output of every mixer of every forward pass inside the block.
 
         The token mixer mixes positions (attention, RWKV's time mixing, a state space), the channel mixer acts on each
-        alone (the MLP; RWKV's looks one token back, too); Mamba and Mamba-2 have none. A block that runs twice counts twice, as in `residual_stream`: the
-        block of number i reads the stream of layer i. A tensor that `hook` returns takes the place of the output.
+        alone (the MLP; RWKV's looks one token back, too); Mamba and Mamba-2 have none. A block that runs twice counts
+        twice, as in `residual_stream`: the block of number i reads the stream of layer i. A tensor that `hook` returns
+        takes the place of the output.
 
         Raises:
             ValueError: the implementation has no such hook, or there is a hook already.
