@@ -23,6 +23,7 @@ from grokcore.spec.tasks import (
     CompositionTask,
     InContextTask,
     ModularTask,
+    NewFacts,
     PermutationsTask,
     TaskSpec,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Mamba2",
     "ModelSpec",
     "ModularTask",
+    "NewFacts",
     "PermutationsTask",
     "RetNet",
     "StopOnGrok",

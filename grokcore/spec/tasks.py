@@ -31,6 +31,42 @@ def given_facts() -> Any:
     )
 
 
+MIN_HELD_OUT = 500
+"""Least rows of a held-out split of a transfer task: with fewer, the accuracies of two starts cannot be told apart."""
+
+
+class NewFacts(Spec):
+    """Facts that a second training adds to those of a first: what does a grokked start gain? (arXiv 2601.09049)."""
+
+    facts: int = Field(
+        2000, ge=0, le=10_000_000, description="new atomic facts; 0 only reserves entities, for the first training"
+    )
+    chained: int | None = Field(
+        None, ge=0, description="new facts whose tail is the head of new facts; null for half of them"
+    )
+    reserved_entities: int = Field(
+        0, ge=0, le=100_000, description="further entities in the vocabulary, which only new facts are about"
+    )
+    share_in_inferred: float = Field(
+        0.0, ge=0, le=1, description="share of the new facts that training also composes, inside [0, 1]"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> NewFacts:
+        if self.chained is not None and self.chained > self.facts:
+            raise ValueError(f"chained={self.chained} is more than facts={self.facts}: lower chained or raise facts")
+        if not self.facts and not self.reserved_entities:
+            raise ValueError("facts=0 without reserved_entities adds nothing: raise one, or set new_facts=null")
+        if not self.facts and self.share_in_inferred:
+            raise ValueError("share_in_inferred is a share of the new facts: raise facts, or leave it out")
+        return self
+
+    @property
+    def chained_facts(self) -> int:
+        """New facts whose tail is the head of new facts."""
+        return self.facts // 2 if self.chained is None else self.chained
+
+
 class ComparisonTask(Task):
     """Compare two entities by an attribute: smaller, equal or greater (arXiv 2405.15071, section 4)."""
 
@@ -104,6 +140,24 @@ class CompositionTask(Task):
         "task of arXiv 2509.24653",
     )
     facts: str | None = given_facts()
+    new_facts: NewFacts | None = added_later(
+        None, description="facts that a second training adds to those of a first; null for none"
+    )
+
+    @model_validator(mode="after")
+    def _has_room_for_new_facts(self) -> CompositionTask:
+        new = self.new_facts
+        if new is None:
+            return self
+        if self.facts is not None or self.hops != 2:
+            raise ValueError("new_facts are added to drawn facts of two hops: set hops=2, or new_facts=null")
+        room = self.entities // 2 * (self.relations - self.out_degree) + new.reserved_entities * self.relations
+        if new.facts > room:
+            raise ValueError(
+                f"new_facts.facts={new.facts} is more than the {room} that relations={self.relations} and "
+                f"out_degree={self.out_degree} leave to half of the entities: lower facts or raise relations"
+            )
+        return self
 
     @model_validator(mode="after")
     def _possible(self) -> CompositionTask:
@@ -137,6 +191,8 @@ class CompositionTask(Task):
     @property
     def held_out_splits(self) -> tuple[str, ...]:
         """Splits that measure generalization; the last is the one a run is about."""
+        if self.new_facts is not None and self.new_facts.facts:
+            return ("old", "new_old", "old_new", "new_new")
         return ("test_inferred_iid", "test_inferred_ood")
 
 
@@ -338,6 +394,7 @@ __all__ = [
     "CompositionTask",
     "InContextTask",
     "ModularTask",
+    "NewFacts",
     "PermutationsTask",
     "TaskSpec",
 ]
