@@ -1,4 +1,4 @@
-"""Read a user's own facts from a CSV or Parquet file, and put their values in the order of numbers or dates."""
+"""Read a user's own facts from a CSV, Parquet or JSON file, and put their values in the order of numbers or dates."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from grokcore.data.evidences import read_evidences
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, validate
 from grokcore.storage import clear_errors, open_parent
@@ -42,7 +43,7 @@ def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
 
     Args:
         uri: a path, a `file://` or an `s3://` URI of a CSV file (UTF-8, with a header; comma, semicolon or tab) or of a
-            Parquet file.
+            Parquet file; or of a JSON file of questions with evidences, as `read_evidences` reads it.
         kind: whether the third column holds values, which must be numbers or dates, or entities.
 
     Raises:
@@ -50,7 +51,7 @@ def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
         TransientError: the store could not be reached.
     """
     with _local_file(uri) as path:
-        columns = [_clean(column) for column in _read(path, str(uri))]
+        columns = [_clean(column) for column in _read(path, kind, str(uri))]
     if not len(columns[0][1]):
         raise InputError(f"{uri} has no facts: it needs a row for each, below the names of the columns")
     for (names, codes), alternatives in zip(columns, _NAMES, strict=True):
@@ -139,7 +140,7 @@ def _local_file(uri: str | Path) -> Iterator[Path]:
         yield folder / name
 
 
-def _read(path: Path, place: str) -> list[pa.ChunkedArray]:
+def _read(path: Path, kind: FactKind, place: str) -> list[pa.ChunkedArray]:
     """The three columns as text."""
     with clear_errors("read", place):
         if not path.is_file():
@@ -149,7 +150,10 @@ def _read(path: Path, place: str) -> list[pa.ChunkedArray]:
         raise InputError(f"{place} has {size / 2**30:.1f} GiB: facts may take up to {MAX_BYTES // 2**30} GiB")
     try:
         with clear_errors("read", place):
-            table = _parquet(path, place) if _is_parquet(path) else _csv(path, place)
+            if path.suffix.lower() == ".json":
+                table = read_evidences(path, kind, place)
+            else:
+                table = _parquet(path, place) if _is_parquet(path) else _csv(path, place)
         if table.num_rows > MAX_FACTS:
             raise InputError(f"{place} has {table.num_rows} facts: at most {MAX_FACTS} fit")
         return [column.cast(pa.string()).fill_null("") for column in table.columns]
