@@ -7,6 +7,8 @@ The four stages, each also a command and a Kubeflow component of the same meanin
     evaluate_model(run)           a run gets accuracies, phases and times to grok
     build_report(runs, out)       runs become one HTML page; build_comparison sets groups of seeds against each other
 
+Any saved step of a run opens as a model by load_model(run, step=...), and analyze_model(run) looks inside them.
+
 Importing grokcore imports none of what the stages need; each loads its own at first use.
 """
 
@@ -20,6 +22,8 @@ from grokcore.version import __version__
 if TYPE_CHECKING:
     from grokcore.data import generate_dataset
     from grokcore.evaluation import evaluate_model
+    from grokcore.interpret import analyze_model
+    from grokcore.models import load_model
     from grokcore.reporting import build_comparison, build_report
     from grokcore.spec import ExperimentSpec, load_spec
     from grokcore.training import train_model, train_seeds
@@ -27,10 +31,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ExperimentSpec",
     "__version__",
+    "analyze_model",
     "build_comparison",
     "build_report",
     "evaluate_model",
     "generate_dataset",
+    "load_model",
     "load_spec",
     "train_model",
     "train_seeds",
@@ -38,10 +44,12 @@ __all__ = [
 
 _HOMES = {
     "ExperimentSpec": "grokcore.spec",
+    "analyze_model": "grokcore.interpret",
     "build_comparison": "grokcore.reporting",
     "build_report": "grokcore.reporting",
     "evaluate_model": "grokcore.evaluation",
     "generate_dataset": "grokcore.data",
+    "load_model": "grokcore.models",
     "load_spec": "grokcore.spec",
     "train_model": "grokcore.training",
     "train_seeds": "grokcore.training",

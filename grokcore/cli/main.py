@@ -17,6 +17,7 @@ _EXTRAS = {
     "generate": "data",
     "train": "train",
     "evaluate": "train",
+    "analyze": "train",
     "report": "report",
     "claims": "report",
     "compare": "report",

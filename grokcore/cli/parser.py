@@ -59,6 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories")
     report.add_argument("--out", required=True, metavar="FILE", help="HTML file to write")
 
+    _add_analyze(commands)
+
     watch = command(commands, "watch", "watch:watch", "follow the progress of runs, live or finished")
     watch.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories, or directories that contain runs")
 
@@ -114,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
             "dataset",
             "manifest",
             "evaluation",
+            "analysis",
             "sweep",
             "sweep-index",
             "speedups",
@@ -132,6 +135,33 @@ def build_parser() -> argparse.ArgumentParser:
         help="also check your rights in the namespace of KUBECONFIG; always done inside a pod",
     )
     return parser
+
+
+def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    analyze = command(
+        commands, "analyze", "analyze:analyze", "look inside the checkpoints of runs: logit lens, causal tracing, ..."
+    )
+    analyze.add_argument("runs", nargs="*", metavar="RUN_URI", help="run directories; they may still be training")
+    analyze.add_argument(
+        "--steps",
+        default="milestones",
+        metavar="STEPS",
+        help="milestones (where a phase began, and the last step), all saved steps, or a list such as 1000,2000 "
+        "(default: %(default)s)",
+    )
+    analyze.add_argument("--with", dest="extra", metavar="NAMES", help="analyses to add, for example llc")
+    analyze.add_argument("--only", metavar="NAMES", help="analyses to run instead, for example lens,tracing")
+    analyze.add_argument(
+        "--examples", type=int, default=300, metavar="N", help="examples of each split (default: %(default)s)"
+    )
+    analyze.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of examples, donors and intervals (default: %(default)s)"
+    )
+    analyze.add_argument("--data", metavar="URI", help="dataset (default: the one each run was trained on)")
+    analyze.add_argument(
+        "--out", metavar="URI", help="directory for analysis.json and analysis.parquet (default: the run)"
+    )
+    analyze.add_argument("--list", action="store_true", help="list the analyses")
 
 
 def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,104 @@
+"""`grokcore analyze`: from the arguments to the files and the table, on a trained run and the smallest analysis."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import grokcore
+from grokcore.cli import main
+from grokcore.interpret import read_analysis
+from grokcore.interpret.registry import ANALYSES, AnalysisEntry
+
+
+@pytest.fixture
+def run(smoke_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(ANALYSES, "lens", AnalysisEntry("tests.support.accuracy_analysis", "accuracy"))
+    return Path(shutil.copytree(smoke_run, tmp_path / "run"))
+
+
+def test_headlines_of_the_last_step_fit_a_terminal(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", str(run), "--only", "lens", "--examples", "20"]) == 0
+    shown, said = capsys.readouterr()
+    document = json.loads((run / "analysis.json").read_text())
+
+    assert shown.splitlines()[0] == f"{run}/analysis.json"
+    assert all(len(line) <= 80 for line in shown.splitlines()[1:])
+    for headline in document["headlines"]:
+        if headline["step"] == document["steps"][-1]:
+            assert any(
+                headline["split"][:17] in line and f"{headline['value']:.3g}" in line for line in shown.split("\n")
+            )
+    assert [line for line in said.splitlines() if line.startswith("grokcore: step ")]
+    assert document["analysis"]["analyses"] == ["lens"]
+    assert document["analysis"]["examples"] == 20
+
+
+def test_command_and_function_write_the_same_bytes(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["analyze", str(run), "--only", "lens", "--steps", "all", "--out", str(out)]) == 0
+    grokcore.analyze_model(run, steps="all", analyses=["lens"])
+    for name in ("analysis.json", "analysis.parquet"):
+        assert (out / name).read_bytes() == (run / name).read_bytes()
+    last = read_analysis(str(run)).document.steps[-1]
+    assert main(["analyze", str(run), "--only", "lens", "--steps", str(last)]) == 0
+    assert read_analysis(str(run)).document.steps == [last]
+
+
+def test_several_runs_each_get_their_own(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    assert main(["analyze", str(run), str(other), "--only", "lens", "--examples", "10"]) == 0
+    assert (other / "analysis.json").read_bytes() == (run / "analysis.json").read_bytes()
+    said = capsys.readouterr().err
+    assert "grokcore: run: step " in said
+    assert "grokcore: other: step " in said
+
+
+def test_the_list_has_every_analysis_and_says_which_are_off(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(ANALYSES)
+    for line, entry in zip(lines, ANALYSES.values(), strict=True):
+        assert entry.measures in line
+        assert ("(--with)" in line) is not entry.default
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give at least one RUN_URI"),
+        (["absent"], "is not a run"),
+        (["{run}", "--steps", "some"], "--steps some: give milestones, all, or steps"),
+        (["{run}", "--steps", "7777"], "has no weights of step 7777: saved are "),
+        (["{run}", "--only", "lense"], "'lense' is no analysis: choose among lens,"),
+        (["{run}", "--with", "llc,x"], "'x' is no analysis"),
+        (["{run}", "--examples", "1"], "examples: "),
+        (["{run}", "other", "--out", "here"], "--out takes the analysis of one run"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", *(argument.format(run=run) for argument in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (run / "analysis.json").exists()
+
+
+def test_the_schema_accepts_what_is_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    assert main(["analyze", str(run), "--only", "lens", "--examples", "10"]) == 0
+    capsys.readouterr()
+    assert main(["spec", "--schema", "analysis"]) == 0
+    jsonschema.validate(json.loads((run / "analysis.json").read_text()), json.loads(capsys.readouterr().out))
+
+
+def test_any_saved_step_opens_as_a_model(run: Path) -> None:
+    from grokcore.models import saved_steps
+
+    models = [grokcore.load_model(run, step=step) for step in saved_steps(run)]
+    assert all(model.layers == models[0].layers for model in models)
