@@ -25,12 +25,15 @@ class Target:
         position: the role of the position where a circuit that looks it up has it first.
         ids: (N,) int64, the token of each row.
         candidates: (K,) int64, ascending: the tokens among which it is told apart, `ids` among them.
+        strata: (N,) int64, what the form of the question tells of it, such as its attribute: controls exchange targets
+            within a stratum only. None where the form tells nothing.
     """
 
     name: str
     position: str
     ids: Indices
     candidates: Indices
+    strata: Indices | None = None
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class Case:
         answers: (N,) int64.
         targets: `answer` first.
         counterfactuals: by kind.
-        groups: name -> (N,) int64: what examples share, such as the entity at e1; probes are fitted on some groups and
-            read on others.
+        groups: role -> (N,) int64: the token there, by which examples are grouped: probes are fitted on some entities
+            and read on others.
         total: rows of the split that these were drawn from.
     """
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from grokcore.data import Dataset
-from grokcore.interpret.cases.base import ANSWER, Case, Target, drawn
+from grokcore.interpret.cases.attributes import AttributeQuestions, labels_by_name
+from grokcore.interpret.cases.base import Case
+from grokcore.interpret.cases.facts import Facts, same_training
 from grokcore.spec import ComparisonTask
 
 ROLES = ("attr", "q", "e1", "mask", "e2")
+ATOMIC = ("e", "attr")
 
 
 def cases(task: ComparisonTask, dataset: Dataset, examples: int, seed: int) -> list[Case]:
-    """Return the cases of the splits of comparisons."""
-    found = []
-    for split, rows in dataset.probes().items():
-        if int(rows.lengths[0]) != len(ROLES):
-            continue
-        chosen = rows[drawn(len(rows), examples, seed, split)]
-        answers = chosen.answers.astype(np.int64)
-        answer = Target(ANSWER, ROLES[-1], answers, np.unique(answers))
-        found.append(Case(split, ROLES, chosen.tokens.astype(np.int64), answers, (answer,), total=len(rows)))
-    return found
+    """Return the cases of all splits, comparisons and atomic facts."""
+    train = dataset.train_splits()
+    questions = AttributeQuestions(Facts.read_back(train), labels_by_name(dataset.vocabulary), ROLES, ATOMIC)
+    return [
+        questions.case(split, rows, same_training(train, split, int(rows.lengths[0])), examples, seed)
+        for split, rows in dataset.probes().items()
+    ]
