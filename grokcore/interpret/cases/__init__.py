@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from grokcore.data import Dataset
-from grokcore.interpret.cases import comparison
+from grokcore.interpret.cases import comparison, composition
 from grokcore.interpret.cases.base import Case, CaseBuilder, Counterfactual, Target
 from grokcore.spec import ExperimentSpec
 
 __all__ = ["CASES", "Case", "Counterfactual", "Target", "cases_of"]
 
-CASES: dict[str, CaseBuilder] = {"comparison": comparison.cases}
+CASES: dict[str, CaseBuilder] = {"comparison": comparison.cases, "composition": composition.cases}
 """By kind of task."""
 
 

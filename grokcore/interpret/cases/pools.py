@@ -42,6 +42,16 @@ class Pools:
         found: Indices = np.where(inside, self._items[np.where(inside, self._start[key][:, None] + place, 0)], NONE)
         return found
 
+    def one(self, keys: Indices, stream: Stream) -> Indices:
+        """Return a random item of each key, of any shape; -1 where a key has none."""
+        known = (keys >= 0) & (keys < len(self._size))
+        key = np.where(known, keys, 0)
+        size = np.where(known, self._size[key], 0)
+        words = stream.words(keys.size).reshape(keys.shape)
+        place = (words % np.maximum(size, 1).astype(np.uint64)).astype(np.int64)
+        found: Indices = np.where(size > 0, self._items[np.where(size > 0, self._start[key] + place, 0)], NONE)
+        return found
+
 
 def choose(valid: Flags, stream: Stream, preference: npt.NDArray[np.integer] | None = None) -> Indices:
     """Return for each row of (N, P) one of its valid columns at random, (N,), -1 where it has none.
