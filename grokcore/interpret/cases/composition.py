@@ -23,8 +23,9 @@ import numpy as np
 
 from grokcore.data import Dataset, Rows
 from grokcore.interpret.cases.base import ANSWER, Case, Counterfactual, Target, drawn
-from grokcore.interpret.cases.facts import Allowed, Facts, same_training
-from grokcore.interpret.cases.pools import MOST, NONE, Flags, choose
+from grokcore.interpret.cases.drawing import Draw, Flags
+from grokcore.interpret.cases.facts import Allowed, Facts, Training
+from grokcore.interpret.cases.pools import MOST, NONE
 from grokcore.spec import CompositionTask
 from grokcore.tasks.random import Indices, Stream
 
@@ -35,9 +36,9 @@ _HEADS = 4
 def cases(task: CompositionTask, dataset: Dataset, examples: int, seed: int) -> list[Case]:
     """Return the cases of all splits: chains, atomic facts and identity rows."""
     train = dataset.train_splits()
-    facts = Facts.read_back(train)
+    facts, training = Facts.read_back(train), Training(train)
     return [
-        _case(facts, split, rows, same_training(train, split, int(rows.lengths[0])), examples, seed)
+        _case(facts, split, rows, training.alike(split, int(rows.lengths[0])), examples, seed)
         for split, rows in dataset.probes().items()
     ]
 
@@ -47,7 +48,8 @@ def _case(facts: Facts, split: str, rows: Rows, allowed: Allowed, examples: int,
     chosen = rows[drawn(len(rows), examples, seed, split)]
     tokens, answers = chosen.tokens[:, : hops + 1].astype(np.int64), chosen.answers.astype(np.int64)
     roles = ("h", *(f"r{hop}" for hop in range(1, hops + 1)))
-    chains = _Chains(facts, tokens, answers, allowed, Stream(seed, "interpret", "counterfactuals", split))
+    draw = Draw(roles, tokens, answers, allowed, Stream(seed, "interpret", "counterfactuals", split))
+    chains = _Chains(facts, draw)
     kinds = [one for one in chains.counterfactuals() if len(one.rows)]
     entities = np.union1d(facts.subject, facts.object)
     last = tokens[:, -1] if hops else None
@@ -61,96 +63,64 @@ def _case(facts: Facts, split: str, rows: Rows, allowed: Allowed, examples: int,
 
 @dataclass(frozen=True)
 class _Chains:
-    """N questions of one split, `tokens` (N, hops + 1), as paths of facts."""
+    """The questions of one split as paths of facts."""
 
     facts: Facts
-    tokens: Indices
-    answers: Indices
-    allowed: Allowed
-    stream: Stream
-
-    @property
-    def hops(self) -> int:
-        return int(self.tokens.shape[1]) - 1
+    draw: Draw
 
     @cached_property
     def path(self) -> list[Indices]:
         """The fact of each step, `hops` arrays (N,)."""
-        return self._followed(list(self.tokens.T))
+        return self._followed(list(self.draw.tokens.T))
 
     def counterfactuals(self) -> Iterator[Counterfactual]:
-        facts, head, path = self.facts, self.tokens[:, 0], self.path
-        if not self.hops:
-            yield self._identity()
+        facts, stream, hops = self.facts, self.draw.stream, len(self.draw.roles) - 1
+        head, *relations = self.draw.tokens.T
+        if not hops:
+            yield self._identity(head)
             return
-        first = facts.by_relation.of(self.tokens[:, 1], self.stream)
-        yield self._drawn("h", {0: facts.subject[first]}, first != NONE)
-        for hop in range(1, self.hops + 1):
-            onward = facts.by_subject.of(head if hop == 1 else facts.object[path[hop - 2]], self.stream)
-            yield self._drawn(f"r{hop}", {hop: facts.relation[onward]}, onward != NONE)
-        if self.hops > 1:
-            second = np.repeat(facts.by_relation.of(self.tokens[:, 2], self.stream), _HEADS, axis=1)
-            first = facts.by_object.one(np.where(second != NONE, facts.subject[second], NONE), self.stream)
+        first = facts.by_relation.of(relations[0], stream)
+        yield self._drawn("h", {"h": facts.subject[first]}, first != NONE)
+        for hop in range(1, hops + 1):
+            onward = facts.by_subject.of(head if hop == 1 else facts.object[self.path[hop - 2]], stream)
+            yield self._drawn(f"r{hop}", {f"r{hop}": facts.relation[onward]}, onward != NONE)
+        if hops > 1:
+            second = np.repeat(facts.by_relation.of(relations[1], stream), _HEADS, axis=1)
+            first = facts.by_object.one(np.where(second != NONE, facts.subject[second], NONE), stream)
             yield self._drawn("semantic", *self._led_by(first), sites=("r1",))
-            first = facts.by_object.of(facts.object[path[0]], self.stream)
+            first = facts.by_object.of(facts.object[self.path[0]], stream)
             yield self._drawn("same bridge", *self._led_by(first), sites=("r1",), same=True)
 
-    def _led_by(self, first: Indices) -> tuple[dict[int, Indices], Flags]:
-        """Return the tokens in which questions with these first facts (N, P) differ, and which differ in both."""
+    def _led_by(self, first: Indices) -> tuple[dict[str, Indices], Flags]:
+        """Return the tokens of questions with these first facts (N, P), and which differ in head and relation."""
         head, relation = self.facts.subject[first], self.facts.relation[first]
-        other = (head != self.tokens[:, :1]) & (relation != self.tokens[:, 1:2])
-        return {0: head, 1: relation}, (first != NONE) & other
+        other = (head != self.draw.tokens[:, :1]) & (relation != self.draw.tokens[:, 1:2])
+        return {"h": head, "r1": relation}, (first != NONE) & other
 
     def _drawn(
         self,
         kind: str,
-        changed: dict[int, Indices],
+        changed: dict[str, Indices],
         valid: Flags,
         *,
         sites: tuple[str, ...] | None = None,
         same: bool = False,
     ) -> Counterfactual:
-        """Draw a valid candidate of each row.
+        """Draw a candidate of each row whose answer differs from the row's; with `same`, is the same."""
+        path = [np.broadcast_to(fact, valid.shape) for fact in self._followed(self.draw.columns(changed))]
+        domain = self.facts.domain
+        alike = [domain[fact] == domain[own][:, None] for fact, own in zip(path, self.path, strict=True)]
+        answer = self.facts.object[path[-1]]
+        valid = valid & (path[-1] != NONE) & alike[-1] & ((answer == self.draw.answers[:, None]) == same)
+        steps_alike = sum(alike[:-1], np.zeros(valid.shape, np.int64))
+        return self.draw.one(kind, changed, valid, answer, sites=sites, preference=steps_alike)
 
-        Args:
-            changed: position -> (N, P) tokens in its place.
-            sites: by default the positions that are changed.
-            same: whether the answer must stay, instead of change.
-        """
-        columns = [changed.get(place, tokens[:, None]) for place, tokens in enumerate(self.tokens.T)]
-        path = [np.broadcast_to(fact, valid.shape) for fact in self._followed(columns)]
-        alike = [
-            self.facts.domain[fact] == self.facts.domain[own][:, None]
-            for fact, own in zip(path, self.path, strict=True)
-        ]
-        answers = self.facts.object[path[-1]]
-        valid = valid & (path[-1] != NONE) & alike[-1] & self.allowed(columns)
-        valid &= (answers == self.answers[:, None]) == same
-        column = choose(valid, self.stream, sum(alike[:-1], np.zeros(valid.shape, np.int64)))
-        return self._picked(kind, changed, column, answers, sites)
-
-    def _identity(self) -> Counterfactual:
+    def _identity(self, head: Indices) -> Counterfactual:
         """Draw another entity for each row `<e>`, which is its own answer."""
         entities = np.unique(self.facts.subject)
-        other = entities[self.stream.integers(len(entities), len(self.tokens) * MOST)].reshape(-1, MOST)
-        column = choose((other != self.tokens) & self.allowed([other]), self.stream)
-        return self._picked("h", {0: other}, column, other)
-
-    def _picked(
-        self,
-        kind: str,
-        changed: dict[int, Indices],
-        column: Indices,
-        answers: Indices,
-        sites: tuple[str, ...] | None = None,
-    ) -> Counterfactual:
-        rows = np.flatnonzero(column != NONE)
-        tokens = self.tokens[rows].copy()
-        for place, candidates in changed.items():
-            tokens[:, place] = candidates[rows, column[rows]]
-        positions = tuple("h" if place == 0 else f"r{place}" for place in changed)
-        right = answers[rows, column[rows]]
-        return Counterfactual(kind, positions, rows, tokens, right, right, positions if sites is None else sites)
+        drawn = self.draw.stream.integers(len(entities), len(head) * MOST).reshape(-1, MOST)
+        other = entities[drawn]
+        return self.draw.one("h", {"h": other}, other != head[:, None], other)
 
     def _followed(self, columns: list[Indices]) -> list[Indices]:
         """Return the fact of each step of questions that are given token by token, -1 from where one is missing."""
