@@ -12,6 +12,7 @@ Unlike addition and multiplication modulo p, the operation does not commute.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import permutations
 
 import numpy as np
@@ -24,18 +25,27 @@ from grokcore.tasks.random import Indices
 
 def build(task: PermutationsTask) -> TaskData:
     """The equations of `task`, split at random; with the same seed a larger `train_ratio` only adds equations."""
-    n = task.degree
-    images = np.array(list(permutations(range(n))))  # (n!, n), in lexicographic order
-    digits = n ** np.arange(n)
-    index = np.zeros(n**n, np.int64)  # of the permutation whose images are the digits of a number
+    images = _images(task.degree)
+    names = ["".join(str(image + 1) for image in permutation) for permutation in images]
+    return split_equations(task, names, "o", composition(task.degree), np.arange(len(images)))
+
+
+def composition(degree: int) -> Callable[[Indices, Indices], Indices]:
+    """Return the operation of S_n: (E,) first, (E,) second permutations -> (E,), as indices in lexicographic order."""
+    images, digits = _images(degree), degree ** np.arange(degree)
+    index = np.zeros(degree**degree, np.int64)  # of the permutation whose images are the digits of a number
     index[images @ digits] = np.arange(len(images))
 
     def compose(a: Indices, b: Indices) -> Indices:
         composed: Indices = index[images[a[:, np.newaxis], images[b]] @ digits]
         return composed
 
-    names = ["".join(str(image + 1) for image in permutation) for permutation in images]
-    return split_equations(task, names, "o", compose, np.arange(len(images)))
+    return compose
+
+
+def _images(degree: int) -> Indices:
+    """Return all permutations in lexicographic order, (n!, n)."""
+    return np.array(list(permutations(range(degree))))
 
 
 TASK = TaskDefinition[PermutationsTask](

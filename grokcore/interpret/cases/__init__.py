@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from grokcore.data import Dataset
-from grokcore.interpret.cases import comparison
+from grokcore.interpret.cases import comparison, complex_reasoning, composition, equations, in_context
 from grokcore.interpret.cases.base import Case, CaseBuilder, Counterfactual, Target
 from grokcore.spec import ExperimentSpec
 
 __all__ = ["CASES", "Case", "Counterfactual", "Target", "cases_of"]
 
-CASES: dict[str, CaseBuilder] = {"comparison": comparison.cases}
+CASES: dict[str, CaseBuilder] = {
+    "comparison": comparison.cases,
+    "composition": composition.cases,
+    "complex_reasoning": complex_reasoning.cases,
+    "in_context": in_context.cases,
+    "modular": equations.cases,
+    "permutations": equations.cases,
+}
 """By kind of task."""
 
 

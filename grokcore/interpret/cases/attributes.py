@@ -17,12 +17,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from grokcore.data import Rows
 from grokcore.interpret.cases.base import ANSWER, Case, Counterfactual, Target, drawn
+from grokcore.interpret.cases.drawing import Draw
 from grokcore.interpret.cases.facts import Allowed, Facts
-from grokcore.interpret.cases.pools import NONE, Flags, balanced, choose
+from grokcore.interpret.cases.pools import NONE
 from grokcore.tasks.attribute_facts import LABELS
 from grokcore.tasks.random import Indices, Stream
 
@@ -51,7 +51,7 @@ class AttributeQuestions:
         compares = length == len(self.comparison)
         roles = self.comparison if compares else self.atomic
         column = dict(zip(roles, tokens.T, strict=True))
-        draw = _Draw(roles, tokens, answers, allowed, Stream(seed, "interpret", "counterfactuals", split))
+        draw = Draw(roles, tokens, answers, allowed, Stream(seed, "interpret", "counterfactuals", split))
         kinds = self._comparisons(column, draw) if compares else self._values(column, draw)
         entities = ("e1", "e2") if compares else ("e",)
         return Case(
@@ -79,7 +79,7 @@ class AttributeQuestions:
             for role, fact in zip(("e1", "e2"), known, strict=True)
         )
 
-    def _comparisons(self, column: dict[str, Indices], draw: _Draw) -> Iterator[Counterfactual]:
+    def _comparisons(self, column: dict[str, Indices], draw: Draw) -> Iterator[Counterfactual]:
         attr = column["attr"]
         fact = {role: self.facts.find(column[role], attr) for role in ("e1", "e2")}
         own = self._compared(fact["e1"], fact["e2"])
@@ -90,9 +90,9 @@ class AttributeQuestions:
             valid &= self.facts.domain[candidate] == self.facts.domain[fact[role]][:, None]
             pair = (candidate, fact[other][:, None]) if role == "e1" else (fact[other][:, None], candidate)
             label = self._compared(*pair)
-            yield draw.relabeled(role, {role: entity}, valid, label, own, self.labels[attr], (role,))
+            yield draw.relabeled(role, {role: entity}, valid, label, own, self.labels[attr])
             same = self.facts.object[candidate] == self.facts.object[fact[role]][:, None]
-            yield draw.one(f"same value {role}", {role: entity}, valid & same, draw.answers[:, None], (role,))
+            yield draw.one(f"same value {role}", {role: entity}, valid & same, draw.answers[:, None])
         candidate = self.facts.by_subject.of(column["e1"], draw.stream)
         relation = self.facts.relation[candidate]
         second = self.facts.find(column["e2"][:, None], relation)
@@ -102,9 +102,9 @@ class AttributeQuestions:
         label = self._compared(candidate, second)
         answer = self.labels[relation, label]
         for kind, wanted in (("attr", label != own[:, None]), ("attr token", label == own[:, None])):
-            yield draw.one(kind, {"attr": relation}, valid & wanted, answer, ("attr",))
+            yield draw.one(kind, {"attr": relation}, valid & wanted, answer)
 
-    def _values(self, column: dict[str, Indices], draw: _Draw) -> Iterator[Counterfactual]:
+    def _values(self, column: dict[str, Indices], draw: Draw) -> Iterator[Counterfactual]:
         entity, attr = column["e"], column["attr"]
         fact = self.facts.find(entity, attr)
         value, domain = self.facts.object[fact][:, None], self.facts.domain[fact][:, None]
@@ -112,77 +112,17 @@ class AttributeQuestions:
         valid = (candidate != NONE) & (self.facts.domain[candidate] == domain)
         valid &= self.facts.subject[candidate] != entity[:, None]
         other, answer = {"e": self.facts.subject[candidate]}, self.facts.object[candidate]
-        yield draw.one("e", other, valid & (answer != value), answer, ("e",))
-        yield draw.one("same value e", other, valid & (answer == value), answer, ("e",))
+        yield draw.one("e", other, valid & (answer != value), answer)
+        yield draw.one("same value e", other, valid & (answer == value), answer)
         candidate = self.facts.by_subject.of(entity, draw.stream)
         answer = self.facts.object[candidate]
         valid = (candidate != NONE) & (self.facts.domain[candidate] == domain) & (answer != value)
-        yield draw.one("attr", {"attr": self.facts.relation[candidate]}, valid, answer, ("attr",))
+        yield draw.one("attr", {"attr": self.facts.relation[candidate]}, valid, answer)
 
     def _compared(self, first: Indices, second: Indices) -> Indices:
         """Return 0 where the value of the first fact is smaller, 1 where they are equal, 2 where it is greater."""
         label: Indices = np.sign(self.facts.object[first] - self.facts.object[second]) + 1
         return label
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """Draw counterfactuals of N questions (N, T) from (N, P) candidates of each."""
-
-    roles: tuple[str, ...]
-    tokens: Indices
-    answers: Indices
-    allowed: Allowed
-    stream: Stream
-
-    def one(
-        self, kind: str, changed: dict[str, Indices], valid: Flags, answer: Indices, sites: tuple[str, ...]
-    ) -> Counterfactual:
-        """Draw one valid candidate of each row.
-
-        Args:
-            changed: role -> (N, P) tokens in its place.
-            valid: (N, P).
-            answer: (N, P) or (N, 1), right for each candidate.
-        """
-        valid = valid & self.allowed(self._columns(changed))
-        return self._picked(kind, changed, choose(valid, self.stream), np.broadcast_to(answer, valid.shape), sites)
-
-    def relabeled(
-        self,
-        kind: str,
-        changed: dict[str, Indices],
-        valid: Flags,
-        label: Indices,
-        own: Indices,
-        tokens: npt.NDArray[np.int64],
-        sites: tuple[str, ...],
-    ) -> Counterfactual:
-        """Draw candidates that change the label of each row, to all others equally often.
-
-        Args:
-            label: (N, P), of each candidate.
-            own: (N,), of each row.
-            tokens: (N, 3), the answers that stand for the labels.
-        """
-        valid = valid & self.allowed(self._columns(changed)) & (label != own[:, None])
-        feasible = np.stack([(valid & (label == one)).any(axis=1) for one in range(LABELS)], axis=1)
-        wanted = balanced(feasible, own, self.stream)
-        column = choose(valid & (label == wanted[:, None]), self.stream)
-        return self._picked(kind, changed, column, np.take_along_axis(tokens, label, axis=1), sites)
-
-    def _columns(self, changed: dict[str, Indices]) -> list[Indices]:
-        return [changed.get(role, tokens[:, None]) for role, tokens in zip(self.roles, self.tokens.T, strict=True)]
-
-    def _picked(
-        self, kind: str, changed: dict[str, Indices], column: Indices, answer: Indices, sites: tuple[str, ...]
-    ) -> Counterfactual:
-        rows = np.flatnonzero(column != NONE)
-        tokens = self.tokens[rows].copy()
-        for role, candidates in changed.items():
-            tokens[:, self.roles.index(role)] = candidates[rows, column[rows]]
-        answers = answer[rows, column[rows]]
-        return Counterfactual(kind, tuple(changed), rows, tokens, answers, answers, sites)
 
 
 def labels_by_name(vocabulary: Sequence[str]) -> Indices:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grokcore.data import Dataset
 from grokcore.interpret.cases.attributes import AttributeQuestions, labels_by_name
 from grokcore.interpret.cases.base import Case
-from grokcore.interpret.cases.facts import Facts, same_training
+from grokcore.interpret.cases.facts import Facts, Training
 from grokcore.spec import ComparisonTask
 
 ROLES = ("attr", "q", "e1", "mask", "e2")
@@ -15,8 +15,9 @@ ATOMIC = ("e", "attr")
 def cases(task: ComparisonTask, dataset: Dataset, examples: int, seed: int) -> list[Case]:
     """Return the cases of all splits, comparisons and atomic facts."""
     train = dataset.train_splits()
+    training = Training(train)
     questions = AttributeQuestions(Facts.read_back(train), labels_by_name(dataset.vocabulary), ROLES, ATOMIC)
     return [
-        questions.case(split, rows, same_training(train, split, int(rows.lengths[0])), examples, seed)
+        questions.case(split, rows, training.alike(split, int(rows.lengths[0])), examples, seed)
         for split, rows in dataset.probes().items()
     ]

@@ -102,10 +102,21 @@ Allowed = Callable[[Sequence[Indices]], npt.NDArray[np.bool_]]
 """Questions, given token by token as arrays that broadcast -> whether each may be a counterfactual."""
 
 
-def same_training(train: Mapping[str, Rows], split: str, length: int) -> Allowed:
-    """Return the rule that the counterfactual of a training row is one of its split, that of any other row no training
-    row: a model that only remembers answers both of them or neither."""
-    trained = split in train
-    parts = [train[split]] if trained else list(train.values())
-    rows = RowSet(np.concatenate([part.tokens[part.lengths == length, :length] for part in parts]))
-    return lambda columns: rows.contains(columns) == trained
+class Training:
+    """The training rows, to look up which questions are among them."""
+
+    def __init__(self, train: Mapping[str, Rows]) -> None:
+        self._train = train
+        self._sets: dict[tuple[tuple[str, ...], int], RowSet] = {}
+
+    def alike(self, split: str, length: int) -> Allowed:
+        """Return the rule that the counterfactual of a training row is a training row of its split, and that of any
+        other row is no training row: a model that only remembers answers both of them or neither."""
+        trained = split in self._train
+        splits = (split,) if trained else tuple(self._train)
+        if (splits, length) not in self._sets:
+            parts = [self._train[name] for name in splits]
+            tokens = np.concatenate([part.tokens[part.lengths == length, :length] for part in parts])
+            self._sets[splits, length] = RowSet(tokens)
+        rows = self._sets[splits, length]
+        return lambda columns: rows.contains(columns) == trained

@@ -1,0 +1,1 @@
+"""Progress measures: numbers that change continuously while accuracy waits (the term of arXiv 2301.05217)."""
