@@ -38,6 +38,8 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "tracing": AnalysisEntry(
         "grokcore.interpret.tracing", "causal tracing: how far streams of a counterfactual carry its answer along"
     ),
+    "norms": AnalysisEntry("grokcore.interpret.progress.norms", "weight norms by role, ranks of matrices"),
+    "saturation": AnalysisEntry("grokcore.interpret.progress.saturation", "scale of logits, margins, softmax collapse"),
 }
 """Every analysis, in the order of reports."""
 

@@ -74,7 +74,7 @@ def test_the_list_has_every_analysis_and_says_which_are_off(capsys: pytest.Captu
         (["{run}", "--steps", "some"], "--steps some: give milestones, all, or steps"),
         (["{run}", "--steps", "7777"], "has no weights of step 7777: saved are "),
         (["{run}", "--only", "lense"], "'lense' is no analysis: choose among lens,"),
-        (["{run}", "--with", "llc,x"], "'x' is no analysis"),
+        (["{run}", "--with", "norms,x"], "'x' is no analysis"),
         (["{run}", "--examples", "1"], "examples: "),
         (["{run}", "other", "--out", "here"], "--out takes the analysis of one run"),
     ],

@@ -8,8 +8,8 @@ that several blocks share counts once.
     spectral_norm   s_1
 
 Controls, `effective_rank_random` and `spectral_norm_random`, are those of a matrix of independent normal numbers of the
-same shape and Frobenius norm. A matrix of a block has its number as layer; with blocks that run several times, it is the
-number of the weights, not of the run.
+same shape and Frobenius norm. A matrix of a block has its number as layer; where blocks run several times, that of the
+weights, not of the run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Logit lens and causal tracing of untrained models, where exact values are known, for every architecture."""
+"""Causal tracing of untrained models, where exact values are known, for every architecture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import torch
 from pydantic import TypeAdapter
 
 from grokcore.interpret.cases import Case, Counterfactual, Target
-from grokcore.interpret.lens import lens_logits, reciprocal_ranks, shuffled
-from grokcore.interpret.lens import measure as measure_lens
 from grokcore.interpret.spec import AnalysisSpec
 from grokcore.interpret.subject import Subject
 from grokcore.interpret.tracing import measure as measure_tracing
@@ -75,17 +73,6 @@ def test_patching_acts_where_the_question_differs_and_where_the_answer_is_read(n
     assert not result.flip[0, 0].any()
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_the_lens_on_the_last_layer_reads_the_answer(name: str) -> None:
-    subject, case = subject_of(MODELS[name])
-    logits = lens_logits(subject, case)
-    assert logits.shape == (subject.model.layers + 1, LENGTH, ROWS, VOCABULARY)
-    torch.testing.assert_close(logits[-1, -1], subject.logits(subject.tokens(case)), atol=1e-4, rtol=1e-4)
-    found = {(one.layer, one.position): one.value for one in measure_lens(subject) if one.metric == "mrr"}
-    assert found[(subject.model.layers, "d")] == 1.0
-    assert found[(0, "a")] < 0.6
-
-
 def test_sites_agree_with_patching_one_row_by_hand() -> None:
     subject, case = subject_of({"architecture": "gpt2"})
     kind = case.counterfactuals["b"]
@@ -123,19 +110,3 @@ def test_nothing_answered_rightly_is_told_with_n_0() -> None:
     (number,) = measure_tracing(subject)
     assert number.n == 0
     assert np.isnan(number.value)
-
-
-def test_equal_logits_share_their_ranks() -> None:
-    logits = torch.tensor([[3.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    assert reciprocal_ranks(logits, torch.tensor([1, 2])).tolist() == pytest.approx([1 / 2.5, 1 / 2.5])
-    assert reciprocal_ranks(logits, torch.tensor([0, 0])).tolist() == pytest.approx([1.0, 1 / 2.5])
-
-
-def test_shuffled_targets_stay_in_their_stratum() -> None:
-    ids, strata = np.arange(60) % 6, np.arange(60) % 2
-    target = Target("answer", "d", ids, np.arange(6), strata)
-    other = shuffled(target, 0)
-    assert (other % 2 == strata).all()
-    assert (other != ids).any()
-    assert sorted(other.tolist()) == sorted(ids.tolist())
-    assert (shuffled(target, 0) == other).all()
