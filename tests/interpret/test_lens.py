@@ -42,21 +42,21 @@ def test_ranks_and_probabilities_agree_with_counting_one_by_one():
     logits = torch.randint(0, 6, (7, 3, 20), generator=generator).double()  # many are equal
     ids, candidates = torch.tensor([2, 5, 5, 11, 19, 2, 11]), torch.tensor([2, 5, 11, 19])
 
-    found = lens.read(logits, ids, candidates)
+    sets = [(range(20), lens.read(logits, ids[None])), (candidates.tolist(), lens.read(logits, ids[None], candidates))]
 
-    assert found.shape == (2, 2, 3, 7)
-    for number, among in enumerate((range(20), candidates.tolist())):
+    for among, found in sets:
+        assert found.shape == (1, 2, 3, 7)
         for row in range(7):
             for position in range(3):
                 expected = naive(logits[row, position].numpy(), int(ids[row]), among)
-                assert found[number, :, position, row].tolist() == pytest.approx(expected, abs=1e-12)
+                assert found[0, :, position, row].tolist() == pytest.approx(expected, abs=1e-12)
 
 
 def test_equal_logits_are_at_chance():
-    found = lens.read(torch.zeros(4, 2, 9), torch.tensor([0, 3, 3, 8]), torch.tensor([0, 3, 8]))
+    logits, ids = torch.zeros(4, 2, 9), torch.tensor([[0, 3, 3, 8]])
 
-    assert found[0].unique().tolist() == pytest.approx([1 / 9, 1 / 5])
-    assert found[1].unique().tolist() == pytest.approx([1 / 3, 1 / 2])
+    assert lens.read(logits, ids).unique().tolist() == pytest.approx([1 / 9, 1 / 5])
+    assert lens.read(logits, ids, torch.tensor([0, 3, 8])).unique().tolist() == pytest.approx([1 / 3, 1 / 2])
 
 
 def case_of(ids, strata=None):
@@ -99,9 +99,10 @@ def test_the_last_layer_is_the_output_and_every_cell_has_its_numbers(variant, sm
     layers = subject.model.layers
     assert readings.shape == (len(case.targets), 2, 2, 2, layers + 1, len(case.roles), len(case))
     output = subject.logits(subject.tokens(case))[:, None]
-    for side, ids in enumerate((answer.ids, controls[0])):
-        expected = lens.read(output, torch.from_numpy(ids), torch.from_numpy(answer.candidates))[:, :, 0]
-        assert readings[0, side, :, :, -1, -1] == pytest.approx(expected.detach().numpy(), abs=1e-6)
+    ids = torch.from_numpy(np.stack([answer.ids, controls[0]]))
+    for number, among in enumerate((None, torch.from_numpy(answer.candidates))):
+        expected = lens.read(output, ids, among)[:, :, 0].numpy()
+        assert readings[0, :, number, :, -1, -1] == pytest.approx(expected, abs=1e-6)
     numbers = list(lens.measure(subject))
     cells = [(one.split, one.target, one.metric, one.layer, one.position) for one in numbers]
     assert len({*cells}) == len(cells)
