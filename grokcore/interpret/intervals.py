@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +32,7 @@ class Bootstrap:
     """
 
     def __init__(self, examples: int, draws: int, seed: int) -> None:
-        generator = np.random.default_rng(derived_seed(seed, f"bootstrap of {examples}"))
-        counts = generator.multinomial(examples, np.full(examples, 1 / examples), size=draws)
-        self._weights = counts.astype(np.float64) / examples
+        self._weights = _weights(examples, draws, seed)
 
     def mean(self, values: npt.ArrayLike) -> Interval:
         """Return the mean over the last axis of (..., N)."""
@@ -52,3 +51,11 @@ class Bootstrap:
             drawn = function(np.moveaxis(stacked @ self._weights.T, -1, 0))  # (draws, ...)
         lower, upper = np.quantile(drawn, (0.025, 0.975), axis=0)
         return Interval(value, lower, upper)
+
+
+@lru_cache(maxsize=8)
+def _weights(examples: int, draws: int, seed: int) -> Values:
+    """Return the share of each example in each resample, (draws, N); kept, since every analysis draws the same."""
+    generator = np.random.default_rng(derived_seed(seed, f"bootstrap of {examples}"))
+    counts = generator.multinomial(examples, np.full(examples, 1 / examples), size=draws)
+    return counts.astype(np.float64) / examples

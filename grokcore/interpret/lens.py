@@ -57,10 +57,8 @@ def lens(subject: Subject, case: Case, controls: list[Indices]) -> Readings:
     """
     model, tokens = subject.model, subject.tokens(case)
     rows = max(1, _LOGITS // (model.vocabulary_size * tokens.shape[1]))
-    pairs = [
-        [torch.from_numpy(ids).to(subject.device) for ids in (target.ids, control)]
-        for target, control in zip(case.targets, controls, strict=True)
-    ]
+    sides = zip((target.ids for target in case.targets), controls, strict=True)
+    every = torch.from_numpy(np.stack([ids for pair in sides for ids in pair])).to(subject.device)  # (2 targets, N)
     candidates = [torch.from_numpy(target.candidates).to(subject.device) for target in case.targets]
     by_chunk = []
     for start in range(0, len(tokens), rows):
@@ -68,37 +66,31 @@ def lens(subject: Subject, case: Case, controls: list[Indices]) -> Readings:
         by_layer = []
         for stream in subject.streams(tokens[chunk]):
             logits = model.unembed(stream)  # (n, T, V)
-            by_layer.append(
-                torch.stack(
-                    [
-                        torch.stack([read(logits, ids[chunk], among) for ids in pair])
-                        for pair, among in zip(pairs, candidates, strict=True)
-                    ]
-                )
-            )
-        by_chunk.append(torch.stack(by_layer, dim=4))
+            within = [read(logits, ids[:, chunk], among) for ids, among in zip(every.split(2), candidates, strict=True)]
+            by_layer.append(torch.stack([read(logits, every[:, chunk]), torch.cat(within)], dim=1))
+        by_chunk.append(torch.stack(by_layer, dim=3).unflatten(0, (-1, 2)))
     readings: Readings = torch.cat(by_chunk, dim=-1).cpu().numpy()
     return readings
 
 
-def read(logits: Tensor, ids: Tensor, candidates: Tensor) -> Tensor:
-    """Return reciprocal mid-ranks and probabilities of tokens, in the vocabulary and among candidates.
+def read(logits: Tensor, ids: Tensor, candidates: Tensor | None = None) -> Tensor:
+    """Return reciprocal mid-ranks and probabilities of tokens among candidates, by default the whole vocabulary.
 
     Args:
         logits: (N, T, V).
-        ids: (N,), each among the candidates.
-        candidates: (K,).
+        ids: (K, N), K tokens for each row, each among the candidates.
+        candidates: (C,).
 
     Returns:
-        (2 [as `SETS`], 2 [reciprocal rank, probability], T, N), fp64.
+        (K, 2 [reciprocal rank, probability], T, N), fp64.
     """
-    own = logits.gather(-1, ids[:, None, None].expand(-1, logits.shape[1], 1))
-    found = []
-    for among in (logits, logits[..., candidates]):
-        rank = (among > own).sum(-1) + ((among == own).sum(-1) - 1) / 2
-        probability = (own[..., 0] - among.logsumexp(-1)).exp()
-        found.append(torch.stack([(1 / (1 + rank.double())).T, probability.double().T]))
-    return torch.stack(found)
+    among = logits if candidates is None else logits[..., candidates]
+    own = logits.gather(-1, ids.T[:, None].expand(-1, logits.shape[1], -1))  # (N, T, K)
+    better = torch.stack([(among > one[..., None]).sum(-1) for one in own.unbind(-1)])
+    equal = torch.stack([(among == one[..., None]).sum(-1) for one in own.unbind(-1)])
+    rank = better + (equal - 1) / 2
+    probability = (own - among.logsumexp(-1, keepdim=True)).exp().movedim(-1, 0)
+    return torch.stack([1 / (1 + rank.double()), probability.double()], dim=1).mT
 
 
 def shuffled(case: Case, target: Target, seed: int) -> Indices:

@@ -31,7 +31,7 @@ def cases(task: InContextTask, dataset: Dataset, examples: int, seed: int) -> li
     """Return the cases of all splits."""
     train = dataset.train_splits()["train"]
     asked = np.zeros(len(dataset.vocabulary), bool)  # which entities training asks for
-    asked[train.tokens[:, 2 * task.context + 1 :]] = True
+    asked[train.tokens[:, 2 * task.context + 1 :][:, : task.asked]] = True
     labels = np.array([dataset.vocabulary.index(label) for label in LABELS]) if task.asked == 2 else None
     found = []
     for split, rows in dataset.probes().items():

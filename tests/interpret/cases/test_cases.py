@@ -211,6 +211,8 @@ def test_the_last_step_keeps_its_domain_and_bridges_are_where_the_first_step_lea
             assert ((others == bridges[one.rows]) == (kind in ("same bridge", "r2"))).all()
             for own, other, row, new in zip(bridges[one.rows], others, case.tokens[one.rows], one.tokens, strict=True):
                 assert domain[own, row[2]] == domain[other, new[2]]
+        if case.split == "test_inferred_iid":  # in-domain facts abound
+            assert {domain[tuple(row[:2])] for row in case.counterfactuals["semantic"].tokens.tolist()} == {"id_atomic"}
         assert case.counterfactuals["semantic"].sites == ("r1",)
         assert {*case.counterfactuals["semantic"].positions} == {"h", "r1"}
 
@@ -222,6 +224,19 @@ def test_longer_chains_have_a_bridge_after_every_step_but_the_last(made):
     assert case.roles == ("h", "r1", "r2", "r3")
     assert [(target.name, target.position) for target in case.targets[1:]] == [("bridge 1", "r1"), ("bridge 2", "r2")]
     assert {"h", "r1", "r2", "r3", "semantic", "same bridge"} == {*case.counterfactuals}
+
+
+@pytest.mark.parametrize("name", ["in_context", "recall"])
+def test_prompts_go_on_to_ask_for_entities_that_training_asks_for_or_does_not(made, name):
+    task, data, cases = made(name)
+    train = data.train_splits()["train"]
+    first = 2 * task.context + 1
+    asked = {*train.tokens[:, first : first + task.asked].ravel().tolist()}
+
+    for case in cases:
+        for role in {"x", "y"} & {*case.counterfactuals}:
+            questions = case.counterfactuals[role].tokens[:, case.position(role)].tolist()
+            assert {entity in asked for entity in questions} == {case.split != "test_ood"}
 
 
 @pytest.mark.parametrize("name", ["in_context", "recall", "modular", "permutations"])
