@@ -66,14 +66,17 @@ def analyses_of(only: str | None, extra: str | None) -> list[str]:
 
 
 def print_headlines(document: AnalysisDocument) -> None:
-    """Print the headlines of the last step, one table per analysis, within 80 columns."""
+    """Print the headlines of the last step by analysis and split, within 80 columns."""
     last = [headline for headline in document.headlines if headline.step == document.steps[-1]]
     print_line(f"at step {document.steps[-1]:,} of {document.architecture}, 95 % intervals; n examples")
-    for name in dict.fromkeys(headline.analysis for headline in last):
-        print_line(name)
-        for headline in last:
-            if headline.analysis == name:
-                print_line(_line(headline))
+    place = ("", "")
+    for headline in last:
+        if headline.analysis != place[0]:
+            print_line(headline.analysis)
+        if headline.split and (headline.analysis, headline.split) != place:
+            print_line(f"  {_cut(headline.split, 78)}")
+        place = (headline.analysis, headline.split)
+        print_line(_line(headline))
 
 
 def _line(headline: Headline) -> str:
@@ -83,7 +86,7 @@ def _line(headline: Headline) -> str:
     if headline.lower is not None and headline.upper is not None:
         interval = f"[{headline.lower:.3g}, {headline.upper:.3g}]"
     count = f"{headline.n:,}" if headline.n else ""
-    return f"  {_cut(headline.split, 18):<18} {_cut(about, 28):<28} {value:>8} {interval:<15}{count:>6}".rstrip()
+    return f"    {_cut(about, 36):<36} {value:>9} {interval:<22}{count:>7}".rstrip()
 
 
 def _cut(text: str, width: int) -> str:

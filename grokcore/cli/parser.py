@@ -149,7 +149,9 @@ def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="milestones (where a phase began, and the last step), all saved steps, or a list such as 1000,2000 "
         "(default: %(default)s)",
     )
-    analyze.add_argument("--with", dest="extra", metavar="NAMES", help="analyses to add, for example llc")
+    analyze.add_argument(
+        "--with", dest="extra", metavar="NAMES", help="analyses to add, of those that are off (see --list)"
+    )
     analyze.add_argument("--only", metavar="NAMES", help="analyses to run instead, for example lens,tracing")
     analyze.add_argument(
         "--examples", type=int, default=300, metavar="N", help="examples of each split (default: %(default)s)"

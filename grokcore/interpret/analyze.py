@@ -100,10 +100,12 @@ def chosen_steps(run: str | Path, steps: str | Sequence[int]) -> list[int]:
         return sorted({*milestones(run).values(), saved[-1]})
     if isinstance(steps, str):
         raise InputError(f"steps={steps!r}: give {MILESTONES}, {ALL} or numbers")
+    known = ", ".join(map(str, saved))
+    if not steps:
+        raise InputError(f"steps is empty: give some of {known}")
     missing = sorted(set(steps) - set(saved))
-    if missing or not steps:
-        known = ", ".join(map(str, saved))
-        raise InputError(f"{run} has no weights of step {missing[0] if missing else 'any'}: saved are {known}")
+    if missing:
+        raise InputError(f"{run} has no weights of step {missing[0]}: saved are {known}")
     return sorted(set(steps))
 
 

@@ -25,6 +25,9 @@ from grokcore.interpret.intervals import Bootstrap, Values
 from grokcore.interpret.number import Number
 from grokcore.interpret.subject import Subject
 
+_TOKENS = 2**16
+"""Tokens that are computed at once."""
+
 
 @dataclass(frozen=True)
 class Patched:
@@ -56,7 +59,7 @@ def measure(subject: Subject) -> Iterator[Number]:
 
 @torch.no_grad()
 def patched(subject: Subject, case: Case, counterfactual: Counterfactual) -> Patched:
-    """Patch every site of the rows that the model answers rightly, in one batch of T copies for every layer."""
+    """Patch every site of the rows that the model answers rightly, layer by layer, many positions at once."""
     device = subject.device
     tokens = torch.from_numpy(case.tokens[counterfactual.rows]).to(device)
     others = torch.from_numpy(counterfactual.tokens).to(device)
@@ -71,32 +74,42 @@ def patched(subject: Subject, case: Case, counterfactual: Counterfactual) -> Pat
         empty = np.zeros((subject.model.layers + 1, length, 0))
         return Patched(empty, np.zeros(0), np.zeros(0), empty, empty)
     streams = subject.streams(others)
-    copies = tokens.repeat(length, 1)  # T copies, of which copy p has position p patched
-    at = torch.arange(length, device=device)
-    difference, flip, broken = [], [], []
+    at_once = max(1, _TOKENS // (rows * length))
+    measured = []
     for layer in range(subject.model.layers + 1):
+        parts = [_logits(subject, tokens, streams[layer], layer, part) for part in torch.arange(length).split(at_once)]
+        logits = torch.cat(parts)
+        predicted = logits.argmax(-1)
+        change = _difference(logits, wanted.expand(length, -1), answers.expand(length, -1))
+        measured.append(torch.stack([change.double(), (predicted == wanted).double(), (predicted != answers).double()]))
+    difference, flip, broken = torch.stack(measured, 1).cpu().numpy()
+    return Patched(difference, own.double().cpu().numpy(), other.double().cpu().numpy(), flip, broken)
 
-        def replace(seen: int, hidden: Tensor, layer: int = layer) -> Tensor | None:
-            if seen != layer:
-                return None
-            changed = hidden.unflatten(0, (length, rows)).clone()
-            changed[at, :, at] = streams[layer].transpose(0, 1)
-            replaced: Tensor = changed.flatten(0, 1)
-            return replaced
 
-        with subject.model.residual_stream(replace):
-            logits = subject.logits(copies)
-        predicted = logits.argmax(-1).unflatten(0, (length, rows))
-        change = _difference(logits, wanted.repeat(length), answers.repeat(length))
-        difference.append(change.unflatten(0, (length, rows)))
-        flip.append(predicted == wanted)
-        broken.append(predicted != answers)
-    stacked = [torch.stack(one).double().cpu().numpy() for one in (difference, flip, broken)]
-    return Patched(stacked[0], own.double().cpu().numpy(), other.double().cpu().numpy(), stacked[1], stacked[2])
+def _logits(subject: Subject, tokens: Tensor, streams: Tensor, layer: int, positions: Tensor) -> Tensor:
+    """Return the logits (P, M, V) of questions (M, T), one copy for each of `positions` (P,), that one patched.
+
+    Args:
+        streams: (M, T, D) of the counterfactuals at the layer.
+    """
+    shape, copy = (len(positions), len(tokens)), torch.arange(len(positions))
+
+    def replace(seen: int, hidden: Tensor) -> Tensor | None:
+        if seen != layer:
+            return None
+        changed = hidden.unflatten(0, shape).clone()
+        changed[copy, :, positions] = streams.transpose(0, 1)[positions]
+        replaced: Tensor = changed.flatten(0, 1)
+        return replaced
+
+    with subject.model.residual_stream(replace):
+        logits: Tensor = subject.logits(tokens.repeat(len(positions), 1)).unflatten(0, shape)
+    return logits
 
 
 def _difference(logits: Tensor, wanted: Tensor, answers: Tensor) -> Tensor:
-    return logits.gather(1, wanted[:, None])[:, 0] - logits.gather(1, answers[:, None])[:, 0]
+    """Return the logit of `wanted` (..., M) less that of `answers`, of logits (..., M, V)."""
+    return (logits.gather(-1, wanted[..., None]) - logits.gather(-1, answers[..., None]))[..., 0]
 
 
 def _share(means: Values) -> Values:

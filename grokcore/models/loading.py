@@ -77,9 +77,11 @@ def load_model(place: str | Path, implementation: str = "fast", *, step: int | N
     if step is not None and step == final:
         with local_copy(store.uri_of(MODEL), (CONFIG, WEIGHTS)) as folder:
             return building.load_model(folder)
-    if step is None or step not in saved:
+    if step is None:
+        raise InputError(f"{place} has no weights yet: its training has saved no checkpoint")
+    if step not in saved:
         known = ", ".join(map(str, sorted(saved if final is None else {*saved, final}))) or "none"
-        raise InputError(f"{place} has no weights of step {step or 'any'}: saved are {known}")
+        raise InputError(f"{place} has no weights of step {step}: saved are {known}")
     return _model(record, _weights(store.child(FOLDER), saved[step], record.manifest.run_id, place))
 
 

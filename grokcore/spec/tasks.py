@@ -45,7 +45,11 @@ class NewFacts(Spec):
         None, ge=0, description="new facts whose tail is the head of new facts; null for half of them"
     )
     reserved_entities: int = Field(
-        0, ge=0, le=100_000, description="further entities in the vocabulary, which only new facts are about"
+        0,
+        ge=0,
+        le=100_000,
+        description="further entities in the vocabulary, which only new facts are about; "
+        "their embeddings are what the decay of the first training left of them",
     )
     share_in_inferred: float = Field(
         0.0, ge=0, le=1, description="share of the new facts that training also composes, inside [0, 1]"

@@ -1,8 +1,9 @@
-"""`grokcore analyze`: from the arguments to the files and the table, on a trained run and the smallest analysis."""
+"""`grokcore analyze`: from the arguments to the files and the table, on a trained run."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,12 +12,11 @@ import pytest
 import grokcore
 from grokcore.cli import main
 from grokcore.interpret import read_analysis
-from grokcore.interpret.registry import ANALYSES, AnalysisEntry
+from grokcore.interpret.registry import ANALYSES
 
 
 @pytest.fixture
-def run(smoke_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(ANALYSES, "lens", AnalysisEntry("tests.support.accuracy_analysis", "accuracy"))
+def run(smoke_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(smoke_run, tmp_path / "run"))
 
 
@@ -27,11 +27,11 @@ def test_headlines_of_the_last_step_fit_a_terminal(run: Path, capsys: pytest.Cap
 
     assert shown.splitlines()[0] == f"{run}/analysis.json"
     assert all(len(line) <= 80 for line in shown.splitlines()[1:])
-    for headline in document["headlines"]:
-        if headline["step"] == document["steps"][-1]:
-            assert any(
-                headline["split"][:17] in line and f"{headline['value']:.3g}" in line for line in shown.split("\n")
-            )
+    last = [one for one in document["headlines"] if one["step"] == document["steps"][-1]]
+    assert {one["split"] for one in last} == {line[2:] for line in shown.splitlines() if re.match("  [^ ]", line)}
+    rows = [line for line in shown.splitlines() if line.startswith("    ")]
+    assert len(rows) == len(last)
+    assert all(f"{one['value']:.3g}" in row for one, row in zip(last, rows, strict=True))
     assert [line for line in said.splitlines() if line.startswith("grokcore: step ")]
     assert document["analysis"]["analyses"] == ["lens"]
     assert document["analysis"]["examples"] == 20
