@@ -9,7 +9,6 @@ Objects that are dates are values to compare, all others entities to go on from.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -18,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from grokcore.documents import decode_json
 from grokcore.errors import InputError
 from grokcore.tasks import FactKind
 
@@ -59,9 +59,9 @@ def read_evidences(path: Path, kind: FactKind, place: str) -> pa.Table:
 
 def _triples(path: Path, place: str) -> Iterator[tuple[str, str, str]]:
     try:
-        questions: Any = json.loads(path.read_bytes())  # larger, with its texts, than documents of our own may be
+        questions: Any = decode_json(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place} is not a JSON file: {str(error)[:200]}") from None
+        raise InputError(f"{place} is not a JSON file that can be read: {str(error)[:200]}") from None
     if not isinstance(questions, list):
         raise InputError(f"{place} is not a JSON list of questions")
     for number, question in enumerate(questions, 1):

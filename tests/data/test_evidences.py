@@ -94,8 +94,8 @@ def test_a_file_of_questions_becomes_a_dataset_of_either_kind(task, file, tmp_pa
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ("[{", "is not a JSON file"),
-        ("[" * 100_000, "is not a JSON file"),
+        ("[{", "is not a JSON file that can be read"),
+        ("[" * 100_000, "is not a JSON file that can be read"),
         ({"evidences": []}, "is not a JSON list of questions"),
         ([{"question": "Who?"}], "question 1 of .* has no list `evidences`"),
         ([{"evidences": [["Ann", "mother"]]}], "question 1 of .* has an evidence that is not three names"),
