@@ -40,6 +40,11 @@ ANALYSES: dict[str, AnalysisEntry] = {
     ),
     "norms": AnalysisEntry("grokcore.interpret.progress.norms", "weight norms by role, ranks of matrices"),
     "saturation": AnalysisEntry("grokcore.interpret.progress.saturation", "scale of logits, margins, softmax collapse"),
+    "fourier": AnalysisEntry(
+        "grokcore.interpret.progress.fourier",
+        "restricted and excluded loss over key frequencies",
+        tasks=("modular",),
+    ),
 }
 """Every analysis, in the order of reports."""
 
