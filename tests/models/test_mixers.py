@@ -1,0 +1,99 @@
+"""The hook on mixers, whole sequences, and mixers applied by themselves, for every architecture and composition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.models.test_every_variant import every_position, model_of, random_tokens
+from tests.models.variants import every_variant
+
+
+def seen_by(model, tokens):
+    """What the hook is given, in order: (number, part, input, output)."""
+    seen = []
+    with model.mixers(lambda *given: seen.append(given)):
+        model(tokens, every_position(tokens))
+    return seen
+
+
+@every_variant
+@torch.no_grad()
+def test_every_mixer_of_every_block_that_runs_is_seen_and_leaves_no_trace(variant: str) -> None:
+    model, tokens = model_of(variant).eval(), random_tokens()
+    before = model(tokens, every_position(tokens))
+
+    seen = seen_by(model, tokens)
+
+    parts = ["token", "channel"] if "mamba" not in model.architecture else ["token"]
+    assert [(number, part) for number, part, *_ in seen] == [(n, part) for n in range(model.layers) for part in parts]
+    assert {x.shape for _, _, *both in seen for x in both} == {(*tokens.shape, seen[0][2].shape[-1])}
+    assert torch.equal(model(tokens, every_position(tokens)), before)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+@every_variant
+@torch.no_grad()
+def test_an_output_replaced_by_itself_changes_nothing_and_another_one_does(variant: str) -> None:
+    model, tokens = model_of(variant).eval(), random_tokens()
+    with model.whole_sequences():
+        before = model(tokens, every_position(tokens))
+    with model.mixers(lambda number, part, x, output: output.clone()):
+        assert torch.equal(model(tokens, every_position(tokens)), before)
+    for last in range(model.layers):
+        with model.mixers(lambda number, part, x, output, at=last: output + 1 if number == at else None):
+            assert not torch.allclose(model(tokens, every_position(tokens)), before)
+
+
+@every_variant
+@torch.no_grad()
+def test_without_its_mixers_a_block_leaves_the_stream(variant: str) -> None:
+    if "memory" in variant or "sequence" in variant or "re-entry" in variant:
+        pytest.skip("memory and re-entry change the stream beside the mixers")
+    model, tokens = model_of(variant).eval(), random_tokens()
+    streams = []
+    with (
+        model.residual_stream(lambda layer, hidden: streams.append(hidden.clone())),
+        model.mixers(lambda number, part, x, output: torch.zeros_like(output)),
+    ):
+        model(tokens, every_position(tokens))
+    assert len(streams) == model.layers + 1
+    # RWKV norms the embeddings once, on the way into the first block.
+    first = 1 if model.parts.entrance else 0
+    assert all(torch.equal(stream, streams[first]) for stream in streams[first:])
+
+
+@every_variant
+@torch.no_grad()
+def test_a_token_mixer_by_itself_computes_what_the_hook_sees(variant: str) -> None:
+    model, tokens = model_of(variant).eval(), random_tokens()
+    for number, part, x, output in seen_by(model, tokens):
+        if part == "token":
+            torch.testing.assert_close(model.mix_tokens(number, x), output)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "linear_attention", "rwkv"])
+@torch.no_grad()
+def test_attention_weights_are_causal_and_sum_to_1(architecture: str) -> None:
+    model, tokens = model_of(architecture).eval(), random_tokens()
+    for number, part, x, _ in seen_by(model, tokens):
+        if part == "token":
+            weights = model.attention_weights(number, x)
+            torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+            assert not weights.triu(1).any()
+
+
+@every_variant
+@torch.no_grad()
+def test_whole_sequences_give_modules_every_token(variant: str) -> None:
+    model, tokens = model_of(variant).eval(), random_tokens()
+    last = torch.full((len(tokens), 1), tokens.shape[1] - 1)
+    rows: list[int] = []
+    handle = model.blocks[-1].register_forward_hook(lambda module, args, output: rows.append(len(output)))
+    before = model(tokens, last)
+    with model.whole_sequences():
+        whole = model(tokens, last)
+    handle.remove()
+    assert rows[len(rows) // 2 - 1] == len(tokens)
+    assert rows[-1] == tokens.numel()
+    torch.testing.assert_close(whole, before, rtol=1e-4, atol=1e-5)
