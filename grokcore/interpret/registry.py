@@ -45,6 +45,14 @@ ANALYSES: dict[str, AnalysisEntry] = {
         "restricted and excluded loss over key frequencies",
         tasks=("modular",),
     ),
+    "local_complexity": AnalysisEntry(
+        "grokcore.interpret.progress.local_complexity",
+        "sign changes of hidden units near training rows",
+        default=False,
+    ),
+    "llc": AnalysisEntry(
+        "grokcore.interpret.progress.learning_coefficient", "local learning coefficient, by SGLD", default=False
+    ),
 }
 """Every analysis, in the order of reports."""
 

@@ -1,9 +1,10 @@
 """Local complexity: how many units of MLPs change sign near a row (arXiv 2402.15555, section 2).
 
-Around the stream of layer 0 of a row, x in R^(T D), stand the vertices x +- r v_i of a cross-polytope, with `DIRECTIONS`
-orthonormal v_i and the radius r = `RADIUS` times the mean norm of x over rows. A unit's hyperplane cuts the polytope if
-its pre-activation at the answer's position does not have the same sign at all vertices. `local_complexity` is the mean
-number of such units over rows, of each MLP that runs (layer: number of its block) and, as headline, of all of them.
+Around the stream of layer 0 of a row, x in R^(T D), stand the vertices x +- r v_i of a cross-polytope, with
+`DIRECTIONS` orthonormal v_i and the radius r = `RADIUS` times the mean norm of x over rows. A unit's hyperplane cuts
+the polytope if its pre-activation at the answer's position does not have the same sign at all vertices.
+`local_complexity` is the mean number of such units over rows, of each MLP that runs (layer: number of its block) and,
+as headline, of all of them.
 
 Units are the outputs of W_in of an MLP, of the gate of SwiGLU, and of the key of RWKV's channel mixing. GELU and SiLU
 are smooth; their units count where a ReLU's would. Mamba and Mamba-2 have no MLPs, and no number here; the memory
@@ -71,8 +72,8 @@ def local_complexity(model: SequenceModel, inputs: Tensor, positions: Tensor, or
     counts = []
     for some in torch.arange(len(inputs), device=inputs.device).split(at_once):
         moved = (center[some, None] + vertices).flatten(0, 1)
-        repeated = [one[some].repeat_interleave(len(vertices), dim=0) for one in (inputs, positions)]
-        units = pre_activations(model, *repeated, moved)
+        tokens, where = (one[some].repeat_interleave(len(vertices), dim=0) for one in (inputs, positions))
+        units = pre_activations(model, tokens, where, moved)
         signs = [(one > 0).unflatten(0, (len(some), len(vertices))) for one in units]
         counts.append([(one.any(1) & ~one.all(1)).sum(-1) for one in signs])
     found = [torch.cat(of_layer) for of_layer in zip(*counts, strict=True)]
