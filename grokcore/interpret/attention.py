@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grokcore.interpret.intervals import Bootstrap, Interval
+from grokcore.interpret.cases.base import Case
+from grokcore.interpret.intervals import Bootstrap, Interval, Values
 from grokcore.interpret.mixing import map_numbers
 from grokcore.interpret.number import Number
 from grokcore.interpret.subject import Subject
@@ -21,16 +22,38 @@ from grokcore.models import SequenceModel
 
 
 def measure(subject: Subject) -> Iterator[Number]:
-    """Yield a[head,t,i], mean over examples, with t as `position`, i as `target` and `head 3` as `case`."""
+    """Yield a[head,t,i], mean over examples, with t as `position`, i as `target` and `head 3` as `case`.
+
+    The headline `mass_on_relevant`, of cases where some tokens change the answer and others do not, is the share of
+    what the last position gives to earlier ones that it gives to relevant ones, over all heads and blocks. Its
+    reference `mass_on_relevant_uniform` is that of equal weights; compare an untrained model too, since RWKV-4 does not
+    start from equal weights.
+    """
     for case in subject.cases:
         weights = attention_maps(subject.model, subject.inputs(case))
         if weights is None:
             continue
         bootstrap = Bootstrap(len(case), subject.analysis.draws, subject.analysis.seed)
-        means = bootstrap.mean(np.moveaxis(weights.double().cpu().numpy(), 1, -1))  # (L, H, T, T)
+        maps = weights.double().cpu().numpy()  # (L, N, H, T, T)
+        means = bootstrap.mean(np.moveaxis(maps, 1, -1))  # (L, H, T, T)
         for head in range(means.value.shape[1]):
             of_head = Interval(*(part[:, head] for part in means))
             yield from map_numbers("attention", case, of_head, f"head {head}")
+        yield from _on_relevant(case, maps[:, :, :, -1].mean((0, 2)), bootstrap)
+
+
+def _on_relevant(case: Case, weights: Values, bootstrap: Bootstrap) -> Iterator[Number]:
+    """Yield the headline and its reference for the mean weights (N, T) of the last position."""
+    changing = (one for one in case.counterfactuals.values() if (one.expected != case.answers[one.rows]).any())
+    named = {role for one in changing for role in one.positions}
+    relevant = [role in named for role in case.roles[:-1]]
+    if not any(relevant) or all(relevant):
+        return
+    earlier = weights[:, :-1]
+    mass = bootstrap.of(lambda means: means[..., 0] / means[..., 1], earlier[:, relevant].sum(1), earlier.sum(1))
+    value, lower, upper = (float(part) for part in mass)
+    yield Number("mass_on_relevant", value, len(case), case.split, lower=lower, upper=upper)
+    yield Number("mass_on_relevant_uniform", float(np.mean(relevant)), len(case), case.split)
 
 
 @torch.no_grad()

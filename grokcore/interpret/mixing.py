@@ -15,27 +15,22 @@ import torch
 from torch import Tensor
 
 from grokcore.interpret.cases.base import Case
-from grokcore.interpret.intervals import Bootstrap, Interval, Values
+from grokcore.interpret.intervals import Bootstrap, Interval
 from grokcore.interpret.number import Number
 from grokcore.interpret.subject import Subject
 from grokcore.models import SequenceModel
-
-METRIC, HEADLINE = "value_zeroing", "mass_on_relevant"
 
 
 def measure(subject: Subject) -> Iterator[Number]:
     """Yield V[t,i] of every block, mean over examples, with t as `position` and i as `target`.
 
-    The headline `mass_on_relevant`, of cases whose counterfactuals tell relevant positions from others, is the share of
-    what the last position reads of earlier ones that it reads of relevant ones, mean over blocks. Its control
-    `mass_on_relevant_uniform` is that of a mixer that reads all earlier positions alike.
+    Trap: a token that is the same in all questions, such as `q`, equals its mean in the first block, so that nothing
+    seems to read it, trained or not. Mass on the other positions is therefore no sign of learning, and no headline.
     """
     for case in subject.cases:
         bootstrap = Bootstrap(len(case), subject.analysis.draws, subject.analysis.seed)
         maps = value_zeroing(subject.model, subject.inputs(case)).double().cpu().numpy()  # (L, N, T, T)
-        yield from map_numbers(METRIC, case, bootstrap.mean(np.moveaxis(maps, 1, -1)))
-        last = maps[:, :, -1].mean(0)  # (N, T)
-        yield from _on_relevant(case, last, bootstrap)
+        yield from map_numbers("value_zeroing", case, bootstrap.mean(np.moveaxis(maps, 1, -1)))
 
 
 def map_numbers(metric: str, case: Case, maps: Interval, name: str = "") -> Iterator[Number]:
@@ -74,15 +69,3 @@ def _value_zeroing(model: SequenceModel, number: int, x: Tensor) -> Tensor:
     change_nti = change_nti.tril()
     shares: Tensor = change_nti / change_nti.sum(-1, keepdim=True)
     return shares
-
-
-def _on_relevant(case: Case, last: Values, bootstrap: Bootstrap) -> Iterator[Number]:
-    named = {role for one in case.counterfactuals.values() for role in one.positions}
-    relevant = [role in named for role in case.roles[:-1]]
-    if not any(relevant) or all(relevant):
-        return
-    earlier = last[:, :-1]
-    mass = bootstrap.of(lambda means: means[..., 0] / means[..., 1], earlier[:, relevant].sum(1), earlier.sum(1))
-    value, lower, upper = (float(part) for part in mass)
-    yield Number(HEADLINE, value, len(case), case.split, lower=lower, upper=upper)
-    yield Number(f"{HEADLINE}_uniform", float(np.mean(relevant)), len(case), case.split)

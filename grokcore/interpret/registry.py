@@ -38,6 +38,10 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "tracing": AnalysisEntry(
         "grokcore.interpret.tracing", "causal tracing: how far streams of a counterfactual carry its answer along"
     ),
+    "mixing": AnalysisEntry("grokcore.interpret.mixing", "which positions every position reads: value-zeroing"),
+    "attention": AnalysisEntry(
+        "grokcore.interpret.attention", "attention weights, where an architecture has them with sum 1"
+    ),
     "norms": AnalysisEntry("grokcore.interpret.progress.norms", "weight norms by role, ranks of matrices"),
     "saturation": AnalysisEntry("grokcore.interpret.progress.saturation", "scale of logits, margins, softmax collapse"),
     "fourier": AnalysisEntry(

@@ -83,6 +83,39 @@ def test_attention_weights_are_causal_and_sum_to_1(architecture: str) -> None:
             assert not weights.triu(1).any()
 
 
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "linear_attention"])
+@torch.no_grad()
+def test_values_averaged_by_the_attention_weights_are_the_mixers_output(architecture: str) -> None:
+    model, tokens = model_of(architecture).eval(), random_tokens()
+    for number, part, x, output in seen_by(model, tokens):
+        if part == "token":
+            mixer = model.blocks[number].token_mixer
+            value = mixer.query_key_value(x).chunk(3, dim=-1)[2].unflatten(-1, (mixer.heads, -1)).transpose(1, 2)
+            mixed = (model.attention_weights(number, x) @ value).transpose(1, 2).flatten(2)
+            torch.testing.assert_close(mixer.output(mixed), output, rtol=1e-4, atol=1e-6)
+
+
+@torch.no_grad()
+def test_rwkv_weighs_by_the_keys_that_its_mixer_computes() -> None:
+    model, tokens = model_of("rwkv").eval(), random_tokens()
+    generator = torch.Generator().manual_seed(0)
+    for block in model.blocks:
+        block.time_mixing.mix.copy_(torch.rand(block.time_mixing.mix.shape, generator=generator))
+    for number, part, x, _ in seen_by(model, tokens):
+        if part != "token":
+            continue
+        mixer, keys = model.blocks[number].time_mixing, []
+        handle = mixer.key.register_forward_hook(lambda module, args, output, kept=keys: kept.append(output))
+        model.mix_tokens(number, x)
+        handle.remove()
+        key_btd = keys[0].unflatten(0, tokens.shape)
+        weights = model.attention_weights(number, x)
+        for t in range(tokens.shape[1]):
+            ages = torch.arange(t - 1, -1, -1)[:, None]
+            scores = torch.cat((key_btd[:, :t] - ages * mixer.decay.exp(), key_btd[:, t : t + 1] + mixer.bonus), dim=1)
+            torch.testing.assert_close(weights[:, 0, t, : t + 1], scores.softmax(1).mean(-1))
+
+
 @every_variant
 @torch.no_grad()
 def test_whole_sequences_give_modules_every_token(variant: str) -> None:
