@@ -138,8 +138,10 @@ def test_the_gini_coefficient_is_0_of_equal_values_and_near_1_of_a_single_one() 
 
 def test_key_frequencies_are_those_of_the_last_step(subject_of: SubjectOf, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of("gpt2", *modular())
-    tables = iter([planted(group(subject), {4: 6.0}), planted(group(subject), {1: 6.0})])
-    monkeypatch.setattr(fourier, "logits_at", lambda model, tokens, positions: next(tables)[:, None])
+    last = subject_of("gpt2", *modular()).model
+    subject.last = lambda: last
+    tables = {last: planted(group(subject), {4: 6.0}), subject.model: planted(group(subject), {1: 6.0})}
+    monkeypatch.setattr(fourier, "logits_at", lambda model, tokens, positions: tables[model][:, None])
     found = {(one.metric, one.split): one.value for one in measure(subject)}
     assert found["key_power", ""] == pytest.approx(0, abs=1e-9), "it was all of frequency 4 at the last step"
     assert found["excluded_loss", ""] == pytest.approx(found["loss", ""])

@@ -78,6 +78,18 @@ def test_a_unit_counts_where_its_hyperplane_is_nearer_than_a_vertex(subject_of: 
         assert int(local_complexity(model, inputs, positions, orthonormal)[0, 0]) == expected
 
 
+@torch.no_grad()
+def test_units_of_swiglu_are_those_of_its_gate(subject_of: SubjectOf) -> None:
+    model: Any = subject_of("llama").model
+    inputs, positions = torch.tensor([[0, 1, 2, 3, 4]]), torch.tensor([[4]])
+    seen: list[Tensor] = []
+    handle = model.blocks[0].channel_mixer.register_forward_hook(lambda module, args, output: seen.append(args[0]))
+    units = pre_activations(model, inputs, positions, layer_0(model, inputs, positions))[0]
+    handle.remove()
+    gate, _ = model.blocks[0].channel_mixer.gate_up.weight.chunk(2)
+    assert torch.allclose(units[0], gate @ seen[-1].unflatten(0, (1, 5))[0, 4], atol=1e-6)
+
+
 def test_directions_are_orthonormal_and_no_more_than_there_can_be() -> None:
     for dimension, count in ((40, 25), (6, 6)):
         found = directions(dimension, torch.Generator().manual_seed(0))
