@@ -38,8 +38,25 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "tracing": AnalysisEntry(
         "grokcore.interpret.tracing", "causal tracing: how far streams of a counterfactual carry its answer along"
     ),
+    "mixing": AnalysisEntry("grokcore.interpret.mixing", "which positions every position reads: value-zeroing"),
+    "attention": AnalysisEntry(
+        "grokcore.interpret.attention", "attention weights, where an architecture has them with sum 1"
+    ),
     "norms": AnalysisEntry("grokcore.interpret.progress.norms", "weight norms by role, ranks of matrices"),
     "saturation": AnalysisEntry("grokcore.interpret.progress.saturation", "scale of logits, margins, softmax collapse"),
+    "fourier": AnalysisEntry(
+        "grokcore.interpret.progress.fourier",
+        "restricted and excluded loss over key frequencies",
+        tasks=("modular",),
+    ),
+    "local_complexity": AnalysisEntry(
+        "grokcore.interpret.progress.local_complexity",
+        "sign changes of hidden units near training rows",
+        default=False,
+    ),
+    "llc": AnalysisEntry(
+        "grokcore.interpret.progress.learning_coefficient", "local learning coefficient, by SGLD", default=False
+    ),
 }
 """Every analysis, in the order of reports."""
 

@@ -15,6 +15,7 @@ from grokcore.data.supervision import Supervision, supervise
 from grokcore.interpret.cases.base import Case
 from grokcore.interpret.spec import AnalysisSpec
 from grokcore.models import SequenceModel
+from grokcore.models.sequence_model import MixerPart
 from grokcore.spec import ExperimentSpec
 
 
@@ -65,4 +66,17 @@ class Subject:
         seen: list[Tensor] = []
         with self.model.residual_stream(lambda layer, hidden: seen.append(hidden.clone())):
             self.logits(tokens)
+        return torch.stack(seen)
+
+    @torch.no_grad()
+    def inputs(self, case: Case) -> Tensor:
+        """Return the normalized inputs (L, N, T, D) of the token mixers, by block that runs."""
+        seen: list[Tensor] = []
+
+        def keep(number: int, part: MixerPart, x: Tensor, output: Tensor) -> None:
+            if part == "token":
+                seen.append(x.clone())
+
+        with self.model.mixers(keep):
+            self.logits(self.tokens(case))
         return torch.stack(seen)

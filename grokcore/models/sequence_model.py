@@ -115,6 +115,29 @@ class SequenceModel(nn.Module, ABC):
         """
         raise ValueError("implementation: transformers has no hook on its mixers: load the model as fast")
 
+    def mix_tokens(self, number: int, x: Tensor) -> Tensor:
+        """Return what the token mixer of the block of this number makes of a normalized input (B, T, D): (B, T, D).
+
+        `x` is what the hook of `mixers` is given; changed, it tells which positions the mixer reads.
+
+        Raises:
+            ValueError: the implementation does not give its mixers out.
+        """
+        raise ValueError("implementation: transformers does not give its mixers out: load the model as fast")
+
+    def attention_weights(self, number: int, x: Tensor) -> Tensor | None:
+        """Return the weights (B, H, T, T) that the block of this number gives to positions: of query t, to position i.
+
+        RWKV-4 weighs each channel by itself; its weights are means over channels, as of one head.
+
+        Args:
+            x: (B, T, D), the normalized input of the token mixer, as the hook of `mixers` is given it.
+
+        Returns:
+            None for an architecture that has no matrix of weights with rows that sum to 1.
+        """
+        return None
+
     def whole_sequences(self) -> AbstractContextManager[None]:
         """Compute every token of every block inside the block of code, as readers of modules' outputs expect.
 

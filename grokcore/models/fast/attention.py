@@ -73,11 +73,21 @@ def plain_attention(
 def _attend(query_bqd: Tensor, key_value_btc: Tensor, heads: int, masked_bqt: Tensor, dropout: float) -> Tensor:
     q = query_bqd.unflatten(2, (heads, -1)).transpose(1, 2)
     k, v = key_value_btc.unflatten(2, (2, heads, -1)).permute(2, 0, 3, 1, 4)
-    scores_bhqt = (q / math.sqrt(q.shape[-1])) @ k.transpose(2, 3)
-    scores_bhqt = scores_bhqt.masked_fill(masked_bqt[:, None], -torch.inf)
-    weights_bhqt = functional.dropout(scores_bhqt.softmax(-1), dropout)
+    weights_bhqt = functional.dropout(_weights(q, k, masked_bqt), dropout)
     mixed: Tensor = (weights_bhqt.to(v.dtype) @ v).transpose(1, 2).flatten(2)
     return mixed
+
+
+def _weights(q_bhqd: Tensor, k_bhtd: Tensor, masked_bqt: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)) of what is not masked, (B, H, Q, T)."""
+    scores_bhqt = (q_bhqd / math.sqrt(q_bhqd.shape[-1])) @ k_bhtd.transpose(2, 3)
+    return scores_bhqt.masked_fill(masked_bqt[:, None], -torch.inf).softmax(-1)
+
+
+def attention_weights(query_key_value: Tensor, heads: int, layout: Layout) -> Tensor:
+    """Return softmax(q k^T / sqrt(d)), (B, H, T, T), of all tokens (N, 3 D), without shared prefixes."""
+    q, k, _ = layout.of_examples(query_key_value).unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+    return _weights(q, k, layout.masked)
 
 
 class _KernelAttention(torch.autograd.Function):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from grokcore.models.fast.attention import attention
+from grokcore.models.fast.attention import attention, attention_weights
 from grokcore.models.fast.kernels import Kernels, kernels_for
 from grokcore.models.fast.layout import Layout, Selection
 
@@ -158,6 +158,13 @@ class SelfAttention(nn.Module):
         mixed = attention(query, key_value, self.heads, layout, selected, weight_dropout)
         result: Tensor = self.output(mixed)
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return the attention weights (B, H, T, T) for a normalized input (N, D)."""
+        query_key_value = self.query_key_value(x)
+        if self.rotation is not None:
+            query_key_value = self.rotation(query_key_value, layout.position_ids, 2 * self.width)
+        return attention_weights(query_key_value, self.heads, layout)
 
 
 class MLP(nn.Module):

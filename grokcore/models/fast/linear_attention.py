@@ -65,6 +65,13 @@ class LinearAttention(nn.Module):
         result: Tensor = self.output(mixed)
         return result
 
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return phi(q_t) phi(k_i) / sum_j phi(q_t) phi(k_j), (B, H, T, T), for a normalized input (N, D)."""
+        query, key, _ = in_full(*self.query_key_value(x).chunk(3, dim=1))
+        q, k = (by_heads(layout.of_examples(functional.elu(part) + 1), self.heads) for part in (query, key))
+        weights_bhtt = (q @ k.transpose(2, 3)).masked_fill(layout.masked[:, None], 0)
+        return weights_bhtt / (weights_bhtt.sum(-1, keepdim=True) + EPSILON)
+
 
 def block(config: Any, number: int) -> Block:
     width = config.hidden_size

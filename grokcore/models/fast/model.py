@@ -168,6 +168,26 @@ class FastModel(SequenceModel):
         finally:
             self._mixer_hook = None
 
+    def mix_tokens(self, number: int, x: Tensor) -> Tensor:
+        layout = Layout(x.shape[0], x.shape[1], x.device)
+        mixed: Tensor = self._token_mixer(number)(x.flatten(0, 1), layout, None)
+        unflattened: Tensor = mixed.unflatten(0, x.shape[:2])
+        return unflattened
+
+    def attention_weights(self, number: int, x: Tensor) -> Tensor | None:
+        weights = getattr(self._token_mixer(number), "weights", None)
+        return None if weights is None else weights(x.flatten(0, 1), Layout(x.shape[0], x.shape[1], x.device))
+
+    def _token_mixer(self, number: int) -> nn.Module:
+        """Return the token mixer of the block that runs in this place."""
+        mixer: nn.Module = getattr(self.blocks[self._schedule[number]], self._mixer_names[0])
+        return mixer
+
+    @property
+    def _mixer_names(self) -> list[str]:
+        """The names of a block's mixers, in the order of `MIXER_PARTS`."""
+        return [output.partition(".")[0] for output in self.parts.outputs]
+
     @contextmanager
     def whole_sequences(self) -> Iterator[None]:
         before, self._whole = self._whole, True
@@ -206,9 +226,9 @@ class FastModel(SequenceModel):
         hook = self._mixer_hook
         parts: dict[nn.Module, MixerPart] = {}
         if hook is not None:
-            names = [output.partition(".")[0] for output in self.parts.outputs]
             for block in self.blocks:
-                parts |= {getattr(block, name): part for name, part in zip(names, MIXER_PARTS, strict=False)}
+                named = zip(self._mixer_names, MIXER_PARTS, strict=False)
+                parts |= {getattr(block, name): part for name, part in named}
 
         def behind(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
             x, mixed = args[0].unflatten(0, shape), output.unflatten(0, shape)

@@ -71,12 +71,17 @@ def plain_gated_wkv(
 
 def _average(decay: Tensor, bonus: Tensor, key_btd: Tensor, value_btd: Tensor, masked_bqt: Tensor) -> Tensor:
     """wkv (B, Q, D) of the last Q of T tokens."""
+    return (_weights(decay, bonus, key_btd, masked_bqt) * value_btd[:, None]).sum(2)
+
+
+def _weights(decay: Tensor, bonus: Tensor, key_btd: Tensor, masked_bqt: Tensor) -> Tensor:
+    """softmax over i of s_ti for every channel, (B, Q, T, D), for the last Q of T tokens."""
     tokens, queries = key_btd.shape[1], masked_bqt.shape[1]
     at = torch.arange(tokens, device=key_btd.device)
     age_qt = at[tokens - queries :, None] - 1 - at
     extra_qtd = torch.where(age_qt[..., None] < 0, bonus, -age_qt[..., None] * decay)
     scores_bqtd = (key_btd[:, None] + extra_qtd).masked_fill(masked_bqt[..., None], -torch.inf)
-    return (scores_bqtd.softmax(2) * value_btd[:, None]).sum(2)
+    return scores_bqtd.softmax(2)
 
 
 class _KernelWKV(torch.autograd.Function):
@@ -130,6 +135,12 @@ class TimeMixing(nn.Module):
         mixed = gated_wkv(self.decay.exp(), self.bonus, key, value, receptance, layout, rows)
         result: Tensor = self.output(mixed)
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return the softmax weights of tokens, mean over channels, (B, 1, T, T), for a normalized input (N, D)."""
+        (for_key,) = token_shift(x, self.mix[:1], layout)
+        key_btd = layout.of_examples(self.key(for_key))
+        return _weights(self.decay.exp(), self.bonus, key_btd, layout.masked).mean(-1)[:, None]
 
 
 class ChannelMixing(nn.Module):
