@@ -23,17 +23,16 @@ one likes. Entities of a comparison are two different ones, in random order. Que
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from grokcore.errors import InputError
 from grokcore.spec import InContextTask
 from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.facts import numbered
+from grokcore.tasks.prompts import different, distinct, shuffled
 from grokcore.tasks.random import Indices, Stream
 
 LABELS = ("<smaller>", "<equal>", "<greater>")
 ROLES: dict[str, Role] = {"train": "train", "test_iid": "held_out", "test_ood": "held_out", "test_long": "diagnostic"}
-_CHUNK = 2**16
 
 
 def build(task: InContextTask) -> TaskData:
@@ -86,15 +85,7 @@ def _different(
         (count, asked + 2 context): the entities that are asked for, those of the facts, and the facts' values.
     """
     streams = {purpose: Stream(task.seed, "in_context", split, purpose) for purpose in _PURPOSES}
-    found = np.empty((0, task.asked + 2 * context), np.int64)
-    while len(found) < count:
-        drawn = _draw(task, streams, askable, context, min(_CHUNK, count))
-        if unlike is not None:
-            drawn = drawn[~np.isin(_as_items(drawn), _as_items(unlike))]
-        found = np.concatenate([found, drawn])
-        first = np.unique(_as_items(found), return_index=True)[1]
-        found = found[np.sort(first)]
-    return found[:count]
+    return different(lambda batch: _draw(task, streams, askable, context, batch), count, unlike=unlike)
 
 
 _PURPOSES = ("asked", "asked order", "others", "order", "values")
@@ -102,43 +93,14 @@ _PURPOSES = ("asked", "asked order", "others", "order", "values")
 
 def _draw(task: InContextTask, streams: dict[str, Stream], askable: Indices, context: int, count: int) -> Indices:
     """`count` prompts, each of which takes equally many words of every stream."""
-    asked = _distinct(streams["asked"], len(askable), task.asked, count)
-    asked = _shuffled(streams["asked order"], askable[asked])
-    others = _distinct(streams["others"], task.entities - task.asked, context - task.asked, count)
+    asked = distinct(streams["asked"], len(askable), task.asked, count)
+    asked = shuffled(streams["asked order"], askable[asked])
+    others = distinct(streams["others"], task.entities - task.asked, context - task.asked, count)
     for entity in np.sort(asked, axis=1).T:  # the others are numbered without those that are asked for
         others += others >= entity[:, np.newaxis]
-    entities = _shuffled(streams["order"], np.column_stack([asked, others]))
+    entities = shuffled(streams["order"], np.column_stack([asked, others]))
     values = streams["values"].integers(task.values, count * context).reshape(count, context)
     return np.column_stack([asked, entities, values])
-
-
-def _distinct(stream: Stream, population: int, size: int, count: int) -> Indices:
-    """(count, size): in each row `size` different numbers below `population`.
-
-    Floyd's algorithm (Bentley and Floyd, Communications of the ACM 30(9), 1987), all rows at once. A row is uniform as
-    a set only (the greatest number never comes first): shuffle it before its order is used.
-    """
-    words = stream.words(count * size).reshape(count, size)
-    chosen = np.empty((count, size), np.int64)
-    for place in range(size):
-        last = population - size + place
-        number = (words[:, place] % np.uint64(last + 1)).astype(np.int64)
-        taken = (chosen[:, :place] == number[:, np.newaxis]).any(axis=1)
-        chosen[:, place] = np.where(taken, last, number)
-    return chosen
-
-
-def _shuffled(stream: Stream, rows: Indices) -> Indices:
-    """Each row of (N, T) in a uniformly random order of its own."""
-    order = np.argsort(stream.words(rows.size).reshape(rows.shape), axis=1, kind="stable")
-    shuffled: Indices = np.take_along_axis(rows, order, axis=1)
-    return shuffled
-
-
-def _as_items(prompts: Indices) -> npt.NDArray[np.void]:
-    """(N,) each row of (N, T) as one item that can be compared."""
-    rows = np.ascontiguousarray(prompts, np.int32)
-    return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
 
 
 def _rows(task: InContextTask, prompts: Indices) -> Rows:

@@ -8,7 +8,8 @@ import pytest
 from grokcore.errors import InputError
 from grokcore.spec import InContextTask, validate
 from grokcore.tasks import build_task
-from grokcore.tasks.in_context import _different, _distinct
+from grokcore.tasks.in_context import _different
+from grokcore.tasks.prompts import distinct
 from grokcore.tasks.random import Stream
 from tests.tasks.small_tasks import texts
 
@@ -65,7 +66,7 @@ def test_places_entities_and_values_are_uniform():
 
 
 def test_every_row_of_a_distinct_draw_is_a_uniform_set():
-    drawn = _distinct(Stream(0, "draw"), 5, 3, 20_000)
+    drawn = distinct(Stream(0, "draw"), 5, 3, 20_000)
     assert ((drawn >= 0) & (drawn < 5)).all()
     sets, counts = np.unique(np.sort(drawn, axis=1), axis=0, return_counts=True)
     assert len(sets) == 10
@@ -152,7 +153,7 @@ def test_few_possible_prompts_are_drawn_until_all_differ(variant):
 
 def test_chunks_do_not_change_the_data(monkeypatch):
     whole = built("comparison")
-    monkeypatch.setattr("grokcore.tasks.in_context._CHUNK", 77)
+    monkeypatch.setattr("grokcore.tasks.prompts._CHUNK", 77)
     chunked = built("comparison")
     for name, rows in whole.probes.items():
         assert np.array_equal(rows.tokens, chunked.probes[name].tokens)
