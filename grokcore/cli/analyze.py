@@ -14,7 +14,7 @@ from grokcore.terminal.output import print_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grokcore.interpret.result import AnalysisDocument, Headline
+    from grokcore.runs.analysis import AnalysisDocument, Headline
 
 
 def analyze(options: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ _SCHEMAS = {
     "dataset": "grokcore.data:DatasetInfo",
     "manifest": "grokcore.runs:Manifest",
     "evaluation": "grokcore.runs.evaluation:Evaluation",
-    "analysis": "grokcore.interpret.result:AnalysisDocument",
+    "analysis": "grokcore.runs.analysis:AnalysisDocument",
     "sweep": "grokcore.sweeps:SweepSpec",
     "sweep-index": "grokcore.sweeps:SweepIndex",
     "speedups": "grokcore.evaluation.speedups:SpeedupReport",

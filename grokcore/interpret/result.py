@@ -7,19 +7,18 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from grokcore.documents import decode_json
-from grokcore.errors import AbsentError, DamagedError, InputError
+from grokcore.errors import AbsentError, DamagedError
 from grokcore.interpret.number import Number
+from grokcore.runs.analysis import ANALYSIS, AnalysisDocument, Headline, decode_analysis
 from grokcore.storage import Store, open_store
 
-DOCUMENT, TABLE = "analysis.json", "analysis.parquet"
-"""Names of the files, in a run's directory by default."""
+TABLE = "analysis.parquet"
+"""Name of the file beside analysis.json."""
 
 SCHEMA = pa.schema(
     [
@@ -38,54 +37,6 @@ SCHEMA = pa.schema(
     ]
 )
 """Of analysis.parquet."""
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Headline(_Document):
-    """A number of a whole split, or of the weights."""
-
-    step: int
-    analysis: str
-    split: str = Field(description="empty for numbers of the weights")
-    case: str
-    target: str
-    metric: str
-    value: float | None = Field(description="null where it is not defined")
-    lower: float | None = Field(description="of the 95 % interval")
-    upper: float | None
-    n: int = Field(description="examples; 0 for numbers of the weights")
-
-
-class Questions(_Document):
-    """The questions of a split that were analyzed."""
-
-    split: str
-    roles: list[str] = Field(description="what stands at each position")
-    examples: int
-    total: int = Field(description="rows that they were drawn from")
-    targets: list[str]
-    counterfactuals: list[str]
-
-
-class AnalysisDocument(_Document):
-    """The content of analysis.json."""
-
-    format: Literal[1] = 1
-    run_id: str
-    task: str
-    architecture: str
-    layers: int = Field(description="blocks that the stream runs through; one that runs twice counts twice")
-    analysis: dict[str, Any] = Field(description="its AnalysisSpec")
-    analysis_id: str = Field(description="the first 16 digits of the SHA-256 of the AnalysisSpec")
-    steps: list[int] = Field(description="ascending")
-    milestones: dict[str, int] = Field(description="the saved step of each phase: memorized, SPLIT.sustained")
-    questions: list[Questions]
-    left_out: dict[str, str] = Field(description="analyses that are not defined for this run, and why")
-    headlines: list[Headline]
-    table_sha256: str = Field(description="of analysis.parquet")
 
 
 @dataclass(frozen=True)
@@ -146,23 +97,13 @@ def read_analysis(place: str) -> Analysis:
     """
     store = open_store(place)
     try:
-        content, table = store.read(DOCUMENT), store.read(TABLE)
+        content, table = store.read(ANALYSIS), store.read(TABLE)
     except AbsentError:
         raise AbsentError(f"there is no analysis at {place}: make one with `grokcore analyze {place}`") from None
-    document = _document(content, place)
+    document = decode_analysis(content, place)
     if hashlib.sha256(table).hexdigest() != document.table_sha256:
-        raise DamagedError(f"{place}: {TABLE} is not the one of {DOCUMENT}: analyze the run again")
+        raise DamagedError(f"{place}: {TABLE} is not the one of {ANALYSIS}: analyze the run again")
     return Analysis(document, pq.read_table(io.BytesIO(table), schema=SCHEMA))
-
-
-def _document(content: bytes, place: str) -> AnalysisDocument:
-    try:
-        return AnalysisDocument.model_validate(decode_json(content))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise DamagedError(f"{place}: {DOCUMENT}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
-    except ValueError as error:
-        raise InputError(f"{place}: {DOCUMENT} is no JSON: {error}") from None
 
 
 def write_analysis(store: Store, document: Mapping[str, Any], rows: Sequence[tuple[int, str, Number]]) -> Analysis:
@@ -177,5 +118,5 @@ def write_analysis(store: Store, document: Mapping[str, Any], rows: Sequence[tup
         **document, headlines=headlines_of(table), table_sha256=hashlib.sha256(content).hexdigest()
     )
     store.write(TABLE, content)
-    store.write_json(DOCUMENT, whole.model_dump(mode="json"))
+    store.write_json(ANALYSIS, whole.model_dump(mode="json"))
     return Analysis(whole, table)

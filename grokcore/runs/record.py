@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grokcore.errors import InputError
+from grokcore.runs.analysis import ANALYSIS, AnalysisDocument, decode_analysis
 from grokcore.runs.artifacts import RUN_FILES
 from grokcore.runs.evaluation import EVALUATION, Evaluation
 from grokcore.runs.journal import JOURNAL, JournalLine, checked_lines, read_journal
@@ -33,6 +34,7 @@ class RunRecord:
         uri: the run's directory.
         journal: the lines of metrics.jsonl, in order.
         result: the content of evaluation.json; None where the run has not been evaluated.
+        analysis: the content of analysis.json; None where the run has not been analyzed.
         verified: whether the files have the hashes that they were written with; older versions kept none.
     """
 
@@ -41,6 +43,7 @@ class RunRecord:
     manifest: Manifest
     journal: Sequence[JournalLine] = ()
     result: Evaluation | None = None
+    analysis: AnalysisDocument | None = None
     verified: bool = False
 
     @property
@@ -83,8 +86,8 @@ def read_run(uri: str | Path, *, evaluation: str | Path | None = None) -> RunRec
         InputError: there is no run; a file is missing or damaged; or the evaluation is that of another run.
         TransientError: the store could not be reached.
     """
-    with local_copy(uri, (*RUN_FILES, EVALUATION)) as directory:
-        record = _read_trained(directory, uri)
+    with local_copy(uri, (*RUN_FILES, EVALUATION, ANALYSIS)) as directory:
+        record = _with_analysis(_read_trained(directory, uri), directory)
         place = evaluation if evaluation is not None else directory / EVALUATION
         if evaluation is None and not (directory / EVALUATION).exists():
             return record
@@ -109,6 +112,18 @@ def _read_trained(directory: Path, uri: str | Path) -> RunRecord:
     spec = read_spec(directory / SPEC)
     journal = checked_lines(read_journal(directory / JOURNAL), directory / JOURNAL)
     return RunRecord(str(uri), spec, manifest, journal, verified=verified)
+
+
+def _with_analysis(record: RunRecord, directory: Path) -> RunRecord:
+    path = directory / ANALYSIS
+    if not path.exists():
+        return record
+    analysis = decode_analysis(path.read_bytes(), record.uri)
+    if analysis.run_id != record.manifest.run_id:
+        raise InputError(
+            f"{record.uri} holds the analysis of run {analysis.run_id}, but is run {record.manifest.run_id}"
+        )
+    return replace(record, analysis=analysis)
 
 
 def _read_evaluation(place: str | Path, run: str | Path) -> tuple[Evaluation, bool]:
