@@ -1,6 +1,6 @@
 """Tasks: one file each, from a spec to its vocabulary, training rows and probes.
 
-To add a task: a spec class in `grokcore/spec/tasks.py`, a file here that defines TASK, and one line in TASKS.
+To add a task: a spec class in `grokcore/spec/tasks/`, a file here that defines TASK, and one line in TASKS.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -43,10 +43,10 @@ import numpy.typing as npt
 
 from grokcore.errors import InputError
 from grokcore.spec import CompositionTask
-from grokcore.spec.tasks import MIN_HELD_OUT, NewFacts
 from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
+from grokcore.tasks.composition_with_new_facts import with_new_facts
 from grokcore.tasks.facts import FactTable, numbered, token_name, unless_given
-from grokcore.tasks.new_facts import KINDS, Triples, draw_new_paths
+from grokcore.tasks.new_facts import Triples
 from grokcore.tasks.random import BottomK, Indices, Stream
 
 HELD_OUT = ("test_inferred_iid", "test_inferred_ood")
@@ -232,68 +232,10 @@ def _build(task: CompositionTask, graph: Graph) -> TaskData:
         *SPECIALS,
     )
     data = TaskData(vocabulary, vocabulary.index(EOS), (), train, probes, splits)
-    return data if task.new_facts is None else _with_new_facts(task, task.new_facts, graph, ood, data)
-
-
-def _with_new_facts(
-    task: CompositionTask, new: NewFacts, graph: Graph, ood: npt.NDArray[np.bool_], data: TaskData
-) -> TaskData:
-    """Add the reserved entities to the vocabulary, and the new facts and their paths to the rows.
-
-    Raises:
-        InputError: a held-out split has fewer than `MIN_HELD_OUT` rows.
-    """
-    known, specials = len(graph.entities), data.vocabulary
-    vocabulary = (*specials, *(f"<e_{known + number}>" for number in range(new.reserved_entities)))
-    if not new.facts:
-        return replace(data, vocabulary=vocabulary)
-
-    def entity(number: Indices) -> Indices:
-        return np.where(number < known, number, number - known + len(specials))
-
+    if task.new_facts is None:
+        return data
     old = Triples(graph.head, graph.relation, graph.tail)
-    drawn = draw_new_paths(task.seed, new, old, old[~ood], known, len(graph.relations))
-
-    def rows(path: Indices) -> Rows:
-        head, first, second, tail = path.T
-        return Rows.of_columns([entity(head), first + known, second + known], entity(tail))
-
-    facts = Rows.of_columns([entity(drawn.facts.head), drawn.facts.relation + known], entity(drawn.facts.tail))
-    train = {**data.train, "atomic_new": facts, "new_inferred": rows(drawn.trained)}
-    probes, splits = dict(data.probes), dict(data.splits)
-    probes["old"], splits["old"] = probes.pop("test_inferred_iid"), splits.pop("test_inferred_iid")
-    splits["test_inferred_ood"] = replace(splits["test_inferred_ood"], role="diagnostic")
-    added = {"atomic_new": facts, "new_inferred": train["new_inferred"]}
-    for split, full in {**added, **{kind: rows(drawn.held_out[kind]) for kind in KINDS}}.items():
-        if not len(full) and split == "new_inferred":
-            del train[split]
-            continue
-        probes[split] = full[Stream(task.seed, "composition", "probes", split).sample(len(full), task.probe_size)]
-        answers = np.bincount(full.answers)[np.newaxis] if len(full) else np.ones((1, 1), np.int64)
-        role: Role = "held_out" if split in KINDS else "train"
-        splits[split] = Split(role, len(full), majority_baseline(answers), 1 / (known + new.reserved_entities))
-    for split in task.held_out_splits:
-        if splits[split].rows < MIN_HELD_OUT:
-            advice = _MORE[split].format(task=task, new=new)
-            raise InputError(
-                f"{split} has {splits[split].rows} rows, fewer than the {MIN_HELD_OUT} that tell two starts apart: "
-                f"{advice}"
-            )
-    names = (*train, *task.held_out_splits, *(name for name, one in splits.items() if one.role == "diagnostic"))
-    return TaskData(
-        *(vocabulary, data.eos, (), train),
-        {name: probes[name] for name in names},
-        {name: splits[name] for name in names},
-    )
-
-
-_MORE = {
-    "old": "raise test_ratio={task.test_ratio:g}",
-    "new_old": "raise new_facts.facts={new.facts} or out_degree={task.out_degree}",
-    "old_new": "raise new_facts.facts={new.facts} or out_degree={task.out_degree}",
-    "new_new": "raise new_facts.chained={new.chained_facts} or new_facts.facts={new.facts}",
-}
-"""What to change where a held-out split of a task with new facts is too small."""
+    return with_new_facts(task, task.new_facts, old, old[~ood], data)
 
 
 def _check_size(task: CompositionTask, facts: int, paths: float, most: float) -> None:
