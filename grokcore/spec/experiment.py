@@ -58,6 +58,13 @@ class ExperimentSpec(Spec):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _has_what_is_redrawn(self) -> ExperimentSpec:
+        start, new = self.model.start_from, getattr(self.task, "new_facts", None)
+        if start is not None and start.redraw_reserved and (new is None or not new.reserved_entities):
+            raise ValueError("model.start_from.redraw_reserved needs entities in task.new_facts.reserved_entities")
+        return self
+
     @property
     def init_seed(self) -> int:
         """Seed of the initial weights: the same for every architecture."""

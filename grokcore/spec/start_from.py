@@ -6,18 +6,21 @@ The digest of the source's weights enters a run's id, its place does not: a sour
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from grokcore.errors import InputError
-from grokcore.spec.base import Spec, no_template, outside_identity
+from grokcore.errors import AbsentError, DamagedError, InputError
+from grokcore.spec.base import Spec, added_later, no_template, outside_identity
 from grokcore.storage import Store, local_copy, open_store, read_json, sha256
 from grokcore.storage.local import home_relative
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 RUN = "manifest.json"
+CHECKPOINTS, STATE = "checkpoints", "state.safetensors"
 
 
 class StartFrom(Spec):
@@ -25,6 +28,11 @@ class StartFrom(Spec):
 
     model: str = outside_identity(
         ..., min_length=1, max_length=1000, description="path or URI of a finished run or of a model's directory"
+    )
+    step: int | str | None = outside_identity(
+        None,
+        description="saved step of the run whose weights are taken: its number, or a milestone such as memorized or "
+        "SPLIT.sustained; null for the end",
     )
     parts: Literal["embedding", "all"] = Field(
         "embedding", description="embedding (of the tokens alone) or all (weights of a model of the same shape)"
@@ -37,10 +45,16 @@ class StartFrom(Spec):
     sha256: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
-        description="SHA-256 of the source's model.safetensors; null is filled in when the spec is resolved",
+        description="SHA-256 of the source's model.safetensors, or of the state.safetensors of its step; null is "
+        "filled in when the spec is resolved",
     )
     width: int | None = outside_identity(
         None, ge=1, le=65536, description="the source's width; null is filled in when the spec is resolved"
+    )
+    redraw_reserved: bool = added_later(
+        False,
+        description="draw the embeddings of task.new_facts.reserved_entities like those of trained entities, from a "
+        "normal distribution of equal mean and standard deviation in each column: weight decay has shrunk them",
     )
 
     @field_validator("model")
@@ -77,10 +91,11 @@ def resolve_source(start: StartFrom) -> StartFrom:
     """
     if start.sha256 is not None and start.width is not None:
         return start
-    place, _ = source_places(start)
-    stored = open_store(place).find(WEIGHTS)
-    found = _read(place, *((stored.size, stored.modified) if stored else (0, 0.0)))
-    check_digest(start, found["sha256"])
+    source = find_source(start)
+    stored = open_store(source.model).find(WEIGHTS)
+    digest, width = _read(source.model, *((stored.size, stored.modified) if stored else (0, 0.0)))
+    found = {"sha256": source.saved.sha256 if source.saved else digest, "width": width}
+    check_digest(start, str(found["sha256"]))
     return start.model_copy(update={"model": home_relative(open_store(start.model).uri), **found})
 
 
@@ -96,13 +111,71 @@ def check_digest(start: StartFrom, found: str) -> None:
         )
 
 
-def source_places(start: StartFrom) -> tuple[str, str | None]:
-    """Return the URIs of the source's model directory and of the run that it belongs to, None without one.
+@dataclass(frozen=True)
+class SavedStep:
+    """A checkpoint to start from.
+
+    Attributes:
+        milestones: phases for which it is kept: `memorized`, `SPLIT.onset`, ...
+        sha256: of its state.safetensors.
+    """
+
+    step: int
+    milestones: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SourcePlace:
+    """Where a source lies.
+
+    Attributes:
+        model: URI of the directory of its config, tokenizer and final weights.
+        run: URI of the run that it belongs to; None without one.
+        saved: the checkpoint whose weights are taken; None for the final ones.
+    """
+
+    model: str
+    run: str | None
+    saved: SavedStep | None = None
+
+
+def find_source(start: StartFrom) -> SourcePlace:
+    """Find the model, and the checkpoint if a step is named.
 
     Raises:
-        InputError: there is no model.
+        InputError: there is no model, or no such step.
         TransientError: the store could not be reached.
     """
+    model, run = _places(start)
+    if start.step is None:
+        return SourcePlace(model, run)
+    if run is None:
+        raise InputError(f"model.start_from.step={start.step} is a step of a run, and {start.model} belongs to none")
+    saved = sorted(_saved_steps(open_store(run)), key=lambda one: one.step)
+    found = next((one for one in saved if start.step == one.step or start.step in one.milestones), None)
+    if found is None:
+        names = [", ".join((str(one.step), *one.milestones)) for one in saved]
+        raise InputError(
+            f"model.start_from.step={start.step} of {start.model} is not saved: there are {'; '.join(names) or 'none'}"
+        )
+    return SourcePlace(model, run, found)
+
+
+def _saved_steps(run: Store) -> Iterator[SavedStep]:
+    """Yield the complete checkpoints of a run, by the fields of their manifests (`grokcore.runs.checkpoints`)."""
+    store = run.child(CHECKPOINTS)
+    for key in sorted(file.key for file in store.files() if re.fullmatch(r"step-\d+/manifest\.json", file.key)):
+        try:
+            document = store.read_json(key)
+            step, milestones = int(document["step"]), tuple(map(str, document["milestones"]))
+            yield SavedStep(step, milestones, str(document["files"][STATE]["sha256"]))
+        except (AbsentError, DamagedError, KeyError, TypeError, ValueError):
+            continue  # of a save or a deletion that is under way, or damaged
+
+
+def _places(start: StartFrom) -> tuple[str, str | None]:
+    """Return the URIs of the model's directory and of its run, None without one."""
     place = start.model.rstrip("/").removesuffix(f"/{WEIGHTS}")
     store = open_store(place)
     if store.find(f"model/{WEIGHTS}") is not None:
@@ -112,20 +185,16 @@ def source_places(start: StartFrom) -> tuple[str, str | None]:
             f"model.start_from: {start.model} is neither a finished run nor a model: it has no model/{WEIGHTS}"
         )
     above = open_store(re.sub(r"/model$", "", store.uri))
-    return store.uri, above.uri if above.uri != store.uri and _has_run(above) else None
-
-
-def _has_run(store: Store) -> bool:
-    return store.find(RUN) is not None
+    return store.uri, above.uri if above.uri != store.uri and above.find(RUN) is not None else None
 
 
 @lru_cache(maxsize=64)  # the points of a sweep share sources; the size and time of the file are part of the key
-def _read(place: str, size: int, modified: float) -> dict[str, Any]:
-    """Return digest and width of a model's weights."""
+def _read(place: str, size: int, modified: float) -> tuple[str, int]:
+    """Return the digest of a model's weights and its width."""
     with local_copy(place, (CONFIG, WEIGHTS)) as folder:
         config = read_json(folder / CONFIG)
         names = ("hidden_size", "n_embd")
         widths = [config[name] for name in names if isinstance(config, dict) and name in config]
         if not widths or type(widths[0]) is not int:
             raise InputError(f"model.start_from: {folder / CONFIG} names no width: it is not a model of grokcore")
-        return {"sha256": sha256(folder / WEIGHTS), "width": widths[0]}
+        return sha256(folder / WEIGHTS), widths[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,17 @@ from grokcore.models.tokenizer import TOKENIZER, read_vocabulary
 from grokcore.runs.manifest import SourceFacts
 from grokcore.runs.record import RunRecord, read_trained
 from grokcore.runs.seal import MODEL
-from grokcore.spec import ExperimentSpec
-from grokcore.spec.start_from import StartFrom, check_digest, source_places
-from grokcore.storage import local_copy, sha256
+from grokcore.spec import CompositionTask, ExperimentSpec
+from grokcore.spec.experiment import derived_seed
+from grokcore.spec.start_from import SavedStep, SourcePlace, StartFrom, check_digest, find_source
+from grokcore.spec.tasks import NewFacts
+from grokcore.storage import local_copy, sha256, temporary_directory
 from grokcore.storage.local import home_relative
 
 EMBEDDING = "embedding"
 """The key of the token embedding where it is all that is taken over."""
+MEMORIZED = "memorized"
+"""The one milestone that held-out data do not decide."""
 _COSTS = ("steps", "examples", "flops", "seconds", "cpu_seconds")
 
 
@@ -53,11 +59,12 @@ def read_source(spec: ExperimentSpec, dataset: Dataset) -> Source | None:
     start = spec.model.start_from
     if start is None:
         return None
-    place, run = source_places(start)
-    record = None if run is None else _ended(run)
-    with local_copy(place, (CONFIG, WEIGHTS, TOKENIZER)) as folder:
-        digest = sha256(folder / WEIGHTS)
-        _check_seal(record, digest, start)
+    place = find_source(start)
+    record = None if place.run is None else _ended(place.run)
+    with _folder(place) as folder:
+        digest = sha256(folder / WEIGHTS) if place.saved is None else place.saved.sha256
+        if place.saved is None:
+            _check_seal(record, digest, start)
         check_digest(start, digest)
         if read_vocabulary(folder) != list(dataset.vocabulary):
             raise InputError(
@@ -66,7 +73,9 @@ def read_source(spec: ExperimentSpec, dataset: Dataset) -> Source | None:
         weights = _weights(spec, folder, start, dataset)
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):
         raise InputError(f"model.start_from: {start.model} has diverged: its weights are not finite")
-    return Source(weights, _facts(record, home_relative(place), digest))
+    if start.redraw_reserved:
+        weights |= _redrawn(weights, spec, dataset)
+    return Source(weights, _facts(record, start, home_relative(place.model), digest, place.saved))
 
 
 def drawn_model(spec: ExperimentSpec, dataset: Dataset) -> SequenceModel:
@@ -91,6 +100,41 @@ def load_start(model: SequenceModel, weights: Mapping[str, Tensor]) -> None:
 def _embedding_of(model: SequenceModel) -> str:
     """Return the name of the token embedding, or of its factor that is taken from a source."""
     return next(name for name, layout in layouts(model).items() if layout.role == "embedding")
+
+
+@contextmanager
+def _folder(place: SourcePlace) -> Iterator[Path]:
+    """Yield a local directory with config, weights and tokenizer of a source."""
+    if place.run is None or place.saved is None:
+        with local_copy(place.model, (CONFIG, WEIGHTS, TOKENIZER)) as folder:
+            yield folder
+        return
+    with temporary_directory() as scratch, local_copy(place.model, (TOKENIZER,)) as folder:
+        load_model(place.run, step=place.saved.step).save(scratch)  # verifies the checkpoint's hash
+        shutil.copyfile(folder / TOKENIZER, scratch / TOKENIZER)
+        yield scratch
+
+
+def _redrawn(weights: Mapping[str, Tensor], spec: ExperimentSpec, dataset: Dataset) -> dict[str, Tensor]:
+    """Return the matrices with a row per token, those of reserved entities drawn like those of trained ones.
+
+    Reserved entities are the last tokens of the vocabulary, trained entities the first (`grokcore.tasks.new_facts`).
+    """
+    match spec.task:
+        case CompositionTask(entities=known, new_facts=NewFacts(reserved_entities=reserved)):
+            pass
+        case _:
+            return {}
+    roles = {name: one.role for name, one in layouts(drawn_model(spec, dataset)).items()} | {EMBEDDING: "embedding"}
+    generator = torch.Generator().manual_seed(derived_seed(spec.init_seed, "reserved entities"))
+    drawn = {}
+    for name in sorted(name for name in weights if roles[name] in ("embedding", "head")):
+        weight = weights[name].clone()
+        trained, untrained = weight[:known], weight[-reserved:]
+        noise = torch.randn(untrained.shape, generator=generator)
+        untrained.copy_(trained.mean(0) + trained.std(0) * noise)
+        drawn[name] = weight
+    return drawn
 
 
 def _ended(run: str) -> RunRecord:
@@ -145,10 +189,12 @@ def _told(shape: torch.Size | None) -> str:
     return "absent" if shape is None else "x".join(map(str, shape)) or "a number"
 
 
-def _facts(record: RunRecord | None, place: str, digest: str) -> SourceFacts:
+def _facts(record: RunRecord | None, start: StartFrom, place: str, digest: str, saved: SavedStep | None) -> SourceFacts:
     if record is None:
         return SourceFacts(uri=place, sha256=digest, run_id=None, steps=None, uses_held_out=True)
-    last, manifest = record.journal[-1], record.manifest
+    manifest, last = record.manifest, record.journal[-1]
+    if saved is not None:  # the first evaluation from there on: at most one interval too much
+        last = next((line for line in record.journal if line["step"] >= saved.step), last)
     spent: dict[str, Any] = {name: last[name] for name in ("examples", "flops")}
     spent |= {"steps": last["step"], "seconds": last["clock"]["elapsed_seconds"]}
     spent["cpu_seconds"] = last["clock"].get("cpu_seconds")
@@ -161,7 +207,13 @@ def _facts(record: RunRecord | None, place: str, digest: str) -> SourceFacts:
         uri=place,
         sha256=digest,
         run_id=manifest.run_id,
-        # Accuracy on held-out data decided when to take these weights.
-        uses_held_out=record.uses_held_out or manifest.exit_reason == "grokked",
+        uses_held_out=record.uses_held_out or _chosen_by_held_out(record, start, saved),
         **spent,
     )
+
+
+def _chosen_by_held_out(record: RunRecord, start: StartFrom, saved: SavedStep | None) -> bool:
+    """Whether accuracy on held-out data decided when these weights were taken, as far as can be known."""
+    if saved is None:
+        return record.manifest.exit_reason == "grokked"
+    return start.step != MEMORIZED and any(name != MEMORIZED for name in saved.milestones)

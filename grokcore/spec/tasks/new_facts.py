@@ -21,7 +21,7 @@ class NewFacts(Spec):
         ge=0,
         le=100_000,
         description="further entities in the vocabulary, which only new facts are about; "
-        "their embeddings are what the decay of the first training left of them",
+        "model.start_from.redraw_reserved draws their embeddings, which the decay of the first training shrinks",
     )
     share_in_inferred: float = Field(
         0.0, ge=0, le=1, description="share of the new facts that training also composes, inside [0, 1]"
