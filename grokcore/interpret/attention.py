@@ -44,7 +44,7 @@ def measure(subject: Subject) -> Iterator[Number]:
 
 def _on_relevant(case: Case, weights: Values, bootstrap: Bootstrap) -> Iterator[Number]:
     """Yield the headline and its reference for the mean weights (N, T) of the last position."""
-    changing = (one for one in case.counterfactuals.values() if (one.expected != case.answers[one.rows]).any())
+    changing = (one for one in case.counterfactuals.values() if (one.answers != case.answers[one.rows]).any())
     named = {role for one in changing for role in one.positions}
     relevant = [role in named for role in case.roles[:-1]]
     if not any(relevant) or all(relevant):

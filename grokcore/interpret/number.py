@@ -14,8 +14,8 @@ class Number(NamedTuple):
         n: examples it was measured on; 0 where it is of the weights alone.
         split, case, target: "" where they do not apply; `case` names a counterfactual, a head or a part.
         layer: as `SequenceModel.residual_stream` counts them, or the number of a block that runs; None for the whole.
-        position: a role of the case, or "" for the whole. A number of a split or a run that has neither layer nor
-            position is a headline, which analysis.json holds.
+        position: a role of the case, several joined by + where they are replaced together, or "" for the whole. A
+            number of a split or a run that has neither layer nor position is a headline, which analysis.json holds.
         lower, upper: 95 % interval; None where nothing was drawn.
     """
 

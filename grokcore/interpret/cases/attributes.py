@@ -63,6 +63,7 @@ class AttributeQuestions:
             {one.kind: one for one in kinds if len(one.rows)},
             {role: column[role] for role in entities},
             len(rows),
+            (("e1", "mask"),) if compares else (),
         )
 
     def _targets(

@@ -45,10 +45,11 @@ class Counterfactual:
         positions: the roles of the positions whose tokens differ.
         rows: (M,) int64, the rows of the case that have a counterfactual, ascending.
         tokens: (M, T) int64.
-        answers: (M,) int64, what is right for `tokens`.
-        expected: (M,) int64, what the row answers once the information that `kind` names has been replaced: for most
-            kinds `answers`; for specificity the row's own answer.
-        sites: the roles at which replacing the information is expected to act, for the headline.
+        answers: (M,) int64, what is right for `tokens`, and what the row is to answer once the information that `kind`
+            names has been replaced. For specificity all are the rows' own answers.
+        sites: the roles at which the information is expected, where the headline is measured; empty for anywhere.
+        specific_to: of a counterfactual for specificity, the kind at whose site it is measured; empty for the site at
+            which it changes the most answers.
     """
 
     kind: str
@@ -56,8 +57,8 @@ class Counterfactual:
     rows: Indices
     tokens: Indices
     answers: Indices
-    expected: Indices
     sites: tuple[str, ...] = ()
+    specific_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Case:
         groups: role -> (N,) int64: the token there, by which examples are grouped: probes are fitted on some entities
             and read on others.
         total: rows of the split that these were drawn from.
+        joint: sets of roles whose streams causal tracing replaces together, beside each role by itself.
     """
 
     split: str
@@ -84,6 +86,7 @@ class Case:
     counterfactuals: Mapping[str, Counterfactual] = field(default_factory=dict)
     groups: Mapping[str, Indices] = field(default_factory=dict)
     total: int = 0
+    joint: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.answers)

@@ -5,8 +5,10 @@ Counterfactuals of a question, of two hops or more, all with another answer unle
     h             another head, which has the same relations on its way
     r1, r2, ..    another relation at one step
     semantic      another head and first relation, whose tail b' has the further relations: replacing the stream at r1
-                  is to bring b' along, and so the answer of the further steps from b'
-    same bridge   another head and first relation that lead to the same bridge: the answer must stay (specificity)
+                  is to bring b' along, and so the answer of the further steps from b'. No token after r1 differs, but
+                  none could matter: the stream at r1 of a causal model depends on h and r1 alone
+    same bridge   another head and first relation that lead to the same bridge: where the stream at r1 brings b' along,
+                  the answer must stay (specificity)
 
 The counterfactual of a training row is a training row, that of any other row is none, so that both are answered in the
 same way, if at all. Its last step is of the same domain as the row's, in-domain or out-of-domain; so are the steps
@@ -16,7 +18,7 @@ before where there are such facts: out-of-domain facts are too few for every row
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -87,9 +89,10 @@ class _Chains:
         if hops > 1:
             second = np.repeat(facts.by_relation.of(relations[1], stream), _HEADS, axis=1)
             first = facts.by_object.one(np.where(second != NONE, facts.subject[second], NONE), stream)
-            yield self._drawn("semantic", *self._led_by(first), sites=("r1",))
+            yield replace(self._drawn("semantic", *self._led_by(first)), sites=("r1",))
             first = facts.by_object.of(facts.object[self.path[0]], stream)
-            yield self._drawn("same bridge", *self._led_by(first), sites=("r1",), same=True)
+            same = self._drawn("same bridge", *self._led_by(first), same=True)
+            yield replace(same, sites=("r1",), specific_to="semantic")
 
     def _led_by(self, first: Indices) -> tuple[dict[str, Indices], Flags]:
         """Return the tokens of questions with these first facts (N, P), and which differ in head and relation."""
@@ -97,15 +100,7 @@ class _Chains:
         other = (head != self.draw.tokens[:, :1]) & (relation != self.draw.tokens[:, 1:2])
         return {"h": head, "r1": relation}, (first != NONE) & other
 
-    def _drawn(
-        self,
-        kind: str,
-        changed: dict[str, Indices],
-        valid: Flags,
-        *,
-        sites: tuple[str, ...] | None = None,
-        same: bool = False,
-    ) -> Counterfactual:
+    def _drawn(self, kind: str, changed: dict[str, Indices], valid: Flags, *, same: bool = False) -> Counterfactual:
         """Draw a candidate of each row whose answer differs from the row's; with `same`, is the same."""
         path = [np.broadcast_to(fact, valid.shape) for fact in self._followed(self.draw.columns(changed))]
         domain = self.facts.domain
@@ -113,7 +108,7 @@ class _Chains:
         answer = self.facts.object[path[-1]]
         valid = valid & (path[-1] != NONE) & alike[-1] & ((answer == self.draw.answers[:, None]) == same)
         steps_alike = sum(alike[:-1], np.zeros(valid.shape, np.int64))
-        return self.draw.one(kind, changed, valid, answer, sites=sites, preference=steps_alike)
+        return self.draw.one(kind, changed, valid, answer, preference=steps_alike)
 
     def _identity(self, head: Indices) -> Counterfactual:
         """Draw another entity for each row `<e>`, which is its own answer."""

@@ -41,7 +41,6 @@ class Draw:
         valid: Flags,
         answer: Indices,
         *,
-        sites: tuple[str, ...] | None = None,
         preference: npt.NDArray[np.integer] | None = None,
     ) -> Counterfactual:
         """Draw a valid candidate of each row that has one.
@@ -50,11 +49,10 @@ class Draw:
             changed: role -> (N, P) tokens in its place.
             valid: (N, P).
             answer: (N, P) or (N, 1), right for each candidate.
-            sites: by default the roles that are changed.
             preference: as in `choose`.
         """
         column = choose(valid & self.allowed(self.columns(changed)), self.stream, preference)
-        return self._picked(kind, changed, column, np.broadcast_to(answer, valid.shape), sites)
+        return self._picked(kind, changed, column, np.broadcast_to(answer, valid.shape))
 
     def relabeled(
         self, kind: str, changed: Mapping[str, Indices], valid: Flags, label: Indices, own: Indices, tokens: Indices
@@ -70,27 +68,18 @@ class Draw:
         feasible = np.stack([(valid & (label == one)).any(axis=1) for one in range(tokens.shape[1])], axis=1)
         wanted = balanced(feasible, own, self.stream)
         column = choose(valid & (label == wanted[:, None]), self.stream)
-        return self._picked(kind, changed, column, np.take_along_axis(tokens, label, axis=1), None)
+        return self._picked(kind, changed, column, np.take_along_axis(tokens, label, axis=1))
 
     def columns(self, changed: Mapping[str, Indices]) -> list[Indices]:
         """Return the candidates token by token, T arrays (N, P) or (N, 1)."""
         return [changed.get(role, tokens[:, None]) for role, tokens in zip(self.roles, self.tokens.T, strict=True)]
 
-    def _picked(
-        self,
-        kind: str,
-        changed: Mapping[str, Indices],
-        column: Indices,
-        answer: Indices,
-        sites: tuple[str, ...] | None,
-    ) -> Counterfactual:
+    def _picked(self, kind: str, changed: Mapping[str, Indices], column: Indices, answer: Indices) -> Counterfactual:
         rows = np.flatnonzero(column != NONE)
         tokens = self.tokens[rows].copy()
         for role, candidates in changed.items():
             tokens[:, self.roles.index(role)] = candidates[rows, column[rows]]
-        answers = answer[rows, column[rows]]
-        positions = tuple(changed)
-        return Counterfactual(kind, positions, rows, tokens, answers, answers, positions if sites is None else sites)
+        return Counterfactual(kind, tuple(changed), rows, tokens, answer[rows, column[rows]])
 
 
 def choose(valid: Flags, stream: Stream, preference: npt.NDArray[np.integer] | None = None) -> Indices:

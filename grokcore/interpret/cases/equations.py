@@ -8,6 +8,7 @@ that of any other is none.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,4 +71,4 @@ def _counterfactuals(equations: Facts, a: Indices, b: Indices, draw: Draw) -> It
     other = equations.by_object.of(draw.answers, draw.stream)
     first, second = equations.subject[other], equations.relation[other]
     differs = (other != NONE) & (first != a[:, None]) & (second != b[:, None])
-    yield draw.one("same answer", {"a": first, "b": second}, differs, own, sites=("=",))
+    yield replace(draw.one("same answer", {"a": first, "b": second}, differs, own), sites=("=",))
