@@ -94,20 +94,24 @@ def read(logits: Tensor, ids: Tensor, candidates: Tensor | None = None) -> Tenso
 
 
 def shuffled(case: Case, target: Target, seed: int) -> Indices:
-    """Return for each row the target of another row of its stratum, (N,); rows alone in theirs exchange with another.
-
-    The rows of a stratum are put in a random order, and each gets the target of the next.
-    """
+    """Return for each row the target of another row of its stratum, (N,)."""
     strata = np.zeros(len(case), np.int64) if target.strata is None else target.strata
+    return exchanged(target.ids, strata, Stream(seed, "interpret", "shuffled", case.split, target.name))
+
+
+def exchanged(ids: Indices, strata: Indices, stream: Stream) -> Indices:
+    """Return for each place the id of another place of its stratum, (N,); those alone in theirs exchange with another.
+
+    The places of a stratum are put in a random order, and each gets the id of the next.
+    """
     _, stratum, size = np.unique(strata, return_inverse=True, return_counts=True)
     stratum = np.where(size[stratum] == 1, len(size), stratum)
-    keys = Stream(seed, "interpret", "shuffled", case.split, target.name).words(len(case))
-    order = np.lexsort((keys, stratum))
+    order = np.lexsort((stream.words(len(ids)), stratum))
     _, start, length = np.unique(stratum[order], return_index=True, return_counts=True)
-    following = np.arange(1, len(case) + 1)
+    following = np.arange(1, len(ids) + 1)
     following[start + length - 1] = start
-    control = np.empty(len(case), np.int64)
-    control[order] = target.ids[order[following]]
+    control = np.empty(len(ids), np.int64)
+    control[order] = ids[order[following]]
     return control
 
 

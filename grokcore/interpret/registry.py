@@ -42,6 +42,9 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "attention": AnalysisEntry(
         "grokcore.interpret.attention", "attention weights, where an architecture has them with sum 1"
     ),
+    "activations": AnalysisEntry(
+        "grokcore.interpret.activations", "norms and ranks of streams, linear probes, cosines to centroids of targets"
+    ),
     "norms": AnalysisEntry("grokcore.interpret.progress.norms", "weight norms by role, ranks of matrices"),
     "saturation": AnalysisEntry("grokcore.interpret.progress.saturation", "scale of logits, margins, softmax collapse"),
     "fourier": AnalysisEntry(

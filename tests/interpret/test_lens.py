@@ -5,28 +5,12 @@ import pytest
 import torch
 
 import grokcore
-from grokcore.data import open_dataset
-from grokcore.data.supervision import longest_row
-from grokcore.interpret import AnalysisSpec, lens
-from grokcore.interpret.cases import Case, Target, cases_of
+from grokcore.interpret import lens
+from grokcore.interpret.cases import Case, Target
 from grokcore.interpret.subject import Subject
-from grokcore.models import build_model
 from grokcore.spec import load_spec
+from tests.interpret.subjects import subject_of
 from tests.models.variants import VARIANTS, every_variant
-
-
-def subject_of(spec, data, examples=30, kind=Subject):
-    """A model before its training, and the cases of its data."""
-    dataset = open_dataset(data)
-    analysis = AnalysisSpec(analyses=("lens",), examples=examples, draws=100)
-    model = build_model(
-        spec.model,
-        vocabulary_size=len(dataset.vocabulary),
-        sequence_length=longest_row(dataset.info.sequence_length),
-        seed=0,
-    ).eval()
-    cases = cases_of(spec, dataset, examples=examples, seed=0)
-    return kind(spec, dataset, analysis, cases, model, 0, lambda: model)
 
 
 def naive(logits, token, candidates):

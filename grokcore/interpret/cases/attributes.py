@@ -76,7 +76,7 @@ class AttributeQuestions:
             return (answer,)
         known = [self.facts.find(column[role], attr) for role in ("e1", "e2")]
         return answer, *(
-            Target(f"value of {role}", role, self.facts.object[fact], values, attr)
+            Target(f"value of {role}", role, self.facts.object[fact], values, attr, column[role])
             for role, fact in zip(("e1", "e2"), known, strict=True)
         )
 

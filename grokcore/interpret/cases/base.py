@@ -27,6 +27,8 @@ class Target:
         candidates: (K,) int64, ascending: the tokens among which it is told apart, `ids` among them.
         strata: (N,) int64, what the form of the question tells of it, such as its attribute: controls exchange targets
             within a stratum only. None where the form tells nothing.
+        entity: (N,) int64, the subject of the fact that the target is the object of, such as e1 for the value of e1, or
+            the bridge for the answer of a composition. None where it follows from several: those of `Case.groups`.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Target:
     ids: Indices
     candidates: Indices
     strata: Indices | None = None
+    entity: Indices | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,7 @@ class Case:
         answers: (N,) int64.
         targets: `answer` first.
         counterfactuals: by kind.
-        groups: role -> (N,) int64: the token there, by which examples are grouped: probes are fitted on some entities
-            and read on others.
+        groups: role -> (N,) int64: the entity there. Probes are fitted on some entities and read on others.
         total: rows of the split that these were drawn from.
         joint: sets of roles whose streams causal tracing replaces together, beside each role by itself.
     """

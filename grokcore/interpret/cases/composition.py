@@ -55,10 +55,13 @@ def _case(facts: Facts, split: str, rows: Rows, allowed: Allowed, examples: int,
     kinds = [one for one in chains.counterfactuals() if len(one.rows)]
     entities = np.union1d(facts.subject, facts.object)
     last = tokens[:, -1] if hops else None
-    targets = [Target(ANSWER, roles[-1], answers, np.unique(facts.object) if hops else entities, last)]
+    known = np.unique(facts.object) if hops else entities
+    subject = facts.subject[chains.path[-1]] if hops else tokens[:, 0]
+    targets = [Target(ANSWER, roles[-1], answers, known, last, subject)]
     for hop, fact in enumerate(chains.path[:-1], 1):
         name = "bridge" if hops == 2 else f"bridge {hop}"
-        targets.append(Target(name, f"r{hop}", facts.object[fact], np.unique(facts.object), tokens[:, hop]))
+        bridge = facts.object[fact]
+        targets.append(Target(name, f"r{hop}", bridge, known, tokens[:, hop], facts.subject[fact]))
     groups = {"h": tokens[:, 0]}
     return Case(split, roles, tokens, answers, tuple(targets), {one.kind: one for one in kinds}, groups, len(rows))
 

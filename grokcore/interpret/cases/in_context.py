@@ -71,14 +71,14 @@ class _Prompts:
         answers = self.values if self.labels is None else self.labels
         targets = [Target(ANSWER, draw.roles[-1], draw.answers, answers)]
         roles = draw.roles[-self.asked :]
+        groups = {role: draw.tokens[:, draw.roles.index(role)] for role in roles}
         columns = draw.columns({})
         if self.labels is not None:
             targets += [
-                Target(f"value of {role}", role, self._value(columns, number)[:, 0], self.values)
+                Target(f"value of {role}", role, self._value(columns, number)[:, 0], self.values, None, groups[role])
                 for number, role in enumerate(roles)
             ]
         kinds = {one.kind: one for one in self._counterfactuals(columns) if len(one.rows)}
-        groups = {role: draw.tokens[:, draw.roles.index(role)] for role in roles}
         return Case(split, draw.roles, draw.tokens, draw.answers, tuple(targets), kinds, groups, len(rows))
 
     def _counterfactuals(self, columns: list[Indices]) -> Iterator[Counterfactual]:
