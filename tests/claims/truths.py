@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grokcore.claims.ledger.common import IID, OOD
+from grokcore.runs.analysis import AnalysisDocument, Headline
 from grokcore.runs.record import RunRecord
 from grokcore.spec import load_spec
 from tests.evaluation.made_up import Curve, Rise, record
@@ -49,6 +50,49 @@ def group(
         seeded = spec.model_copy(update={"seed": first_seed + place})
         runs.append(record(seeded, Rise(MEMORIZED), curves, atomic=atomic, flops=flops))
     return runs
+
+
+def inside(
+    metric: str, *values: float | None, split: str, analysis: str = "circuit", seeds: int = 5, base: str = "smoke"
+) -> list[RunRecord]:
+    """Runs that were analyzed at as many steps as there are values, the first being that of `memorized`."""
+    runs = group(at=600, seeds=seeds, base=base)
+    steps = [MEMORIZED * (place + 1) for place in range(len(values))]
+    headlines = [
+        Headline(
+            step=step,
+            analysis=analysis,
+            split=split,
+            case="",
+            target="",
+            metric=metric,
+            value=value,
+            lower=None,
+            upper=None,
+            n=100,
+        )
+        for step, value in zip(steps, values, strict=True)
+    ]
+    return [
+        replace(
+            run,
+            analysis=AnalysisDocument(
+                run_id=run.manifest.run_id,
+                task=run.spec.task.kind,
+                architecture=run.spec.model.architecture,
+                layers=2,
+                analysis={},
+                analysis_id="0" * 16,
+                steps=steps,
+                milestones={"memorized": steps[0]},
+                questions=[],
+                left_out={},
+                headlines=headlines,
+                table_sha256="0" * 64,
+            ),
+        )
+        for run in runs
+    ]
 
 
 @dataclass(frozen=True)
@@ -271,6 +315,21 @@ TRUTHS: dict[str, Truth] = {
         lambda: against(*SHARING, (None, 600), iid=300, base="composition-small"),
         lambda: against(*SHARING, (300, None), iid=300, base="composition-small"),
         lambda: against(*SHARING, (None, 600), iid=300, base="composition-small", seeds=3),
+    ),
+    "same-path-before-and-after": Truth(
+        lambda: inside("path_similarity", 1.0, 0.95, split=IID),
+        lambda: inside("path_similarity", 1.0, 0.85, split=IID),
+        lambda: [*inside("path_similarity", 1.0, 0.95, split=IID, seeds=4), *group(at=600, seeds=1, first_seed=4)],
+    ),
+    "accuracy-and-path-part": Truth(
+        lambda: inside("fake_grok", 0.0, 0.0, 1.0, 0.0, split=OOD),
+        lambda: inside("circuit_without_accuracy", 0.0, 0.0, 0.0, split=OOD),
+        lambda: inside("fake_grok", 0.0, 1.0, split=OOD),
+    ),
+    "attention-aligns": Truth(
+        lambda: inside("mass_on_relevant", 0.4, 0.3, 0.5, split=OOD, analysis="mixing"),
+        lambda: inside("mass_on_relevant", 0.4, 0.5, 0.44, split=OOD, analysis="mixing"),
+        lambda: inside("mass_on_relevant", None, 0.5, split=OOD, analysis="mixing"),
     ),
     "grokking-needs-softmax": Truth(
         lambda: [*against(GPT2, RETNET, (100, None)), *group(GLA, at=None)],

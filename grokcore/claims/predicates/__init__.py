@@ -7,7 +7,7 @@ code would decide otherwise, since a claim's hash covers it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.changes_time import ChangesTime
 from grokcore.claims.predicates.counts import Groks, IsUnstable, PeaksEarly
 from grokcore.claims.predicates.generalizes_more import GeneralizesMore
+from grokcore.claims.predicates.inside import Shows
 from grokcore.claims.predicates.never_groks import NeverGroks
 from grokcore.claims.predicates.results import CheckResult
 
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from grokcore.claims.base import Stratum
 
 
-Simple = Annotated[
-    Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable, Field(discriminator="kind")
-]
+_Simple: TypeAlias = Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable | Shows
+Simple = Annotated[_Simple, Field(discriminator="kind")]
 
 
 class Every(Part):
@@ -62,18 +62,19 @@ class Every(Part):
         )
 
 
-KINDS: tuple[type[Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable | Every], ...] = (
+KINDS: tuple[
+    type[Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable | Shows | Every], ...
+] = (
     Groks,
     NeverGroks,
     ChangesTime,
     GeneralizesMore,
     PeaksEarly,
     IsUnstable,
+    Shows,
     Every,
 )
-Predicate = Annotated[
-    Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable | Every, Field(discriminator="kind")
-]
+Predicate = Annotated[_Simple | Every, Field(discriminator="kind")]
 
 __all__ = [
     "KINDS",
@@ -86,6 +87,7 @@ __all__ = [
     "NeverGroks",
     "PeaksEarly",
     "Predicate",
+    "Shows",
     "split_of",
     "versions_of",
 ]
