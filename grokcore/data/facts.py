@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
@@ -22,7 +23,7 @@ from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, validate
 from grokcore.storage import clear_errors, open_parent
 from grokcore.tasks import FROM_FACTS, FactKind, FactTable
-from grokcore.tasks.facts import COLUMNS
+from grokcore.tasks.facts import AUGMENTED, COLUMNS
 from grokcore.tasks.random import Indices
 
 MAX_FACTS = 10_000_000
@@ -38,8 +39,9 @@ _NAMES = tuple(zip(*COLUMNS.values(), strict=True))
 def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
     """Read facts from a file with the columns subject, relation, object, or entity, attribute, value.
 
-    Either set of names serves for either kind, in any case and order; further columns are left aside. Names are
-    stripped and brought to Unicode's normal form C; a fact that is stated twice counts once.
+    Either set of names serves for either kind, in any case and order. A column `augmented` of 0 and 1 marks facts of
+    which no held-out question is to be made; further columns are left aside. Names are stripped and brought to
+    Unicode's normal form C; a fact that is stated twice counts once, as augmented only if it is so each time.
 
     Args:
         uri: a path, a `file://` or an `s3://` URI of a CSV file (UTF-8, with a header; comma, semicolon or tab) or of a
@@ -51,7 +53,7 @@ def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
         TransientError: the store could not be reached.
     """
     with _local_file(uri) as path:
-        columns = [_clean(column) for column in _read(path, kind, str(uri))]
+        columns, augmented = _read(path, kind, str(uri))
     if not len(columns[0][1]):
         raise InputError(f"{uri} has no facts: it needs a row for each, below the names of the columns")
     for (names, codes), alternatives in zip(columns, _NAMES, strict=True):
@@ -65,10 +67,11 @@ def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
     else:
         subjects, (subject, object_) = _united((subjects, subject), (objects, object_))
         objects = subjects
-    facts = np.column_stack([subject, relation, object_])[np.lexsort([object_, relation, subject])]
+    order = np.lexsort([augmented, object_, relation, subject])
+    facts, augmented = np.column_stack([subject, relation, object_])[order], augmented[order]
     repeated = np.zeros(len(facts), bool)
     repeated[1:] = (facts[1:] == facts[:-1]).all(axis=1)
-    facts = facts[~repeated]
+    facts, augmented = facts[~repeated], augmented[~repeated]
     same = (facts[1:, :2] == facts[:-1, :2]).all(axis=1)
     if same.any():
         one, other = facts[int(np.argmax(same)) :][:2].tolist()
@@ -76,8 +79,11 @@ def read_facts(uri: str | Path, kind: FactKind) -> FactTable:
             f"{uri} contradicts itself: {relations[one[1]]!r} of {subjects[one[0]]!r} is both {objects[one[2]]!r} and "
             f"{objects[other[2]]!r}; keep one of them"
         )
+    if kind == "attributes" and augmented.any():
+        raise InputError(f"{uri} has augmented facts, which only composition takes: leave the column {AUGMENTED} out")
     subject, relation, object_ = facts.T
-    return FactTable(kind, tuple(subjects), tuple(relations), tuple(objects), subject, relation, object_)
+    named = (tuple(subjects), tuple(relations), tuple(objects))
+    return FactTable(kind, *named, subject, relation, object_, augmented if augmented.any() else None)
 
 
 def _check_kind(kind: FactKind, subjects: Sequence[str], relation: str, objects: Sequence[str], place: str) -> None:
@@ -140,8 +146,8 @@ def _local_file(uri: str | Path) -> Iterator[Path]:
         yield folder / name
 
 
-def _read(path: Path, kind: FactKind, place: str) -> list[pa.ChunkedArray]:
-    """The three columns as text."""
+def _read(path: Path, kind: FactKind, place: str) -> tuple[list[tuple[list[str], Indices]], npt.NDArray[np.bool_]]:
+    """Return the distinct names in each of the three columns with that of each row, and which rows are augmented."""
     with clear_errors("read", place):
         if not path.is_file():
             raise InputError(f"there is no file {place}" if not path.exists() else f"{place} is not a file")
@@ -156,10 +162,19 @@ def _read(path: Path, kind: FactKind, place: str) -> list[pa.ChunkedArray]:
                 table = _parquet(path, place) if _is_parquet(path) else _csv(path, place)
         if table.num_rows > MAX_FACTS:
             raise InputError(f"{place} has {table.num_rows} facts: at most {MAX_FACTS} fit")
-        return [column.cast(pa.string()).fill_null("") for column in table.columns]
+        columns = [_clean(column.cast(pa.string()).fill_null("")) for column in table.columns]
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0][:200]
         raise InputError(f"{place} cannot be read as facts: {reason}") from None
+    return columns[:3], _flags(*columns[3], place) if len(columns) > 3 else np.zeros(table.num_rows, bool)
+
+
+def _flags(names: list[str], codes: Indices, place: str) -> npt.NDArray[np.bool_]:
+    known = {"1": True, "true": True, "0": False, "false": False, "": False}
+    unknown = next((name for name in names if name.lower() not in known), None)
+    if unknown is not None:
+        raise InputError(f"{place} has {unknown!r} in the column {AUGMENTED}: write 1 for an augmented fact, else 0")
+    return np.array([known[name.lower()] for name in names], bool)[codes]
 
 
 def _is_parquet(path: Path) -> bool:
@@ -195,7 +210,7 @@ def _csv(path: Path, place: str) -> pa.Table:
 
 
 def _wanted(header: Sequence[str], place: str) -> list[str]:
-    """The columns of a file that hold the facts, in the order of a fact."""
+    """Return the columns of a file that hold the facts, in the order of a fact, and that of augmented ones if any."""
     chosen = []
     for alternatives in _NAMES:
         found = [name for name in header if name.strip().lower() in alternatives]
@@ -207,7 +222,7 @@ def _wanted(header: Sequence[str], place: str) -> list[str]:
                 f"{place} {problem}: it needs subject, relation, object or entity, attribute, value; it has {shown}"
             )
         chosen.append(found[0])
-    return chosen
+    return chosen + [name for name in header if name.strip().lower() == AUGMENTED][:1]
 
 
 def _clean(column: pa.ChunkedArray) -> tuple[list[str], Indices]:

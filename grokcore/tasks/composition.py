@@ -28,6 +28,7 @@ it, so that a bridge that the first hop brings into the space of answers lies wh
 An entity can be a bridge if a fact leads to it and another leads on from it: nearly every entity of a draw. Each row
 stands once in the training set, where it has the weight of any other: 40 of 3,140 rows in `composition-small`.
 
+A user's own facts can be augmented by others, of which no held-out question is made (`grokcore.tasks.augmentation`).
 With `new_facts`, facts are added that a second training has beside all of the above (`grokcore.tasks.new_facts`).
 """
 
@@ -35,7 +36,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +44,7 @@ import numpy.typing as npt
 
 from grokcore.errors import InputError
 from grokcore.spec import CompositionTask
+from grokcore.tasks.augmentation import with_augmented
 from grokcore.tasks.base import EOS, MAX_ROWS, SPECIALS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.composition_with_new_facts import with_new_facts
 from grokcore.tasks.facts import FactTable, numbered, token_name, unless_given
@@ -162,7 +164,15 @@ def build_from(task: CompositionTask, table: FactTable) -> TaskData:
     graph = Graph(table.subject, table.relation, table.object, table.subjects, table.relations)
     paths = graph.continuations(task.hops)
     _check_size(task, len(table), float(paths.sum()), float(paths.max()))
-    return _build(task, graph)
+    augmented = np.zeros(len(table), bool) if table.augmented is None else table.augmented
+    if augmented.all():
+        raise InputError("all facts are augmented, so that there is nothing to ask for: write 0 for those that are not")
+    given = replace(graph, **{name: getattr(graph, name)[~augmented] for name in ("head", "relation", "tail")})
+    data = _build(task, given)
+    if not augmented.any():
+        return data
+    facts = Triples(graph.head, graph.relation, graph.tail)
+    return with_augmented(task, facts, augmented, graph.paths(task.hops), len(graph.entities), data)
 
 
 def _draw_graph(task: CompositionTask) -> Graph:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from grokcore.tasks.random import Indices
 
 FactKind = Literal["attributes", "relations"]
@@ -18,6 +21,8 @@ COLUMNS: dict[FactKind, tuple[str, str, str]] = {
     "attributes": ("entity", "attribute", "value"),
     "relations": ("subject", "relation", "object"),
 }
+AUGMENTED = "augmented"
+"""A further column of 0 and 1, only there if facts are augmented."""
 _CHUNK = 100_000
 
 
@@ -33,6 +38,7 @@ class FactTable:
         subject: (N,) int64, indices of `subjects`; facts are ordered by subject and then by relation.
         relation: (N,) int64.
         object: (N,) int64.
+        augmented: (N,) bool, facts that training has besides, of which no held-out question is made; None for none.
     """
 
     kind: FactKind
@@ -42,6 +48,7 @@ class FactTable:
     subject: Indices
     relation: Indices
     object: Indices
+    augmented: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -50,14 +57,18 @@ class FactTable:
         """The facts as CSV, piece by piece: the same facts always give the same bytes."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS[self.kind])
+        names = [self.subjects, self.relations, self.objects]
+        indices = [self.subject, self.relation, self.object]
+        header: tuple[str, ...] = COLUMNS[self.kind]
+        if self.augmented is not None:
+            names.append(("0", "1"))
+            indices.append(self.augmented.astype(np.int64))
+            header = (*header, AUGMENTED)
+        writer.writerow(header)
         for start in range(0, len(self), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            columns = (self.subject[rows].tolist(), self.relation[rows].tolist(), self.object[rows].tolist())
-            writer.writerows(
-                (self.subjects[subject], self.relations[relation], self.objects[object_])
-                for subject, relation, object_ in zip(*columns, strict=True)
-            )
+            columns = [[known[index] for index in of[rows].tolist()] for known, of in zip(names, indices, strict=True)]
+            writer.writerows(zip(*columns, strict=True))
             yield text.getvalue().encode()
             text.seek(0)
             text.truncate()

@@ -32,6 +32,13 @@ class CompositionTask(Task):
         "task of arXiv 2509.24653",
     )
     facts: str | None = given_facts()
+    augmented_share: float = added_later(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the inferred facts from augmented facts of a file that training has, inside [0, 1]; "
+        "0 is the control that knows the augmented facts and composes none",
+    )
     new_facts: NewFacts | None = added_later(
         None, description="facts that a second training adds to those of a first; null for none"
     )
@@ -55,6 +62,8 @@ class CompositionTask(Task):
     def _possible(self) -> CompositionTask:
         if self.facts is not None:
             return self
+        if self.augmented_share != 1:
+            raise ValueError("augmented_share is about facts of a file: name one with --from, or leave it out")
         if self.out_degree > self.relations:
             raise ValueError(
                 f"out_degree={self.out_degree} is more than relations={self.relations}: an entity has each relation "
