@@ -43,6 +43,8 @@ def analyze(options: argparse.Namespace) -> None:
         )
         print_line(f"{str(options.out or run).rstrip('/')}/analysis.json")
         print_headlines(analysis.document)
+        for verdict in analysis.verdicts():
+            print_line(_cut(verdict, 80))
 
 
 def steps_of(text: str) -> str | list[int]:

@@ -13,15 +13,17 @@ from grokcore.interpret.spec import AnalysisSpec
 
 if TYPE_CHECKING:
     from grokcore.interpret.analyze import analyze_model
+    from grokcore.interpret.circuit import path_similarity
     from grokcore.interpret.result import Analysis, read_analysis
 
 _HOMES = {
     "Analysis": "grokcore.interpret.result",
     "analyze_model": "grokcore.interpret.analyze",
+    "path_similarity": "grokcore.interpret.circuit",
     "read_analysis": "grokcore.interpret.result",
 }
 
-__all__ = ["Analysis", "AnalysisSpec", "analyze_model", "read_analysis"]
+__all__ = ["Analysis", "AnalysisSpec", "analyze_model", "path_similarity", "read_analysis"]
 
 
 def __getattr__(name: str) -> Any:

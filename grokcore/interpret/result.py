@@ -10,15 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from grokcore.errors import AbsentError, DamagedError
+from grokcore.interpret import circuit
+from grokcore.interpret.circuit import Behavior, CircuitSite, Paths
 from grokcore.interpret.number import Number
 from grokcore.runs.analysis import ANALYSIS, AnalysisDocument, Headline, decode_analysis
 from grokcore.storage import Store, open_store
 
 TABLE = "analysis.parquet"
 """Name of the file beside analysis.json."""
+
+CIRCUIT = "circuit"
+"""The analysis that rows are of that follow from other rows."""
 
 SCHEMA = pa.schema(
     [
@@ -55,6 +61,26 @@ class Analysis:
         rows: list[dict[str, Any]] = self.table.to_pylist()
         return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
+    def circuit(self, step: int) -> list[CircuitSite]:
+        """Return the sites that carry the answer of each kind of counterfactual, with an interval that says so."""
+        return circuit.circuit_sites(_traced(self.table), step)
+
+    def resolve_layers(self, step: int) -> dict[tuple[str, str], int]:
+        """Return (split, what) -> the first layer that tells nearly as much of it as any, as `circuit` defines it."""
+        return circuit.resolve_layers(_traced(self.table), step, self.document.layers)
+
+    def behavior_vs_circuit(self) -> list[Behavior]:
+        """Return accuracy beside the flip of the task's circuit, by split and step."""
+        return circuit.behavior_vs_circuit(_traced(self.table), self.document.task)
+
+    def paths(self, step: int) -> Paths:
+        """Return the recovered shares of a step where models can differ, for `path_similarity`."""
+        return circuit.paths(_traced(self.table), step, self.document.layers)
+
+    def verdicts(self) -> list[str]:
+        """Return a line for every split: whether its accuracy rests on the circuit of the task."""
+        return circuit.verdicts(_traced(self.table), self.document.task)
+
 
 def table_of(rows: Iterable[tuple[int, str, Number]]) -> pa.Table:
     """Return the table of (step, analysis, number)."""
@@ -74,6 +100,13 @@ def headlines_of(table: pa.Table) -> list[Headline]:
         for row in table.to_pylist()
         if row["layer"] is None and not row["position"]
     ]
+
+
+def _traced(table: pa.Table) -> list[dict[str, Any]]:
+    """Return the rows that circuits are read from."""
+    metrics = pa.array(["recovered", "flip", "accuracy", "lens_gain"])
+    rows: list[dict[str, Any]] = table.filter(pc.is_in(table["metric"], value_set=metrics)).to_pylist()
+    return rows
 
 
 def _finite(value: Any) -> Any:
@@ -109,10 +142,14 @@ def read_analysis(place: str) -> Analysis:
 def write_analysis(store: Store, document: Mapping[str, Any], rows: Sequence[tuple[int, str, Number]]) -> Analysis:
     """Write both files, the document last, so that a reader sees the two together.
 
+    The numbers that follow from those of several analyses, or steps, are added as rows of the analysis `circuit`.
+
     Args:
         document: the fields of `AnalysisDocument` but headlines and hash.
     """
-    table = table_of(rows)
+    measured = table_of(rows)
+    derived = circuit.circuit_numbers(_traced(measured), document["task"], document["layers"])
+    table = pa.concat_tables([measured, table_of((step, CIRCUIT, number) for step, number in derived)])
     content = encoded_table(table)
     whole = AnalysisDocument(
         **document, headlines=headlines_of(table), table_sha256=hashlib.sha256(content).hexdigest()
