@@ -38,6 +38,9 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "tracing": AnalysisEntry(
         "grokcore.interpret.tracing", "causal tracing: how far streams of a counterfactual carry its answer along"
     ),
+    "ablation": AnalysisEntry(
+        "grokcore.interpret.ablation", "what accuracy loses when a head or a mixer is replaced by its mean"
+    ),
     "mixing": AnalysisEntry("grokcore.interpret.mixing", "which positions every position reads: value-zeroing"),
     "attention": AnalysisEntry(
         "grokcore.interpret.attention", "attention weights, where an architecture has them with sum 1"

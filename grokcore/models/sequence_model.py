@@ -138,6 +138,19 @@ class SequenceModel(nn.Module, ABC):
         """
         return None
 
+    def head_outputs(self, number: int, x: Tensor) -> Tensor | None:
+        """Return what each head of the token mixer of the block of this number adds to its output, (B, H, T, D).
+
+        Their sum is what `mix_tokens` returns, less the bias of the output projection.
+
+        Args:
+            x: (B, T, D), the normalized input of the token mixer, as the hook of `mixers` is given it.
+
+        Returns:
+            None for a mixer without heads.
+        """
+        return None
+
     def whole_sequences(self) -> AbstractContextManager[None]:
         """Compute every token of every block inside the block of code, as readers of modules' outputs expect.
 

@@ -140,3 +140,35 @@ def test_a_second_hook_is_refused() -> None:
         model.mixers(lambda *given: None),
     ):
         pass
+
+
+@every_variant
+@torch.no_grad()
+def test_outputs_of_heads_add_up_to_the_mixers(variant: str) -> None:
+    model, tokens = model_of(variant).eval(), random_tokens()
+    for number, part, x, output in seen_by(model, tokens):
+        if part == "token":
+            outputs = model.head_outputs(number, x)
+            if model.architecture in ("rwkv", "mamba"):
+                assert outputs is None
+                continue
+            assert outputs.shape[1] > 1
+            bias = model._token_mixer(number).output.bias
+            torch.testing.assert_close(outputs.sum(1) + (0 if bias is None else bias), output)
+
+
+@torch.no_grad()
+def test_the_output_of_a_head_is_what_it_alone_mixes() -> None:
+    model, tokens = model_of("gpt2").eval(), random_tokens()
+    (number, _, x, _), *_ = seen_by(model, tokens)
+    mixer = model.blocks[number].token_mixer
+    size = mixer.width // mixer.heads
+    values = mixer.query_key_value(x)[..., 2 * mixer.width :]
+
+    outputs = model.head_outputs(number, x)
+
+    weights = model.attention_weights(number, x)
+    for head in range(mixer.heads):
+        channels = slice(head * size, (head + 1) * size)
+        expected = weights[:, head] @ values[..., channels] @ mixer.output.weight[:, channels].T
+        torch.testing.assert_close(outputs[:, head], expected)

@@ -178,6 +178,20 @@ class FastModel(SequenceModel):
         weights = getattr(self._token_mixer(number), "weights", None)
         return None if weights is None else weights(x.flatten(0, 1), Layout(x.shape[0], x.shape[1], x.device))
 
+    def head_outputs(self, number: int, x: Tensor) -> Tensor | None:
+        mixer = self._token_mixer(number)
+        heads = getattr(mixer, "heads", None)
+        if heads is None:
+            return None
+        # Every mixer with heads joins them before its output projection, one head's channels after another's.
+        projection: Any = mixer.output
+        joined: list[Tensor] = []
+        with projection.register_forward_pre_hook(lambda module, args: joined.append(args[0])):
+            mixer(x.flatten(0, 1), Layout(x.shape[0], x.shape[1], x.device), None)
+        channels, weight = joined[0].unflatten(1, (heads, -1)), projection.weight.unflatten(1, (heads, -1))
+        outputs: Tensor = torch.einsum("nhc,dhc->nhd", channels, weight).unflatten(0, x.shape[:2]).transpose(1, 2)
+        return outputs
+
     def _token_mixer(self, number: int) -> nn.Module:
         """Return the token mixer of the block that runs in this place."""
         mixer: nn.Module = getattr(self.blocks[self._schedule[number]], self._mixer_names[0])
