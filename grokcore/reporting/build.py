@@ -13,6 +13,7 @@ from grokcore.evaluation.records import read_records
 from grokcore.evaluation.speedups import SPEEDUPS, SpeedupReport
 from grokcore.reporting.exports import csv_bytes, curves_table, parquet_bytes, runs_table
 from grokcore.reporting.fairness import in_order_of, named_after_points, read_sweep_facts
+from grokcore.reporting.interpret.reading import analyses_of
 from grokcore.reporting.page import render
 from grokcore.reporting.speedups import report_of
 from grokcore.runs.groups import Group, groups_of
@@ -75,7 +76,8 @@ def build_report(
     records = read_records(runs, evaluations=evaluations, unfinished="show", notify=left_out.append)
     for line in left_out:
         notify(line)
-    page = render(groups_of(records), document(records).claims, store.uri, left_out=left_out)
+    analyses = analyses_of(records)
+    page = render(groups_of(records), document(records).claims, store.uri, left_out=left_out, analyses=analyses)
     store.write(name, page.encode("utf-8", "replace"))
     if remark := not_verified(records):
         notify(remark)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -21,7 +22,31 @@ from grokcore.reporting.figures import Chart
 from grokcore.reporting.palette import DASH_LENGTHS
 
 
-def render_page(template: str, drawn: Sequence[Chart], /, **content: Any) -> str:
+@dataclass(frozen=True)
+class PagePart:
+    """A part that not every page has, with a style sheet and a script of its own in `templates/`, NAME.css and NAME.js.
+
+    Attributes:
+        data: JSON for the script, in the element NAME-data.
+    """
+
+    name: str
+    data: Markup
+
+    @property
+    def style(self) -> Markup:
+        return Markup(_template_file(f"{self.name}.css"))  # noqa: S704 - our own style sheet
+
+    @property
+    def script(self) -> Markup:
+        return Markup(_template_file(f"{self.name}.js"))  # noqa: S704 - our own code
+
+
+def page_part(name: str, data: Any) -> PagePart:
+    return PagePart(name, Markup(json_for_script(data)))  # noqa: S704 - JSON without < > &
+
+
+def render_page(template: str, drawn: Sequence[Chart], /, *, parts: Sequence[PagePart] = (), **content: Any) -> str:
     """The HTML of a page with the charts `drawn`; `content` is what the template shows."""
     bokeh, own = bokeh_script(), _template_file("report.js")
     return (
@@ -31,7 +56,8 @@ def render_page(template: str, drawn: Sequence[Chart], /, **content: Any) -> str
             **content,
             dashes=DASH_LENGTHS,
             format=formatting,
-            policy=content_policy([bokeh, own]),
+            parts=parts,
+            policy=content_policy([bokeh, own, *(part.script for part in parts)]),
             bokeh=Markup(bokeh),  # noqa: S704 - the library's own code
             own=Markup(own),  # noqa: S704 - our own code
             style=Markup(_template_file("report.css")),  # noqa: S704 - our own style sheet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bokeh.models import Range1d
@@ -13,13 +13,17 @@ from grokcore.claims.base import VERDICTS
 from grokcore.claims.result import ConfoundResult
 from grokcore.evaluation.remarks import remarks_on_many
 from grokcore.evaluation.speedups import SpeedupReport
+from grokcore.interpret.result import Analysis
 from grokcore.reporting import accuracy_charts as curves
 from grokcore.reporting import findings
 from grokcore.reporting.exports import CURVES, columns_of_runs
 from grokcore.reporting.fairness import SweepFacts, confounds, known_confounds, only_some_have, size_table, tuned_by_run
 from grokcore.reporting.formatting import phase_definitions
-from grokcore.reporting.html import render_page
+from grokcore.reporting.html import page_part, render_page
 from grokcore.reporting.interaction import heat_maps
+from grokcore.reporting.interpret.cells import count_of, heat_rows, shades
+from grokcore.reporting.interpret.glance import FEWEST
+from grokcore.reporting.interpret.section import inside_of
 from grokcore.reporting.links import RunLinks, links_of
 from grokcore.reporting.outcomes import Outcomes, median_text, number_text, outcomes_of, p_text, verdicts_text
 from grokcore.reporting.run_findings import run_facts
@@ -58,6 +62,7 @@ def render(
     speedups: SpeedupReport | None = None,
     left_out: Sequence[str] = (),
     has_tables: bool = False,
+    analyses: Mapping[str, Analysis] | None = None,
 ) -> str:
     """Return the HTML of at least one group of runs, for the directory or prefix `place`.
 
@@ -67,6 +72,7 @@ def render(
         speedups: its points against its baseline.
         left_out: a line for each run that is not shown.
         has_tables: whether runs.csv and its like lie beside the page.
+        analyses: by the URI of the run that they lie beside.
     """
     study = study_of(groups)
     outcomes = outcomes_of(study)
@@ -81,11 +87,16 @@ def render(
     doses = dose_responses(study, outcomes)
     first_button = 0 if is_alone else band_button + 1
     sections = run_sections(study, x_range, first_button) if len(runs) <= MOST_DETAILED else []
+    inside = None
+    if is_alone and analyses:
+        first_toggle = first_button + len(sections[0].buttons)
+        inside = inside_of(study, runs[0], analyses[runs[0].uri], names[0], x_range, first_toggle)
     drawn = [*accuracy, *survival, *(chart for dose in doses for chart in dose.charts)]
     is_crowded = study.is_crowded and bands is not None
     return render_page(
         "report.html.j2",
-        [*drawn, *(chart for section in sections for chart in section.charts)],
+        [*drawn, *(chart for section in sections for chart in section.charts), *(inside.charts if inside else ())],
+        parts=[page_part("interpret", inside.data)] if inside else [],
         title=names[0] if is_alone else findings.title(study),
         description=study.groups[0].spec.description if len(groups) == 1 else "",
         study=study,
@@ -112,6 +123,11 @@ def render(
         small_size=(curves.WIDTH, curves.HEIGHT),
         height_of=curves.height_of,
         sections=sections,
+        inside=inside,
+        heat_rows=heat_rows,
+        count_of=count_of,
+        fewest=FEWEST,
+        shades=shades(),
         ticks=timeline_ticks(study.steps),
         manifest=manifest_table(runs, names) if len(runs) <= MOST_DETAILED else None,
         times=times_tables(study, outcomes),

@@ -63,6 +63,13 @@ def in_order(length: int) -> Sequence[str]:
     return [_between(ends, place / max(1, length - 1)) for place in range(length)]
 
 
+def diverging(share: float) -> str:
+    """Return white at 0, blue toward 1 and vermillion toward -1."""
+    end = BLUE if share >= 0 else VERMILLION
+    rgb = (int(end[place : place + 2], 16) for place in (1, 3, 5))
+    return "#{:02x}{:02x}{:02x}".format(*(round(255 + (part - 255) * abs(share)) for part in rgb))
+
+
 def _between(ends: Sequence[tuple[int, int, int]], share: float) -> str:
     left = min(int(share * (len(ends) - 1)), len(ends) - 2)
     part = share * (len(ends) - 1) - left

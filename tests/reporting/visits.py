@@ -50,13 +50,13 @@ class Visit:
     def picture(self, selector: str) -> Image.Image:
         return Image.open(io.BytesIO(self.frame.locator(selector).screenshot())).convert("RGB")
 
-    def hover_texts(self, selector: str) -> list[str]:
-        """The tooltips on a walk down a chart, across its curves while they are still flat."""
+    def hover_texts(self, selector: str, share: float = 0.3) -> list[str]:
+        """The tooltips on a walk down a chart, at a share of its width, by default where its curves are still flat."""
         self.frame.locator(selector).scroll_into_view_if_needed()
         box = self.frame.locator(selector).bounding_box()
         found = []
         for part in range(20, 85, 2):
-            self.page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] * part / 100)
+            self.page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] * part / 100)
             self.frame.evaluate("new Promise(requestAnimationFrame)")  # Bokeh answers once a frame
             text = self.frame.evaluate(TOOLTIPS)
             if text:

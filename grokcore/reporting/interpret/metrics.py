@@ -1,0 +1,210 @@
+"""Which metrics of analyses are drawn, how, and which numbers stand beside them.
+
+An analysis that is not named here is drawn, too: its metrics by layer and position, or by layer and part, as heat maps,
+and its headlines as curves. A metric named after another, such as `probe_accuracy_shuffled` after `probe_accuracy`, is
+that one's control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from grokcore.interpret.registry import ANALYSES
+
+Field = Literal["", "layer", "position", "target", "case"]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A number that is told along with another.
+
+    Attributes:
+        case: that of the row it stands beside, in a template such as `same value {case}`; empty for the same.
+    """
+
+    label: str
+    metric: str
+    case: str = ""
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    """A metric that is drawn as maps.
+
+    Attributes:
+        per: fields of which every combination gets a map of its own.
+        rows, columns: fields along the sides of a map.
+        explanation: what is read from the maps, in a sentence or two.
+        neutral: the value without color, such as 1 for what should stay 1.
+        is_share: whether it is read on a scale from 0 to 1; else the largest value of a map sets its scale.
+        beside: numbers told on pointing at a cell.
+        bars: whether a map is one row of bars.
+    """
+
+    analysis: str
+    metric: str
+    title: str
+    explanation: str = ""
+    per: tuple[Field, ...] = ("case", "target")
+    rows: Field = "layer"
+    columns: Field = "position"
+    neutral: float = 0.0
+    is_share: bool = True
+    beside: tuple[Beside, ...] = ()
+    bars: bool = False
+
+
+@dataclass(frozen=True)
+class Family:
+    """Maps of an analysis under one heading."""
+
+    title: str
+    explanation: str
+    specs: tuple[MapSpec, ...]
+
+
+_SAME_VALUE = Beside("kept where the value stays the same", "specificity", "same value {case}")
+
+FAMILIES: dict[str, Family] = {
+    "lens": Family(
+        "What can be read: logit lens",
+        "How well the model's own head reads a token from the residual stream, less how well it reads another row's.",
+        (
+            MapSpec(
+                "lens",
+                "lens_gain",
+                "lens_gain",
+                beside=(Beside("mrr", "mrr"), Beside("shuffled", "mrr_shuffled")),
+            ),
+        ),
+    ),
+    "tracing": Family(
+        "What the answer rests on: causal tracing",
+        "While the model reads a question, its stream at one layer and position is replaced by that of a question that "
+        "differs in what stands above the map. A site that turns the answer carries what differs.",
+        (
+            MapSpec(
+                "tracing",
+                "flip",
+                "flip",
+                "Share of rows whose answer becomes that of the other question.",
+                per=("case",),
+                beside=(Beside("broken", "broken"), _SAME_VALUE),
+            ),
+            MapSpec(
+                "tracing",
+                "recovered",
+                "recovered",
+                "Share of the difference of the two answers' logits that the replaced stream brings along.",
+                per=("case",),
+                beside=(_SAME_VALUE,),
+            ),
+            MapSpec(
+                "tracing",
+                "specificity",
+                "specificity",
+                "Control: the other question has the same answer, so that rows must keep theirs. Share that do.",
+                per=("case",),
+                neutral=1.0,
+            ),
+        ),
+    ),
+    "mixing": Family(
+        "Which positions are read: mixing maps",
+        "How much of what a position reads (rows) comes from another (columns): the change where the mixer's input "
+        "there is replaced by its mean, as a share of all.",
+        (MapSpec("mixing", "value_zeroing", "value_zeroing", per=("layer",), rows="position", columns="target"),),
+    ),
+    "attention": Family(
+        "Attention weights",
+        "Mean weight that a position (rows) gives to another (columns), head by head.",
+        (MapSpec("attention", "attention", "attention", per=("layer", "case"), rows="position", columns="target"),),
+    ),
+    "fourier": Family(
+        "Frequencies",
+        "Share of the power over a + b, or a - b, that a frequency carries; dots below the axis stand for no key.",
+        (
+            MapSpec("fourier", "logit_power", "logit_power", per=(), rows="", columns="target", bars=True),
+            MapSpec("fourier", "embedding_power", "embedding_power", per=(), rows="", columns="target", bars=True),
+        ),
+    ),
+}
+"""By analysis; those that are not named are drawn by `family_of`."""
+
+
+@dataclass(frozen=True)
+class SeriesSpec:
+    """Headlines that share a chart over steps.
+
+    Attributes:
+        metrics: those that are drawn; their controls are drawn with them.
+        beside: numbers told on pointing at a curve.
+        is_share: whether they are read on a scale from 0 to 1.
+        names_site: whether `target` names the site of the number, which may change from step to step.
+    """
+
+    title: str
+    metrics: tuple[str, ...]
+    beside: tuple[Beside, ...] = ()
+    is_share: bool = False
+    is_log: bool = False
+    names_site: bool = False
+
+
+SERIES: dict[str, tuple[SeriesSpec, ...]] = {
+    "lens": (
+        SeriesSpec(
+            "Can be read (lens_gain at the token's own position)",
+            ("lens_gain",),
+            (Beside("mrr", "mrr"), Beside("shuffled", "mrr_shuffled")),
+            is_share=True,
+        ),
+    ),
+    "tracing": (
+        SeriesSpec("Turns the answer (flip at the best inner site)", ("flip",), is_share=True, names_site=True),
+        SeriesSpec(
+            "Control: keeps the answer where it must (specificity at the worst inner site)",
+            ("specificity",),
+            is_share=True,
+            names_site=True,
+        ),
+    ),
+    "attention": (SeriesSpec("Attention on relevant positions", ("mass_on_relevant",), is_share=True),),
+    "norms": (
+        SeriesSpec("Weight norm", ("weight_norm",)),
+        SeriesSpec("Effective rank", ("effective_rank",)),
+        SeriesSpec("Spectral norm", ("spectral_norm",), is_log=True),
+    ),
+    "saturation": (
+        SeriesSpec("Loss of training rows in nats", ("loss",), is_log=True),
+        SeriesSpec("Softmax collapse", ("zero_loss", "collapsed"), is_share=True),
+        SeriesSpec("Scale of logits and margin", ("logit_std", "margin")),
+    ),
+    "fourier": (
+        SeriesSpec("Restricted and excluded loss in nats", ("loss", "restricted_loss", "excluded_loss"), is_log=True),
+        SeriesSpec("Power of the key frequencies", ("key_power", "key_variance"), is_share=True),
+        SeriesSpec("Gini of the embedding's power", ("embedding_gini",), is_share=True),
+        SeriesSpec("Key frequencies", ("key_frequencies",)),
+    ),
+    "llc": (SeriesSpec("Local learning coefficient", ("llc",), is_log=True),),
+}
+"""By analysis; metrics of others have a chart each."""
+
+
+def is_progress(analysis: str) -> bool:
+    """Whether an analysis measures weights or training rows, so that no split of questions is chosen for it."""
+    entry = ANALYSES.get(analysis)
+    return entry is not None and ".progress." in entry.module
+
+
+def base_of(metric: str, among: Iterable[str]) -> str:
+    """Return the metric that this one is the control of, or itself."""
+    found = [other for other in among if metric.startswith(f"{other}_")]
+    return min(found, key=len) if found else metric
+
+
+def controls_of(metric: str, among: Iterable[str]) -> list[str]:
+    known = list(among)
+    return [other for other in known if other != metric and base_of(other, known) == metric]

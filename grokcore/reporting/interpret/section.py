@@ -1,0 +1,287 @@
+"""What an analysis found inside one run: when, as curves; where, as maps that one slider moves over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from grokcore.interpret.result import Analysis
+from grokcore.reporting.figures import Chart, drawn_places
+from grokcore.reporting.formatting import count, percent
+from grokcore.reporting.interpret.cells import numbers_table
+from grokcore.reporting.interpret.curves import (
+    CurveChart,
+    Drawing,
+    accuracy_chart,
+    cells_with_curves,
+    grid_chart,
+)
+from grokcore.reporting.interpret.data import page_data
+from grokcore.reporting.interpret.glance import glance
+from grokcore.reporting.interpret.grids import Grid, forms_of, grids_of, rows_of
+from grokcore.reporting.interpret.headlines import metrics_of, progress_charts, split_charts
+from grokcore.reporting.interpret.metrics import (
+    FAMILIES,
+    Beside,
+    Family,
+    MapSpec,
+    base_of,
+    controls_of,
+    is_progress,
+)
+from grokcore.reporting.palette import split_styles
+from grokcore.reporting.phase_markers import phase_markers
+from grokcore.reporting.study import Study, splits_of
+from grokcore.reporting.table import Table
+from grokcore.runs.analysis import AnalysisDocument
+from grokcore.runs.record import RunRecord
+
+MOST_NUMBERS = 60_000
+"""Cells of all maps at all steps and splits that a page holds; beyond, steps are left out."""
+MOST_CELLS = 900
+"""Cells of a map; a larger one is left to the table."""
+_FEWEST_STEPS = 8
+
+
+@dataclass(frozen=True)
+class MapGroup:
+    """The maps of a metric."""
+
+    title: str
+    explanation: str
+    grids: list[Grid]
+
+
+@dataclass(frozen=True)
+class FamilySection:
+    """The maps of an analysis, and their cells as curves."""
+
+    title: str
+    explanation: str
+    groups: list[MapGroup]
+    curves: list[CurveChart]
+
+
+@dataclass(frozen=True)
+class Inside:
+    """All that is shown of an analysis; figures of steps show the last until the slider is moved.
+
+    Attributes:
+        facts: what was analyzed, as (name, value).
+        splits: those to choose among, and the one that is chosen at first.
+        phases: (text, number of the step) to jump to.
+        glances: the headlines of each split.
+    """
+
+    facts: list[tuple[str, str]]
+    splits: list[str]
+    split: str
+    steps: list[str]
+    phases: list[tuple[str, int]]
+    glances: list[tuple[str, Table]]
+    when: list[CurveChart]
+    families: list[FamilySection]
+    progress: list[CurveChart]
+    numbers: list[Table]
+    left_out: list[str]
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def charts(self) -> list[Chart]:
+        curves = [*self.when, *(curve for family in self.families for curve in family.curves), *self.progress]
+        return [curve.chart for curve in curves]
+
+
+def inside_of(study: Study, run: RunRecord, analysis: Analysis, name: str, x_range: Any, first_toggle: int) -> Inside:
+    """Return the section of a run that was analyzed.
+
+    Args:
+        x_range: of the accuracy curves, so that all charts of steps move together.
+        first_toggle: the number after those of the page's buttons.
+    """
+    document, table = analysis.document, analysis.table
+    splits = chosen_splits(document, run)
+    shown = [one for one in document.steps if one in _shown_steps(table, document, splits)]
+    split = _first(splits, study)
+    drawing = Drawing(name, study.steps, x_range, shown, phase_markers(run), first_toggle)
+    styles = split_styles([one.role for one in splits_of([run])])
+    when = [accuracy_chart(drawing, run, splits_of([run]), styles)]
+    headlines: list[Grid] = []
+    for one in (one for one in analyses_of(table) if not is_progress(one)):
+        for grid, curve in split_charts(drawing, table, one, splits):
+            when.append(curve)
+            headlines.append(grid)
+    grids = [*headlines]
+    families, left_out = [], _left_out(document, shown, splits)
+    for one in analyses_of(table):
+        section = _family(drawing, table, document, one, splits, left_out)
+        if section is not None:
+            families.append(section)
+            grids += [grid for group in section.groups for grid in group.grids]
+    progress = [
+        curve for one in analyses_of(table) if is_progress(one) for curve in progress_charts(drawing, table, one)
+    ]
+    curves = [*when, *(curve for family in families for curve in family.curves)]
+    texts = [_step_text(step, run, document) for step in shown]
+    groups = [(group.title, group.grids) for family in families for group in family.groups]
+    return Inside(
+        facts=_facts(document),
+        splits=splits,
+        split=split,
+        steps=texts,
+        phases=_phases(document, shown),
+        glances=[(one, glance(one, headlines, shown)) for one in splits],
+        when=when,
+        families=families,
+        progress=progress,
+        numbers=numbers_table(f"{split}, step {count(shown[-1])}", groups, split, -1),
+        left_out=left_out,
+        data=page_data(
+            texts,
+            grids,
+            [curve.data for curve in curves if curve.data is not None],
+            {"toggle": drawing.cursor, "places": [drawing.axis.position(step) for step in shown]},
+        ),
+    )
+
+
+def analyses_of(table: pa.Table) -> list[str]:
+    found: list[str] = table["analysis"].unique().to_pylist()
+    return found
+
+
+def chosen_splits(document: AnalysisDocument, run: RunRecord) -> list[str]:
+    """Return the splits to choose among: training rows and held-out ones; all, where there are none of these."""
+    roles = {name: split.role for name, split in run.evaluation.splits.items()}
+    splits = [questions.split for questions in document.questions]
+    return [split for split in splits if roles.get(split) in ("train", "held_out")] or splits
+
+
+def _first(splits: Sequence[str], study: Study) -> str:
+    """Return the last held-out split, which is the last to be generalized to."""
+    held_out = [split.name for split in study.held_out if split.name in splits]
+    return held_out[-1] if held_out else splits[0]
+
+
+def _shown_steps(table: pa.Table, document: AnalysisDocument, splits: Sequence[str]) -> set[int]:
+    """Return as many steps as a page has room for, the ends and the phases among them."""
+    steps = document.steps
+    numbers = sum(
+        len(rows_of(table, one, [spec.metric], steps=steps[-1:], splits=[*splits, ""]))
+        for one in analyses_of(table)
+        for spec in _specs(table, one).specs
+    )
+    most = max(_FEWEST_STEPS, MOST_NUMBERS // max(1, numbers))
+    places = drawn_places(steps, [], most)
+    return {steps[place] for place in places} | ({*document.milestones.values()} & {*steps})
+
+
+def _specs(table: pa.Table, analysis: str) -> Family:
+    """Return how the maps of an analysis are drawn: as its family says, or all metrics that have a layer."""
+    if analysis in FAMILIES:
+        return FAMILIES[analysis]
+    if is_progress(analysis):
+        return Family(analysis, "", ())
+    known = metrics_of(table, analysis, headlines=False)
+    return Family(
+        analysis.replace("_", " ").capitalize(),
+        "",
+        tuple(_default(table, analysis, metric, known) for metric in known if base_of(metric, known) == metric),
+    )
+
+
+def _default(table: pa.Table, analysis: str, metric: str, known: Sequence[str]) -> MapSpec:
+    controls = tuple(
+        Beside(one.removeprefix(f"{metric}_").replace("_", " "), one) for one in controls_of(metric, known)
+    )
+    rows = table.filter(_of(table, analysis, metric))
+    by_position = any(rows["position"].unique().to_pylist())
+    values = [abs(value) for value in rows["value"].to_pylist() if value is not None]
+    return MapSpec(
+        analysis,
+        metric,
+        metric,
+        per=("case", "target") if by_position else ("target",),
+        columns="position" if by_position else "case",
+        is_share=max((value for value in values if value == value), default=0.0) <= 1,
+        beside=controls,
+    )
+
+
+def _of(table: pa.Table, analysis: str, metric: str) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.and_(pc.equal(table["analysis"], analysis), pc.equal(table["metric"], metric))
+
+
+def _family(
+    drawing: Drawing,
+    table: pa.Table,
+    document: AnalysisDocument,
+    analysis: str,
+    splits: Sequence[str],
+    left_out: list[str],
+) -> FamilySection | None:
+    family = _specs(table, analysis)
+    groups, curves = [], []
+    for spec in family.specs:
+        wanted = {spec.metric, *(one.metric for one in spec.beside)}
+        rows = rows_of(table, analysis, wanted, steps=drawing.steps, splits=[*splits, ""])
+        grids = grids_of(spec, rows, drawing.steps, forms_of(document), f"inside-{analysis}-{spec.metric}")
+        fitting = [grid for grid in grids if len(grid.rows) * len(grid.columns) <= MOST_CELLS]
+        if len(fitting) < len(grids):
+            left_out.append(f"{len(grids) - len(fitting)} maps of {spec.metric} with more than {MOST_CELLS} cells")
+        if not fitting:
+            continue
+        groups.append(MapGroup(spec.title, spec.explanation, fitting))
+        if spec.rows == "layer" and not spec.bars:
+            curves += list(_curves(drawing, fitting, inner_layers=analysis == "tracing"))
+    return FamilySection(family.title, family.explanation, groups, curves) if groups else None
+
+
+def _curves(drawing: Drawing, grids: Sequence[Grid], *, inner_layers: bool) -> Iterator[CurveChart]:
+    for grid in grids:
+        cells = cells_with_curves(grid, inner_layers=inner_layers)
+        if cells and len(drawing.steps) > 1:
+            title = f"{grid.spec.metric}: {grid.title}"
+            yield grid_chart(drawing, grid, f"{grid.element}-curves", title, cells, height=190)
+
+
+def _facts(document: AnalysisDocument) -> list[tuple[str, str]]:
+    spec = document.analysis
+    steps = document.steps
+    return [
+        ("analyzed steps", f"{len(steps)}, from {count(steps[0])} to {count(steps[-1])}"),
+        ("examples of each split", f"up to {count(spec.get('examples'))}"),
+        ("blocks", str(document.layers)),
+        ("analysis", document.analysis_id),
+    ]
+
+
+def _left_out(document: AnalysisDocument, shown: Sequence[int], splits: Sequence[str]) -> list[str]:
+    lines = [f"{name}: {reason}" for name, reason in document.left_out.items()]
+    if len(shown) < len(document.steps):
+        lines.append(f"{len(document.steps) - len(shown)} of {len(document.steps)} analyzed steps")
+    others = [questions.split for questions in document.questions if questions.split not in splits]
+    if others:
+        lines.append(f"splits that are neither trained on nor held out: {', '.join(others)}")
+    return lines
+
+
+def _step_text(step: int, run: RunRecord, document: AnalysisDocument) -> str:
+    """Tell a step, the phases that begin there, and how right the model is by then."""
+    phases = [name.replace(".", " ") for name, at in document.milestones.items() if at == step]
+    line = max((line for line in run.journal if line["step"] <= step), key=lambda line: line["step"])
+    accuracies = [("training set", line["train"].get("accuracy"))]
+    accuracies += [(name, line["splits"].get(name, {}).get("accuracy")) for name in run.evaluation.held_out]
+    known = ", ".join(f"{name} {percent(value)}" for name, value in accuracies if value is not None)
+    return " · ".join(part for part in (count(step), *phases, f"accuracy: {known}") if part)
+
+
+def _phases(document: AnalysisDocument, shown: Sequence[int]) -> list[tuple[str, int]]:
+    found = sorted((step, name) for name, step in document.milestones.items() if step in shown)
+    named = [(name.replace(".", " "), shown.index(step)) for step, name in found]
+    return [*named, ("last step", len(shown) - 1)]
