@@ -206,10 +206,16 @@ def path_similarity(a: Paths, b: Paths, *, draws: int = 1000, seed: int = 0) -> 
     return Similarity(float(value), float(lower), float(upper), len(keys))
 
 
-def circuit_numbers(rows: Sequence[Row], task: str, layers: int) -> Iterator[tuple[int, Number]]:
-    """Yield (step, headline): `resolve_layer`, and `fake_grok` and `circuit_without_accuracy`.
+def circuit_numbers(
+    rows: Sequence[Row], task: str, layers: int, memorized: int | None = None
+) -> Iterator[tuple[int, Number]]:
+    """Yield (step, headline): `resolve_layer`, `fake_grok` and `circuit_without_accuracy`, `path_similarity`.
 
-    The last two are 1 at a step that ends three in a row, and 0 at others.
+    The second and third are 1 at a step that ends three in a row, and 0 at others. The last is that of a step to the
+    one at which the run had memorized, of the sites of a split.
+
+    Args:
+        memorized: that step; None where it is not known.
     """
     for step in sorted({row["step"] for row in rows}):
         for (split, what), layer in resolve_layers(rows, step, layers).items():
@@ -219,6 +225,19 @@ def circuit_numbers(rows: Sequence[Row], task: str, layers: int) -> Iterator[tup
             for point in own:
                 if point.flip is not None:
                     yield point.step, Number(name, float(point.step in found), 0, point.split, point.case)
+    if memorized is not None:
+        yield from _similarities(rows, memorized, layers)
+
+
+def _similarities(rows: Sequence[Row], memorized: int, layers: int) -> Iterator[tuple[int, Number]]:
+    first = paths(rows, memorized, layers)
+    for step in sorted({row["step"] for row in rows if row["step"] > memorized}):
+        later = paths(rows, step, layers)
+        for split in dict.fromkeys(key[0] for key in later):
+            found = path_similarity(*({key: one[key] for key in one if key[0] == split} for one in (first, later)))
+            if np.isfinite(found.value):
+                similarity = Number("path_similarity", found.value, found.n, split, target="memorized")
+                yield step, similarity._replace(lower=found.lower, upper=found.upper)
 
 
 def verdicts(rows: Sequence[Row], task: str) -> list[str]:

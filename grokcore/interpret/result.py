@@ -148,7 +148,8 @@ def write_analysis(store: Store, document: Mapping[str, Any], rows: Sequence[tup
         document: the fields of `AnalysisDocument` but headlines and hash.
     """
     measured = table_of(rows)
-    derived = circuit.circuit_numbers(_traced(measured), document["task"], document["layers"])
+    memorized = document["milestones"].get("memorized")
+    derived = circuit.circuit_numbers(_traced(measured), document["task"], document["layers"], memorized)
     table = pa.concat_tables([measured, table_of((step, CIRCUIT, number) for step, number in derived)])
     content = encoded_table(table)
     whole = AnalysisDocument(

@@ -125,3 +125,25 @@ def test_paths_are_compared_where_models_can_differ():
     few = dict(list(paths.items())[:2])
     assert math.isnan(path_similarity(few, paths).value)
     assert path_similarity(few, paths).n == 2
+
+
+def test_every_later_step_says_how_alike_its_path_is_to_that_of_the_memorized_model():
+    """Each split by itself; steps before the model had memorized say nothing."""
+    path = {(0, "h"): 1.0, (1, "h"): 0.8, (1, "r1"): 0.1, (2, "r1"): 0.7, (2, "r2"): 0.3, (3, "r2"): 1.0}
+    other = {**path, (1, "h"): 0.0, (2, "r1"): 0.0, (2, "r2"): 1.0}
+    rows = rows_of(
+        *(row for step in (2, 5) for row in traced(step, path)),
+        *traced(9, other),
+        *(row for step in (5, 9) for row in traced(step, path, split="other")),
+    )
+
+    found = [
+        (step, one.split, one.value)
+        for step, one in circuit.circuit_numbers(rows, "composition", LAYERS, memorized=5)
+        if one.metric == "path_similarity"
+    ]
+
+    assert [(step, split) for step, split, _ in found] == [(9, "test"), (9, "other")]
+    assert found[0][2] < 0.5
+    assert found[1][2] == pytest.approx(1)
+    assert not list(circuit.circuit_numbers(rows, "composition", LAYERS))
