@@ -39,7 +39,9 @@ ANALYSES: dict[str, AnalysisEntry] = {
         "grokcore.interpret.tracing", "causal tracing: how far streams of a counterfactual carry its answer along"
     ),
     "ablation": AnalysisEntry(
-        "grokcore.interpret.ablation", "what accuracy loses when a head or a mixer is replaced by its mean"
+        "grokcore.interpret.ablation",
+        "what accuracy loses when a head or a mixer is replaced by its mean",
+        default=False,
     ),
     "mixing": AnalysisEntry("grokcore.interpret.mixing", "which positions every position reads: value-zeroing"),
     "attention": AnalysisEntry(
