@@ -12,7 +12,7 @@ from ci.benchmarks.cases import Case
 from ci.benchmarks.rounds import Effort, paired_ratio, warm_up
 from ci.benchmarks.worker import Job, Worker
 from grokcore.data import generate_dataset
-from grokcore.data.supervision import input_length, longest_row
+from grokcore.data.supervision import input_length, longest_row, supervised_tokens
 from grokcore.models import ARCHITECTURES, built_spec, parameter_count, step_flops
 from grokcore.spec import ExperimentSpec
 
@@ -73,7 +73,7 @@ def _size(spec: ExperimentSpec, info: Any) -> dict[str, Any]:
         spec.model,
         vocabulary_size=info.vocabulary_size,
         tokens=input_length(info.sequence_length, spec.training.loss_on),
-        supervised=2 if spec.training.loss_on == "answer_and_eos" else 1,
+        supervised=supervised_tokens(info.supervised, spec.training.loss_on),
         batch_size=spec.training.batch_size,
     )
     return {

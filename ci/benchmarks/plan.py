@@ -10,7 +10,7 @@ from ci.benchmarks.cases import Case
 from ci.benchmarks.rounds import Effort, Entry
 from ci.benchmarks.variants import VARIANTS
 from grokcore.data import generate_dataset
-from grokcore.data.supervision import input_length
+from grokcore.data.supervision import input_length, supervised_tokens
 from grokcore.models import step_flops
 
 _START_UP_SECONDS = 5.0
@@ -57,7 +57,7 @@ def plan(
             spec.model,
             vocabulary_size=info.vocabulary_size,
             tokens=input_length(info.sequence_length, spec.training.loss_on),
-            supervised=2 if spec.training.loss_on == "answer_and_eos" else 1,
+            supervised=supervised_tokens(info.supervised, spec.training.loss_on),
             batch_size=spec.training.batch_size,
         )
         entries = tuple(Entry(name, precision) for precision in precisions for name in takers)

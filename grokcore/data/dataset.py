@@ -56,6 +56,11 @@ class Dataset:
         if {name: len(rows) for name, rows in splits.items()} != sizes:
             raise InputError(f"{path} does not have the splits and sizes that {INFO_FILE} names: generate it again")
         for rows in splits.values():
+            if not all(0 <= position < rows.lengths.min() - 1 for position in self.info.supervised):
+                raise InputError(
+                    f"{INFO_FILE} of {self.path} names supervised positions that a question of {path.name} does not "
+                    f"have: generate it again"
+                )
             for ids in (rows.tokens, rows.answers):
                 if ids.min() < 0 or ids.max() >= len(self.vocabulary):
                     raise InputError(

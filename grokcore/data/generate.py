@@ -163,6 +163,7 @@ def _describe(task: TaskSpec, data: TaskData, folder: Path, files: list[str]) ->
         sequence_length=max(int(rows.lengths.max()) for rows in (*data.train.values(), *data.probes.values())),
         eos=data.eos,
         prefixes=data.prefixes,
+        supervised=data.supervised,
         splits={
             name: SplitInfo(
                 role=split.role,

@@ -57,6 +57,9 @@ class DatasetInfo(Spec):
     sequence_length: int = Field(ge=1, description="tokens of the longest question")
     eos: int = Field(ge=0, description="id of the token that closes an answer")
     prefixes: tuple[tuple[int, ...], ...] = Field(description="token ids of beginnings that many questions share")
+    supervised: tuple[int, ...] = Field(
+        (), description="positions of every question, before its last, at which training asks for the next token, too"
+    )
     splits: dict[str, SplitInfo] = Field(description="every split by name")
     files: dict[str, FileInfo] = Field(description="every other file of the dataset by name")
 
@@ -77,8 +80,8 @@ class DatasetInfo(Spec):
 
 
 def encoded(info: DatasetInfo) -> bytes:
-    """The content of dataset.json."""
-    return encode_json(info.model_dump(mode="json"))
+    """The content of dataset.json; without `supervised` where only answers are, as in datasets of earlier versions."""
+    return encode_json(info.model_dump(mode="json", exclude=None if info.supervised else {"supervised"}))
 
 
 def read_info(store: Store) -> DatasetInfo:

@@ -26,7 +26,8 @@ class Supervision:
     Attributes:
         inputs: (N, T) int64, the question, and with `answer_and_eos` the answer after it; right-padded with 0, which a
             causal model never sees from a supervised position.
-        positions: (N, P) int64, where the next token is asked for; P is 1 or 2.
+        positions: (N, P) int64, where the next token is asked for, ascending: the last is the answer's, or with
+            `answer_and_eos` that of the closing token after it.
         targets: (N, P) int64, that next token.
     """
 
@@ -35,16 +36,33 @@ class Supervision:
     targets: np.ndarray
 
 
-def supervise(rows: Rows, eos: int, loss_on: LossOn) -> Supervision:
-    """Rows as inputs and targets; `answer` asks for the answer alone, `answer_and_eos` for the closing token too."""
+def supervise(rows: Rows, eos: int, loss_on: LossOn, supervised: Sequence[int] = ()) -> Supervision:
+    """Rows as inputs and targets; `answer` asks for the answer alone, `answer_and_eos` for the closing token too.
+
+    Args:
+        supervised: further positions of every question, before its last, at which the next token is asked for.
+    """
     lengths, answers = rows.lengths.astype(np.int64), rows.answers.astype(np.int64)
     inputs = rows.tokens.astype(np.int64)
-    if loss_on == "answer":
-        return Supervision(inputs, (lengths - 1)[:, None], answers[:, None])
-    inputs = np.pad(inputs, ((0, 0), (0, 1)))
-    inputs[np.arange(len(inputs)), lengths] = answers
-    targets = np.stack([answers, np.full_like(answers, eos)], axis=1)
-    return Supervision(inputs, np.stack([lengths - 1, lengths], axis=1), targets)
+    earlier = np.array(supervised, np.int64)
+    positions = [*np.broadcast_to(earlier[:, None], (len(earlier), len(rows))), lengths - 1]
+    targets = [*inputs[:, earlier + 1].T, answers]
+    if loss_on == "answer_and_eos":
+        inputs = np.pad(inputs, ((0, 0), (0, 1)))
+        inputs[np.arange(len(inputs)), lengths] = answers
+        positions.append(lengths)
+        targets.append(np.full_like(answers, eos))
+    return Supervision(inputs, np.stack(positions, axis=1), np.stack(targets, axis=1))
+
+
+def judged_tokens(loss_on: LossOn) -> int:
+    """Return how many of the supervised tokens, the last ones, accuracy is about: the answer, and what closes it."""
+    return 2 if loss_on == "answer_and_eos" else 1
+
+
+def supervised_tokens(supervised: Sequence[int], loss_on: LossOn) -> int:
+    """Return how many tokens of an example enter the loss; `supervised` as in `supervise`."""
+    return len(supervised) + judged_tokens(loss_on)
 
 
 def input_length(sequence_length: int, loss_on: LossOn) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from grokcore.data import Dataset, Rows
-from grokcore.data.supervision import LossOn, share_beginnings, supervise
+from grokcore.data.supervision import LossOn, judged_tokens, share_beginnings, supervise
 from grokcore.models import SequenceModel, SharedPrefixes
 from grokcore.runs import finite
 
@@ -21,18 +21,21 @@ from grokcore.runs import finite
 class Probes:
     """The probes of a dataset on a device.
 
-    An example counts as correct when every supervised token is the most likely one of the whole vocabulary. Teacher
-    forcing makes that equal to greedy generation of the same tokens: the first wrong token decides either way.
+    An example counts as correct when its answer, and the closing token if it is supervised, is the most likely one of
+    the whole vocabulary. Teacher forcing makes that equal to greedy generation of the same tokens: the first wrong
+    token decides either way. The loss is of all supervised tokens, also where a task supervises some of its questions.
     """
 
     def __init__(self, dataset: Dataset, *, loss_on: LossOn, device: torch.device, batch_size: int = 4096) -> None:
         probes = dataset.probes()
-        self._supervision = supervise(_stack(list(probes.values())), dataset.info.eos, loss_on)
-        self._shared = share_beginnings(self._supervision, dataset.info.prefixes, batch_size)
+        rows, info = _stack(list(probes.values())), dataset.info
+        self._supervision = supervise(rows, info.eos, loss_on, info.supervised)
+        self._judged = judged_tokens(loss_on)
+        self._shared = share_beginnings(self._supervision, info.prefixes, batch_size)
         self._device, self._batch_size = device, batch_size
         self._targets = torch.from_numpy(self._supervision.targets).to(device)
         self._sizes = {name: len(rows.answers) for name, rows in probes.items()}
-        self._rows = {name: split.rows for name, split in dataset.info.splits.items() if split.role == "train"}
+        self._rows = {name: split.rows for name, split in info.splits.items() if split.role == "train"}
         self._questions = cache(self._questions_of)
 
     @torch.no_grad()
@@ -61,7 +64,8 @@ class Probes:
                 logits_bpv = logits_bpv.float()
                 loss_bp = functional.cross_entropy(logits_bpv.flatten(0, 1), targets_bp.flatten(), reduction="none")
                 losses.append(loss_bp.view_as(targets_bp).mean(1))
-                hits.append((logits_bpv.argmax(-1) == targets_bp).all(1))
+                right_bp = logits_bpv[:, -self._judged :].argmax(-1) == targets_bp[:, -self._judged :]
+                hits.append(right_bp.all(1))
         sizes = list(self._sizes.values())
         loss_by_split = _means(torch.cat(losses), sizes)
         accuracy_by_split = _means(torch.cat(hits).float(), sizes)

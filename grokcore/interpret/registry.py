@@ -50,6 +50,11 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "activations": AnalysisEntry(
         "grokcore.interpret.activations", "norms and ranks of streams, linear probes, cosines to centroids of targets"
     ),
+    "shots": AnalysisEntry(
+        "grokcore.interpret.shots",
+        "few-shot curve: accuracy of the k-th answer of a row",
+        tasks=("in_context_modular",),
+    ),
     "norms": AnalysisEntry("grokcore.interpret.progress.norms", "weight norms by role, ranks of matrices"),
     "saturation": AnalysisEntry("grokcore.interpret.progress.saturation", "scale of logits, margins, softmax collapse"),
     "fourier": AnalysisEntry(

@@ -47,7 +47,8 @@ class Subject:
     @cached_property
     def train(self) -> Supervision:
         """Return all training rows as the loss sees them."""
-        return supervise(self.dataset.train(), self.dataset.info.eos, self.spec.training.loss_on)
+        info = self.dataset.info
+        return supervise(self.dataset.train(), info.eos, self.spec.training.loss_on, info.supervised)
 
     def tokens(self, case: Case) -> Tensor:
         """Return the questions (N, T) of a case, on the model's device."""

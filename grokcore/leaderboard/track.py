@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from grokcore.data.supervision import supervised_tokens
 from grokcore.errors import InputError
 from grokcore.models.sizes import step_flops
 from grokcore.runs.groups import differing_fields, experiment_id, fields_of, value_text
@@ -148,7 +149,7 @@ def flops_of_model(recipe: ExperimentSpec, vocabulary_size: int, tokens: int) ->
         recipe.model,
         vocabulary_size=vocabulary_size,
         tokens=tokens,
-        supervised=2 if recipe.training.loss_on == "answer_and_eos" else 1,
+        supervised=supervised_tokens(recipe.task.supervised, recipe.training.loss_on),
         batch_size=recipe.training.batch_size,
     )
 

@@ -81,7 +81,7 @@ class HeldOut(Times):
 class SplitResult(_Result):
     role: Literal["train", "held_out", "diagnostic"]
     accuracy: float | None = Field(
-        ge=0, le=1, description="share of examples whose supervised tokens are all most likely"
+        ge=0, le=1, description="share of examples whose answer, and closing token if supervised, is most likely"
     )
     loss: float | None = Field(description="mean cross-entropy of the supervised tokens, in nats")
     examples: int

@@ -11,7 +11,15 @@ from typing import Any
 
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec
-from grokcore.tasks import comparison, complex_reasoning, composition, in_context, modular, permutations
+from grokcore.tasks import (
+    comparison,
+    complex_reasoning,
+    composition,
+    in_context,
+    in_context_modular,
+    modular,
+    permutations,
+)
 from grokcore.tasks.base import Role, Rows, Split, TaskData, TaskDefinition
 from grokcore.tasks.facts import FactKind, FactTable
 
@@ -20,6 +28,7 @@ TASKS: dict[str, TaskDefinition[Any]] = {
     "composition": composition.TASK,
     "complex_reasoning": complex_reasoning.TASK,
     "in_context": in_context.TASK,
+    "in_context_modular": in_context_modular.TASK,
     "modular": modular.TASK,
     "permutations": permutations.TASK,
 }

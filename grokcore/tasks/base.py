@@ -86,6 +86,8 @@ class TaskData:
         probes: a sample of every split, to measure accuracy on.
         splits: every split, the held-out ones in the order of the spec's `held_out_splits`.
         facts: a user's own facts that it was made from; None where facts were drawn.
+        supervised: positions of every question at which training asks for the next token, too: ascending, before the
+            last one, where it asks for the answer.
     """
 
     vocabulary: tuple[str, ...]
@@ -95,6 +97,7 @@ class TaskData:
     probes: Mapping[str, Rows]
     splits: Mapping[str, Split]
     facts: FactTable | None = None
+    supervised: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from grokcore.acceleration.costs import (
     newton_schulz_flops,
 )
 from grokcore.data import DatasetInfo
-from grokcore.data.supervision import input_length
+from grokcore.data.supervision import input_length, supervised_tokens
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sizes import step_flops
 from grokcore.spec import ExperimentSpec, TrainingSpec
@@ -53,7 +53,7 @@ def flops_of_model(spec: ExperimentSpec, info: DatasetInfo) -> float:
         spec.model,
         vocabulary_size=info.vocabulary_size,
         tokens=input_length(info.sequence_length, training.loss_on),
-        supervised=_supervised(training),
+        supervised=supervised_tokens(info.supervised, training.loss_on),
         batch_size=training.batch_size,
     )
 
@@ -90,9 +90,5 @@ def _clipped(training: TrainingSpec) -> tuple[str, ...]:
 def _logit_operations(training: TrainingSpec, info: DatasetInfo) -> float:
     """Operations on logits; as in the model, the backward pass costs twice the forward pass."""
     each = OF_LOSS[training.loss] + OF_TEMPERATURE * (training.loss_temperature != 1)
-    return float(3 * each * training.batch_size * _supervised(training) * info.vocabulary_size)
-
-
-def _supervised(training: TrainingSpec) -> int:
-    """Positions whose prediction enters the loss."""
-    return 2 if training.loss_on == "answer_and_eos" else 1
+    supervised = supervised_tokens(info.supervised, training.loss_on)
+    return float(3 * each * training.batch_size * supervised * info.vocabulary_size)

@@ -67,7 +67,7 @@ class Trainer:
         train = dataset.train()
         self.examples = Examples.for_model(
             model,
-            supervise(train, dataset.info.eos, training.loss_on),
+            supervise(train, dataset.info.eos, training.loss_on, dataset.info.supervised),
             dataset.info.prefixes,
             batch_size=training.batch_size // (training.gradient_accumulation * group.world_size),
             device=device,

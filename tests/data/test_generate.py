@@ -32,8 +32,9 @@ def test_dataset_json_describes_the_data(task, tmp_path):
     data = build_task(task)
     assert list(document) == [
         *("format", "id", "generator_version", "task", "vocabulary_size", "sequence_length"),
-        *("eos", "prefixes", "splits", "files"),
+        *("eos", "prefixes", *(["supervised"] if data.supervised else []), "splits", "files"),
     ]
+    assert document.get("supervised", []) == list(data.supervised) == list(task.supervised)
     assert DatasetInfo.model_validate(document) == info
     assert document["format"] == 1
     assert document["id"] == dataset_id(task)

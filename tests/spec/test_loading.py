@@ -26,6 +26,8 @@ def test_the_documented_presets_exist() -> None:
         "composition-small",
         "demo",
         "in-context",
+        "in-context-modular",
+        "in-context-modular-small",
         "in-context-recall",
         "in-context-small",
         "modular",

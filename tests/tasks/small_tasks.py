@@ -8,6 +8,7 @@ from grokcore.spec import (
     ComparisonTask,
     ComplexReasoningTask,
     CompositionTask,
+    InContextModularTask,
     InContextTask,
     ModularTask,
     PermutationsTask,
@@ -30,6 +31,9 @@ _LISTED: dict[str, TaskSpec] = {
     ),
     "in_context": InContextTask(
         entities=12, values=5, context=3, long_context=5, id_ratio=0.7, train_size=300, probe_size=40
+    ),
+    "in_context_modular": InContextModularTask(
+        modulus=5, context=4, functions=16, input_ratio=0.6, train_size=300, probe_size=40
     ),
     "permutations": PermutationsTask(degree=4, probe_size=40),
 }

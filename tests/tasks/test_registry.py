@@ -16,6 +16,7 @@ CONTENT = {
     "composition": "5d0c6f71cb7059f0aaf884d76e305700ba514610ac810441ccadbc4ead82351e",
     "complex_reasoning": "2eb888f5cd8a033788ebe8b2075a25a66c2a80b7bd6fd0cef7bacd3d6be20489",
     "in_context": "0eb4e281e8cd250c6d4fd73af05f9e4935685121b4f1bd1c748ab3e7240f8f6f",
+    "in_context_modular": "ee7f0d0d9459a052d084fd8a377e3af7ef040f7cd9bd3733b1271ce11073afd2",
     "permutations": "2ff1d73a2e61d62a9d1889e31d74f3b95b92dbdc606ede0d814dcff03bf88360",
 }
 """SHA-256 of the small datasets. If one changes without a new version of its kind, ids no longer name one content."""
@@ -153,10 +154,14 @@ def test_the_rows_that_a_task_draws_in_its_docstring_are_rows_of_its_default_dat
     module = import_module(f"grokcore.tasks.{kind}")
     drawn = re.findall(r"^    ((?:<[^<>]+> )*<[^<>]+>)  +(<[^<>]+>) +</a>", module.__doc__, re.MULTILINE)
     assert len(drawn) >= 2
-    others = {"in_context": {"variant": "recall"}, "composition": {"identity": True}}
+    others = {
+        "in_context": {"variant": "recall"},
+        "in_context_modular": {"modulus": 7, "context": 5, "functions": 32, "input_ratio": 0.7},
+        "composition": {"identity": True},
+    }
     rows = set()
     for task in (CLASSES[kind](), CLASSES[kind](**others.get(kind, {}))):
-        data = build_task(task.model_copy(update={"probe_size": 20_000}) if kind != "in_context" else task)
+        data = build_task(task.model_copy(update={"probe_size": 20_000}) if not kind.startswith("in_context") else task)
         for part in (*data.train.values(), *data.probes.values()):
             rows.update(texts(data, part))
     for question, answer in drawn:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from grokcore.data import Dataset
-from grokcore.interpret.cases import comparison, complex_reasoning, composition, equations, in_context
+from grokcore.interpret.cases import (
+    comparison,
+    complex_reasoning,
+    composition,
+    equations,
+    in_context,
+    in_context_modular,
+)
 from grokcore.interpret.cases.base import Case, CaseBuilder, Counterfactual, Target
 from grokcore.spec import ExperimentSpec
 
@@ -14,6 +21,7 @@ CASES: dict[str, CaseBuilder] = {
     "composition": composition.cases,
     "complex_reasoning": complex_reasoning.cases,
     "in_context": in_context.cases,
+    "in_context_modular": in_context_modular.cases,
     "modular": equations.cases,
     "permutations": equations.cases,
 }

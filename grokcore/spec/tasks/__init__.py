@@ -12,10 +12,17 @@ from grokcore.spec.tasks.complex_reasoning import ComplexReasoningTask
 from grokcore.spec.tasks.composition import CompositionTask
 from grokcore.spec.tasks.equations import ModularTask, PermutationsTask
 from grokcore.spec.tasks.in_context import InContextTask
+from grokcore.spec.tasks.in_context_modular import InContextModularTask
 from grokcore.spec.tasks.new_facts import NewFacts
 
 TaskSpec = Annotated[
-    ComparisonTask | ModularTask | CompositionTask | ComplexReasoningTask | InContextTask | PermutationsTask,
+    ComparisonTask
+    | ModularTask
+    | CompositionTask
+    | ComplexReasoningTask
+    | InContextTask
+    | InContextModularTask
+    | PermutationsTask,
     Field(discriminator="kind"),
 ]
 
@@ -30,6 +37,7 @@ __all__ = [
     "ComparisonTask",
     "ComplexReasoningTask",
     "CompositionTask",
+    "InContextModularTask",
     "InContextTask",
     "ModularTask",
     "NewFacts",

@@ -18,6 +18,11 @@ class Task(Spec):
         """Version of the generator, raised for one kind of task when the same spec gives other data."""
         return 2
 
+    @property
+    def supervised(self) -> tuple[int, ...]:
+        """Positions of every question, before its last, at which training asks for the next token, too; ascending."""
+        return ()
+
 
 def given_facts() -> Any:
     """Return the field that names facts by their content, so that a spec still determines its data."""

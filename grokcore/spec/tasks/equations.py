@@ -22,7 +22,7 @@ class ModularTask(Task):
 
     @model_validator(mode="after")
     def _possible(self) -> ModularTask:
-        if self.operation == "/" and not _is_prime(self.modulus):
+        if self.operation == "/" and not is_prime(self.modulus):
             raise ValueError(f"division needs a prime modulus and {self.modulus} is not one: change modulus")
         _check_train_ratio(self.train_ratio, self.equations)
         return self
@@ -68,5 +68,5 @@ def _check_train_ratio(train_ratio: float, equations: int) -> None:
         )
 
 
-def _is_prime(number: int) -> bool:
+def is_prime(number: int) -> bool:
     return number >= 2 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))

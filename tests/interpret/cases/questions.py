@@ -59,6 +59,21 @@ class Answers:
         a, _, b, _ = (token[1:-1] for token in question)
         return f"<{''.join(a[int(image) - 1] for image in b)}>"
 
+    def _in_context_modular(self, question: list[str]) -> str | None:
+        """Try all functions; None where several fit the examples, or none does."""
+        p, numbers = self.task.modulus, [int(token[1:-1]) for token in question]
+        inputs, results = [*zip(numbers[0::3], numbers[1::3], strict=True)], numbers[2::3]
+        fitting = [
+            (a, b)
+            for a in range(p)
+            for b in range(p)
+            if all((a * x + b * y - z) % p == 0 for (x, y), z in zip(inputs, results, strict=False))
+        ]
+        if len(fitting) != 1 or len({*inputs}) < len(inputs):
+            return None
+        (a, b), (x, y) = fitting[0], inputs[-1]
+        return f"<{(a * x + b * y) % p}>"
+
     def _in_context(self, question: list[str]) -> str | None:
         place = question.index("<q>")
         stated = dict(pair for number, pair in enumerate(pairwise(question[:place])) if number % 2 == 0)
