@@ -18,9 +18,11 @@ from grokcore.runs import JOURNAL, MANIFEST, read_journal
 from grokcore.spec import check_hardware
 from grokcore.spec.loading import parse_seeds
 from grokcore.storage import open_store, read_json
-from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.index import SweepPlace
 from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_changes
+from grokcore.sweeps.point import Point
+from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.sinks import nonblocking_stream
 from grokcore.telemetry.webhook import webhook_url
@@ -116,9 +118,16 @@ def _show(spec: SweepSpec, points: Sequence[Point]) -> None:
     print_line(f"{spec.name}: {len(points)} points, seeds {seeds}{draws}: {runs} runs")
     rows = [("point", "dataset", "run of the first seed", "steps")]
     rows += [
-        (point.name, point.spec.dataset_id, point.spec.run_id, f"{point.spec.training.max_steps:,}") for point in points
+        (
+            *(point.name, point.spec.dataset_id, "after its source" if point.start else point.spec.run_id),
+            f"{point.spec.training.max_steps:,}",
+        )
+        for point in points
     ]
     print_columns(rows)
+    for source in source_points(spec).values():
+        seeds = ",".join(map(str, source.seeds))
+        print_line(f"source {source.name}: {source.spec.training.max_steps:,} steps of seeds {seeds}, trained first")
     if spec.tuning is not None:
         print_line(
             f"tuning first: {spec.tuning.trials} trials of {spec.tuning.steps:,} steps for each point, over "
@@ -192,6 +201,10 @@ def run_pipeline(sweep: SweepSpec, out: str, progress: SweepProgress) -> None:
         raise InputError(
             f"sweep {sweep.name} starts with a hyperparameter search, which the pipeline does not support: leave out "
             f"--pipeline, or add --untuned"
+        )
+    if sweep.sources:
+        raise InputError(
+            f"sweep {sweep.name} trains sources first, which the pipeline does not support: leave out --pipeline"
         )
     store = open_store(out)
     if store.directory is None:

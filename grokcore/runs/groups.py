@@ -145,6 +145,7 @@ def fields_of(spec: ExperimentSpec) -> dict[str, Any]:
     Values are plain JSON values; a field at its default is included. Budgets, names and places are left out.
     """
     found: dict[str, Any] = {}
+    spec = _with_pooled_source(spec)
     for section in ("task", "model", "training", "evaluation"):
         _collect(getattr(spec, section), f"{section}.", found)
     return {name: value for name, value in found.items() if name not in SEEDS}
@@ -261,9 +262,20 @@ def group_key(spec: ExperimentSpec) -> tuple[str, str, str]:
 
 
 def experiment_id(spec: ExperimentSpec) -> str:
-    """Return the identity of a run without its seeds of initialization and order, on one draw of the data."""
+    """Return the identity of a run without its seeds of initialization and order, on one draw of the data.
+
+    Runs that start from sources of one group are one experiment.
+    """
+    spec = _with_pooled_source(spec)
     model, training = (part.model_copy(update={"seed": None}) for part in (spec.model, spec.training))
     return spec.model_copy(update={"seed": 0, "model": model, "training": training}).run_id
+
+
+def _with_pooled_source(spec: ExperimentSpec) -> ExperimentSpec:
+    start = spec.model.start_from
+    if start is None or start.group is None:
+        return spec
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"start_from": start.pooled})})
 
 
 def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:

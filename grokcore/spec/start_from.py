@@ -51,22 +51,36 @@ class StartFrom(Spec):
     width: int | None = outside_identity(
         None, ge=1, le=65536, description="the source's width; null is filled in when the spec is resolved"
     )
+    group: str | None = outside_identity(
+        None,
+        max_length=200,
+        description="name that sources share which differ in their seeds alone: runs from them are repetitions of one "
+        "experiment; null: runs are, if they start from the very same weights",
+    )
     redraw_reserved: bool = added_later(
         False,
         description="draw the embeddings of task.new_facts.reserved_entities like those of trained entities, from a "
         "normal distribution of equal mean and standard deviation in each column: weight decay has shrunk them",
     )
 
-    @field_validator("model")
+    @field_validator("model", "group")
     @classmethod
-    def _is_no_template(cls, text: str) -> str:
-        return no_template(text)
+    def _is_no_template(cls, text: str | None) -> str | None:
+        return None if text is None else no_template(text)
 
     @model_validator(mode="after")
     def _projects_embeddings_alone(self) -> StartFrom:
         if self.parts == "all" and not self.project:
             raise ValueError("project belongs to parts=embedding: leave it out with parts=all")
         return self
+
+    @property
+    def pooled(self) -> StartFrom:
+        """The same for all sources of a group: their name and step stand in the place of the digest."""
+        if self.group is None:
+            return self
+        at = "" if self.step is None else f" at {self.step}"
+        return self.model_copy(update={"sha256": f"{self.group}{at}"})
 
     @property
     def rank(self) -> int | None:

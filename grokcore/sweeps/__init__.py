@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.index import SweepIndex, read_index
 from grokcore.sweeps.loading import load_sweep, sweep_names
 from grokcore.sweeps.loop import loop_items
+from grokcore.sweeps.point import Point
 from grokcore.sweeps.spec import SweepSpec, TuningSpec
 
 if TYPE_CHECKING:

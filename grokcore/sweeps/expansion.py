@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,11 +13,13 @@ from pydantic import JsonValue
 from grokcore.documents import PlainText, core_values, parse_yaml
 from grokcore.errors import InputError
 from grokcore.evaluation.speedups import short_names
-from grokcore.runs.groups import experiment_id, group_labels, seed_text
-from grokcore.spec import ExperimentSpec, load_spec, resolve
-from grokcore.spec.overrides import Override, parse_override
+from grokcore.runs.groups import experiment_id, group_labels
+from grokcore.spec import resolve
+from grokcore.spec.overrides import parse_override
 from grokcore.sweeps.axes import Alternative, alternatives, entries, override
-from grokcore.sweeps.loading import as_document
+from grokcore.sweeps.index import SweepPlace
+from grokcore.sweeps.point import Point, changed_spec, on_draw, value_of
+from grokcore.sweeps.sources import source_named, source_points, start_of
 from grokcore.sweeps.spec import ListAxis, SweepSpec, TuningSpec
 
 _NOT_VARIED = {
@@ -27,58 +29,15 @@ _NOT_VARIED = {
 }
 
 
-@dataclass(frozen=True)
-class Point:
-    """One setting of the varied fields, shared by all its seeds.
-
-    Attributes:
-        name: unique in the sweep, and a safe file name: `task.values=20`.
-        label: as in a comparison of the sweep's runs: `task.values 20`.
-        settings: values set by the axes, by dotted field.
-        spec: the experiment with the first of `seeds` and `data_seeds`; its precision is resolved for this machine.
-        data_seeds: draws of the data, on each of which every seed is trained.
-    """
-
-    name: str
-    settings: Mapping[str, JsonValue]
-    spec: ExperimentSpec
-    seeds: tuple[int, ...]
-    data_seeds: tuple[int, ...]
-    label: str = ""
-
-    @property
-    def draws(self) -> list[ExperimentSpec]:
-        """The experiment on each draw of the data."""
-        return [_on_draw(self.spec, data_seed) for data_seed in self.data_seeds]
-
-    @property
-    def specs(self) -> list[ExperimentSpec]:
-        """One experiment per draw of the data and seed."""
-        return [draw.model_copy(update={"seed": seed}) for draw in self.draws for seed in self.seeds]
-
-    def run_name(self, spec: ExperimentSpec) -> str:
-        """Name one of `specs`."""
-        return f"{self.label}, {seed_text(spec, len(self.data_seeds))}"
-
-    def changed(self, values: Mapping[str, JsonValue]) -> Point:
-        """Return the point with other values for some fields; `settings` stays unchanged.
-
-        Raises:
-            InputError: a value is invalid for the experiment.
-        """
-        return replace(self, spec=_changed(self.spec, [override(*item) for item in values.items()]))
-
-
-def _on_draw(spec: ExperimentSpec, data_seed: int) -> ExperimentSpec:
-    return spec.model_copy(update={"task": spec.task.model_copy(update={"seed": data_seed})})
-
-
-def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: None) -> list[Point]:
+def expand(
+    sweep: SweepSpec, *, trained: SweepPlace | None = None, notify: Callable[[str], None] = lambda line: None
+) -> list[Point]:
     """Expand to all points, in a fixed order: the product of grid, points and random axes, then the list axes.
 
     Points that are the same experiment are merged.
 
     Args:
+        trained: where the sweep's sources have been trained; without it, points that start from them have no ids yet.
         notify: called with a line for merged points and for fields that an axis drops.
 
     Raises:
@@ -97,7 +56,8 @@ def expand(sweep: SweepSpec, *, notify: Callable[[str], None] = lambda line: Non
             notified.add(line)
             notify(line)
 
-    points = [_point(sweep, combination, tell) for combination in combinations]
+    sources = source_points(sweep)
+    points = [_point(sweep, combination, sources, trained, tell) for combination in combinations]
     _check_names(points)
     merged = _merged(points, notify)
     labels = _labels(sweep, merged)
@@ -150,16 +110,26 @@ def _check_size(sweep: SweepSpec) -> None:
         )
 
 
-def _point(sweep: SweepSpec, combination: tuple[Alternative, ...], notify: Callable[[str], None]) -> Point:
+def _point(
+    sweep: SweepSpec,
+    combination: tuple[Alternative, ...],
+    sources: Mapping[str, Point],
+    trained: SweepPlace | None,
+    notify: Callable[[str], None],
+) -> Point:
     name = ",".join(alternative.name for alternative in combination) or "base"
     overrides = [text for alternative in combination for text in alternative.overrides]
     try:
         settings = _settings(combination)
         if sweep.data_seeds is not None and "task.seed" in settings:
             raise InputError("task.seed is set by an axis and by data_seeds: leave it to one of them")
-        spec = _changed(sweep.base, [override("seed", sweep.seeds[0]), *overrides], notify)
+        spec = changed_spec(sweep.base, [override("seed", sweep.seeds[0]), *overrides], notify)
         data_seeds = sweep.data_seeds or (spec.task.seed,)
-        point = Point(name, settings, _on_draw(resolve(spec, devices=1), data_seeds[0]), sweep.seeds, data_seeds)
+        source = source_named(spec, sources)
+        start = None if source is None else start_of(source, trained)
+        spec = on_draw(spec, data_seeds[0])
+        spec = resolve(spec, devices=1) if start is None else start(spec)
+        point = Point(name, settings, spec, sweep.seeds, data_seeds, start=start)
         if len({spec.run_id for spec in point.draws}) < len(data_seeds):
             raise InputError(f"data_seeds: the data of {spec.task.kind} do not depend on task.seed")
         if len({spec.run_id for spec in point.specs}) < len(sweep.seeds) * len(data_seeds):
@@ -197,12 +167,6 @@ def _setting(value: Any) -> JsonValue:
     return found
 
 
-def _changed(
-    spec: ExperimentSpec, overrides: Sequence[str | Override], notify: Callable[[str], None] = lambda line: None
-) -> ExperimentSpec:
-    return load_spec(as_document(spec), overrides, notify=notify)
-
-
 def _check_names(points: list[Point]) -> None:
     seen: dict[str, Point] = {}
     for point in points:
@@ -218,6 +182,9 @@ def _check_names(points: list[Point]) -> None:
 
 def _check_search(tuning: TuningSpec, points: list[Point]) -> None:
     """Validate a search before its first trial."""
+    varied = {field for point in points for field in point.settings}
+    if unknown := next((field for field in tuning.across if field not in varied), None):
+        raise InputError(f"tuning.across: no axis varies {unknown}; axes vary {', '.join(sorted(varied)) or 'nothing'}")
     for point in points:
         search = tuning.search_of(point.name)
         set_twice = point.settings.keys() & tuning.search.keys()
@@ -247,14 +214,6 @@ def _merged(points: list[Point], notify: Callable[[str], None]) -> list[Point]:
             )
         notify(f"{point.name} is the same experiment as {first.name}: run once")
     return list(kept.values())
-
-
-def value_of(spec: ExperimentSpec, field: str) -> JsonValue:
-    """Value of a dotted field; None if the experiment does not have it."""
-    value: JsonValue = spec.model_dump(mode="json")
-    for name in field.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 def _shown(point: Point) -> str:

@@ -80,6 +80,9 @@ class SweepIndex(_Entry):
     tuning: TuningSpec | None = Field(description="the search, the same for every point; null without one")
     baseline: str | None = Field(None, description="name of the point that the others are held against")
     controls: dict[str, tuple[str, ...]] = Field({}, description="names of points by the method that they control for")
+    sources: dict[str, tuple[str, ...]] = Field(
+        {}, description="paths of the runs that points start from, relative to the store, by the source's name"
+    )
     points: tuple[PointEntry, ...]
 
     def places(self, state: State = "done") -> list[str]:

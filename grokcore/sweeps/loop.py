@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from grokcore.errors import InputError
-from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.loading import load_sweep, with_changes
+from grokcore.sweeps.point import Point
 
 
 def loop_items(
@@ -36,6 +37,10 @@ def loop_items(
         raise InputError(
             f"sweep {sweep.name} starts with a hyperparameter search, which a loop does not support: leave out "
             f"tuning, or use `grokcore sweep`"
+        )
+    if sweep.sources:
+        raise InputError(
+            f"sweep {sweep.name} trains sources first, which a loop does not support: use `grokcore sweep`"
         )
     points = _selected(expand(sweep, notify=notify), only)
     items = [(point, spec) for point in points for spec in point.draws]

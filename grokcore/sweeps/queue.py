@@ -21,7 +21,7 @@ from grokcore.terminal.sweep_progress import SweepProgress
 from grokcore.training.costs import relative_step_time
 from grokcore.training.seeds.jobs import Job, Listener, Outcome
 from grokcore.training.seeds.pool import train_in_processes
-from grokcore.training.seeds.train import STRATEGIES, best_strategy
+from grokcore.training.seeds.train import STRATEGIES, best_strategy, worst_kind
 
 _AT_ONCE = 8
 """Concurrent checks of runs: on object storage each takes a few round trips."""
@@ -129,6 +129,27 @@ def complete_runs(
         if any(isinstance(outcome, StoppedError) for outcome in outcomes.values()):
             break
     return outcomes
+
+
+def raise_failures(outcomes: Mapping[str, Outcome], works: Mapping[str, Work], what: str) -> None:
+    """Raise for runs that must all end before the sweep goes on.
+
+    Args:
+        works: by the run's URI, as `outcomes`.
+        what: their kind in messages, in the plural.
+
+    Raises:
+        StoppedError: some were stopped or not started.
+        GrokcoreError: some failed; of the class whose exit code fits best.
+    """
+    if any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values()):
+        raise StoppedError(f"stopped during the {what}; the same command goes on from there")
+    failed = {run: outcome for run, outcome in outcomes.items() if isinstance(outcome, GrokcoreError)}
+    if failed:
+        first = works[next(iter(failed))].label
+        raise worst_kind(failed.values())(
+            f"{len(failed)} of {len(works)} {what} failed, {first} first: {next(iter(failed.values()))}"
+        )
 
 
 def _job(work: Work) -> Job:

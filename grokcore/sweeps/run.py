@@ -14,10 +14,12 @@ from grokcore.runs.record import RunRecord
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import check_hardware
 from grokcore.storage import open_store
-from grokcore.sweeps.expansion import Point, expand
+from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, SweepPlace, TunedPoint
 from grokcore.sweeps.loading import as_yaml
-from grokcore.sweeps.queue import Work, all_finished, complete_runs
+from grokcore.sweeps.point import Point
+from grokcore.sweeps.queue import Work, all_finished, complete_runs, raise_failures
+from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
 from grokcore.terminal.sweep_progress import SweepProgress
@@ -61,7 +63,7 @@ def run_sweep(
     progress: SweepProgress | None = None,
     on_result: Callable[[SweepResult], None] = lambda result: None,
 ) -> SweepResult:
-    """Generate data, tune, train, evaluate and compare, or resume an interrupted sweep.
+    """Generate data, train sources, tune, train, evaluate and compare, or resume an interrupted sweep.
 
     The store `out` holds `datasets/DATASET_ID` and `runs/RUN_ID/local`, shared with single runs and other sweeps, the
     trials of a search in `tuning/runs/RUN_ID/local`, and the sweep, its index and its comparison in `sweeps/NAME`. A
@@ -91,7 +93,11 @@ def run_sweep(
     with stop_on_signal() as stop, serve_metrics(progress.tell, stop):
         _write_sweep(sweep, place, progress.tell)
         tuned: dict[str, TunedPoint] = {}
-        datasets = _datasets(points, place, stop.check)
+        sources = list(source_points(sweep).values())
+        datasets = _datasets([*sources, *points], place, stop.check)
+        if sources:
+            _train_sources(sources, place, datasets, progress, processes=processes)
+            points = expand(sweep, trained=place)
         if sweep.tuning is not None:
             tuned = tune(points, sweep.tuning, place, datasets, progress, processes=processes, check_stop=stop.check)
             points = [point.changed(tuned[point.name].values) for point in points]
@@ -128,12 +134,7 @@ class _Ledger:
     outcomes: dict[str, TrainResult | GrokcoreError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.by_point = {
-            point.name: [
-                Work(point.run_name(spec), spec, self.place.run(spec), self.place.dataset(spec)) for spec in point.specs
-            ]
-            for point in self.points
-        }
+        self.by_point = {point.name: _works(point, self.place) for point in self.points}
         self.works = [work for works in self.by_point.values() for work in works]
 
     @property
@@ -163,6 +164,10 @@ class _Ledger:
             tuning=tuning,
             baseline=sweep.baseline,
             controls=sweep.controls,
+            sources={
+                name: tuple(self.place.below(work.run) for work in _works(source, self.place))
+                for name, source in source_points(sweep).items()
+            },
             points=tuple(
                 PointEntry(
                     name=point.name,
@@ -234,6 +239,32 @@ def _datasets(points: Sequence[Point], place: SweepPlace, check_stop: Callable[[
             except InputError as error:
                 raise InputError(f"point {name}: {error}") from None
     return datasets
+
+
+def _train_sources(
+    sources: Sequence[Point],
+    place: SweepPlace,
+    datasets: Mapping[str, DatasetInfo],
+    progress: SweepProgress,
+    *,
+    processes: int | None = None,
+) -> None:
+    """Train and evaluate the runs of all sources that are not finished.
+
+    Raises:
+        StoppedError: at a signal; the same call resumes.
+        GrokcoreError: some failed; of the class whose exit code fits best.
+    """
+    works = {work.run: work for source in sources for work in _works(source, place)}
+    finished = all_finished(list(works.values()))
+    progress.stage("sources", before=len(finished))
+    left = [work for run, work in works.items() if run not in finished]
+    raise_failures(complete_runs(left, datasets, progress, processes=processes), works, "sources")
+
+
+def _works(point: Point, place: SweepPlace) -> list[Work]:
+    """Return the runs of a point."""
+    return [Work(point.run_name(spec), spec, place.run(spec), place.dataset(spec)) for spec in point.specs]
 
 
 def _raise_failures(outcomes: Mapping[str, Outcome], ledger: _Ledger) -> None:

@@ -215,6 +215,10 @@ class TuningSpec(Spec):
         "the first of those",
     )
     seeds: Seeds = Field((1000,), description="seeds of each trial; the objective is averaged over them")
+    across: tuple[str, ...] = Field(
+        (),
+        description="dotted names of varied fields: points that differ in these alone share the search of the first",
+    )
     sampler: Literal["tpe", "random"] = Field(
         "tpe", description="tpe (tree-structured Parzen estimator, NeurIPS 2011, by optuna) or random"
     )
@@ -255,6 +259,11 @@ class SweepSpec(Spec):
     base: ExperimentSpec = Field(description="experiment to vary")
     axes: tuple[Axis, ...] = Field((), description="axes to vary; grid, points and random axes are crossed")
     only: tuple[PointName, ...] | None = Field(None, description="names of the points to run; null for all")
+    sources: dict[PointName, Overrides] = Field(
+        {},
+        description="runs to start from, trained first with each seed and draw: changes of the base by a name that "
+        "points give as model.start_from.model=source:NAME",
+    )
     seeds: Seeds = Field((0,), description="seeds of every point: a list or a text such as 0..4")
     data_seeds: Seeds | None = Field(
         None,

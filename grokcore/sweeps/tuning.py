@@ -7,23 +7,22 @@ store.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from grokcore.data import DatasetInfo
-from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.runs.record import RunRecord
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.training import SHORTEST_TAIL
-from grokcore.sweeps.expansion import Point, value_of
 from grokcore.sweeps.index import SweepPlace, Trial, TunedPoint
 from grokcore.sweeps.objective import objective
-from grokcore.sweeps.queue import Work, all_finished, complete_runs
+from grokcore.sweeps.point import Point, value_of
+from grokcore.sweeps.queue import Work, all_finished, complete_runs, raise_failures
 from grokcore.sweeps.spec import Choice, Distribution, LogInteger, LogUniform, TuningSpec, Uniform, rounded
 from grokcore.terminal.sweep_progress import SweepProgress
-from grokcore.training.seeds.train import worst_kind
 
 if TYPE_CHECKING:
     import optuna
@@ -47,7 +46,8 @@ def tune(
         StoppedError: at a signal; the same call resumes.
         GrokcoreError: trials failed; of the class whose exit code fits best.
     """
-    searches = [_Search(point, tuning, place) for point in points]
+    first = _sharing(points, tuning.across)
+    searches = [_Search(point, tuning, place) for point in points if first[point.name] == point.name]
     while searches[0].remaining:
         check_stop()
         asked = {search.point.name: search.ask() for search in searches}
@@ -60,11 +60,22 @@ def tune(
             progress,
             processes=processes,
         )
-        _raise_failures(outcomes, works)
+        raise_failures(outcomes, works, "trials")
         records |= all_finished([work for run, work in works.items() if run not in records])
         for search in searches:
             search.tell(asked[search.point.name], records)
-    return {search.point.name: search.result() for search in searches}
+    found = {search.point.name: search.result() for search in searches}
+    return {point.name: found[first[point.name]] for point in points}
+
+
+def _sharing(points: Sequence[Point], across: Sequence[str]) -> dict[str, str]:
+    """Return, by a point's name, that of the first point which differs from it in the fields `across` alone."""
+    first: dict[str, str] = {}
+    names = {}
+    for point in points:
+        rest = {field: value for field, value in sorted(point.settings.items()) if field not in across}
+        names[point.name] = first.setdefault(json.dumps(rest), point.name)
+    return names
 
 
 class _PendingTrial:
@@ -155,8 +166,8 @@ def trial_specs(point: Point, values: Mapping[str, JsonValue], tuning: TuningSpe
     split = tuning.split_on(point.spec.task)
     ends = tuning.measure == "time" and split != "train"
     stop: JsonValue = {"split": split, "tail": SHORTEST_TAIL} if ends else None
-    spec = point.changed({**values, "training.max_steps": tuning.steps, "training.stop_on_grok": stop}).spec
-    return [spec.model_copy(update={"seed": seed}) for seed in tuning.seeds]
+    trial = point.changed({**values, "training.max_steps": tuning.steps, "training.stop_on_grok": stop})
+    return [trial.seeded(trial.spec, seed) for seed in tuning.seeds]
 
 
 def _as_optuna(what: Distribution) -> optuna.distributions.BaseDistribution:
@@ -181,18 +192,3 @@ def _value(what: Distribution, suggested: Any) -> JsonValue:
     if isinstance(what, LogInteger):
         return what.clamped(suggested)
     return min(max(rounded(suggested), what.low), what.high)
-
-
-def _raise_failures(outcomes: Mapping[str, Any], works: Mapping[str, Work]) -> None:
-    failed = {
-        run: outcome
-        for run, outcome in outcomes.items()
-        if isinstance(outcome, GrokcoreError) and not isinstance(outcome, StoppedError)
-    }
-    if any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values()):
-        raise StoppedError("stopped during the hyperparameter search; the same command goes on from there")
-    if failed:
-        first = works[next(iter(failed))].label
-        raise worst_kind(failed.values())(
-            f"{len(failed)} of {len(works)} trials failed, {first} first: {next(iter(failed.values()))}"
-        )
