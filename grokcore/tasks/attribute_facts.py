@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grokcore.errors import InputError
-from grokcore.tasks.base import MAX_ROWS, SPECIALS
+from grokcore.tasks.base import MAX_ROWS, SPECIALS, Rows, majority_baseline
 from grokcore.tasks.facts import FactTable, numbered, token_name
 from grokcore.tasks.random import Indices, Stream
 
@@ -160,6 +160,13 @@ class Tokens:
         """`<attr> <q>`, with which every question for a comparison by an attribute begins."""
         q = self.special("<q>")
         return tuple((len(self.entities) + attribute, q) for attribute in range(len(self.attributes)))
+
+
+def inferred_baseline(tokens: Tokens, rows: Rows) -> float:
+    """Best constant guess per attribute: the label that is right most often."""
+    labels = rows.answers - tokens.label(np.array(0), np.array(0))
+    counts = np.bincount(labels, minlength=len(tokens.attributes) * LABELS)
+    return majority_baseline(counts.reshape(-1, LABELS))
 
 
 def _unlike_a_label(attribute: str) -> str:

@@ -27,6 +27,9 @@ The original has the first five only, and no mixed pairs. A model that never ans
 
 A pair is unordered and never of an entity with itself; both its orders go to the same split. In training, an entity
 that is OOD for an attribute is never compared by it.
+
+With `new_facts`, entities are added that a second training is told the values of
+(`grokcore.tasks.comparison_with_new_entities`).
 """
 
 from __future__ import annotations
@@ -39,8 +42,9 @@ import numpy.typing as npt
 
 from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask
-from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, split_facts
+from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, inferred_baseline, split_facts
 from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
+from grokcore.tasks.comparison_with_new_entities import with_new_entities
 from grokcore.tasks.facts import FactTable, unless_given
 from grokcore.tasks.random import BottomK, Indices, Stream, pairs_between, pairs_within
 
@@ -118,12 +122,12 @@ def _build(task: ComparisonTask, facts: AttributeFacts, tokens: Tokens) -> TaskD
     for split, rows in (*train.items(), ("test_inferred_flipped", flipped)):
         probes[split] = rows[Stream(task.seed, "comparison", "probes", split).sample(len(rows), task.probe_size)]
         if split not in splits and len(rows):
-            splits[split] = Split(ROLES[split], len(rows), _inferred_baseline(tokens, rows), 1 / LABELS)
+            splits[split] = Split(ROLES[split], len(rows), inferred_baseline(tokens, rows), 1 / LABELS)
     for split, sample in samples.items():
         if split not in splits and sample.offered:
             probes[split] = _inferred_rows(tokens, facts, sample.rows())
             splits[split] = Split(ROLES[split], sample.offered, majority_baseline(counts[split]), 1 / LABELS)
-    return TaskData(
+    data = TaskData(
         vocabulary=tokens.vocabulary(),
         eos=tokens.special(EOS),
         prefixes=tokens.comparison_prefixes(),
@@ -131,6 +135,7 @@ def _build(task: ComparisonTask, facts: AttributeFacts, tokens: Tokens) -> TaskD
         probes={split: probes[split] for split in ROLES if split in splits},
         splits={split: splits[split] for split in ROLES if split in splits},
     )
+    return data if task.new_facts is None else with_new_entities(task, task.new_facts, facts, tokens, data)
 
 
 def _check_size(task: ComparisonTask, pairs: int, atomic: int) -> None:
@@ -185,10 +190,10 @@ def _draw_inferred(task: ComparisonTask, facts: AttributeFacts) -> tuple[dict[st
         )
     if not wanted:
         raise InputError(f"phi={task.phi:g} asks for no inferred fact at all: raise phi")
-    for split in task.held_out_splits:
+    for split, advice in ADVICE.items():
         if not samples[split].offered:
             more = unless_given(task, "raise entities", "state more facts")
-            raise InputError(f"this draw left {split} empty: {ADVICE[split].format(task=task, more=more)}")
+            raise InputError(f"this draw left {split} empty: {advice.format(task=task, more=more)}")
     return samples, counts
 
 
@@ -223,13 +228,6 @@ def _inferred_rows(tokens: Tokens, facts: AttributeFacts, codes: Indices) -> Row
     return Rows.of_columns(
         [tokens.attribute(attribute), tokens.special("<q>"), first, tokens.special("<mask>"), second], answers
     )
-
-
-def _inferred_baseline(tokens: Tokens, rows: Rows) -> float:
-    """Best constant guess per attribute: the label that is right most often."""
-    labels = rows.answers - tokens.label(np.array(0), np.array(0))
-    counts = np.bincount(labels, minlength=len(tokens.attributes) * LABELS)
-    return majority_baseline(counts.reshape(-1, LABELS))
 
 
 TASK = TaskDefinition[ComparisonTask](

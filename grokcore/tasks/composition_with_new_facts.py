@@ -6,14 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from grokcore.errors import InputError
 from grokcore.spec import CompositionTask, NewFacts
 from grokcore.tasks.base import Role, Rows, Split, TaskData, majority_baseline
 from grokcore.tasks.new_facts import KINDS, Triples, draw_new_paths
 from grokcore.tasks.random import Indices, Stream
+from grokcore.tasks.transfer import check_powered, order_of
 
-MIN_HELD_OUT = 500
-"""Least rows of a held-out split of a transfer task: with fewer, the accuracies of two starts cannot be told apart."""
 _MORE = {
     "old": "raise test_ratio={task.test_ratio:g}",
     "new_old": "raise new_facts.facts={new.facts} or out_degree={task.out_degree}",
@@ -32,7 +30,7 @@ def with_new_facts(task: CompositionTask, new: NewFacts, old: Triples, known: Tr
         data: vocabulary, rows and splits without new facts.
 
     Raises:
-        InputError: a held-out split has fewer than `MIN_HELD_OUT` rows.
+        InputError: a held-out split has too few rows.
     """
     entities, specials = task.entities, data.vocabulary
     vocabulary = (*specials, *(f"<e_{entities + number}>" for number in range(new.reserved_entities)))
@@ -61,14 +59,10 @@ def with_new_facts(task: CompositionTask, new: NewFacts, old: Triples, known: Tr
         answers = np.bincount(full.answers)[np.newaxis] if len(full) else np.ones((1, 1), np.int64)
         role: Role = "held_out" if split in KINDS else "train"
         splits[split] = Split(role, len(full), majority_baseline(answers), 1 / (entities + new.reserved_entities))
-    for split in task.held_out_splits:
-        if splits[split].rows < MIN_HELD_OUT:
-            advice = _MORE[split].format(task=task, new=new)
-            raise InputError(
-                f"{split} has {splits[split].rows} rows, fewer than the {MIN_HELD_OUT} that tell two starts apart: "
-                f"{advice}"
-            )
-    names = (*train, *task.held_out_splits, *(name for name, one in splits.items() if one.role == "diagnostic"))
+    check_powered(
+        task.held_out_splits, splits, {split: text.format(task=task, new=new) for split, text in _MORE.items()}
+    )
+    names = order_of(train, task.held_out_splits, splits)
     return TaskData(
         *(vocabulary, data.eos, (), train),
         {name: probes[name] for name in names},

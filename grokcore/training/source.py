@@ -22,10 +22,9 @@ from grokcore.models.tokenizer import TOKENIZER, read_vocabulary
 from grokcore.runs.manifest import SourceFacts
 from grokcore.runs.record import RunRecord, read_trained
 from grokcore.runs.seal import MODEL
-from grokcore.spec import CompositionTask, ExperimentSpec
+from grokcore.spec import ComparisonTask, CompositionTask, ExperimentSpec, NewEntities, NewFacts
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.start_from import SavedStep, SourcePlace, StartFrom, check_digest, find_source
-from grokcore.spec.tasks import NewFacts
 from grokcore.storage import local_copy, sha256, temporary_directory
 from grokcore.storage.local import home_relative
 
@@ -121,6 +120,8 @@ def _redrawn(weights: Mapping[str, Tensor], spec: ExperimentSpec, dataset: Datas
     Reserved entities are the last tokens of the vocabulary, trained entities the first (`grokcore.tasks.new_facts`).
     """
     match spec.task:
+        case ComparisonTask(entities=known, new_facts=NewEntities(reserved_entities=reserved)):
+            pass
         case CompositionTask(entities=known, new_facts=NewFacts(reserved_entities=reserved)):
             pass
         case _:

@@ -13,7 +13,7 @@ from grokcore.spec.tasks.composition import CompositionTask
 from grokcore.spec.tasks.equations import ModularTask, PermutationsTask
 from grokcore.spec.tasks.in_context import InContextTask
 from grokcore.spec.tasks.in_context_modular import InContextModularTask
-from grokcore.spec.tasks.new_facts import NewFacts
+from grokcore.spec.tasks.new_facts import NewEntities, NewFacts
 
 TaskSpec = Annotated[
     ComparisonTask
@@ -40,6 +40,7 @@ __all__ = [
     "InContextModularTask",
     "InContextTask",
     "ModularTask",
+    "NewEntities",
     "NewFacts",
     "PermutationsTask",
     "Task",

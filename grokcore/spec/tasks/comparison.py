@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from grokcore.spec.base import added_later
 from grokcore.spec.tasks.base import Task, given_facts
+from grokcore.spec.tasks.new_facts import NewEntities
 
 
 class ComparisonTask(Task):
@@ -22,6 +24,15 @@ class ComparisonTask(Task):
     test_ratio: float = Field(0.1, gt=0, lt=1, description="share of the in-domain pairs held out, inside (0, 1)")
     probe_size: int = Field(1000, ge=1, description="examples drawn from each split to measure accuracy on")
     facts: str | None = given_facts()
+    new_facts: NewEntities | None = added_later(
+        None, description="entities that a second training adds to those of a first; null for none"
+    )
+
+    @model_validator(mode="after")
+    def _adds_to_drawn_facts(self) -> ComparisonTask:
+        if self.new_facts is not None and self.facts is not None:
+            raise ValueError("new_facts are added to drawn facts: leave facts out, or set new_facts=null")
+        return self
 
     @model_validator(mode="after")
     def _possible(self) -> ComparisonTask:
@@ -48,6 +59,8 @@ class ComparisonTask(Task):
     @property
     def held_out_splits(self) -> tuple[str, ...]:
         """Splits that measure generalization; the last is the one a run is about."""
+        if self.new_facts is not None and self.new_facts.stated:
+            return ("old", "new_old", "new_new")
         return ("test_inferred_iid", "test_inferred_ood")
 
     @property

@@ -1,4 +1,4 @@
-"""The fields of `new_facts`: facts that a second training adds to those of a first."""
+"""The fields of `new_facts`: what a second training adds to the facts of a first."""
 
 from __future__ import annotations
 
@@ -41,3 +41,23 @@ class NewFacts(Spec):
     def chained_facts(self) -> int:
         """New facts whose tail is the head of new facts."""
         return self.facts // 2 if self.chained is None else self.chained
+
+
+class NewEntities(Spec):
+    """Entities that a second training is told the values of, and asked to compare (after arXiv 2601.09049)."""
+
+    reserved_entities: int = Field(
+        40, ge=2, le=10_000, description="further entities in the vocabulary, with a value for every attribute"
+    )
+    stated: bool = Field(
+        True, description="whether training states their values; false only reserves them, for the first training"
+    )
+    share_in_inferred: float = Field(
+        0.0, ge=0, le=1, description="share of the new entities that training also compares, inside [0, 1]"
+    )
+
+    @model_validator(mode="after")
+    def _compares_what_is_stated(self) -> NewEntities:
+        if not self.stated and self.share_in_inferred:
+            raise ValueError("share_in_inferred is a share of the stated entities: set stated=true, or leave it out")
+        return self
