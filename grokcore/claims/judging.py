@@ -19,6 +19,7 @@ from grokcore.claims.result import ClaimResult, Claims, ConfoundResult, GroupEvi
 from grokcore.claims.scope import describe_scope, meets, scope_hash, scope_of, scoped
 from grokcore.claims.strata import arms_of, comparisons_of, parts_by
 from grokcore.evaluation.survival import follow_up, median_time, times_of
+from grokcore.evaluation.transfer import learns_new_facts
 from grokcore.runs.groups import Group, groups_of
 from grokcore.runs.record import RunRecord
 from grokcore.spec.experiment import fingerprint
@@ -29,16 +30,12 @@ def judge(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> lis
 
     Runs that learn new facts after a first training have other splits, and no claim is about them.
     """
-    groups = groups_of([record for record in records if not _learns_new_facts(record)])
+    groups = groups_of([record for record in records if not learns_new_facts(record)])
     results = [result for claim in claims for result in _judge(claim, groups)]
     return [
         result.model_copy(update={"p_holm": p})
         for result, p in zip(results, holm([result.p for result in results]), strict=True)
     ]
-
-
-def _learns_new_facts(record: RunRecord) -> bool:
-    return "atomic_new" in record.evaluation.splits
 
 
 def document(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> Claims:

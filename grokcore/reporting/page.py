@@ -34,6 +34,7 @@ from grokcore.reporting.study import Study, study_of
 from grokcore.reporting.table import Cell, accuracy_table, against_table, outcome_table, run_cells, times_tables
 from grokcore.reporting.time_charts import dose_responses, survival_charts
 from grokcore.reporting.timeline import timeline_ticks
+from grokcore.reporting.transfer import transfer_of
 from grokcore.runs.groups import Group, seed_text
 from grokcore.storage.local import home_relative
 
@@ -131,6 +132,7 @@ def render(
         ticks=timeline_ticks(study.steps),
         manifest=manifest_table(runs, names) if len(runs) <= MOST_DETAILED else None,
         times=times_tables(study, outcomes),
+        transfer=transfer_of(groups),
         speedups=panels(speedups),
         baseline="" if speedups is None else names_of(speedups)[speedups.baseline],
         budget="" if speedups is None else budget_text(speedups),

@@ -143,6 +143,8 @@ def record(
 def _info(spec: ExperimentSpec) -> DatasetInfo:
     """What the data set of a task would say about itself."""
     roles: dict[str, Role] = dict.fromkeys(_TRAIN.get(spec.task.kind, ("train_inferred",)), "train")
+    if getattr(spec.task, "new_facts", None) is not None:
+        roles["atomic_new"] = "train"
     roles |= dict.fromkeys(spec.task.held_out_splits, "held_out")
     split = {"rows": 1000, "probes": 1000, "majority_baseline": 0.4}
     return DatasetInfo(

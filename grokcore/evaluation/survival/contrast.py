@@ -318,10 +318,13 @@ def _earliest(time: EventTime) -> int:
 
 
 def _ratio(one: EventTime, other: EventTime) -> tuple[float, float]:
-    """The smallest and the largest ratio of the second to the first that is possible."""
-    latest = [math.inf if time.censored else float(time.step) for time in (one, other)]
+    """The smallest and the largest ratio of the second to the first that is possible.
+
+    What a run can do at step 0, since it starts from another, counts as done at step 1: 0 has no ratio.
+    """
+    latest = [math.inf if time.censored else float(max(time.step, 1)) for time in (one, other)]
     earliest = [float(max(_earliest(time), 0)) for time in (one, other)]
-    low = earliest[1] / latest[0] if math.isfinite(latest[0]) and latest[0] else 0.0
+    low = earliest[1] / latest[0] if math.isfinite(latest[0]) else 0.0
     high = latest[1] / earliest[0] if earliest[0] else math.inf
     return low, high
 

@@ -227,6 +227,16 @@ def test_pairs_that_share_a_seed_decide_what_is_certain() -> None:
     assert paired.ratio_high == pytest.approx(50 / 10)
 
 
+def test_what_a_run_can_do_from_the_start_counts_as_done_at_the_first_step() -> None:
+    """A run that starts from another may reach a split at step 0, of which there is no ratio."""
+    paired = pairs_of([(EventTime(20, after=10), EventTime(0, after=None))] * 5, seeds=(0, 1, 2, 3, 4))
+    assert (paired.first_later, paired.second_later) == (5, 0)
+    assert paired.ratio_high == pytest.approx(1 / 10)
+    assert paired.exchange == paired.sign == pytest.approx(2 / 32)
+    back = pairs_of([(EventTime(0, after=None), EventTime(20, after=10))] * 5, seeds=(0, 1, 2, 3, 4))
+    assert back.ratio_low == pytest.approx(10)
+
+
 def test_pairs_are_exchanged_within_themselves() -> None:
     pairs = [
         (EventTime(10 * seed, after=10 * seed - 1), EventTime(20 * seed, after=20 * seed - 1)) for seed in range(1, 7)
