@@ -22,7 +22,8 @@ BRIEF = ["training.max_steps=400", "evaluation.interval=100", "evaluation.thresh
 def second(seed: int, step: str, share: float, after: float) -> RunRecord:
     """A second training of a seed from a source of its own, which comes to `after` on new_old from .125."""
     digest = f"{seed + (10 if step == 'null' else 0):064x}"
-    start = f"model.start_from={{model: gone, parts: all, step: {step}, sha256: '{digest}', width: 64, group: first 0a}}"
+    known = f"sha256: '{digest}', width: 64, group: first 0a"
+    start = f"model.start_from={{model: gone, parts: all, step: {step}, {known}}}"
     spec = resolve(
         load_spec(
             "composition-small",
@@ -66,9 +67,7 @@ def test_a_bar_is_a_start_with_its_gain_over_step_0_and_over_the_first_start(tra
 def test_a_shot_curve_has_a_point_for_each_share(transfer: Transfer) -> None:
     shot = transfer.shots[1]
     assert [label.replace("\u202f", " ") for _, label in shot.ticks] == ["0 %", "50.0 %"]
-    heights = {
-        line.title: [float(point.partition(",")[2]) for point in line.points.split(" ")] for line in shot.lines
-    }
+    heights = {line.title: [float(point.partition(",")[2]) for point in line.points.split(" ")] for line in shot.lines}
     assert heights["first, end"] == [height_of(0.53125), height_of(0.78125)]
     assert heights["first, memorized"] == [height_of(0.28125), height_of(0.53125)]
     assert all(len(line.spreads) == 2 for line in shot.lines)
