@@ -57,5 +57,6 @@ class Bootstrap:
 def _weights(examples: int, draws: int, seed: int) -> Values:
     """Return the share of each example in each resample, (draws, N); kept, since every analysis draws the same."""
     generator = np.random.default_rng(derived_seed(seed, f"bootstrap of {examples}"))
-    counts = generator.multinomial(examples, np.full(examples, 1 / examples), size=draws)
+    drawn = generator.integers(examples, size=(draws, examples)) + np.arange(draws)[:, None] * examples
+    counts = np.bincount(drawn.ravel(), minlength=draws * examples).reshape(draws, examples)
     return counts.astype(np.float64) / examples

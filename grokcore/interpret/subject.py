@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,17 @@ from grokcore.interpret.spec import AnalysisSpec
 from grokcore.models import SequenceModel
 from grokcore.models.sequence_model import MixerPart
 from grokcore.spec import ExperimentSpec
+
+
+class Reading(NamedTuple):
+    """What N questions give: the residual stream (L + 1, N, T, D), and the logits (N, V) of their answers."""
+
+    streams: Tensor
+    logits: Tensor
+
+    def of(self, rows: Tensor) -> Reading:
+        """Return that of some rows, by number or by a mask (N,)."""
+        return Reading(self.streams[:, rows], self.logits[rows])
 
 
 @dataclass
@@ -39,6 +50,7 @@ class Subject:
     step: int
     last: Callable[[], SequenceModel]
     kept: dict[str, Any] = field(default_factory=dict)
+    _read: tuple[Case, Reading] | None = field(default=None, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -61,13 +73,23 @@ class Subject:
         logits: Tensor = self.model(tokens, positions)[:, 0]
         return logits
 
-    @torch.no_grad()
     def streams(self, tokens: Tensor) -> Tensor:
         """Return the residual stream (L + 1, N, T, D) of questions (N, T)."""
+        return self.read(tokens).streams
+
+    @torch.no_grad()
+    def read(self, tokens: Tensor) -> Reading:
+        """Return the residual stream and the answers' logits of questions (N, T)."""
         seen: list[Tensor] = []
         with self.model.residual_stream(lambda layer, hidden: seen.append(hidden.clone())):
-            self.logits(tokens)
-        return torch.stack(seen)
+            logits = self.logits(tokens)
+        return Reading(torch.stack(seen), logits)
+
+    def read_case(self, case: Case) -> Reading:
+        """Return what the questions of a case give, computed once while the same case is asked for."""
+        if self._read is None or self._read[0] is not case:
+            self._read = (case, self.read(self.tokens(case)))
+        return self._read[1]
 
     @torch.no_grad()
     def inputs(self, case: Case) -> Tensor:

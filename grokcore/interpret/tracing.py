@@ -34,7 +34,8 @@ from torch import Tensor
 from grokcore.interpret.cases.base import Case, Counterfactual
 from grokcore.interpret.intervals import Bootstrap, Values
 from grokcore.interpret.number import Number
-from grokcore.interpret.subject import Subject
+from grokcore.interpret.subject import Reading, Subject
+from grokcore.models import SequenceModel
 
 _TOKENS = 2**16
 """Tokens that are computed at once."""
@@ -84,7 +85,7 @@ def measure(subject: Subject) -> Iterator[Number]:
     and L are left out: to replace an input is to ask the other question, and to replace an output is to answer it.
     """
     for case in subject.cases:
-        right = subject.logits(subject.tokens(case)).argmax(-1).cpu().numpy() == case.answers
+        right = subject.read_case(case).logits.argmax(-1).cpu().numpy() == case.answers
         value, lower, upper = map(float, _bootstrap(subject, len(case)).mean(right))
         yield Number("accuracy", value, len(case), case.split, lower=lower, upper=upper)
         chosen: dict[str, Place] = {}
@@ -114,17 +115,17 @@ def sites_of(case: Case) -> list[Site]:
 def patched(subject: Subject, case: Case, counterfactual: Counterfactual) -> Patched:
     """Replace the streams of every site in the rows that the model answers rightly, many sites at once."""
     device, layers = subject.device, subject.model.layers
-    tokens = torch.from_numpy(np.stack([case.tokens[counterfactual.rows], counterfactual.tokens])).to(device)
     answers = torch.from_numpy(np.stack([case.answers[counterfactual.rows], counterfactual.answers])).to(device)
-    kept = (torch.stack([subject.logits(one).argmax(-1) for one in tokens]) == answers).all(0)
-    tokens, answers = tokens[:, kept], answers[:, kept]
+    question = subject.read_case(case).of(torch.from_numpy(counterfactual.rows).to(device))
+    donor = subject.read(torch.from_numpy(counterfactual.tokens).to(device))
+    kept = (torch.stack([one.logits.argmax(-1) for one in (question, donor)]) == answers).all(0)
+    question, donor, answers = question.of(kept), donor.of(kept), answers[:, kept]
     masks = np.array([[role in site.roles for role in case.roles] for site in sites_of(case)])
-    rows = tokens.shape[1]
+    rows = len(question.logits)
     difference, reverse, flip, broken = np.zeros((4, layers + 1, len(masks), rows))
     if not rows:
         return Patched(difference, reverse, np.zeros(0), np.zeros(0), flip, broken)
-    streams = [subject.streams(one) for one in tokens]
-    own, other = (_difference(subject.model.unembed(one[-1][:, -1]), answers) for one in streams)
+    own, other = (_difference(one.logits, answers) for one in (question, donor))
     changes = bool((answers[0] != answers[1]).any())
     changed = np.array([role in counterfactual.positions for role in case.roles])
     for layer in range(layers + 1):
@@ -137,13 +138,13 @@ def patched(subject: Subject, case: Case, counterfactual: Counterfactual) -> Pat
         difference[layer, whole], reverse[layer, whole] = other, own
         flip[layer, whole], broken[layer, whole] = 1, changes
         if ran.any():
-            logits = _interchanged(subject, tokens[0], streams[1][layer], layer, masks[ran])
+            logits = _interchanged(subject, question, donor, layer, masks[ran])
             predicted = logits.argmax(-1)
             difference[layer, ran] = _difference(logits, answers)
             flip[layer, ran] = (predicted == answers[1]).cpu().numpy()
             broken[layer, ran] = (predicted != answers[0]).cpu().numpy()
             if changes:
-                logits = _interchanged(subject, tokens[1], streams[0][layer], layer, masks[ran])
+                logits = _interchanged(subject, donor, question, layer, masks[ran])
                 reverse[layer, ran] = _difference(logits, answers)
     return Patched(difference, reverse, own, other, flip, broken)
 
@@ -157,28 +158,24 @@ def _differing(changed: Flags, layer: int, layers: int) -> Flags:
     return only_last if layer == layers else from_first
 
 
-def _interchanged(subject: Subject, tokens: Tensor, streams: Tensor, layer: int, masks: Flags) -> Tensor:
-    """Return the logits (S, M, V) of questions (M, T), one copy for each of `masks` (S, T), those positions replaced.
+def _interchanged(subject: Subject, question: Reading, donor: Reading, layer: int, masks: Flags) -> Tensor:
+    """Return the logits (S, M, V) of one copy of M questions for each of `masks` (S, T), those positions replaced.
 
-    Args:
-        streams: (M, T, D) of the donors at the layer.
+    The blocks below the layer have run, and are not run again.
     """
-    chosen = torch.from_numpy(masks).to(tokens.device)
-    at_once = max(1, _TOKENS // tokens.numel())
-    return torch.cat([_of_copies(subject, tokens, streams, layer, part) for part in chosen.split(at_once)])
+    streams, donors = question.streams[: layer + 1], donor.streams[layer]
+    chosen = torch.from_numpy(masks).to(donors.device)
+    at_once = max(1, _TOKENS // donors[..., 0].numel())
+    return torch.cat([_of_copies(subject.model, streams, donors, part) for part in chosen.split(at_once)])
 
 
-def _of_copies(subject: Subject, tokens: Tensor, streams: Tensor, layer: int, masks: Tensor) -> Tensor:
-    shape = len(masks), len(tokens)
-
-    def replace(seen: int, hidden: Tensor) -> Tensor | None:
-        if seen != layer:
-            return None
-        replaced: Tensor = torch.where(masks[:, None, :, None], streams, hidden.unflatten(0, shape)).flatten(0, 1)
-        return replaced
-
-    with subject.model.residual_stream(replace):
-        logits: Tensor = subject.logits(tokens.repeat(len(masks), 1)).unflatten(0, shape)
+def _of_copies(model: SequenceModel, streams: Tensor, donors: Tensor, masks: Tensor) -> Tensor:
+    shape = len(masks), *donors.shape
+    *earlier, stream = (one.expand(shape) for one in streams)
+    replaced = torch.where(masks[:, None, :, None], donors, stream)
+    copies, rows, length, _ = shape
+    answer = torch.full((copies * rows, 1), length - 1, device=donors.device)
+    logits: Tensor = model.forward_from([*earlier, replaced], answer)[:, 0].unflatten(0, (copies, rows))
     return logits
 
 

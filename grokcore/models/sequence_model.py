@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -101,6 +101,24 @@ class SequenceModel(nn.Module, ABC):
         replaces the stream. (A token that has converged keeps its stream from before a round of several blocks, without
         replacements made within the round.)
         """
+
+    def forward_from(self, streams: Sequence[Tensor], positions: Tensor) -> Tensor:
+        """Return the logits of a forward pass in evaluation whose stream at some layer is given: only later blocks run.
+
+        Hooks are not called.
+
+        Args:
+            streams: (..., T, D) of layers 0 to l, as `residual_stream` counts them. The last one is read on from, those
+                before it are read by adaptive loops alone.
+            positions: (B, P) int64, where B is the product of the leading dimensions.
+
+        Returns:
+            (B, P, V).
+
+        Raises:
+            ValueError: the implementation cannot begin within its blocks.
+        """
+        raise ValueError("implementation: transformers cannot begin within its blocks: load the model as fast")
 
     def mixers(self, hook: MixerHook) -> AbstractContextManager[None]:
         """Call `hook` with the input and output of every mixer of every forward pass inside the block.

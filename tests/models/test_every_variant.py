@@ -155,6 +155,38 @@ def test_the_residual_stream_is_read_and_replaced(variant: str) -> None:
     assert not torch.allclose(logits[0], logits[1], rtol=1e-2)
 
 
+def check_continuation(model: SequenceModel) -> None:
+    """From every layer, only the later blocks run; the hook that replaces the stream there is the naive twin."""
+    tokens, generator = random_tokens(), torch.Generator().manual_seed(0)
+    streams: list[Tensor] = []
+    with model.residual_stream(lambda layer, hidden: streams.append(hidden)):
+        model(tokens, every_position(tokens))
+    for layer, stream in enumerate(streams):
+        replaced = torch.where(
+            torch.rand(stream.shape[:2], generator=generator)[..., None] < 0.5, stream.flip(0), stream
+        )
+        with model.residual_stream(lambda at, hidden, there=layer, by=replaced: by if at == there else None):
+            expected = model(tokens, every_position(tokens))
+        some = every_position(tokens)[:, 2:]
+        found = model.forward_from([*streams[:layer], replaced], some)
+        torch.testing.assert_close(found, expected[:, 2:], rtol=1e-4, atol=1e-5)
+        copies = [one.expand(2, *one.shape) for one in (*streams[:layer], replaced)]
+        torch.testing.assert_close(model.forward_from(copies, some.repeat(2, 1)), found.repeat(2, 1, 1))
+
+
+@every_variant
+def test_a_pass_continues_from_any_layer(variant: str) -> None:
+    check_continuation(model_of(variant).eval())
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "rwkv"])
+def test_tokens_that_converge_continue_from_the_start_of_their_round(architecture: str) -> None:
+    recurrence = "model.recurrence={kind: adaptive, most: 3, tolerance: 4}"
+    model = model_of("gpt2", f"model.architecture={architecture}", "model.layers=3", recurrence).eval()
+    model.embedding.weight.data.mul_(1e5)  # beside which the first round is a small change
+    check_continuation(model)
+
+
 @every_variant
 def test_no_token_sees_a_later_one(variant: str) -> None:
     model, tokens = model_of(variant).eval(), random_tokens()

@@ -95,36 +95,69 @@ class FastModel(SequenceModel):
         self._loops = self.composition.loops_at(step)
         return self._loops
 
+    def forward_from(self, streams: Sequence[Tensor], positions: Tensor) -> Tensor:
+        layer, length = len(streams) - 1, streams[-1].shape[-2]
+        layout = Layout(len(positions), length, positions.device)
+        selected = layout.select(positions)
+        hidden = streams[layer].flatten(0, -2)
+        if layer == self.layers:
+            hidden = selected.of(hidden)
+        else:
+            hidden = self._through_blocks(hidden, layout, selected, done=layer, before=self._round_start(streams))
+        logits: Tensor = self.unembed(hidden).unflatten(0, selected.shape)
+        return logits
+
+    def _round_start(self, streams: Sequence[Tensor]) -> Tensor | None:
+        """Return the stream (N, D) before the round that the last of `streams` lies within, if loops read it."""
+        layer, (blocks, *_) = len(streams) - 1, self.composition.rounds(len(self.blocks), self.composition.loops)
+        if self.composition.tolerance is None or layer % len(blocks) == 0:
+            return None
+        first = layer - layer % len(blocks)
+        start = streams[first].flatten(0, -2)
+        return start if first else self._entered(start)
+
+    def _entered(self, hidden: Tensor) -> Tensor:
+        """Return what the first block is given of the embeddings (N, D)."""
+        entrance = self.parts.entrance
+        return hidden if entrance is None else getattr(self.blocks[0], entrance)(hidden)
+
     def _through_blocks(
         self,
         hidden: Tensor,
         layout: Layout,
         selected: Selection | None,
         seen: Callable[[int, Tensor], Tensor] = lambda layer, hidden: hidden,
+        *,
+        done: int = 0,
+        before: Tensor | None = None,
     ) -> Tensor:
         """Return the stream (N, D) after the last block, or (B * P, D) for `selected` tokens alone.
 
         Args:
             seen: called with the stream after every block, which its result replaces.
+            done: blocks that have run before.
+            before: if they ended within a round, the stream before that round.
         """
         composition = self.composition
         rounds = composition.rounds(len(self.blocks), self._loops if self.training else composition.loops)
-        if self.parts.entrance is not None:
-            hidden = getattr(self.blocks[0], self.parts.entrance)(hidden)
-        layer = 0
+        last = sum(map(len, rounds))
+        hidden = hidden if done else self._entered(hidden)
+        before, layer = hidden if before is None else before, 0
         for number, blocks in enumerate(rounds, start=1):
-            before = hidden
-            if composition.reentry is not None and number > 1:
-                hidden = reenter(hidden, self.embedding.weight, composition.reentry)
             for place, block in enumerate(blocks, start=1):
-                ends_round = place == len(blocks)
-                asked = selected if ends_round and number == len(rounds) else None
+                layer += 1
+                if layer <= done:
+                    continue
+                if place == 1:
+                    before = hidden
+                    if composition.reentry is not None and number > 1:
+                        hidden = reenter(hidden, self.embedding.weight, composition.reentry)
+                asked = selected if layer == last else None
                 hidden = self.blocks[block](hidden, layout, asked, *self._memory_of(block))
-                if ends_round and composition.tolerance is not None:
+                if place == len(blocks) and composition.tolerance is not None:
                     hidden = hold_converged(
                         before if asked is None else asked.of(before), hidden, composition.tolerance
                     )
-                layer += 1
                 hidden = seen(layer, hidden)
         return hidden
 
