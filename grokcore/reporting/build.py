@@ -135,7 +135,12 @@ def build_comparison(
     else:
         store.write_json(SPEEDUPS, speedups.model_dump(mode="json"))
     page = render(
-        *(groups, claims.claims, store.uri), facts=facts, speedups=speedups, left_out=left_out, has_tables=True
+        *(groups, claims.claims, store.uri),
+        facts=facts,
+        speedups=speedups,
+        left_out=left_out,
+        has_tables=True,
+        analyses=analyses_of(records),
     )
     store.write(PAGE, page.encode("utf-8", "replace"))
     return Comparison(store.uri, store.uri_of(PAGE), tuple(groups), tuple(claims.claims), tuple(left_out), speedups)

@@ -22,6 +22,7 @@ from grokcore.reporting.formatting import phase_definitions
 from grokcore.reporting.html import page_part, render_page
 from grokcore.reporting.interaction import heat_maps
 from grokcore.reporting.interpret.cells import count_of, heat_rows, shades
+from grokcore.reporting.interpret.comparison import compared
 from grokcore.reporting.interpret.glance import FEWEST
 from grokcore.reporting.interpret.section import inside_of
 from grokcore.reporting.links import RunLinks, links_of
@@ -92,12 +93,13 @@ def render(
     if is_alone and analyses:
         first_toggle = first_button + len(sections[0].buttons)
         inside = inside_of(study, runs[0], analyses[runs[0].uri], names[0], x_range, first_toggle)
+    inside_groups = compared(study, analyses) if analyses and not is_alone else None
     drawn = [*accuracy, *survival, *(chart for dose in doses for chart in dose.charts)]
     is_crowded = study.is_crowded and bands is not None
     return render_page(
         "report.html.j2",
         [*drawn, *(chart for section in sections for chart in section.charts), *(inside.charts if inside else ())],
-        parts=[page_part("interpret", inside.data)] if inside else [],
+        parts=[page_part("interpret", shown.data) for shown in (inside, inside_groups) if shown is not None],
         title=names[0] if is_alone else findings.title(study),
         description=study.groups[0].spec.description if len(groups) == 1 else "",
         study=study,
@@ -125,6 +127,7 @@ def render(
         height_of=curves.height_of,
         sections=sections,
         inside=inside,
+        inside_groups=inside_groups,
         heat_rows=heat_rows,
         count_of=count_of,
         fewest=FEWEST,

@@ -14,6 +14,7 @@ from grokcore.interpret.number import Number
 from grokcore.interpret.result import Analysis
 from grokcore.reporting import build_report
 from grokcore.reporting.interpret.cells import fixed, heat_cell
+from grokcore.reporting.interpret.comparison import over_seeds
 from grokcore.reporting.interpret.glance import glance
 from grokcore.reporting.interpret.grids import Frame, Grid, grids_of
 from grokcore.reporting.interpret.metrics import FAMILIES, MapSpec, base_of, controls_of
@@ -22,7 +23,7 @@ from grokcore.runs.groups import groups_of
 from grokcore.runs.record import RunRecord
 from tests.evaluation.made_up import write
 from tests.reporting.made_up_analyses import ROLES, STEPS, TRAIN, analysis_of, write_beside
-from tests.reporting.made_up_groups import IID, OOD, run_of
+from tests.reporting.made_up_groups import IID, OOD, architectures, run_of
 from tests.reporting.pages import Page
 
 
@@ -241,3 +242,39 @@ def test_a_report_shows_the_analysis_beside_a_run_and_refuses_a_table_of_another
     (place / "analysis.parquet").write_bytes(b"other")
     with pytest.raises(DamagedError, match=r"analysis\.parquet"):
         build_report([place], tmp_path / "damaged.html")
+
+
+def test_seeds_are_merged_to_median_and_range_and_a_single_run_keeps_its_interval() -> None:
+    runs = [grid_of(np.array([[value, np.nan]])) for value in (0.2, 0.9, 0.4)]
+    (merged,) = over_seeds([[one] for one in runs])
+    frame = merged.frames["test"]
+    assert (frame.values[0, 0], frame.lower[0, 0], frame.upper[0, 0], frame.n[0, 0]) == (0.4, 0.2, 0.9, 3)
+    assert np.isnan([frame.values[0, 1], frame.lower[0, 1], frame.upper[0, 1], frame.n[0, 1]]).all()
+    assert (merged.interval, merged.counted) == ("range", "{} seeds")
+    assert over_seeds([[runs[0]]]) == [runs[0]]
+
+
+def test_a_comparison_shows_its_groups_side_by_side_and_names_those_without_an_analysis() -> None:
+    runs = architectures()
+    analyses = {run.uri: analysis_of(run) for run in runs if run.spec.model.architecture != "mamba"}
+    html = render(groups_of(runs), document(runs).claims, "/nowhere/at/all", analyses=analyses)
+    text = text_of(html)
+    assert "Inside the models" in text
+    assert "model.architecture gpt2 (3 runs, step 2,000)" in text
+    assert "Not here: model.architecture mamba" in text
+    assert f"{OOD}: headlines at the last analyzed step" in text
+    assert "0.98 to 0.98 · 3 seeds · layer 1, e2" in text
+    grids = data_of(html)["grids"]
+    assert isinstance(grids, dict)
+    for group in (0, 1):
+        grid = grids[f"inside-{group}-tracing-flip-0"]
+        assert (grid["interval"], grid["counted"]) == ("range", "{} seeds")
+        assert grid["frames"][OOD]["v"][0][9] == 0.98
+        assert grid["frames"][OOD]["n"] == [3]
+
+
+def test_a_comparison_without_analyses_is_as_it_was() -> None:
+    runs = architectures()
+    pages = [render(groups_of(runs), document(runs).claims, "/x", analyses=one) for one in (None, {})]
+    assert pages[0] == pages[1]
+    assert "Inside" not in pages[0]

@@ -11,7 +11,7 @@ from grokcore.claims import document
 from grokcore.reporting.page import render
 from grokcore.runs.groups import groups_of
 from tests.reporting.made_up_analyses import TRAIN, analysis_of
-from tests.reporting.made_up_groups import OOD, run_of
+from tests.reporting.made_up_groups import OOD, architectures, run_of
 from tests.reporting.visits import Visit, share_of
 
 pytestmark = pytest.mark.chromium
@@ -134,3 +134,17 @@ def test_nothing_sticks_out_at_the_side_in_light_and_in_dark(
         page.page.emulate_media(color_scheme=scheme)
         assert page.frame.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     page.page.screenshot(path=ARTIFACTS / f"report-of-an-analyzed-run-{width}-dark.png", full_page=True)
+
+
+def test_groups_stand_side_by_side_for_a_chosen_split(visit: Callable[..., Visit]) -> None:
+    runs = architectures()
+    analyses = {run.uri: analysis_of(run, steps=(1000,)) for run in runs}
+    page = visit(render(groups_of(runs), document(runs).claims, "/nowhere/at/all", analyses=analyses))
+    sites = [f"#inside-{group}-tracing-flip-0 td[data-cell='9']" for group in range(3)]
+    assert [text(page, site) for site in sites] == ["0.48"] * 3
+    page.frame.locator(sites[0]).hover()
+    assert "range [0.48, 0.48]" in text(page, "#inside-note")
+    assert text(page, "#inside-note").endswith("3 seeds")
+    page.frame.get_by_role("radio", name=TRAIN).check()
+    assert [text(page, site) for site in sites] == ["0.98"] * 3
+    page.page.screenshot(path=ARTIFACTS / "comparison-of-analyzed-runs-1280.png", full_page=True)

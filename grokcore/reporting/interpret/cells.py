@@ -61,7 +61,7 @@ def count_of(grid: Grid, split: str) -> str:
     """Return the examples of a map at the last step; nothing where its cells differ in them."""
     frame = grid.frame(split)
     counts = set() if frame is None else {int(n) for n in frame.n[-1] if not math.isnan(n)}
-    return f"{grid.counted} {counts.pop():,}" if len(counts) == 1 and counts != {0} else ""
+    return grid.counted.format(f"{counts.pop():,}") if len(counts) == 1 and counts != {0} else ""
 
 
 def heat_cell(grid: Grid, frame: Frame, step: int, cell: int) -> HeatCell:
@@ -133,4 +133,4 @@ def told(grid: Grid, frame: Frame, step: int, cell: int) -> list[str]:
         if not math.isnan(values[step, cell])
     ]
     n = float(frame.n[step, cell])
-    return [*lines, f"{grid.counted} {n:,.0f}"] if n else lines
+    return [*lines, grid.counted.format(f"{n:,.0f}")] if n else lines

@@ -46,7 +46,7 @@ class Grid:
         element: its id on the page.
         frames: by split; `WITHOUT_SPLIT` alone where none is chosen.
         interval: what `lower` and `upper` are, such as `95 %`.
-        counted: what `n` counts.
+        counted: `n` in words, such as `3 seeds`, as a template.
         controls: the cells that are controls of others.
     """
 
@@ -58,7 +58,7 @@ class Grid:
     frames: Mapping[str, Frame]
     beside: tuple[str, ...] = ()
     interval: str = "95 %"
-    counted: str = "n"
+    counted: str = "n {}"
     controls: tuple[int, ...] = ()
 
     def frame(self, split: str) -> Frame | None:
@@ -212,8 +212,8 @@ def _beside(row: Row, metric: str, case: str) -> tuple[Any, ...]:
 def _ordered(field: Field, values: Sequence[Any], roles: Sequence[str]) -> tuple[Any, ...]:
     """Return each value once: numbers ascending, roles as they stand in a question, others as they come."""
     once = list(dict.fromkeys(values))
-    if all(value in roles for value in once):
-        return tuple(role for role in roles if role in once)
+    if any(value in roles for value in once):  # joint sites, such as e1+mask, stand behind the single ones
+        return (*(role for role in roles if role in once), *(value for value in once if value not in roles))
     if all(isinstance(value, int) or str(value).isdigit() for value in once):
         return tuple(sorted(once, key=int))
     return tuple(once)

@@ -37,22 +37,27 @@ def metrics_of(table: pa.Table, analysis: str, *, headlines: bool) -> list[str]:
     return found
 
 
-def split_charts(
-    drawing: Drawing, table: pa.Table, analysis: str, splits: Sequence[str]
-) -> Iterator[tuple[Grid, CurveChart]]:
-    """Yield a chart, and the grid that fills it, of each series of an analysis whose split is chosen on the page."""
+def headline_grids(table: pa.Table, analysis: str, steps: Sequence[int], splits: Sequence[str]) -> Iterator[Grid]:
+    """Yield the series of an analysis that have a split, a column of a grid for each curve."""
     known = metrics_of(table, analysis, headlines=True)
     for number, spec in enumerate(specs_of(table, analysis)):
         controls = [] if spec.beside else [one for metric in spec.metrics for one in controls_of(metric, known)]
         drawn = [metric for metric in spec.metrics if metric in known] + controls
         wanted = {*drawn, *(one.metric for one in spec.beside)}
-        rows = rows_of(table, analysis, wanted, steps=drawing.steps, splits=splits, headlines=True)
-        grid = _grid(spec, rows, drawing.steps, drawn, controls, f"inside-{analysis}-headline-{number}", analysis)
-        if grid is None:
-            continue
+        rows = rows_of(table, analysis, wanted, steps=steps, splits=splits, headlines=True)
+        grid = _grid(spec, rows, steps, drawn, controls, f"inside-{analysis}-headline-{number}", analysis)
+        if grid is not None:
+            yield grid
+
+
+def split_charts(
+    drawing: Drawing, table: pa.Table, analysis: str, splits: Sequence[str]
+) -> Iterator[tuple[Grid, CurveChart]]:
+    """Yield a chart, and the grid that fills it, of each series of an analysis whose split is chosen on the page."""
+    for grid in headline_grids(table, analysis, drawing.steps, splits):
         cells = range(len(grid.columns))
         styles = [_CONTROL if cell in grid.controls else told_apart(cell, 2.25) for cell in cells]
-        yield grid, grid_chart(drawing, grid, f"{grid.element}-chart", spec.title, cells, height=165, styles=styles)
+        yield grid, grid_chart(drawing, grid, f"{grid.element}-chart", grid.title, cells, height=165, styles=styles)
 
 
 def _series(spec: SeriesSpec, rows: Sequence[Row], drawn: Sequence[str]) -> list[tuple[str, str, str]]:

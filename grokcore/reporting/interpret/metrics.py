@@ -111,6 +111,69 @@ FAMILIES: dict[str, Family] = {
             ),
         ),
     ),
+    "ablation": Family(
+        "What is needed: ablation of heads and mixers",
+        "What the answers lose when a part's output is replaced by its mean over questions; the control changes it as "
+        "much in a random direction.",
+        (
+            MapSpec(
+                "ablation",
+                "accuracy_drop",
+                "accuracy_drop",
+                per=(),
+                columns="case",
+                beside=(Beside("random", "accuracy_drop_random"), Beside("resampled", "accuracy_drop_resampled")),
+            ),
+            MapSpec(
+                "ablation",
+                "logit_difference_drop",
+                "logit_difference_drop",
+                per=(),
+                columns="case",
+                is_share=False,
+                beside=(
+                    Beside("random", "logit_difference_drop_random"),
+                    Beside("resampled", "logit_difference_drop_resampled"),
+                ),
+            ),
+        ),
+    ),
+    "activations": Family(
+        "What the streams hold: activations",
+        "Read from a target's own position on.",
+        (
+            MapSpec(
+                "activations",
+                "probe",
+                "probe",
+                "Accuracy of a linear probe on entities that it was not fitted on.",
+                beside=(Beside("shuffled", "probe_shuffled"), Beside("gain", "probe_gain")),
+            ),
+            MapSpec(
+                "activations",
+                "cohesion",
+                "cohesion",
+                "Mean cosine to the centroid of training questions with the same target.",
+                beside=(Beside("of another", "cohesion_other"), Beside("gain", "cohesion_gain")),
+            ),
+            MapSpec(
+                "activations",
+                "alignment",
+                "alignment",
+                "The same of other splits, to the same centroids.",
+                beside=(Beside("of another", "alignment_other"), Beside("gain", "alignment_gain")),
+            ),
+            MapSpec(
+                "activations",
+                "effective_rank",
+                "effective_rank",
+                "How many directions the streams of all examples take.",
+                per=(),
+                is_share=False,
+                beside=(Beside("random", "effective_rank_random"),),
+            ),
+        ),
+    ),
     "mixing": Family(
         "Which positions are read: mixing maps",
         "How much of what a position reads (rows) comes from another (columns): the change where the mixer's input "
@@ -171,6 +234,19 @@ SERIES: dict[str, tuple[SeriesSpec, ...]] = {
             names_site=True,
         ),
     ),
+    "activations": (
+        SeriesSpec("A probe reads (accuracy at the target's position)", ("probe",), is_share=True),
+        SeriesSpec("Closer to the own centroid than to another", ("cohesion_gain", "alignment_gain"), is_share=True),
+        SeriesSpec("Effective rank of the answer's stream", ("effective_rank",)),
+    ),
+    "circuit": (
+        SeriesSpec("First layer that tells as much as any", ("resolve_layer",)),
+        SeriesSpec(
+            "Accuracy without a circuit, and a circuit without accuracy (1: for three steps in a row)",
+            ("fake_grok", "circuit_without_accuracy"),
+            is_share=True,
+        ),
+    ),
     "attention": (SeriesSpec("Attention on relevant positions", ("mass_on_relevant",), is_share=True),),
     "norms": (
         SeriesSpec("Weight norm", ("weight_norm",)),
@@ -200,7 +276,9 @@ def is_progress(analysis: str) -> bool:
 
 
 def base_of(metric: str, among: Iterable[str]) -> str:
-    """Return the metric that this one is the control of, or itself."""
+    """Return the metric that this one is the control of, or itself; a gain is the difference to one."""
+    if metric.endswith("_gain"):
+        return metric
     found = [other for other in among if metric.startswith(f"{other}_")]
     return min(found, key=len) if found else metric
 

@@ -20,18 +20,11 @@ from grokcore.reporting.interpret.curves import (
     grid_chart,
 )
 from grokcore.reporting.interpret.data import page_data
+from grokcore.reporting.interpret.families import analyses_of, chosen_splits, first_split, maps_of
 from grokcore.reporting.interpret.glance import glance
 from grokcore.reporting.interpret.grids import Grid, forms_of, grids_of, rows_of
-from grokcore.reporting.interpret.headlines import metrics_of, progress_charts, split_charts
-from grokcore.reporting.interpret.metrics import (
-    FAMILIES,
-    Beside,
-    Family,
-    MapSpec,
-    base_of,
-    controls_of,
-    is_progress,
-)
+from grokcore.reporting.interpret.headlines import progress_charts, split_charts
+from grokcore.reporting.interpret.metrics import is_progress
 from grokcore.reporting.palette import split_styles
 from grokcore.reporting.phase_markers import phase_markers
 from grokcore.reporting.study import Study, splits_of
@@ -105,7 +98,7 @@ def inside_of(study: Study, run: RunRecord, analysis: Analysis, name: str, x_ran
     document, table = analysis.document, analysis.table
     splits = chosen_splits(document, run)
     shown = [one for one in document.steps if one in _shown_steps(table, document, splits)]
-    split = _first(splits, study)
+    split = first_split(splits, study)
     drawing = Drawing(name, study.steps, x_range, shown, phase_markers(run), first_toggle)
     styles = split_styles([one.role for one in splits_of([run])])
     when = [accuracy_chart(drawing, run, splits_of([run]), styles)]
@@ -148,73 +141,17 @@ def inside_of(study: Study, run: RunRecord, analysis: Analysis, name: str, x_ran
     )
 
 
-def analyses_of(table: pa.Table) -> list[str]:
-    found: list[str] = table["analysis"].unique().to_pylist()
-    return found
-
-
-def chosen_splits(document: AnalysisDocument, run: RunRecord) -> list[str]:
-    """Return the splits to choose among: training rows and held-out ones; all, where there are none of these."""
-    roles = {name: split.role for name, split in run.evaluation.splits.items()}
-    splits = [questions.split for questions in document.questions]
-    return [split for split in splits if roles.get(split) in ("train", "held_out")] or splits
-
-
-def _first(splits: Sequence[str], study: Study) -> str:
-    """Return the last held-out split, which is the last to be generalized to."""
-    held_out = [split.name for split in study.held_out if split.name in splits]
-    return held_out[-1] if held_out else splits[0]
-
-
 def _shown_steps(table: pa.Table, document: AnalysisDocument, splits: Sequence[str]) -> set[int]:
     """Return as many steps as a page has room for, the ends and the phases among them."""
     steps = document.steps
     numbers = sum(
         len(rows_of(table, one, [spec.metric], steps=steps[-1:], splits=[*splits, ""]))
         for one in analyses_of(table)
-        for spec in _specs(table, one).specs
+        for spec in maps_of(table, one).specs
     )
     most = max(_FEWEST_STEPS, MOST_NUMBERS // max(1, numbers))
     places = drawn_places(steps, [], most)
     return {steps[place] for place in places} | ({*document.milestones.values()} & {*steps})
-
-
-def _specs(table: pa.Table, analysis: str) -> Family:
-    """Return how the maps of an analysis are drawn: as its family says, or all metrics that have a layer."""
-    if analysis in FAMILIES:
-        return FAMILIES[analysis]
-    if is_progress(analysis):
-        return Family(analysis, "", ())
-    known = metrics_of(table, analysis, headlines=False)
-    return Family(
-        analysis.replace("_", " ").capitalize(),
-        "",
-        tuple(_default(table, analysis, metric, known) for metric in known if base_of(metric, known) == metric),
-    )
-
-
-def _default(table: pa.Table, analysis: str, metric: str, known: Sequence[str]) -> MapSpec:
-    controls = tuple(
-        Beside(one.removeprefix(f"{metric}_").replace("_", " "), one) for one in controls_of(metric, known)
-    )
-    rows = table.filter(_of(table, analysis, metric))
-    by_position = any(rows["position"].unique().to_pylist())
-    values = [abs(value) for value in rows["value"].to_pylist() if value is not None]
-    return MapSpec(
-        analysis,
-        metric,
-        metric,
-        per=("case", "target") if by_position else ("target",),
-        columns="position" if by_position else "case",
-        is_share=max((value for value in values if value == value), default=0.0) <= 1,
-        beside=controls,
-    )
-
-
-def _of(table: pa.Table, analysis: str, metric: str) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.and_(pc.equal(table["analysis"], analysis), pc.equal(table["metric"], metric))
 
 
 def _family(
@@ -225,7 +162,7 @@ def _family(
     splits: Sequence[str],
     left_out: list[str],
 ) -> FamilySection | None:
-    family = _specs(table, analysis)
+    family = maps_of(table, analysis)
     groups, curves = [], []
     for spec in family.specs:
         wanted = {spec.metric, *(one.metric for one in spec.beside)}

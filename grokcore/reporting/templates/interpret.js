@@ -34,7 +34,7 @@
     });
     const count = countOf(frame, step, cell);
     if (count) {
-      parts.push(`${grid.counted} ${count.toLocaleString("en")}`);
+      parts.push(grid.counted.replace("{}", count.toLocaleString("en")));
     }
     if (frame.t?.[step][cell]) {
       parts.push(frame.t[step][cell]);
@@ -47,7 +47,7 @@
     const frame = frameOf(grid);
     table.closest(".map").hidden = frame === undefined;
     const count = frame?.n?.[at()];
-    table.querySelector(".count").textContent = count && !Array.isArray(count) ? `${grid.counted} ${count.toLocaleString("en")}` : "";
+    table.querySelector(".count").textContent = count && !Array.isArray(count) ? grid.counted.replace("{}", count.toLocaleString("en")) : "";
     for (const part of frame === undefined ? [] : table.querySelectorAll("td[data-cell]")) {
       const cell = Number(part.dataset.cell);
       const value = frame.v[at()][cell];
