@@ -231,6 +231,25 @@ def test_maps_of_blocks_stand_in_the_order_of_blocks_and_positions_in_that_of_th
     assert grids[0].rows == grids[0].columns == ROLES
 
 
+def test_a_few_shot_curve_is_one_row_of_bars_from_the_first_answer_to_the_last() -> None:
+    places = [f"y{shot}" for shot in range(1, 13)]
+    rows = [
+        {"step": 5, "split": "test_ood", "metric": metric, "case": "", "target": target, "layer": None}
+        | {"position": place, "value": value + shot / 100, "lower": 0.0, "upper": 1.0, "n": 300}
+        for metric, value in (("accuracy", 0.5), ("determined", 0.6), ("accuracy_shuffled", 0.1))
+        for shot, (place, target) in enumerate(
+            zip(places, [*(f"z{shot}" for shot in range(1, 12)), "answer"], strict=True)
+        )
+    ]
+    roles = tuple(f"{part}{shot}" for shot in range(1, 13) for part in "xyz")[:-1]
+    (grid,) = grids_of(FAMILIES["shots"].specs[0], rows[::-1], [5], {"test_ood": roles}, "map")
+    assert grid.columns == tuple(places)
+    assert grid.rows == ("",)
+    frame = grid.frames["test_ood"]
+    assert frame.values[0].tolist() == pytest.approx([0.5 + shot / 100 for shot in range(12)])
+    assert frame.beside[:, 0, 3].tolist() == pytest.approx([0.63, 0.13])
+
+
 def test_a_report_shows_the_analysis_beside_a_run_and_refuses_a_table_of_another(tmp_path: Path) -> None:
     run = run_of()
     place = tmp_path / "run"

@@ -185,6 +185,25 @@ FAMILIES: dict[str, Family] = {
         "Mean weight that a position (rows) gives to another (columns), head by head.",
         (MapSpec("attention", "attention", "attention", per=("layer", "case"), rows="position", columns="target"),),
     ),
+    "shots": Family(
+        "Learning from the prompt: few-shot curve",
+        "Share of rows whose answer is right, by the place of the answer: y1 follows no example, y2 one.",
+        (
+            MapSpec(
+                "shots",
+                "accuracy",
+                "accuracy",
+                per=(),
+                rows="",
+                beside=(
+                    Beside("determined by the examples", "determined"),
+                    Beside("results shuffled among them", "accuracy_shuffled"),
+                    Beside("results of another function", "accuracy_other_function"),
+                ),
+                bars=True,
+            ),
+        ),
+    ),
     "fourier": Family(
         "Frequencies",
         "Share of the power over a + b, or a - b, that a frequency carries; dots below the axis stand for no key.",
@@ -248,6 +267,7 @@ SERIES: dict[str, tuple[SeriesSpec, ...]] = {
         ),
     ),
     "attention": (SeriesSpec("Attention on relevant positions", ("mass_on_relevant",), is_share=True),),
+    "shots": (SeriesSpec("Gains by its examples (shots_gain at the last answer)", ("shots_gain",), is_share=True),),
     "norms": (
         SeriesSpec("Weight norm", ("weight_norm",)),
         SeriesSpec("Effective rank", ("effective_rank",)),
