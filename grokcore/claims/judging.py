@@ -28,14 +28,25 @@ from grokcore.spec.experiment import fingerprint
 def judge(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> list[ClaimResult]:
     """Test every claim in every scope, in the ledger's order; claims without runs to compare are `not tested`.
 
-    Runs that learn new facts after a first training have other splits, and no claim is about them.
+    Runs that learn new facts after a first training have other splits: claims on transfer are about them alone, and
+    about those that start from the end of the first, or from where it had generalized.
     """
     groups = groups_of([record for record in records if not learns_new_facts(record)])
-    results = [result for claim in claims for result in _judge(claim, groups)]
+    second = groups_of([record for record in records if learns_new_facts(record) and _starts_grokked(record)])
+    results = [
+        result
+        for claim in claims
+        for result in _judge(claim, second if claim.predicate.kind == "transfers_little" else groups)
+    ]
     return [
         result.model_copy(update={"p_holm": p})
         for result, p in zip(results, holm([result.p for result in results]), strict=True)
     ]
+
+
+def _starts_grokked(record: RunRecord) -> bool:
+    start = record.spec.model.start_from
+    return start is not None and start.parts == "all" and (start.step is None or str(start.step).endswith("sustained"))
 
 
 def document(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> Claims:

@@ -95,6 +95,22 @@ def inside(
     ]
 
 
+def second(gain: float, *, source: int = 400, seeds: int = 5) -> list[RunRecord]:
+    """Second trainings of 400 steps from the end of a first one of `source` steps, with a gain on all chains."""
+    task = ("task.relations=20", "task.phi=6", "task.test_ratio=0.2", "task.new_facts={facts: 200, chained: 130}")
+    runs = []
+    for seed in range(seeds):
+        start = f"{{model: gone, parts: all, sha256: '{seed:064x}', width: 64, group: first}}"
+        spec = load_spec(
+            "composition-small",
+            [*task, f"model.start_from={start}", f"seed={seed}", "training.max_steps=400", "evaluation.interval=100"],
+        )
+        chains = {split: Rise(200, low=0.125, high=0.125 + gain) for split in ("new_old", "old_new", "new_new")}
+        cost = {"uri": "gone", "sha256": f"{seed:064x}", "run_id": "0" * 16, "steps": source, "uses_held_out": False}
+        runs.append(record(spec, Rise(100, low=0.5), chains, source=cost))
+    return runs
+
+
 @dataclass(frozen=True)
 class PeakDip:
     """Peaks at twice the time to memorize, dips, and reaches 1 at `at`."""
@@ -325,6 +341,11 @@ TRUTHS: dict[str, Truth] = {
         lambda: inside("fake_grok", 0.0, 0.0, 1.0, 0.0, split=OOD),
         lambda: inside("circuit_without_accuracy", 0.0, 0.0, 0.0, split=OOD),
         lambda: inside("fake_grok", 0.0, 1.0, split=OOD),
+    ),
+    "grown-circuit-transfers-little": Truth(
+        lambda: second(0.05),
+        lambda: second(0.25, source=4000),
+        lambda: second(0.05, source=4000),
     ),
     "attention-aligns": Truth(
         lambda: inside("mass_on_relevant", 0.4, 0.3, 0.5, split=OOD, analysis="mixing"),

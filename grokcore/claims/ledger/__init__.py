@@ -1,7 +1,4 @@
-"""The ledger: claims of the literature, each with a test that was fixed before the runs that it is tested on.
-
-Number 24 is kept for a claim on what grokking is worth.
-"""
+"""The ledger: claims of the literature, each with a test that was fixed before the runs that it is tested on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Claims about the inside of models: inference paths, and what attention turns to.
+"""Claims about the inside of models: inference paths, what they are worth for new facts, and what attention turns to.
 
-They are judged by what `grokcore analyze` found, with its default questions.
+All but that on new facts are judged by what `grokcore analyze` found, with its default questions.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 from grokcore.claims.claim import Claim, Confound, Published
 from grokcore.claims.conditions import Condition, Is
 from grokcore.claims.ledger.common import COMMON, COMPARISON, IID, OOD, SUMMARY, comparison, composition
-from grokcore.claims.predicates import Shows
+from grokcore.claims.predicates import Shows, TransfersLittle
 
 _WORTHWHILE = "arXiv 2601.09049"
 _ALIKE = 0.9
 """Pearson's r of two maps of recovered shares from which the paths count as the same."""
 _RISE = 0.05
 """Of the share of mixing on the positions that decide, from which attention has turned to them."""
+
+_GAIN = 0.1
+"""Of accuracy on chains of new facts, up to which little is transferred."""
 
 _ABOUT: tuple[Condition, ...] = (
     Is(field="task.kind", values=("composition", "comparison")),
@@ -72,6 +75,21 @@ CLAIMS = (
         confounds=(_SHARING, _ARCHITECTURE, *COMMON),
         note="Accuracy of .9 and a flip of at most half of it, or the reverse. Where fewer than ten questions out of "
         "domain can be traced, a run tells nothing.",
+    ),
+    Claim(
+        number=24,
+        id="grown-circuit-transfers-little",
+        statement="What a model has grown by grokking helps little with new facts: it does not compose them.",
+        source=f"{_WORTHWHILE}: new+new at most .007, old+new 0 though the bridge can be read, new+old 1 by 5.9k steps",
+        about=(
+            *_ABOUT,
+            Is(field="task.new_facts.share_in_inferred", values=(0.0,)),
+        ),
+        predicate=TransfersLittle(splits=("old_new", "new_new"), at_most=_GAIN),
+        published=_at_any_time(composition()),
+        confounds=(_SHARING, _ARCHITECTURE, *COMMON),
+        note="Gains over step 0, where chains of new facts are answered above chance already. Whether the first "
+        "training grokked is for the reader to see.",
     ),
     Claim(
         number=32,

@@ -19,12 +19,15 @@ from grokcore.claims.predicates.generalizes_more import GeneralizesMore
 from grokcore.claims.predicates.inside import Shows
 from grokcore.claims.predicates.never_groks import NeverGroks
 from grokcore.claims.predicates.results import CheckResult
+from grokcore.claims.predicates.transfers_little import TransfersLittle
 
 if TYPE_CHECKING:
     from grokcore.claims.base import Stratum
 
 
-_Simple: TypeAlias = Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable | Shows
+_Simple: TypeAlias = (
+    Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable | Shows | TransfersLittle
+)
 Simple = Annotated[_Simple, Field(discriminator="kind")]
 
 
@@ -62,9 +65,7 @@ class Every(Part):
         )
 
 
-KINDS: tuple[
-    type[Groks | NeverGroks | ChangesTime | GeneralizesMore | PeaksEarly | IsUnstable | Shows | Every], ...
-] = (
+KINDS: tuple[type[_Simple | Every], ...] = (
     Groks,
     NeverGroks,
     ChangesTime,
@@ -72,6 +73,7 @@ KINDS: tuple[
     PeaksEarly,
     IsUnstable,
     Shows,
+    TransfersLittle,
     Every,
 )
 Predicate = Annotated[_Simple | Every, Field(discriminator="kind")]
@@ -88,6 +90,7 @@ __all__ = [
     "PeaksEarly",
     "Predicate",
     "Shows",
+    "TransfersLittle",
     "split_of",
     "versions_of",
 ]
