@@ -43,9 +43,11 @@ ANALYSES: dict[str, AnalysisEntry] = {
         "what accuracy loses when a head or a mixer is replaced by its mean",
         default=False,
     ),
-    "mixing": AnalysisEntry("grokcore.interpret.mixing", "which positions every position reads: value-zeroing"),
+    "mixing": AnalysisEntry(
+        "grokcore.interpret.mixing", "which positions every position reads: value-zeroing, input-zeroing"
+    ),
     "attention": AnalysisEntry(
-        "grokcore.interpret.attention", "attention weights, where an architecture has them with sum 1"
+        "grokcore.interpret.attention", "attention weights, of recurrences unrolled, as shares of every row"
     ),
     "activations": AnalysisEntry(
         "grokcore.interpret.activations", "norms and ranks of streams, linear probes, cosines to centroids of targets"

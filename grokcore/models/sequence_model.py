@@ -144,15 +144,18 @@ class SequenceModel(nn.Module, ABC):
         raise ValueError("implementation: transformers does not give its mixers out: load the model as fast")
 
     def attention_weights(self, number: int, x: Tensor) -> Tensor | None:
-        """Return the weights (B, H, T, T) that the block of this number gives to positions: of query t, to position i.
+        """Return the weights A (B, H, T, T) that the block of this number gives, of query t, to position i.
 
-        RWKV-4 weighs each channel by itself; its weights are means over channels, as of one head.
+        A head mixes its values by them, sum_i A_ti v_i, before it norms and gates the result. Rows of softmax and
+        linear attention sum to 1; those of RetNet, GLA, DeltaNet, Mamba-2 and RWKV-6 need not, and may be negative.
+        RWKV-4 and Mamba weigh each channel by itself; theirs are means over channels, for Mamba of their absolute
+        values, as of one head.
 
         Args:
             x: (B, T, D), the normalized input of the token mixer, as the hook of `mixers` is given it.
 
         Returns:
-            None for an architecture that has no matrix of weights with rows that sum to 1.
+            None for an implementation that does not give its weights out.
         """
         return None
 

@@ -93,7 +93,7 @@ def test_interchange_agrees_at_every_layer_and_position(pair: tuple[str, Any, An
     answers, expected = (subject.logits(one).argmax(-1) for one in (tokens, others))
     rows = torch.nonzero(answers != expected)[:, 0]
     assert len(rows) > 8
-    kind = Counterfactual("all", ROLES, *(one.numpy() for one in (rows, others[rows], expected[rows], expected[rows])))
+    kind = Counterfactual("all", ROLES, *(one.numpy() for one in (rows, others[rows], expected[rows])))
     target = Target("answer", "f", answers.numpy(), np.arange(model.vocabulary_size))
     case = Case("test", ROLES, tokens.numpy(), answers.numpy(), (target,), {"all": kind})
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
+from grokcore.models import SequenceModel
+from grokcore.models.fast.causal_convolution import causal_convolution
+from grokcore.models.fast.deltanet import DeltaNet
+from grokcore.models.fast.gla import GatedLinearAttention
+from grokcore.models.fast.layout import Layout, by_heads, joined
+from grokcore.models.fast.mamba2 import StateSpaceDuality
+from grokcore.models.fast.retnet import Retention
+from grokcore.models.fast.rwkv6 import TimeMixing
 from tests.models.test_every_variant import every_position, model_of, random_tokens
 from tests.models.variants import every_variant
 
@@ -72,27 +84,96 @@ def test_a_token_mixer_by_itself_computes_what_the_hook_sees(variant: str) -> No
             torch.testing.assert_close(model.mix_tokens(number, x), output)
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama", "linear_attention", "rwkv"])
+@every_variant
 @torch.no_grad()
-def test_attention_weights_are_causal_and_sum_to_1(architecture: str) -> None:
-    model, tokens = model_of(architecture).eval(), random_tokens()
+def test_attention_weights_are_causal(variant: str) -> None:
+    model, tokens = model_of(variant).eval(), random_tokens()
     for number, part, x, _ in seen_by(model, tokens):
         if part == "token":
             weights = model.attention_weights(number, x)
-            torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+            assert weights.shape[2:] == (tokens.shape[1], tokens.shape[1])
             assert not weights.triu(1).any()
+            assert weights.diagonal(dim1=2, dim2=3).any()
+            if model.architecture in {"gpt2", "llama", "linear_attention", "rwkv"}:
+                torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama", "linear_attention"])
+def redrawn(model: SequenceModel) -> SequenceModel:
+    """Draw all weights of the token mixers anew: some start at 0, such as RWKV-6's outputs."""
+    generator = torch.Generator().manual_seed(0)
+    for block in model.blocks:
+        for parameter in getattr(block, model._mixer_names[0]).parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def normed(mixer: nn.Module, mixed_bhtc: Tensor) -> Tensor:
+    """What is left of heads behind their norm, (N, H * C)."""
+    by_head = mixed_bhtc.transpose(1, 2)
+    if isinstance(mixer, Retention | TimeMixing):
+        result = functional.layer_norm(by_head, by_head.shape[-1:], eps=mixer.epsilon).flatten(2)
+        return result * mixer.norm_weight + mixer.norm_bias if isinstance(mixer, TimeMixing) else result
+    return functional.rms_norm(by_head, by_head.shape[-1:], mixer.norm_weight, mixer.epsilon).flatten(2)
+
+
+def values_and_rest(mixer: nn.Module, x: Tensor, layout: Layout) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The values of a mixer (N, C), and what it makes of heads (B, H, T, C) that have mixed them."""
+    match mixer:
+        case Retention():
+            value, gate = mixer.key_value(x)[:, mixer.width :], mixer.query_gate(x)[:, mixer.width :]
+            return value, lambda mixed: functional.silu(gate) * normed(mixer, mixed).flatten(0, 1)
+        case GatedLinearAttention():
+            value, gate = mixer.key_value(x)[:, mixer.keys :], mixer.query_gate(x)[:, mixer.keys :]
+            return value, lambda mixed: functional.silu(gate) * normed(mixer, mixed).flatten(0, 1)
+        case DeltaNet():
+            convolved = causal_convolution(mixer.query_key_value(x), mixer.convolution, None, layout)
+            return convolved.chunk(3, dim=1)[2], lambda mixed: normed(mixer, mixed).flatten(0, 1)
+        case TimeMixing():
+            _, for_gate, _, for_value, _ = mixer._shifted(x, layout)
+            gate = functional.silu(mixer.gate(for_gate))
+            return mixer.value(for_value), lambda mixed: gate * normed(mixer, mixed).flatten(0, 1)
+        case StateSpaceDuality():
+            z, rest = mixer.input(x).split(mixer.input_sizes, dim=1)
+            convolved = causal_convolution(
+                rest[:, : -mixer.heads], mixer.convolution_weight, mixer.convolution_bias, layout
+            )
+
+            def gated(mixed: Tensor) -> Tensor:
+                grouped = (joined(mixed).flatten(0, 1) * functional.silu(z)).unflatten(1, (mixer.groups, -1))
+                return functional.rms_norm(grouped, grouped.shape[2:], eps=mixer.epsilon).flatten(1) * mixer.norm_weight
+
+            return convolved[:, : mixer.sizes[0]], gated
+        case _:  # softmax and linear attention
+            return mixer.query_key_value(x).chunk(3, dim=-1)[2], lambda mixed: joined(mixed).flatten(0, 1)
+
+
+@pytest.mark.parametrize(
+    "architecture", ["gpt2", "llama", "linear_attention", "retnet", "gla", "deltanet", "rwkv6", "mamba2"]
+)
 @torch.no_grad()
-def test_values_averaged_by_the_attention_weights_are_the_mixers_output(architecture: str) -> None:
-    model, tokens = model_of(architecture).eval(), random_tokens()
+def test_values_mixed_by_the_attention_weights_are_the_mixers_output(architecture: str) -> None:
+    model, tokens = redrawn(model_of(architecture).eval()), random_tokens()
     for number, part, x, output in seen_by(model, tokens):
         if part == "token":
-            mixer = model.blocks[number].token_mixer
-            value = mixer.query_key_value(x).chunk(3, dim=-1)[2].unflatten(-1, (mixer.heads, -1)).transpose(1, 2)
-            mixed = (model.attention_weights(number, x) @ value).transpose(1, 2).flatten(2)
-            torch.testing.assert_close(mixer.output(mixed), output, rtol=1e-4, atol=1e-6)
+            mixer, layout = model._token_mixer(number), Layout(*tokens.shape, x.device)
+            value, rest = values_and_rest(mixer, x.flatten(0, 1), layout)
+            mixed = model.attention_weights(number, x) @ by_heads(layout.of_examples(value), mixer.heads)
+            assert output.abs().max() > 1e-3
+            torch.testing.assert_close(mixer.output(rest(mixed)).view_as(output), output, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_mambas_channels_mix_their_inputs_by_weights_of_their_own() -> None:
+    model, tokens = redrawn(model_of("mamba").eval()), random_tokens()
+    for number, _, x, output in seen_by(model, tokens):
+        mixer, layout = model._token_mixer(number), Layout(*tokens.shape, x.device)
+        u, z = mixer.input(x.flatten(0, 1)).chunk(2, dim=1)
+        u = causal_convolution(u, mixer.convolution_weight, mixer.convolution_bias, layout)
+        weights_bctt = mixer.channel_weights(u, layout)
+        y = (weights_bctt @ layout.of_examples(u).transpose(1, 2)[..., None]).squeeze(-1).transpose(1, 2)
+        torch.testing.assert_close(mixer.output(y.flatten(0, 1) * functional.silu(z)).view_as(output), output)
+        expected = weights_bctt.abs().mean(1, keepdim=True)
+        torch.testing.assert_close(model.attention_weights(number, x), expected)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.flash_linear_attention import has_library, library_attend_by_delta_rule
 from grokcore.models.fast.layers import RMSNorm, SwiGLU
-from grokcore.models.fast.layout import Layout, Selection, by_heads, in_full, joined, over_sequences
+from grokcore.models.fast.layout import Layout, Selection, by_heads, in_full, joined, over_sequences, weights_of
 
 
 def attend_by_delta_rule(
@@ -95,8 +95,7 @@ class DeltaNet(nn.Module):
 
     def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
         """(N, D) -> (N, D) or, of the selected tokens alone, (B * P, D)."""
-        convolved = causal_convolution(self.query_key_value(x), self.convolution, None, layout)
-        query, key, value = convolved.chunk(3, dim=1)
+        query, key, value = self._convolved(x, layout)
         query, key = self._of_length_1(query if selected is None else selected.of(query)), self._of_length_1(key)
         mixed = attend_by_delta_rule(query, key, value, self.rate(x).sigmoid(), self.heads, layout, selected)
         mixed = functional.rms_norm(
@@ -104,6 +103,23 @@ class DeltaNet(nn.Module):
         ).flatten(1)
         result: Tensor = self.output(mixed)
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return tril(Q K^T) (I + tril(diag(beta) K K^T, -1))^-1 diag(beta), (B, H, T, T), for an input (N, D).
+
+        The last two factors map the values to u; they are signed, since a token takes back what its key reads.
+        """
+        query, key = (self._of_length_1(part) for part in self._convolved(x, layout)[:2])
+        rate = self.rate(x).sigmoid()
+
+        def mix(value: Tensor) -> Tensor:
+            return attend_by_delta_rule(query, key, value, rate, self.heads, layout, None)
+
+        return weights_of(mix, key, self.heads, layout)
+
+    def _convolved(self, x: Tensor, layout: Layout) -> tuple[Tensor, ...]:
+        """Return queries, keys and values behind the convolution, (N, D) each."""
+        return causal_convolution(self.query_key_value(x), self.convolution, None, layout).chunk(3, dim=1)
 
     def _of_length_1(self, x: Tensor) -> Tensor:
         by_head: Tensor = x.unflatten(1, (self.heads, -1))

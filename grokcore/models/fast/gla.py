@@ -13,7 +13,7 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.layers import RMSNorm, SwiGLU
-from grokcore.models.fast.layout import Layout, Selection, in_full
+from grokcore.models.fast.layout import Layout, Selection, in_full, weights_of
 
 
 class GatedLinearAttention(nn.Module):
@@ -40,15 +40,32 @@ class GatedLinearAttention(nn.Module):
         """(N, D) -> (N, D) or, with queries of the selected tokens alone, (B * P, D)."""
         query, gate = self.query_gate(x if selected is None else selected.of(x)).split(self.sizes, dim=1)
         key, value = self.key_value(x).split(self.sizes, dim=1)
-        (logit,) = in_full(self.forget(self.forget_low_rank(x)))
-        log_alpha = functional.logsigmoid(logit) / self.temperature
-        query = query / math.sqrt(self.keys // self.heads)
-        mixed = attend_decaying(query, key, value, log_alpha, self.heads, layout, selected)
+        mixed = self._attended(query, key, value, self._log_alpha(x), layout, selected)
         mixed = functional.rms_norm(
             mixed.unflatten(1, (self.heads, -1)), self.norm_weight.shape, self.norm_weight, self.epsilon
         ).flatten(1)
         result: Tensor = self.output(functional.silu(gate) * mixed)
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return (q_t * exp(b_t - b_i)) . k_i, (B, H, T, T), for a normalized input (N, D)."""
+        query, key = self.query_gate(x)[:, : self.keys], self.key_value(x)[:, : self.keys]
+        log_alpha = self._log_alpha(x)
+
+        def mix(value: Tensor) -> Tensor:
+            return self._attended(query, key, value, log_alpha, layout, None)
+
+        return weights_of(mix, key, self.heads, layout)
+
+    def _log_alpha(self, x: Tensor) -> Tensor:
+        (logit,) = in_full(self.forget(self.forget_low_rank(x)))
+        return functional.logsigmoid(logit) / self.temperature
+
+    def _attended(
+        self, query: Tensor, key: Tensor, value: Tensor, log_alpha: Tensor, layout: Layout, selected: Selection | None
+    ) -> Tensor:
+        query = query / math.sqrt(self.keys // self.heads)
+        return attend_decaying(query, key, value, log_alpha, self.heads, layout, selected)
 
 
 def block(config: Any, number: int) -> Block:

@@ -184,6 +184,20 @@ def over_sequences(mix: Mix, asked: Tensor, given: Tensor, layout: Layout, selec
         return layout.flatten(inside, examples)
 
 
+def weights_of(mix: Callable[[Tensor], Tensor], like: Tensor, heads: int, layout: Layout) -> Tensor:
+    """Return A, (B, H, T, T), of a mixer that is linear in its values: what it takes from each position, of every head.
+
+    Each position's value is a unit vector of its own, so that mix(values)_t = sum_i A_ti value_i is a row of A: the
+    mixer's own code computes its weights. Without shared prefixes.
+
+    Args:
+        mix: (N, H * C) -> (N, H * C) for any C.
+        like: a tensor of the precision and on the device of the values.
+    """
+    units = torch.eye(layout.tokens, dtype=like.dtype, device=like.device).repeat(layout.examples, heads)
+    return by_heads(layout.of_examples(mix(units)), heads)
+
+
 def running_sum(x: Tensor, layout: Layout) -> Tensor:
     """Return for every token the sum of its own row and of all before it in its sequence: (N, C) -> (N, C)."""
     examples = layout.of_examples(x).cumsum(1)

@@ -14,7 +14,7 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.kernels import Kernels, inside_transform, kernels_for
-from grokcore.models.fast.layout import Layout, Selection
+from grokcore.models.fast.layout import Layout, Selection, in_full
 
 _BLOCK = 32
 """CHANNELS of kernels/scan.c."""
@@ -129,6 +129,23 @@ def _scan(a: Tensor, rows: list[Tensor], begin_bcs: Tensor | None) -> tuple[Tens
     return torch.stack(read, dim=1), state_bcs
 
 
+def channel_weights(delta_btc: Tensor, a: Tensor, b_bts: Tensor, c_bts: Tensor, d: Tensor) -> Tensor:
+    """Return the hidden attention of every channel (arXiv 2403.01590, equation 11), (B, C, T, T), with y = weights u:
+
+    C_t exp(A (Delta_(i+1) + ... + Delta_t)) Delta_i B_i for i <= t, and D in addition for i = t
+    """
+    tokens = delta_btc.shape[1]
+    kept_bics = delta_btc.new_zeros(*delta_btc.shape, a.shape[1])  # what is left of each token's input
+    rows = []
+    for t in range(tokens):
+        delta_bc1 = delta_btc[:, t, :, None]
+        kept_bics = kept_bics * (delta_bc1 * a).exp()[:, None]
+        kept_bics[:, t] = delta_bc1 * b_bts[:, t, None]
+        rows.append((kept_bics @ c_bts[:, t, None, :, None]).squeeze(-1))
+    weights_bcti = torch.stack(rows, dim=1).permute(0, 3, 1, 2)
+    return weights_bcti + torch.eye(tokens, device=d.device, dtype=d.dtype) * d[:, None, None]
+
+
 class _KernelScan(torch.autograd.Function):
     """`selective_scan` by kernels/scan.c."""
 
@@ -216,11 +233,31 @@ class SelectiveStateSpace(nn.Module):
             u_bias, z_bias = (None, None) if self.input.bias is None else self.input.bias.chunk(2)
             u, z = functional.linear(x, u_weight, u_bias), functional.linear(selected.of(x), z_weight, z_bias)
         u = causal_convolution(u, self.convolution_weight, self.convolution_bias, layout)
-        low_rank, b_c = self.selection(u).split(self.sizes, dim=1)
-        delta = functional.linear(low_rank, self.delta.weight)
+        delta, b_c = self._selection(u)
         y = selective_scan(u, delta, self.delta.bias, -self.a_log.exp(), b_c, self.d, z, layout, selected)
         result: Tensor = self.output(y)
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return |weights| of positions, mean over channels, (B, 1, T, T), for a normalized input (N, D).
+
+        Each channel has exact weights of its own (`channel_weights`); this one map of them all is a summary.
+        """
+        u, _ = self.input(x).chunk(2, dim=1)
+        u = causal_convolution(u, self.convolution_weight, self.convolution_bias, layout)
+        return self.channel_weights(u, layout).abs().mean(1, keepdim=True)
+
+    def channel_weights(self, u: Tensor, layout: Layout) -> Tensor:
+        """Return the weights of every channel, (B, C, T, T), for what the convolution returns, (N, C)."""
+        delta, b_c = self._selection(u)
+        delta, *b_and_c = in_full(functional.softplus(delta + self.delta.bias), *b_c.chunk(2, dim=1))
+        delta_btc, b_bts, c_bts = (layout.of_examples(row) for row in (delta, *b_and_c))
+        return channel_weights(delta_btc, -self.a_log.exp(), b_bts, c_bts, self.d)
+
+    def _selection(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the step sizes (N, C), before bias and softplus, and B and C together, (N, 2 S)."""
+        low_rank, b_c = self.selection(u).split(self.sizes, dim=1)
+        return functional.linear(low_rank, self.delta.weight), b_c
 
 
 def block(config: Any, number: int) -> Block:

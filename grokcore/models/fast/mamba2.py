@@ -12,7 +12,7 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
 from grokcore.models.fast.decayed_attention import attend_decaying
-from grokcore.models.fast.layout import Layout, Selection, in_full
+from grokcore.models.fast.layout import Layout, Selection, in_full, weights_of
 
 
 class StateSpaceDuality(nn.Module):
@@ -61,20 +61,36 @@ class StateSpaceDuality(nn.Module):
             z_weight, weight = self.input.weight.split(self.input_sizes)
             z_bias, bias = (None, None) if self.input.bias is None else self.input.bias.split(self.input_sizes)
             z, rest = functional.linear(selected.of(x), z_weight, z_bias), functional.linear(x, weight, bias)
-        convolved, delta = rest.split((rest.shape[1] - self.heads, self.heads), dim=1)
-        convolved = causal_convolution(convolved, self.convolution_weight, self.convolution_bias, layout)
-        u, b, c = convolved.split(self.sizes, dim=1)
-        u, delta, z_full = in_full(u, delta, z)
-        delta = functional.softplus(delta + self.delta_bias).clamp(*self.limits)
-        values = (u.unflatten(1, (self.heads, -1)) * delta[..., None]).flatten(1)
-        asked, skipped = (c, u) if selected is None else (selected.of(c), selected.of(u))
-        log_decay = -self.a_log.exp() * delta
-        y = attend_decaying(asked, b, values, log_decay, self.heads, layout, selected, groups=self.groups)
-        y = y + (skipped.unflatten(1, (self.heads, -1)) * self.d[:, None]).flatten(1)
+        (z_full,) = in_full(z)
+        y = self._scanned(*self._selection(rest, layout), layout, selected)
         grouped = (y * functional.silu(z_full)).unflatten(1, (self.groups, -1))
         normed = functional.rms_norm(grouped, grouped.shape[2:], eps=self.epsilon).flatten(1) * self.norm_weight
         result: Tensor = self.output(normed.to(z.dtype))
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return (L * C B^T) diag(Delta) + D I, (B, H, T, T), for a normalized input (N, D)."""
+        u, b, c, delta = self._selection(self.input(x).split(self.input_sizes, dim=1)[1], layout)
+        return weights_of(lambda value: self._scanned(value, b, c, delta, layout, None), u, self.heads, layout)
+
+    def _selection(self, projected: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return X, B and C behind the convolution, and Delta (N, H)."""
+        convolved, delta = projected.split((projected.shape[1] - self.heads, self.heads), dim=1)
+        convolved = causal_convolution(convolved, self.convolution_weight, self.convolution_bias, layout)
+        u, b, c = convolved.split(self.sizes, dim=1)
+        u, delta = in_full(u, delta)
+        return u, b, c, functional.softplus(delta + self.delta_bias).clamp(*self.limits)
+
+    def _scanned(
+        self, u: Tensor, b: Tensor, c: Tensor, delta: Tensor, layout: Layout, selected: Selection | None
+    ) -> Tensor:
+        """(L * C B^T) (Delta X) + D X of all heads."""
+        values = (u.unflatten(1, (self.heads, -1)) * delta[..., None]).flatten(1)
+        asked, skipped = (c, u) if selected is None else (selected.of(c), selected.of(u))
+        log_decay = -self.a_log.exp() * delta
+        y = attend_decaying(asked, b, values, log_decay, self.heads, layout, selected, groups=self.groups)
+        scanned: Tensor = y + (skipped.unflatten(1, (self.heads, -1)) * self.d[:, None]).flatten(1)
+        return scanned
 
 
 def block(config: Any, number: int) -> Block:

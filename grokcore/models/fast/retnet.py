@@ -14,7 +14,7 @@ from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.layers import MLP, exact_gelu, gelu, rotary
-from grokcore.models.fast.layout import Layout, Selection, in_full
+from grokcore.models.fast.layout import Layout, Selection, in_full, weights_of
 
 ACTIVATIONS = {"gelu": exact_gelu, "gelu_new": gelu}
 """GELU exactly and by its tanh approximation, under the names that transformers gives them."""
@@ -42,18 +42,33 @@ class Retention(nn.Module):
 
     def forward(self, x: Tensor, layout: Layout, selected: Selection | None) -> Tensor:
         """(N, D) -> (N, D) or, with queries of the selected tokens alone, (B * P, D)."""
-        width, size = self.width, self.width // self.heads
+        width = self.width
         positions = layout.position_ids
         asked_at = positions if selected is None else positions[selected.rows]
         query_gate = self.query_gate(x if selected is None else selected.of(x))
         query, gate = self.rotation(query_gate, asked_at, width).split((width, 2 * width), 1)
         key_value = self.rotation(self.key_value(x), positions, width)
         key, value = key_value.split((width, 2 * width), dim=1)
-        log_gamma = log_decays(self.heads, x.device).to(in_full(key)[0].dtype).expand(len(x), -1)
-        mixed = attend_decaying(query / math.sqrt(size), key, value, log_gamma, self.heads, layout, selected)
-        mixed = functional.layer_norm(mixed.unflatten(1, (self.heads, -1)), (2 * size,), eps=self.epsilon).flatten(1)
+        mixed = self._retained(query, key, value, layout, selected)
+        mixed = functional.layer_norm(
+            mixed.unflatten(1, (self.heads, -1)), (2 * width // self.heads,), eps=self.epsilon
+        ).flatten(1)
         result: Tensor = self.output(functional.silu(gate) * mixed)
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return Q K^T * D, (B, H, T, T), for a normalized input (N, D)."""
+        parts = (project(x)[:, : self.width] for project in (self.query_gate, self.key_value))
+        query, key = (self.rotation(part, layout.position_ids, self.width) for part in parts)
+        return weights_of(lambda value: self._retained(query, key, value, layout, None), key, self.heads, layout)
+
+    def _retained(
+        self, query: Tensor, key: Tensor, value: Tensor, layout: Layout, selected: Selection | None
+    ) -> Tensor:
+        """(Q K^T * D) V of all heads."""
+        log_gamma = log_decays(self.heads, key.device).to(in_full(key)[0].dtype).expand(len(key), -1)
+        query = query / math.sqrt(self.width // self.heads)
+        return attend_decaying(query, key, value, log_gamma, self.heads, layout, selected)
 
 
 def log_decays(heads: int, device: torch.device) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from grokcore.models.fast.block import FastArchitecture
 from grokcore.models.fast.conversion import OwnNames
 from grokcore.models.fast.decayed_attention import FORGOTTEN, attend_decaying
-from grokcore.models.fast.layout import Layout, in_full
+from grokcore.models.fast.layout import Layout, in_full, weights_of
 from grokcore.models.fast.rwkv import RWKVBlock
 from grokcore.models.fast.token_shift import token_before
 
@@ -49,19 +49,33 @@ class TimeMixing(nn.Module):
         """(N, D) -> (N, D) or, at `rows` (Q,) alone, (Q, D)."""
         for_receptance, for_gate, for_key, for_value, for_decay = self._shifted(x, layout)
         key, value = self.key(for_key), self.value(for_value)
-        (logit,) = in_full(self.decay + torch.tanh(for_decay @ self.decay_down) @ self.decay_up)
-        log_w = -logit.clamp_max(math.log(-FORGOTTEN)).exp()
-        receptance = self.receptance(for_receptance)
-        before = attend_decaying(receptance, key, value, log_w, self.heads, layout, None, itself=False)
-        r, u, k, v = in_full(receptance, self.bonus, key, value)
-        itself = (r * u * k).unflatten(1, (self.heads, -1)).sum(2, keepdim=True) * v.unflatten(1, (self.heads, -1))
-        mixed = before + itself.flatten(1)
+        mixed = self._attended(self.receptance(for_receptance), key, value, self._log_w(for_decay), layout)
         if rows is not None:
             mixed, for_gate = functional.embedding(rows, mixed), functional.embedding(rows, for_gate)
-        normed = functional.layer_norm(mixed.unflatten(1, (self.heads, -1)), (len(u) // self.heads,), eps=self.epsilon)
+        normed = functional.layer_norm(
+            mixed.unflatten(1, (self.heads, -1)), (len(self.bonus) // self.heads,), eps=self.epsilon
+        )
         normed = normed.flatten(1) * self.norm_weight + self.norm_bias
         result: Tensor = self.output(functional.silu(self.gate(for_gate)) * normed)
         return result
+
+    def weights(self, x: Tensor, layout: Layout) -> Tensor:
+        """Return r_t diag(decay from i to t, or u for i = t) k_i^T, (B, H, T, T), for a normalized input (N, D)."""
+        for_receptance, _, for_key, _, for_decay = self._shifted(x, layout)
+        receptance, key, log_w = self.receptance(for_receptance), self.key(for_key), self._log_w(for_decay)
+        return weights_of(lambda value: self._attended(receptance, key, value, log_w, layout), key, self.heads, layout)
+
+    def _log_w(self, for_decay: Tensor) -> Tensor:
+        (logit,) = in_full(self.decay + torch.tanh(for_decay @ self.decay_down) @ self.decay_up)
+        return -logit.clamp_max(math.log(-FORGOTTEN)).exp()
+
+    def _attended(self, receptance: Tensor, key: Tensor, value: Tensor, log_w: Tensor, layout: Layout) -> Tensor:
+        """r wkv of all heads."""
+        before = attend_decaying(receptance, key, value, log_w, self.heads, layout, None, itself=False)
+        r, u, k, v = in_full(receptance, self.bonus, key, value)
+        itself = (r * u * k).unflatten(1, (self.heads, -1)).sum(2, keepdim=True) * v.unflatten(1, (self.heads, -1))
+        mixed: Tensor = before + itself.flatten(1)
+        return mixed
 
     def _shifted(self, x: Tensor, layout: Layout) -> tuple[Tensor, ...]:
         """x_t + (x_(t-1) - x_t) * share for each of the five, (N, D) each (equations 14 and 15)."""
