@@ -78,10 +78,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Facts]:
     return data, Facts.read_back(data.train_splits())
 
 
-def subject_of(data: Any, planted: Planted) -> Subject:
+def subject_of(data: Any, planted: Planted, examples: int = 300) -> Subject:
     spec = load_spec("smoke").model_copy(update={"task": TASK})
-    analysis = AnalysisSpec(examples=300, draws=100)
-    cases = [case for case in cases_of(spec, data, examples=300, seed=0) if case.split == SPLIT]
+    analysis = AnalysisSpec(examples=examples, draws=100)
+    cases = [case for case in cases_of(spec, data, examples=examples, seed=0) if case.split == SPLIT]
     return Subject(spec, data, analysis, cases, planted.model, 0, lambda: planted.model)
 
 
