@@ -258,6 +258,19 @@ def test_reserved_entities_are_drawn_anew_like_trained_ones(parts: str, tied: st
         assert reserved.std(0).mean().item() == pytest.approx(trained.std(0).mean().item(), rel=0.15)
 
 
+def test_new_entities_of_a_comparison_are_drawn_anew_for_the_training_that_states_them(tmp_path: Path) -> None:
+    powered, new = ["task.entities=60", "task.test_ratio=0.3"], "task.new_facts={reserved_entities: 30, stated: %s}"
+    first = load_spec("smoke", [*powered, new % "false", "training.max_steps=5"])
+    grokcore.generate_dataset(first.task, tmp_path / "old")
+    grokcore.train_model(first, tmp_path / "old", tmp_path / "first")
+    second = starting(tmp_path / "first", ALL, "model.start_from.redraw_reserved=true", *powered, new % "true")
+    grokcore.generate_dataset(second.task, tmp_path / "new")
+    before, after = embedding(tmp_path / "first"), trainer_of(second, tmp_path / "new").model.state_dict()
+    found = after["embedding.weight"]
+    assert torch.equal(found[:-30], before[:-30])
+    assert bool((found[-30:] != before[-30:]).any(dim=1).all())
+
+
 def test_only_reserved_entities_can_be_drawn_anew(weak: Path) -> None:
     with pytest.raises(InputError, match=r"redraw_reserved needs entities in task.new_facts.reserved_entities"):
         starting(weak, "model.start_from.redraw_reserved=true")
