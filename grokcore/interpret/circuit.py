@@ -6,8 +6,10 @@ All are functions of the rows of analysis.parquet that `lens` and `tracing` wrot
 - The layer in which something is resolved: the first whose flip (of semantic donors at r1) or lens gain (largest over
   positions) reaches 90 % of its maximum over layers. The stream after the last block is left out: nothing reads it.
 - Behavior against circuit: per step, the accuracy of a split beside the flip of the kinds of counterfactuals that ask
-  for the circuit of its task (`KINDS`). *Fake grok*: accuracy of at least a threshold, and a flip of at most half of
-  it, at three steps in a row. *Circuit without accuracy*: the reverse.
+  for the circuit of its task (`KINDS`). *Fake grok*, of a kind that replaces an intermediate result (`semantic`):
+  accuracy of at least a threshold, and a flip of at most half of it, at three steps in a row. Of a kind that replaces
+  an operand the same is *distributed*: what the answer rests on passes no single site, whether it is looked up or not.
+  *Circuit without accuracy*: a flip of at least the threshold, and an accuracy of at most half of it.
 - Path similarity: Pearson's r of two maps of recovered shares.
 """
 
@@ -41,6 +43,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """By kind of task, the counterfactuals whose streams a model that looks its operands up carries at one site. An
 attribute or a relation is none of them: it is used at several positions."""
+INTERMEDIATE = ("semantic",)
+"""Kinds that replace an intermediate result, which a model that only remembers does not have."""
 
 
 class CircuitSite(NamedTuple):
@@ -159,10 +163,24 @@ def behavior_vs_circuit(rows: Sequence[Row], task: str) -> list[Behavior]:
 
 
 def fake_grok(points: Sequence[Behavior], threshold: float = THRESHOLD) -> list[int]:
-    """Return the steps of a split that end three in a row with accuracy, and at most half as large a flip."""
-    return _in_a_row(
-        points, [one.flip is not None and one.accuracy >= threshold and one.flip <= one.accuracy / 2 for one in points]
-    )
+    """Return the steps of a split that end three in a row with accuracy, and at most half as large a flip.
+
+    Of kinds that replace an intermediate result alone: see `distributed`.
+    """
+    return _without_flip(points, threshold, intermediate=True)
+
+
+def distributed(points: Sequence[Behavior], threshold: float = THRESHOLD) -> list[int]:
+    """Return the same steps of kinds that replace an operand: its information lies at several sites at once."""
+    return _without_flip(points, threshold, intermediate=False)
+
+
+def _without_flip(points: Sequence[Behavior], threshold: float, *, intermediate: bool) -> list[int]:
+    def holds(one: Behavior) -> bool:
+        asked = one.flip is not None and (one.case in INTERMEDIATE) is intermediate
+        return asked and one.accuracy >= threshold and (one.flip or 0.0) <= one.accuracy / 2
+
+    return _in_a_row(points, [holds(one) for one in points])
 
 
 def circuit_without_accuracy(points: Sequence[Behavior], threshold: float = THRESHOLD) -> list[int]:
@@ -209,7 +227,8 @@ def path_similarity(a: Paths, b: Paths, *, draws: int = 1000, seed: int = 0) -> 
 def circuit_numbers(
     rows: Sequence[Row], task: str, layers: int, memorized: int | None = None
 ) -> Iterator[tuple[int, Number]]:
-    """Yield (step, headline): `resolve_layer`, `fake_grok` and `circuit_without_accuracy`, `path_similarity`.
+    """Yield (step, headline): `resolve_layer`, `fake_grok` or `distributed`, `circuit_without_accuracy`,
+    `path_similarity`.
 
     The second and third are 1 at a step that ends three in a row, and 0 at others. The last is that of a step to the
     one at which the run had memorized, of the sites of a split.
@@ -221,10 +240,16 @@ def circuit_numbers(
         for (split, what), layer in resolve_layers(rows, step, layers).items():
             yield step, Number("resolve_layer", layer, 0, split, target=what)
     for own in _by_split(behavior_vs_circuit(rows, task)):
-        for name, found in (("fake_grok", fake_grok(own)), ("circuit_without_accuracy", circuit_without_accuracy(own))):
-            for point in own:
-                if point.flip is not None:
-                    yield point.step, Number(name, float(point.step in found), 0, point.split, point.case)
+        steps = {
+            "fake_grok": fake_grok(own),
+            "distributed": distributed(own),
+            "circuit_without_accuracy": circuit_without_accuracy(own),
+        }
+        for point in own:
+            if point.flip is not None:
+                low = "fake_grok" if point.case in INTERMEDIATE else "distributed"
+                for name in (low, "circuit_without_accuracy"):
+                    yield point.step, Number(name, float(point.step in steps[name]), 0, point.split, point.case)
     if memorized is not None:
         yield from _similarities(rows, memorized, layers)
 
@@ -246,7 +271,11 @@ def verdicts(rows: Sequence[Row], task: str) -> list[str]:
     for own in _by_split(behavior_vs_circuit(rows, task)):
         last = own[-1]
         flip = "too few rows for a flip" if last.flip is None else f"{last.case} flips {last.flip:.2f} at {last.site}"
-        found = {"fake grok": fake_grok(own), "circuit without accuracy": circuit_without_accuracy(own)}
+        found = {
+            "fake grok": fake_grok(own),
+            "no site carries it": distributed(own),
+            "circuit without accuracy": circuit_without_accuracy(own),
+        }
         parted = "".join(f"; {name} at step {steps[0]:,}" for name, steps in found.items() if steps)
         lines.append(f"{last.split}: accuracy {last.accuracy:.2f}, {flip}{parted}")
     return lines

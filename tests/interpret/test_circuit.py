@@ -79,6 +79,28 @@ def test_accuracy_without_its_circuit_at_three_steps_in_a_row_is_fake():
     assert [marked[step, "fake_grok"] for step in range(6)] == [0, 0, 0, 1, 1, 0]
 
 
+def test_a_low_flip_of_operands_is_no_fake_but_distributed():
+    operands = [
+        *traced(0, {(0, "h"): 1.0}, case="e1"),
+        *(number for step in range(3) for number in headlines(step, 0.95, 0.4, case="e1")),
+    ]
+    rows = rows_of(*operands)
+    points = circuit.behavior_vs_circuit(rows, "comparison")
+
+    assert circuit.fake_grok(points) == []
+    assert circuit.distributed(points) == [2]
+    assert "no site carries it at step 2" in circuit.verdicts(rows, "comparison")[0]
+    metrics = {one.metric for _, one in circuit.circuit_numbers(rows, "comparison", LAYERS)}
+    assert metrics == {"distributed", "circuit_without_accuracy"}
+
+
+def test_a_step_that_decides_nothing_breaks_the_row():
+    flips = [(0.4, 50), (0.4, 50), (0.4, 5), (0.4, 50), (0.4, 50)]
+    rows = rows_of(*(number for step, (flip, n) in enumerate(flips) for number in headlines(step, 0.95, flip, n=n)))
+
+    assert circuit.fake_grok(circuit.behavior_vs_circuit(rows, "composition")) == []
+
+
 def test_a_circuit_without_accuracy_is_told_apart():
     rows = rows_of(*(number for step in range(4) for number in headlines(step, 0.4, 0.95)))
     points = circuit.behavior_vs_circuit(rows, "composition")
