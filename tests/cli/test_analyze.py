@@ -37,6 +37,23 @@ def test_headlines_of_the_last_step_fit_a_terminal(run: Path, capsys: pytest.Cap
     assert document["analysis"]["examples"] == 20
 
 
+def test_a_line_for_every_split_says_what_its_accuracy_rests_on(
+    smoke_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "deeper"
+    spec = grokcore.load_spec("smoke", ["model.layers=2", "training.max_steps=20"])
+    grokcore.train_model(spec, smoke_data, run)
+    assert main(["analyze", str(run), "--only", "tracing", "--examples", "40"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+
+    verdicts = [line for line in shown if re.match(r"\w+: accuracy [01]\.\d\d, ", line)]
+    assert verdicts == shown[-len(verdicts) :]
+    points = read_analysis(str(run)).behavior_vs_circuit()
+    assert [line.split(":")[0] for line in verdicts] == [point.split for point in points]
+    for line, point in zip(verdicts, points, strict=True):
+        assert f"accuracy {point.accuracy:.2f}" in line
+
+
 def test_command_and_function_write_the_same_bytes(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(["analyze", str(run), "--only", "lens", "--steps", "all", "--out", str(out)]) == 0

@@ -265,6 +265,9 @@ SERIES: dict[str, tuple[SeriesSpec, ...]] = {
             ("fake_grok", "circuit_without_accuracy"),
             is_share=True,
         ),
+        SeriesSpec(
+            "Accuracy whose operands pass no single site (1: for three steps in a row)", ("distributed",), is_share=True
+        ),
     ),
     "attention": (SeriesSpec("Attention on relevant positions", ("mass_on_relevant",), is_share=True),),
     "shots": (SeriesSpec("Gains by its examples (shots_gain at the last answer)", ("shots_gain",), is_share=True),),
