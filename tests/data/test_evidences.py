@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import grokcore
+from examples.real.augment import main as augment
 from grokcore.data import generate_dataset, open_dataset, read_facts, task_over
 from grokcore.errors import InputError
 from grokcore.spec import ComparisonTask, CompositionTask
@@ -89,6 +91,24 @@ def test_a_file_of_questions_becomes_a_dataset_of_either_kind(task, file, tmp_pa
     assert "<e_person 7>" in dataset.vocabulary
     assert set(dataset.info.with_role("held_out")) == {"test_inferred_iid", "test_inferred_ood"}
     assert triples(read_facts(tmp_path / "data" / "facts.csv", kind)) == triples(facts)
+
+
+def test_evidences_are_augmented_trained_on_and_asked_for_end_to_end(file, tmp_path, smoke_spec):
+    """Held-out questions are about the file's facts alone, and their accuracy is that of a run like any other."""
+    task = CompositionTask(phi=0.8, ood_ratio=0.2, test_ratio=0.2)
+    facts = read_facts(file(list(people(60))), "relations")
+    plain = generate_dataset(task_over(task, facts), tmp_path / "plain", facts=facts)
+    augment([str(tmp_path / "plain" / "facts.csv"), str(tmp_path / "more.csv"), "--facts", "60"])
+    more = read_facts(tmp_path / "more.csv", "relations")
+    task = task_over(task, more)
+    augmented = generate_dataset(task, tmp_path / "data", facts=more)
+    assert augmented.splits["augmented_inferred"].rows > 0
+    for split in task.held_out_splits:
+        assert augmented.splits[split].rows == plain.splits[split].rows
+    spec = smoke_spec.model_copy(update={"task": task})
+    grokcore.train_model(spec, tmp_path / "data", tmp_path / "run")
+    evaluation = grokcore.evaluate_model(tmp_path / "run")
+    assert set(evaluation.held_out) == set(task.held_out_splits)
 
 
 @pytest.mark.parametrize(
