@@ -15,6 +15,7 @@ class Visit:
     def __init__(self, browser: Any, html: str, *, width: int = 1280, embedded: bool = False) -> None:
         self.problems: list[str] = []
         self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.set_default_navigation_timeout(60_000)
         self.page.on("console", lambda message: self._note_if(message.type in ("error", "warning"), message.text))
         self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
         self.page.on("dialog", self._dialog)

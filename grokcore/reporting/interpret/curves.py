@@ -17,6 +17,7 @@ from bokeh.models import ColumnDataSource, NumeralTickFormatter, PrintfTickForma
 from grokcore.reporting.axis import StepAxis
 from grokcore.reporting.figures import Chart, Quantity, curve, drawn_places, marker_line, short, step_figure, tooltip
 from grokcore.reporting.interpret.grids import Grid
+from grokcore.reporting.interpret.metrics import SeriesSpec
 from grokcore.reporting.palette import CYCLE, DASHES, FAINT, ORANGE, Style
 from grokcore.reporting.phase_markers import PhaseMarker, label_slots
 from grokcore.reporting.study import POOLED, Split
@@ -140,14 +141,23 @@ def series_chart(
     title: str,
     series: Sequence[tuple[str, Style, Sequence[float], Sequence[str]]],
     *,
-    is_log: bool,
+    spec: SeriesSpec,
     height: int,
 ) -> CurveChart:
     """Return a chart of (label, style, value at each step, what is told of it), that no split is chosen for."""
     values = np.array([values for _, _, values, _ in series], dtype=float)
+    is_log = spec.is_log
     known = values[np.isfinite(values) & ((values > 0) | (not is_log))]
+    known = np.concatenate([known, [0.0, 1.0]]) if spec.is_share else known
     limits = _padded(float(known.min()), float(known.max()), is_log) if known.size else (0.1, 1.0)
-    plot = _figure(drawing, Range1d(*limits), title, height=height, scale="log" if is_log else "linear")
+    plot = _figure(
+        drawing,
+        Range1d(*limits),
+        spec.metrics[0] if len(spec.metrics) == 1 else "",
+        height=height,
+        scale="log" if is_log else "linear",
+    )
+    plot.xaxis.axis_label = None
     if not is_log:
         plot.yaxis.formatter = PrintfTickFormatter(format="%.3g")
     columns = _steps(drawing)

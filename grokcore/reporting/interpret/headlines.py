@@ -14,7 +14,7 @@ from grokcore.reporting.interpret.grids import Frame, Grid, Row, frame_of, rows_
 from grokcore.reporting.interpret.metrics import SERIES, MapSpec, SeriesSpec, base_of, controls_of
 from grokcore.reporting.palette import FAINT, Style, told_apart
 
-_HEIGHT = 200
+_HEIGHT = 165
 _MOST_SERIES = 14
 _CONTROL = Style(FAINT, "dashed", 1.5)
 
@@ -57,7 +57,7 @@ def split_charts(
     for grid in headline_grids(table, analysis, drawing.steps, splits):
         cells = range(len(grid.columns))
         styles = [_CONTROL if cell in grid.controls else told_apart(cell, 2.25) for cell in cells]
-        yield grid, grid_chart(drawing, grid, f"{grid.element}-chart", grid.title, cells, height=165, styles=styles)
+        yield grid, grid_chart(drawing, grid, f"{grid.element}-chart", grid.title, cells, height=_HEIGHT, styles=styles)
 
 
 def _series(spec: SeriesSpec, rows: Sequence[Row], drawn: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -121,7 +121,8 @@ def progress_charts(drawing: Drawing, table: pa.Table, analysis: str) -> Iterato
     for number, spec in enumerate(specs_of(table, analysis)):
         controls = [one for metric in spec.metrics for one in controls_of(metric, known) if one not in spec.metrics]
         drawn = [metric for metric in spec.metrics if metric in known] + controls
-        rows = rows_of(table, analysis, drawn, steps=drawing.steps, headlines=True)
+        splits = spec.splits or None
+        rows = rows_of(table, analysis, drawn, steps=drawing.steps, splits=splits, headlines=True)
         by_series: dict[tuple[str, str, str, str], dict[int, Row]] = {}
         for metric in drawn:
             for row in rows:
@@ -131,7 +132,7 @@ def progress_charts(drawing: Drawing, table: pa.Table, analysis: str) -> Iterato
         series = _distinct(spec, by_series, set(controls), drawing.steps)
         if series:
             element = f"inside-{analysis}-{number}"
-            yield series_chart(drawing, element, spec.title, series, is_log=spec.is_log, height=_HEIGHT)
+            yield series_chart(drawing, element, spec.title, series, spec=spec, height=_HEIGHT)
 
 
 def _distinct(

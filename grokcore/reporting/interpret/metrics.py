@@ -41,6 +41,7 @@ class MapSpec:
         is_share: whether it is read on a scale from 0 to 1; else the largest value of a map sets its scale.
         beside: numbers told on pointing at a cell.
         bars: whether a map is one row of bars.
+        curves: whether its cells are drawn over steps, too: every chart costs a reader's browser time.
     """
 
     analysis: str
@@ -54,6 +55,7 @@ class MapSpec:
     is_share: bool = True
     beside: tuple[Beside, ...] = ()
     bars: bool = False
+    curves: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,17 @@ FAMILIES: dict[str, Family] = {
                 "Share of the difference of the two answers' logits that the replaced stream brings along.",
                 per=("case",),
                 beside=(_SAME_VALUE,),
+                curves=False,
             ),
             MapSpec(
                 "tracing",
                 "specificity",
                 "specificity",
-                "Control: the other question has the same answer, so that rows must keep theirs. Share that do.",
+                "Control: the other question has the same answer. Share of rows that keep theirs; a site below 1 "
+                "carries more than the answer.",
                 per=("case",),
                 neutral=1.0,
+                curves=False,
             ),
         ),
     ),
@@ -135,6 +140,7 @@ FAMILIES: dict[str, Family] = {
                     Beside("random", "logit_difference_drop_random"),
                     Beside("resampled", "logit_difference_drop_resampled"),
                 ),
+                curves=False,
             ),
         ),
     ),
@@ -155,6 +161,7 @@ FAMILIES: dict[str, Family] = {
                 "cohesion",
                 "Mean cosine to the centroid of training questions with the same target.",
                 beside=(Beside("of another", "cohesion_other"), Beside("gain", "cohesion_gain")),
+                curves=False,
             ),
             MapSpec(
                 "activations",
@@ -162,6 +169,7 @@ FAMILIES: dict[str, Family] = {
                 "alignment",
                 "The same of other splits, to the same centroids.",
                 beside=(Beside("of another", "alignment_other"), Beside("gain", "alignment_gain")),
+                curves=False,
             ),
             MapSpec(
                 "activations",
@@ -171,6 +179,7 @@ FAMILIES: dict[str, Family] = {
                 per=(),
                 is_share=False,
                 beside=(Beside("random", "effective_rank_random"),),
+                curves=False,
             ),
         ),
     ),
@@ -206,10 +215,22 @@ FAMILIES: dict[str, Family] = {
     ),
     "fourier": Family(
         "Frequencies",
-        "Share of the power over a + b, or a - b, that a frequency carries; dots below the axis stand for no key.",
+        "Share of the power over a + b, or a - b, that each frequency carries: in the logits of all pairs, and in the "
+        "embeddings.",
         (
-            MapSpec("fourier", "logit_power", "logit_power", per=(), rows="", columns="target", bars=True),
-            MapSpec("fourier", "embedding_power", "embedding_power", per=(), rows="", columns="target", bars=True),
+            MapSpec(
+                "fourier", "logit_power", "logit_power", per=(), rows="", columns="target", is_share=False, bars=True
+            ),
+            MapSpec(
+                "fourier",
+                "embedding_power",
+                "embedding_power",
+                per=(),
+                rows="",
+                columns="target",
+                is_share=False,
+                bars=True,
+            ),
         ),
     ),
 }
@@ -224,6 +245,7 @@ class SeriesSpec:
         metrics: those that are drawn; their controls are drawn with them.
         beside: numbers told on pointing at a curve.
         is_share: whether they are read on a scale from 0 to 1.
+        splits: those that are drawn; by default all.
         names_site: whether `target` names the site of the number, which may change from step to step.
     """
 
@@ -233,6 +255,7 @@ class SeriesSpec:
     is_share: bool = False
     is_log: bool = False
     names_site: bool = False
+    splits: tuple[str, ...] = ()
 
 
 SERIES: dict[str, tuple[SeriesSpec, ...]] = {
@@ -274,7 +297,7 @@ SERIES: dict[str, tuple[SeriesSpec, ...]] = {
     "norms": (
         SeriesSpec("Weight norm", ("weight_norm",)),
         SeriesSpec("Effective rank", ("effective_rank",)),
-        SeriesSpec("Spectral norm", ("spectral_norm",), is_log=True),
+        SeriesSpec("Spectral norm", ("spectral_norm",)),
     ),
     "saturation": (
         SeriesSpec("Loss of training rows in nats", ("loss",), is_log=True),
@@ -282,10 +305,20 @@ SERIES: dict[str, tuple[SeriesSpec, ...]] = {
         SeriesSpec("Scale of logits and margin", ("logit_std", "margin")),
     ),
     "fourier": (
-        SeriesSpec("Restricted and excluded loss in nats", ("loss", "restricted_loss", "excluded_loss"), is_log=True),
-        SeriesSpec("Power of the key frequencies", ("key_power", "key_variance"), is_share=True),
+        SeriesSpec(
+            "Loss of held-out pairs, and of the key frequencies alone",
+            ("loss", "restricted_loss"),
+            is_log=True,
+            splits=("test",),
+        ),
+        SeriesSpec(
+            "Loss of training pairs, and without the key frequencies",
+            ("loss", "excluded_loss"),
+            is_log=True,
+            splits=("train",),
+        ),
+        SeriesSpec("Share of the key frequencies", ("key_power", "key_variance"), is_share=True),
         SeriesSpec("Gini of the embedding's power", ("embedding_gini",), is_share=True),
-        SeriesSpec("Key frequencies", ("key_frequencies",)),
     ),
     "llc": (SeriesSpec("Local learning coefficient", ("llc",), is_log=True),),
 }

@@ -37,6 +37,8 @@ MOST_NUMBERS = 60_000
 MOST_CELLS = 900
 """Cells of a map; a larger one is left to the table."""
 _FEWEST_STEPS = 8
+_FIRST = ("lens", "tracing")
+"""Analyses whose headlines stand right under the accuracies."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Inside:
         splits: those to choose among, and the one that is chosen at first.
         phases: (text, number of the step) to jump to.
         glances: the headlines of each split.
+        when, more: headlines as curves: the most important ones, and all others.
     """
 
     facts: list[tuple[str, str]]
@@ -76,6 +79,7 @@ class Inside:
     phases: list[tuple[str, int]]
     glances: list[tuple[str, Table]]
     when: list[CurveChart]
+    more: list[CurveChart]
     families: list[FamilySection]
     progress: list[CurveChart]
     numbers: list[Table]
@@ -84,7 +88,12 @@ class Inside:
 
     @property
     def charts(self) -> list[Chart]:
-        curves = [*self.when, *(curve for family in self.families for curve in family.curves), *self.progress]
+        curves = [
+            *self.when,
+            *self.more,
+            *(curve for family in self.families for curve in family.curves),
+            *self.progress,
+        ]
         return [curve.chart for curve in curves]
 
 
@@ -102,22 +111,23 @@ def inside_of(study: Study, run: RunRecord, analysis: Analysis, name: str, x_ran
     drawing = Drawing(name, study.steps, x_range, shown, phase_markers(run), first_toggle)
     styles = split_styles([one.role for one in splits_of([run])])
     when = [accuracy_chart(drawing, run, splits_of([run]), styles)]
+    more: list[CurveChart] = []
     headlines: list[Grid] = []
     for one in (one for one in analyses_of(table) if not is_progress(one)):
         for grid, curve in split_charts(drawing, table, one, splits):
-            when.append(curve)
+            (when if one in _FIRST else more).append(curve)
             headlines.append(grid)
     grids = [*headlines]
     families, left_out = [], _left_out(document, shown, splits)
     for one in analyses_of(table):
-        section = _family(drawing, table, document, one, splits, left_out)
+        section = _family(drawing, table, document, one, splits, split, left_out)
         if section is not None:
             families.append(section)
             grids += [grid for group in section.groups for grid in group.grids]
     progress = [
         curve for one in analyses_of(table) if is_progress(one) for curve in progress_charts(drawing, table, one)
     ]
-    curves = [*when, *(curve for family in families for curve in family.curves)]
+    curves = [*when, *more, *(curve for family in families for curve in family.curves)]
     texts = [_step_text(step, run, document) for step in shown]
     groups = [(group.title, group.grids) for family in families for group in family.groups]
     return Inside(
@@ -128,6 +138,7 @@ def inside_of(study: Study, run: RunRecord, analysis: Analysis, name: str, x_ran
         phases=_phases(document, shown),
         glances=[(one, glance(one, headlines, shown)) for one in splits],
         when=when,
+        more=more,
         families=families,
         progress=progress,
         numbers=numbers_table(f"{split}, step {count(shown[-1])}", groups, split, -1),
@@ -160,6 +171,7 @@ def _family(
     document: AnalysisDocument,
     analysis: str,
     splits: Sequence[str],
+    split: str,
     left_out: list[str],
 ) -> FamilySection | None:
     family = maps_of(table, analysis)
@@ -174,8 +186,9 @@ def _family(
         if not fitting:
             continue
         groups.append(MapGroup(spec.title, spec.explanation, fitting))
-        if spec.rows == "layer" and not spec.bars:
-            curves += list(_curves(drawing, fitting, inner_layers=analysis == "tracing"))
+        if spec.rows == "layer" and spec.curves:
+            drawn = [grid for grid in fitting if grid.frame(split) is not None]
+            curves += list(_curves(drawing, drawn, inner_layers=analysis == "tracing"))
     return FamilySection(family.title, family.explanation, groups, curves) if groups else None
 
 
