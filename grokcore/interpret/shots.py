@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from grokcore.interpret.cases import Case
+from grokcore.interpret.cases.base import ANSWER, Case
 from grokcore.interpret.intervals import Bootstrap, Interval, Values
 from grokcore.interpret.number import Number
 from grokcore.interpret.subject import Subject
@@ -35,9 +35,10 @@ def measure(subject: Subject) -> Iterator[Number]:
 
 
 def answers_of(case: Case) -> dict[str, tuple[int, Indices]]:
-    """Return the place that predicts each answer, and its tokens (N,), by the name of its target, in order."""
-    last, *earlier = case.targets
-    return {target.name: (case.position(target.position), target.ids) for target in (*earlier, last)}
+    """Return the place that predicts each answer, and its tokens (N,), by name: z1, z2, .. and at last `answer`."""
+    earlier = {role: place for place, role in enumerate(case.roles) if role.startswith("z")}
+    found = {role: (place - 1, case.tokens[:, place]) for role, place in earlier.items()}
+    return {**found, ANSWER: (len(case.roles) - 1, case.answers)}
 
 
 @torch.no_grad()
@@ -58,7 +59,7 @@ def right(subject: Subject, case: Case, tokens: Indices, rows: Indices | slice =
 
 def with_shuffled_results(case: Case, seed: int) -> Indices:
     """Return the tokens (N, T) with the results of every row in a random order of its own."""
-    places = [case.position(f"z{example}") for example in range(1, len(case.targets))]
+    places = [place for place, role in enumerate(case.roles) if role.startswith("z")]
     tokens = case.tokens.copy()
     tokens[:, places] = shuffled(Stream(seed, "interpret", "shots", case.split), case.tokens[:, places])
     return tokens

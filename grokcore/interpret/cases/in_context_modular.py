@@ -1,7 +1,7 @@
 """Examples of a linear function: `<x1> <y1> <z1> .. <xK> <yK>`, z = a x + b y (mod p).
 
-Targets: `answer`, and before it `z1` to `z(K-1)`, each at the y that it follows; z1 is a control, since no example
-stands before it. Counterfactuals, all with another answer unless stated:
+The answer is the only target: the results before it stand in the question, where any stream tells them trivially; the
+analysis `shots` measures these. Counterfactuals, all with another answer unless stated:
 
     x, y             another number is asked for, by the input (x, y)
     function         all z are of another function, which gives another z to every input of the row
@@ -55,13 +55,10 @@ class _Examples:
 
     def case(self, split: str, rows: Rows) -> Case:
         draw, numbers = self.draw, np.arange(self.task.modulus)
-        targets = [Target(ANSWER, draw.roles[-1], draw.answers, numbers)]
-        for example in range(1, self.task.context):
-            place = draw.roles.index(f"z{example}")
-            targets.append(Target(f"z{example}", f"y{example}", draw.tokens[:, place], numbers))
+        target = Target(ANSWER, draw.roles[-1], draw.answers, numbers)
         kinds = {one.kind: one for one in self._counterfactuals() if len(one.rows)}
         groups = {role: draw.tokens[:, draw.roles.index(role)] for role in draw.roles[-2:]}
-        return Case(split, draw.roles, draw.tokens, draw.answers, tuple(targets), kinds, groups, len(rows))
+        return Case(split, draw.roles, draw.tokens, draw.answers, (target,), kinds, groups, len(rows))
 
     def _counterfactuals(self) -> Iterator[Counterfactual]:
         draw, p, last = self.draw, self.task.modulus, self.task.context
