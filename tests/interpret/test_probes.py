@@ -79,7 +79,7 @@ def test_centroids_agree_with_averaging_row_by_row() -> None:
 
     def drawn(rows: int, entities: int) -> Labeled:
         hidden = torch.from_numpy(generator.normal(size=(2, rows, 6)))
-        return Labeled(hidden, generator.integers(0, 8, (2, rows)), generator.integers(0, entities, (rows, 2)))
+        return Labeled(hidden, generator.integers(0, 15, (2, rows)), generator.integers(0, entities, (rows, 2)))
 
     reference = drawn(30, 12)
     for own in (reference, drawn(25, 15)):
