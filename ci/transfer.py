@@ -82,16 +82,15 @@ def _learnt(curves: Curves, group: str) -> str:
 
 
 def _cell(curves: Curves, group: str, split: str) -> str:
-    """Median and range of the final accuracy, then how much more was gained than from a memorized start."""
-    after = [curve[-1][1] for curve in _of(curves, group, split)]
-    cell = f"{_text(median(after))} ({_text(min(after))} to {_text(max(after))})"
+    """Gain over step 0, final accuracy with its range, and how much higher it is than from a memorized start."""
+    ends = [(curve[0][1], curve[-1][1]) for curve in _of(curves, group, split)]
+    after = [end for _, end in ends]
+    gained = _signed(median(end - begin for begin, end in ends))
+    cell = f"{gained} to {_text(median(after))} ({_text(min(after))} to {_text(max(after))})"
     memorized = group.replace(f"start={_start(group)}", "start=memorized")
     if memorized == group or not any(key[0] == memorized for key in curves):
         return cell
-    gained, reference = (
-        [curve[-1][1] - curve[0][1] for curve in _of(curves, one, split)] for one in (group, memorized)
-    )
-    shift = shift_between(gained, reference)
+    shift = shift_between(after, [curve[-1][1] for curve in _of(curves, memorized, split)])
     if shift.lower is None or shift.upper is None:
         return f"{cell}; {_signed(shift.estimate)}"
     return f"{cell}; {_signed(shift.estimate)} ({_signed(shift.lower)} to {_signed(shift.upper)})"

@@ -47,8 +47,9 @@ class Gain:
 
 
 def gain_of(runs: Sequence[RunRecord], split: str) -> Gain:
-    """Collect the accuracies of a group's runs; those without any on the split are left out."""
-    curves = [[value for value in accuracy_of(run.journal, split) if value is not None] for run in runs]
+    """Collect the accuracies of a group's runs; those without the split, or any accuracy on it, are left out."""
+    having = [run for run in runs if split in run.evaluation.splits]
+    curves = [[value for value in accuracy_of(run.journal, split) if value is not None] for run in having]
     known = [curve for curve in curves if curve]
     return Gain(
         tuple(curve[0] for curve in known), tuple(min(curve) for curve in known), tuple(curve[-1] for curve in known)

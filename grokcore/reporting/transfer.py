@@ -143,7 +143,7 @@ def _gained(gain: Gain) -> str:
 def _against(start: Start, gain: Gain, split: str) -> Iterator[str]:
     if start.reference is None:
         return
-    shift = shift_between(gain.gained, gain_of(start.reference.runs, split).gained)
+    shift = shift_between(gain.after, gain_of(start.reference.runs, split).after)
     yield f"{_signed(shift.estimate)} against {_name(start.reference.spec)}{_limits(shift)}"
 
 

@@ -7,11 +7,19 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from grokcore.evaluation.transfer import Gain, shift_between
+from grokcore.evaluation.transfer import Gain, gain_of, shift_between
+from grokcore.spec import load_spec
+from tests.evaluation.made_up import Rise, record
 
 
 def test_a_gain_is_what_came_on_top_of_step_0() -> None:
     assert Gain((0.125, 0.25), (0.0, 0.25), (0.5, 0.75)).gained == (0.375, 0.5)
+
+
+def test_runs_without_the_split_have_no_gain() -> None:
+    run = record(load_spec("demo", ["training.max_steps=200"]), Rise(10), {"test_inferred_ood": Rise(100)})
+    assert gain_of([run], "old_new") == Gain((), (), ())
+    assert gain_of([run], "test_inferred_ood").after == (1.0,)
 
 
 def test_limits_are_those_that_the_exact_test_does_not_reject() -> None:
