@@ -132,6 +132,8 @@ def test_metrics_of_an_unknown_analysis_are_drawn_with_their_controls() -> None:
     assert not any("probe_accuracy_shuffled-0" in name for name in grids)
     headline = grids["inside-new_analysis-headline-0"]
     assert headline["cells"] == ["value of e1", "similarity_shuffled, value of e1"]
+    assert headline["beside"] == ["shuffled"]
+    assert headline["frames"][OOD]["b"][0][0][0] == 0.2
     assert "New analysis" in text_of(html)
 
 

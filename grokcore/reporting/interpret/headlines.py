@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 from grokcore.reporting.interpret.cells import fixed
 from grokcore.reporting.interpret.curves import CurveChart, Drawing, grid_chart, series_chart
 from grokcore.reporting.interpret.grids import Frame, Grid, Row, frame_of, rows_of
-from grokcore.reporting.interpret.metrics import SERIES, MapSpec, SeriesSpec, base_of, controls_of
+from grokcore.reporting.interpret.metrics import SERIES, Beside, MapSpec, SeriesSpec, base_of, controls_of
 from grokcore.reporting.palette import FAINT, Style, told_apart
 
 _HEIGHT = 165
@@ -45,7 +46,9 @@ def headline_grids(table: pa.Table, analysis: str, steps: Sequence[int], splits:
         drawn = [metric for metric in spec.metrics if metric in known] + controls
         wanted = {*drawn, *(one.metric for one in spec.beside)}
         rows = rows_of(table, analysis, wanted, steps=steps, splits=splits, headlines=True)
-        grid = _grid(spec, rows, steps, drawn, controls, f"inside-{analysis}-headline-{number}", analysis)
+        named = tuple(Beside(one.removeprefix(f"{spec.metrics[0]}_"), one) for one in controls)
+        told = replace(spec, beside=spec.beside or (named if len(spec.metrics) == 1 else ()))
+        grid = _grid(told, rows, steps, drawn, controls, f"inside-{analysis}-headline-{number}", analysis)
         if grid is not None:
             yield grid
 
