@@ -338,9 +338,9 @@ TRUTHS: dict[str, Truth] = {
         lambda: [*inside("path_similarity", 1.0, 0.95, split=IID, seeds=4), *group(at=600, seeds=1, first_seed=4)],
     ),
     "accuracy-and-path-part": Truth(
-        lambda: inside("fake_grok", 0.0, 0.0, 1.0, 0.0, split=OOD),
-        lambda: inside("circuit_without_accuracy", 0.0, 0.0, 0.0, split=OOD),
-        lambda: inside("fake_grok", 0.0, 1.0, split=OOD),
+        lambda: inside("fake_grok", 0.0, 0.0, 1.0, 0.0, split=OOD, base="composition-small"),
+        lambda: inside("circuit_without_accuracy", 0.0, 0.0, 0.0, split=OOD, base="composition-small"),
+        lambda: inside("fake_grok", 0.0, 1.0, split=OOD, base="composition-small"),
     ),
     "grown-circuit-transfers-little": Truth(
         lambda: second(0.05),
