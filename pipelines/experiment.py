@@ -5,10 +5,11 @@ from collections.abc import Callable
 from kfp import dsl
 
 from components.data_processing.generate_dataset import generate_dataset
+from components.evaluation.analyze_model import analyze_model
 from components.evaluation.build_report import build_report
 from components.evaluation.evaluate_model import evaluate_model
 from components.training.resolve_experiment import resolve_experiment
-from pipelines.settings import LIGHT, VALIDATION, announce, configure, connect_store
+from pipelines.settings import ANALYSIS, LIGHT, VALIDATION, announce, configure, connect_store
 
 
 def add_experiment(
@@ -20,9 +21,10 @@ def add_experiment(
     seed: int,
     gpu_count: str,
     compare_run_uris: list,
+    analyze: bool,
     nodes: str = "1",
 ) -> None:
-    """Add the tasks resolve, generate, train, evaluate and report.
+    """Add the tasks resolve, generate, train, evaluate and report, and on demand analyze, after which it reports again.
 
     Args:
         pipeline: name of the pipeline, pushed on success.
@@ -50,3 +52,19 @@ def add_experiment(
     configure(report, LIGHT, cache=False)  # the compared runs may have changed
     connect_store(report)
     announce(report, pipeline)
+
+    # A second report, since a task cannot wait for one that may not run: without analysis, none of this has a pod.
+    with dsl.If(analyze == True, name="analyze"):  # noqa: E712 - a condition of the compiled pipeline
+        analysis = analyze_model(
+            run=training.outputs["run"], model=training.outputs["model"], dataset=data.outputs["dataset"]
+        )
+        configure(analysis, ANALYSIS, cache=False)  # also writes to the store, and reads checkpoints from there
+        connect_store(analysis)
+        whole_report = build_report(
+            run=analysis.outputs["analysis"],
+            evaluation=evaluation.outputs["evaluation"],
+            compare_run_uris=compare_run_uris,
+        )
+        whole_report.after(report)  # both write the run's report.html
+        configure(whole_report, LIGHT, cache=False)
+        connect_store(whole_report)

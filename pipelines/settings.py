@@ -44,6 +44,9 @@ LAUNCHER = Limits(cpu="1", memory="2Gi", timeout=8 * DAY, retries=3)
 LIGHT = Limits(cpu="2", memory="4Gi", timeout=2 * HOUR, retries=2)
 """For tasks of seconds to minutes on a CPU."""
 
+ANALYSIS = Limits(cpu="2", memory="8Gi", timeout=12 * HOUR, retries=2)
+"""For an analysis of checkpoints on a CPU: seconds each for a model of a laptop, minutes for one of 43M parameters."""
+
 
 def configure(task: dsl.PipelineTask, limits: Limits, *, cache: bool) -> dsl.PipelineTask:
     """Set resources, timeout, retries, caching and security context, which every task needs."""

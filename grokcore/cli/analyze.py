@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def analyze(options: argparse.Namespace) -> None:
-    """Analyze one run after the other; print where the numbers are, and the headlines of the last step."""
+    """Analyze one run after the other; print where the numbers are, and headlines of the last step."""
     if options.list:
         _print_analyses()
         return
@@ -28,6 +28,8 @@ def analyze(options: argparse.Namespace) -> None:
         raise InputError("--out takes the analysis of one run: analyze each by itself, or leave --out out")
     steps, analyses = steps_of(options.steps), analyses_of(options.only, options.extra)
     from grokcore.interpret import analyze_model
+    from grokcore.runs.record import read_head
+    from grokcore.storage import open_store
 
     for run in options.runs:
         label = f"{PurePosixPath(run).name}: " if len(options.runs) > 1 else ""
@@ -42,7 +44,7 @@ def analyze(options: argparse.Namespace) -> None:
             notify=lambda line, label=label: say(f"{label}{line}"),  # type: ignore[misc]
         )
         print_line(f"{str(options.out or run).rstrip('/')}/analysis.json")
-        print_headlines(analysis.document)
+        print_headlines(analysis.document, read_head(open_store(run)).spec.task.held_out_splits)
         for verdict in analysis.verdicts():
             print_line(_cut(verdict, 80))
 
@@ -67,9 +69,14 @@ def analyses_of(only: str | None, extra: str | None) -> list[str]:
     return [name.strip() for name in (*chosen, *([] if extra is None else extra.split(",")))]
 
 
-def print_headlines(document: AnalysisDocument) -> None:
-    """Print the headlines of the last step by analysis and split, within 80 columns."""
-    last = [headline for headline in document.headlines if headline.step == document.steps[-1]]
+def print_headlines(document: AnalysisDocument, splits: Sequence[str]) -> None:
+    """Print the headlines of the last step by analysis and split, within 80 columns.
+
+    Args:
+        splits: those to print, beside numbers of the weights.
+    """
+    every = [headline for headline in document.headlines if headline.step == document.steps[-1]]
+    last = [headline for headline in every if not headline.split or headline.split in splits]
     print_line(f"at step {document.steps[-1]:,} of {document.architecture}, 95 % intervals; n examples")
     place = ("", "")
     for headline in last:
@@ -79,6 +86,11 @@ def print_headlines(document: AnalysisDocument) -> None:
             print_line(f"  {_cut(headline.split, 78)}")
         place = (headline.analysis, headline.split)
         print_line(_line(headline))
+    others = list(dict.fromkeys(headline.split for headline in every if headline not in last))
+    if others:
+        print_line(
+            f"analysis.json has these of {len(others)} further splits, analysis.parquet every layer and position"
+        )
 
 
 def _line(headline: Headline) -> str:

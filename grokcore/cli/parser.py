@@ -26,6 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", default="grokcore-store", metavar="DIR", help="directory for all output (default: %(default)s)"
     )
     run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=RESUME)
+    run.add_argument(
+        "--analyze", action="store_true", help="also look inside the checkpoints where a phase began, and report it"
+    )
     add_metrics(run)
 
     _add_generate(commands)

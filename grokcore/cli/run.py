@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     webhook_url()
     from grokcore.local import LocalExperiment
 
-    pipeline = LocalExperiment(spec, options.out, resume=options.resume)
+    pipeline = LocalExperiment(spec, options.out, resume=options.resume, analyze=options.analyze)
     say(f"run {spec.run_id} of {spec.name} in {pipeline.run_directory}")
     place, done = open_store(pipeline.run_directory), threading.Event()
     asked, reached = spec.training.max_steps, _steps_so_far(place)
@@ -48,7 +48,11 @@ def run(options: argparse.Namespace) -> None:
             display.end(reason)
         display.close()
         if not done.is_set() and reason != "stopped":
-            say("trained; evaluating and reporting")
+            say(
+                "trained; evaluating, reporting and analyzing"
+                if options.analyze
+                else "trained; evaluating and reporting"
+            )
 
     say("generating data, then training; the first evaluation takes a few seconds")
     started = time.time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -19,9 +19,11 @@ from grokcore.interpret.result import Analysis, write_analysis
 from grokcore.interpret.spec import AnalysisSpec
 from grokcore.interpret.subject import Subject
 from grokcore.models import SequenceModel, load_model, milestones, saved_steps
-from grokcore.runs.record import RunRecord, read_head
+from grokcore.models.files import CONFIG, WEIGHTS
+from grokcore.runs.record import RunRecord, read_head, read_trained
+from grokcore.runs.seal import check_model
 from grokcore.spec import ExperimentSpec, resolve_device
-from grokcore.storage import open_store
+from grokcore.storage import local_copy, open_store
 
 MILESTONES, ALL = "milestones", "all"
 
@@ -30,6 +32,7 @@ def analyze_model(
     run: str | Path,
     *,
     data: str | Path | None = None,
+    model: str | Path | None = None,
     steps: str | Sequence[int] = MILESTONES,
     analyses: Sequence[str] | None = None,
     examples: int = 300,
@@ -39,12 +42,15 @@ def analyze_model(
 ) -> Analysis:
     """Analyze saved steps of a run, and write analysis.json and analysis.parquet.
 
-    The numbers are a pure function of run, step, and the arguments `analyses`, `examples` and `seed`.
+    Both are written at the end, so that an interrupted analysis leaves an earlier one as it was. The numbers are a pure
+    function of run, step, and the arguments `analyses`, `examples` and `seed`.
 
     Args:
         run: its directory, a path or URI; it may still be training.
         data: the dataset; by default the one that the manifest names.
-        steps: `milestones` (where a phase began, and the last step), `all` that are saved, or steps.
+        model: the folder of the final model, to be analyzed alone where the run's own weights cannot be reached.
+        steps: `milestones` (where a phase began, and the last step), `all` that are saved, or steps, as numbers or as
+            text such as `1000,2000`.
         analyses: names in `ANALYSES`; by default those that are on.
         examples: questions of each split.
         seed: of what is drawn: questions, donors, intervals.
@@ -61,7 +67,10 @@ def analyze_model(
     task = record.spec.task.kind
     if task not in CASES:
         raise InputError(f"{run} was trained on {task}, which has no cases; those that have: {', '.join(CASES)}")
-    chosen = chosen_steps(run, steps)
+    if model is None:
+        chosen, phases = chosen_steps(run, steps), milestones(run)
+    else:
+        chosen, phases = [_step_of(record, run, model)], {}
     uri = data if data is not None else record.manifest.dataset.uri
     dataset = open_dataset(uri, expected_id=record.spec.dataset_id)
     cases = cases_of(record.spec, dataset, examples=spec.examples, seed=spec.seed)
@@ -70,11 +79,14 @@ def analyze_model(
         notify(f"{name} is left out: {reason}")
     rows: list[tuple[int, str, Number]] = []
     layers = 0
-    for subject in _subjects(run, record.spec, dataset, spec, cases, chosen):
+    loaded = partial(load_model, run) if model is None else lambda step: load_model(model)
+    for subject in _subjects(loaded, record.spec, dataset, spec, cases, chosen):
         layers = subject.model.layers
+        before = len(rows)
         rows += measured(subject, left_out)
-        notify(f"step {subject.step}: {len(rows)} numbers")
-    document = _document(record, spec, chosen, milestones(run), cases, left_out, layers)
+        place = f"{chosen.index(subject.step) + 1} of {len(chosen)}"
+        notify(f"step {subject.step:,} ({place}): {len(rows) - before:,} numbers")
+    document = _document(record, spec, chosen, phases, cases, left_out, layers)
     return write_analysis(store if out is None else open_store(out), document, rows)
 
 
@@ -99,7 +111,7 @@ def chosen_steps(run: str | Path, steps: str | Sequence[int]) -> list[int]:
     if steps == MILESTONES:
         return sorted({*milestones(run).values(), saved[-1]})
     if isinstance(steps, str):
-        raise InputError(f"steps={steps!r}: give {MILESTONES}, {ALL} or numbers")
+        steps = numbers_of(steps)
     known = ", ".join(map(str, saved))
     if not steps:
         raise InputError(f"steps is empty: give some of {known}")
@@ -109,13 +121,40 @@ def chosen_steps(run: str | Path, steps: str | Sequence[int]) -> list[int]:
     return sorted(set(steps))
 
 
+def numbers_of(text: str) -> list[int]:
+    """Return the steps of a text such as `1000,2000`.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"steps={text}: give {MILESTONES}, {ALL}, or steps such as 1000,2000") from None
+
+
+def _step_of(record: RunRecord, run: str | Path, model: str | Path) -> int:
+    """Return the step of a run's final model, which is elsewhere.
+
+    Raises:
+        InputError: it is not the one that the run ended with, or the run has not ended.
+    """
+    if record.manifest.exit_reason in (None, "stopped"):
+        raise InputError(f"{run} has not ended, and has no final model: analyze its checkpoints")
+    with local_copy(model, (CONFIG, WEIGHTS)) as folder:
+        check_model(record.manifest.seal, folder, (CONFIG, WEIGHTS))
+    return int(read_trained(run).journal[-1]["step"])
+
+
 def _spec(analyses: Sequence[str] | None, examples: int, seed: int) -> AnalysisSpec:
     fields = {"examples": examples, "seed": seed} | ({} if analyses is None else {"analyses": tuple(analyses)})
     try:
         return AnalysisSpec(**fields)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise InputError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        raise InputError(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _left_out(spec: AnalysisSpec, task: str) -> dict[str, str]:
@@ -128,7 +167,7 @@ def _left_out(spec: AnalysisSpec, task: str) -> dict[str, str]:
 
 
 def _subjects(
-    run: str | Path,
+    load: Callable[..., SequenceModel],
     spec: ExperimentSpec,
     dataset: Dataset,
     analysis: AnalysisSpec,
@@ -139,7 +178,7 @@ def _subjects(
     device = torch.device(resolve_device("auto"))
 
     def loaded(step: int) -> SequenceModel:
-        return load_model(run, step=step).to(device).eval()
+        return load(step=step).to(device).eval()
 
     @cache
     def last() -> SequenceModel:

@@ -188,7 +188,13 @@ class LocalExperiment(LocalPipeline):
     """
 
     def __init__(
-        self, spec: ExperimentSpec, out: str | Path, *, resume: str = "auto", compare_run_uris: Sequence[str] = ()
+        self,
+        spec: ExperimentSpec,
+        out: str | Path,
+        *,
+        resume: str = "auto",
+        compare_run_uris: Sequence[str] = (),
+        analyze: bool = False,
     ) -> None:
         """
         Raises:
@@ -203,5 +209,6 @@ class LocalExperiment(LocalPipeline):
             "run_key": RUN_KEY,
             "resume": resume,
             "compare_run_uris": list(compare_run_uris),
+            "analyze": analyze,
         }
         super().__init__("grokking_experiment", arguments, out)

@@ -14,6 +14,7 @@ import yaml
 
 from grokcore.cli.main import main
 from grokcore.errors import GrokcoreError, InputError, StoppedError, TransientError
+from grokcore.interpret import read_analysis
 from grokcore.local import LocalExperiment, compiled_pipeline
 from grokcore.local.__main__ import without_retries
 from grokcore.spec import ExperimentSpec, load_spec
@@ -53,6 +54,19 @@ def test_the_whole_pipeline_leaves_a_complete_run(tmp_path: Path):
     manifest = json.loads((run / "manifest.json").read_text())
     assert Path(manifest["dataset"]["uri"]).is_relative_to(tmp_path / "out" / "pipeline")
     assert "train-model" in pipeline.log.read_text()
+
+
+@pytest.mark.extended
+def test_on_demand_the_run_is_analyzed_and_reported_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "out"
+    assert main(["run", "smoke", "--set", "model.width=16", "--analyze", "--out", str(out)]) == 0
+    (run,) = (out / "runs").glob("*/local")
+    analysis = read_analysis(str(run))
+    assert analysis.document.steps[-1] == 60
+    assert "tracing" in analysis.document.analysis["analyses"]
+    (artifact,) = (out / "pipeline").rglob("analyze-model/analysis")
+    assert (artifact / "analysis.json").read_bytes() == (run / "analysis.json").read_bytes()
+    assert "logit lens" in (run / "report.html").read_text().lower()
 
 
 def test_a_failed_task_raises_its_own_error(tmp_path: Path):

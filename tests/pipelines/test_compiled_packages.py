@@ -53,6 +53,7 @@ def test_the_components_and_the_pipelines_are_there():
         "generate_dataset",
         "train_model",
         "evaluate_model",
+        "analyze_model",
         "build_report",
         "grokking_experiment",
         "train_model_trainjob",

@@ -22,6 +22,7 @@ def grokking_experiment(
     node_selector: dict = {},  # noqa: B006 - the default of a form's field
     tolerations: list = [],  # noqa: B006
     compare_run_uris: list = [],  # noqa: B006
+    analyze: bool = False,
 ):
     """Train one small model far past overfitting and report whether, when and how surely it grokked.
 
@@ -40,6 +41,8 @@ def grokking_experiment(
         node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
         tolerations: Taints that the training tolerates, as a list of Kubernetes tolerations.
         compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
+        analyze: Whether to analyze afterwards what the model has learnt inside, at the checkpoints where a phase began,
+            and to report again with it.
     """
 
     def train(**inputs: Any) -> dsl.PipelineTask:
@@ -62,4 +65,5 @@ def grokking_experiment(
         seed=seed,
         gpu_count=gpu_count,
         compare_run_uris=compare_run_uris,
+        analyze=analyze,
     )

@@ -26,6 +26,7 @@ def grokking_experiment_trainjob(
     queue: str = "",
     runtime: str = "grokcore-deepspeed",
     compare_run_uris: list = [],  # noqa: B006
+    analyze: bool = False,
 ):
     """Train one small model far past overfitting in a TrainJob on one or several nodes, and report whether it grokked.
 
@@ -50,6 +51,8 @@ def grokking_experiment_trainjob(
         queue: LocalQueue of Kueue to wait in. Empty takes the ConfigMap grokcore of the namespace, else none.
         runtime: TrainingRuntime of the namespace for the job.
         compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
+        analyze: Whether to analyze afterwards what the model has learnt inside, at the checkpoints where a phase began,
+            and to report again with it.
     """
 
     def train(**inputs: Any) -> dsl.PipelineTask:
@@ -81,4 +84,5 @@ def grokking_experiment_trainjob(
         gpu_count=gpu_count,
         nodes=nodes,
         compare_run_uris=compare_run_uris,
+        analyze=analyze,
     )
