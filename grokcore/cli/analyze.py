@@ -88,9 +88,7 @@ def print_headlines(document: AnalysisDocument, splits: Sequence[str]) -> None:
         print_line(_line(headline))
     others = list(dict.fromkeys(headline.split for headline in every if headline not in last))
     if others:
-        print_line(
-            f"analysis.json has these of {len(others)} further splits, analysis.parquet every layer and position"
-        )
+        print_line(f"{len(others)} further splits: analysis.json; all layers and positions: analysis.parquet")
 
 
 def _line(headline: Headline) -> str:
