@@ -7,7 +7,7 @@
                     bridge or value (`centroids.py`); of questions that are not of that split it is `alignment`
 
 Controls: `effective_rank_random`, of as many normal vectors, equal where questions are equal up to the position;
-`probe_shuffled`, fitted to and read as targets of other facts of equal form (`control`); `cohesion_other` and
+`probe_shuffled`, fitted to and read as targets of other facts of equal form (`donors`); `cohesion_other` and
 `alignment_other`, the centroid of such another target. `..._gain` is the difference to the control.
 
 Targets are read from their own position on: a causal model cannot have looked them up before. Their headlines are those
@@ -29,7 +29,7 @@ from grokcore.interpret.cases import Case, Target
 from grokcore.interpret.cases.base import ANSWER
 from grokcore.interpret.centroids import to_centroids
 from grokcore.interpret.intervals import Bootstrap, Interval, Values
-from grokcore.interpret.lens import chosen_layers, exchanged, halves, shuffled
+from grokcore.interpret.lens import chosen_layers, exchanged, halves
 from grokcore.interpret.number import Number
 from grokcore.interpret.probes import Labeled, probed
 from grokcore.interpret.subject import Subject
@@ -54,21 +54,23 @@ class _Streams:
         target = next(one for one in self.case.targets if one.name == name)
         groups = list(self.case.groups.values()) if target.entity is None else [target.entity]
         hidden = self.hidden[:, self.case.position(target.position) :].flatten(0, 1)
-        return Labeled(hidden, np.stack([target.ids, control(self.case, target, seed)]), np.stack(groups, axis=1))
+        entities, donor = np.stack(groups, axis=1), donors(self.case, target, seed)
+        return Labeled(hidden, np.stack([target.ids, target.ids[donor]]), entities, entities[donor])
 
 
-def control(case: Case, target: Target, seed: int) -> Indices:
-    """Return for each row another target, (N,): rows of one fact get that of one other fact of equal form.
+def donors(case: Case, target: Target, seed: int) -> Indices:
+    """Return for each row another, (N,), whose target is its control: one row for all rows of a fact, of equal form.
 
     So the control is as consistent as the target is, and a probe could remember it as well (arXiv 1909.03368). Where a
     target follows from several entities, rows are facts.
     """
-    if target.entity is None or target.strata is None:
-        return shuffled(case, target, seed)
-    pairs = np.stack([target.entity, target.strata], axis=1)
-    facts, row, fact = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
     stream = Stream(seed, "interpret", "other facts", case.split, target.name)
-    return exchanged(target.ids[row], facts[:, 1], stream)[fact.reshape(-1)]
+    strata = np.zeros(len(case), np.int64) if target.strata is None else target.strata
+    if target.entity is None:
+        return exchanged(np.arange(len(case)), strata, stream)
+    pairs = np.stack([target.entity, strata], axis=1)
+    facts, row, fact = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    return exchanged(row, facts[:, 1], stream)[fact.reshape(-1)]
 
 
 def measure(subject: Subject) -> Iterator[Number]:

@@ -15,7 +15,8 @@ def to_centroids(own: Labeled, reference: Labeled) -> tuple[Values, Indices]:
     """Return cosines of streams to centroids of the reference: of the same target, and of the control's.
 
     Rows of the reference that share an entity with a row do not count in its centroids: among them are itself, and
-    questions of the same beginning, whose streams are the same.
+    questions of the same beginning, whose streams are the same. Nor do those that share one with its donor, so that
+    both centroids are of equally many rows: one of more rows is nearer to any stream.
 
     Args:
         reference: may be `own`.
@@ -27,7 +28,7 @@ def to_centroids(own: Labeled, reference: Labeled) -> tuple[Values, Indices]:
     streams, others = own.hidden.transpose(0, 1), reference.hidden.transpose(0, 1)  # (N, S, D), (M, S, D)
     sums = others.new_zeros(len(classes) + 1, *others.shape[1:])  # the last is of targets that the reference lacks
     sums.index_add_(0, torch.from_numpy(of_reference), others)
-    shared = shared_entities(own.entities, reference.entities)
+    shared = shared_entities(np.concatenate([own.entities, own.donors], axis=1), reference.entities)
     cosines, found = [], []
     for wanted in own.labels:
         place = np.where(np.isin(wanted, classes), np.searchsorted(classes, wanted), len(classes))

@@ -34,11 +34,13 @@ class Labeled:
         hidden: (S, N, D), fp64, at S sites.
         labels: (2, N) int64, the target and, as a control, that of another row.
         entities: (N, G) int64, the entities that the target is looked up for.
+        donors: (N, G) int64, those of the row that the control's target was taken from.
     """
 
     hidden: Tensor
     labels: Indices
     entities: Indices
+    donors: Indices
 
 
 def probed(own: Labeled, reference: Labeled, seed: int, *names: str) -> tuple[Values, Indices]:

@@ -101,7 +101,7 @@ def test_a_probe_cannot_remember_entities(facts: Path) -> None:
     control = generator.permutation(value)
 
     def accuracy(groups: np.ndarray) -> float:
-        labeled = activations.Labeled(streams, np.stack([value, control]), groups[:, None])
+        labeled = activations.Labeled(streams, np.stack([value, control]), groups[:, None], groups[:, None])
         right, rows = activations.probed(labeled, labeled, 0)
         assert len(rows) > 300
         return float(right[0].mean())

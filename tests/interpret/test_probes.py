@@ -65,7 +65,7 @@ def test_only_targets_that_occur_in_the_other_half_are_read() -> None:
     generator = np.random.default_rng(0)
     entities = np.arange(100)[:, None]
     ids = np.where(entities[:, 0] == 7, 99, entities[:, 0] % 3)
-    labeled = Labeled(torch.from_numpy(generator.normal(size=(4, 100, 5))), np.stack([ids, ids]), entities)
+    labeled = Labeled(torch.from_numpy(generator.normal(size=(4, 100, 5))), np.stack([ids, ids]), entities, entities)
 
     right, rows = probed(labeled, labeled, 0)
 
@@ -79,14 +79,16 @@ def test_centroids_agree_with_averaging_row_by_row() -> None:
 
     def drawn(rows: int, entities: int) -> Labeled:
         hidden = torch.from_numpy(generator.normal(size=(2, rows, 6)))
-        return Labeled(hidden, generator.integers(0, 15, (2, rows)), generator.integers(0, entities, (rows, 2)))
+        pairs = generator.integers(0, entities, (2, rows, 1))
+        return Labeled(hidden, generator.integers(0, 15, (2, rows)), *pairs)
 
     reference = drawn(30, 12)
     for own in (reference, drawn(25, 15)):
         cosines, kept = to_centroids(own, reference)
         expected = {}
-        for row, (labels, entities) in enumerate(zip(own.labels.T, own.entities, strict=True)):
-            alien = np.array([not {*entities} & {*others} for others in reference.entities])
+        for row, labels in enumerate(own.labels.T):
+            left_out = {*own.entities[row], *own.donors[row]}
+            alien = np.array([not left_out & {*others} for others in reference.entities])
             chosen = [np.flatnonzero(alien & (reference.labels[0] == label)) for label in labels]
             if labels[0] != labels[1] and all(len(one) for one in chosen):
                 centroids = [reference.hidden[:, one].mean(1) for one in chosen]
