@@ -1,10 +1,12 @@
-"""What docs/interpretation.md says of two hops follows from the numbers in the tree."""
+"""What docs/interpretation.md says of two hops and of demo follows from the numbers in the tree."""
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 
-from ci.inside import FEW, last_rows, rows
+from ci.inside import FEW, HEADLINES, last_rows, rows
 from grokcore.claims import LEDGER
 from grokcore.claims.predicates import Shows
 
@@ -39,3 +41,19 @@ def test_no_shared_model_answers_out_of_domain_without_the_path() -> None:
     assert all(float(row["semantic_flip"]) > float(row["accuracy"]) / 2 for row in told)
     plain = [row for row in ROWS if row["blocks"] == "plain" and row["split"] == "test_inferred_ood"]
     assert all(int(row["semantic_n"] or 0) < FEW for row in plain)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_table_of_demo_has_the_flips_of_each_seed(seed: int) -> None:
+    root = HEADLINES.parents[4]
+    with (root / "ci/benchmarks/results/demo-inside/headlines.csv").open() as file:
+        own = [row for row in csv.DictReader(file) if int(row["seed"]) == seed]
+    iid, ood = (row for row in own if row["step"] == "3500")
+    text = [f"{float(row[name]):.2f}".removeprefix("0") for name in ("e1_flip", "specificity_e1") for row in (iid, ood)]
+    page = (root / "docs/interpretation.md").read_text()
+    assert f"| {seed} | {text[0]} | {text[1]} | {ood['e1_site']} | {text[2]}, {text[3]} |" in page
+    assert float(iid["path_similarity"]) >= 0.99
+    for split, end in (("test_inferred_iid", iid), ("test_inferred_ood", ood)):
+        (memorized,) = (row for row in own if row["split"] == split and row["step"] == row["memorized"])
+        assert float(end["mass_on_relevant"]) - float(memorized["mass_on_relevant"]) < 0.05
+        assert 0.785 <= float(end["mass_on_relevant"]) <= 0.895
