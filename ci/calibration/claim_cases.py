@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ci.calibration.claim_runs import ATOMIC, OOD, run, stratum
+from ci.calibration.claim_runs import ANALYSIS, ATOMIC, METRIC, OOD, run, stratum
 from grokcore.claims.base import Decision, Stratum
 from grokcore.claims.predicates import (
     ChangesTime,
@@ -27,6 +27,8 @@ from grokcore.claims.predicates import (
     NeverGroks,
     PeaksEarly,
     Predicate,
+    Shows,
+    TransfersLittle,
 )
 from grokcore.runs.record import RunRecord
 
@@ -56,7 +58,7 @@ class Case:
 
     @property
     def looks_at_journals(self) -> bool:
-        return isinstance(self.predicate, PeaksEarly | IsUnstable)
+        return isinstance(self.predicate, PeaksEarly | IsUnstable | TransfersLittle)
 
     @property
     def tests_times(self) -> bool:
@@ -103,6 +105,30 @@ def _curves(
         ]
 
     return draw
+
+
+def _answers(boundary: float, answer: Callable[[int, bool, int], RunRecord]) -> Draw:
+    """Runs of which such a share answers yes: `answer` makes the run of a seed, with its answer, on a draw."""
+    shares = {"boundary": boundary, "holds": 1.0, "fails": 0.0}
+
+    def draw(numbers: Floats, setting: Setting, data: int) -> list[RunRecord]:
+        limit = _quantile(shares[setting])
+        return [answer(seed, bool(number < limit), data) for seed, number in enumerate(numbers)]
+
+    return draw
+
+
+def _analyzed(seed: int, yes: bool, data: int) -> RunRecord:
+    return run(seed, at=300, followed=LONG, draw=data, headline=1.0 if yes else 0.0)
+
+
+def _second(seed: int, yes: bool, data: int) -> RunRecord:
+    """A second training that gains little if `yes`."""
+    return run(seed, at=None, followed=LONG, draw=data, first=LONG, curve=_flat if yes else _plain)
+
+
+def _flat(step: int) -> float:
+    return 0.45
 
 
 def _times(boundary: float, holds: float = 1.0, fails: float = 1.0, *, followed: int = LONG) -> Draw:
@@ -173,6 +199,8 @@ def _steady(step: int) -> float:
     return 0.5 if step < 20 else 1.0
 
 
+_SHOWS = Shows(what="show it", analysis=ANALYSIS, metrics=(METRIC,), split=OOD, of="last", at_least=0.9)
+_LITTLE = TransfersLittle(splits=(OOD,), at_most=0.1)
 _LATER = ChangesTime(direction="later", split=OOD)
 _NEVER = NeverGroks(split=OOD)
 _UNSTABLE = IsUnstable(split=ATOMIC)
@@ -184,6 +212,10 @@ _BASE = _accuracies(0.0, 0.0, 0.0)
 CASES = (
     Case("groks: half of all runs do", Groks(splits=(OOD,)), "supported", [_share(0.5)]),
     Case("groks: half of all runs do", Groks(splits=(OOD,)), "contradicted", [_share(0.501)]),
+    Case("shows: half of all runs do", _SHOWS, "supported", [_answers(0.5, _analyzed)]),
+    Case("shows: half of all runs do", _SHOWS, "contradicted", [_answers(0.501, _analyzed)]),
+    Case("transfers little: half do", _LITTLE, "supported", [_answers(0.5, _second)]),
+    Case("transfers little: half do", _LITTLE, "contradicted", [_answers(0.501, _second)]),
     Case("never groks: three times the reference", _NEVER, "supported", [_reference, _three_times]),
     Case("never groks: half do", _NEVER, "supported", [_reference, _in_budget]),
     Case("later: no difference", _LATER, "supported", [_REFERENCE_TIMES, _times(1.0, holds=4.0)]),

@@ -12,6 +12,7 @@ from grokcore.runs.record import RunRecord
 from grokcore.spec import EvaluationSpec, TrainingSpec
 
 OOD, ATOMIC = "test_inferred_ood", "id_atomic"
+ANALYSIS, METRIC = "circuit", "path_similarity"
 MEMORIZED = 20
 """Step at which every run memorizes."""
 
@@ -26,12 +27,16 @@ def run(
     accuracy: float = 0.5,
     curve: Callable[[int], float] | None = None,
     draw: int = 0,
+    headline: float | None = None,
+    first: int | None = None,
 ) -> RunRecord:
     """A run that reaches the threshold OOD at step `at`, or has not when it ends.
 
     Args:
         accuracy: on every split at its end, in a journal of one line.
         curve: accuracy of every held-out split and of atomic facts by step, for what looks at a whole journal.
+        headline: the number `METRIC` of its analysis; None where it was not analyzed.
+        first: steps of the first training that it starts from, if it does.
     """
     reached = at is not None and at <= followed
     held_out = _times(at if reached else None)
@@ -57,8 +62,9 @@ def run(
                 diverged=False,
                 exit_reason="budget_steps",
             ),
-            manifest=SimpleNamespace(source=None),
+            manifest=SimpleNamespace(source=None if first is None else SimpleNamespace(steps=first)),
             journal=lines,
+            analysis=None if headline is None else _analysis(headline),
         ),
     )
 
@@ -66,6 +72,11 @@ def run(
 def stratum(*sides: Sequence[RunRecord], label: str = "") -> Stratum:
     """A comparison of groups, at the levels 0, 1, ... of the factor."""
     return Stratum(label, tuple(Arm(Group("", {}, tuple(runs)), {}, float(level)) for level, runs in enumerate(sides)))
+
+
+def _analysis(value: float) -> SimpleNamespace:
+    one = SimpleNamespace(step=0, analysis=ANALYSIS, metric=METRIC, split=OOD, case="", value=value)
+    return SimpleNamespace(steps=[0], milestones={}, headlines=[one])
 
 
 def _times(step: float | None) -> SimpleNamespace:

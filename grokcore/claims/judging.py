@@ -29,15 +29,15 @@ def judge(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> lis
     """Test every claim in every scope, in the ledger's order; claims without runs to compare are `not tested`.
 
     Runs that learn new facts after a first training have other splits: claims on transfer are about them alone, and
-    about those that start from the end of the first, or from where it had generalized.
+    about those that start from the end of the first, or from where it had generalized. Claims on the inside are about
+    runs that were analyzed.
     """
-    groups = groups_of([record for record in records if not learns_new_facts(record)])
-    second = groups_of([record for record in records if learns_new_facts(record) and _starts_grokked(record)])
-    results = [
-        result
-        for claim in claims
-        for result in _judge(claim, second if claim.predicate.kind == "transfers_little" else groups)
-    ]
+    first = [record for record in records if not learns_new_facts(record)]
+    second = [record for record in records if learns_new_facts(record) and _starts_grokked(record)]
+    analyzed = [record for record in first if record.analysis is not None]
+    groups = groups_of(first)
+    of_kind = {"transfers_little": groups_of(second), "shows": groups_of(analyzed)}
+    results = [result for claim in claims for result in _judge(claim, of_kind.get(claim.predicate.kind, groups))]
     return [
         result.model_copy(update={"p_holm": p})
         for result, p in zip(results, holm([result.p for result in results]), strict=True)
@@ -147,6 +147,8 @@ def _capital(sentence: str) -> str:
 
 def _missing(claim: Claim, arms: Sequence[Arm]) -> tuple[str, str]:
     """Say why there is nothing to test, and which runs would be needed."""
+    if claim.predicate.kind == "shows":
+        return "there is no such run that was analyzed", "runs of this kind, 5 seeds or more, and grokcore analyze RUN"
     if claim.factor.kind == "none":
         return "there is no such run", "runs of this kind, 5 seeds or more"
     if not arms:

@@ -147,6 +147,10 @@ def document_of(
     return _mapping(parse_plain_yaml(text, origin), origin, fields)
 
 
+_MANY = 40
+"""Names from which on a list of them in an error is shortened."""
+
+
 def source_text(
     source: str, names: Sequence[str], *, package: str = "grokcore.presets", what: str = "preset", allow_files: bool
 ) -> tuple[str, str]:
@@ -155,7 +159,7 @@ def source_text(
     Raises:
         InputError: there is no such text.
     """
-    known = f"{what}s are: {', '.join(names)}"
+    known = f"{what}s are: {_listed(names)}"
     if source in names:
         return (resources.files(package) / f"{source}.yaml").read_text("utf-8"), f"{what} {source}"
     if "\n" in source or (":" in source and not looks_like_path(source)) or source.lstrip().startswith("{"):
@@ -165,6 +169,15 @@ def source_text(
     near = difflib.get_close_matches(source, names, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise InputError(f"there is no {what} {shown(source)}: {hint}{known}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List names; where there are many, one that there is in small too stands once, as `depth[-small]`."""
+    if len(names) <= _MANY:
+        return ", ".join(names)
+    small = {name for name in names if f"{name}-small" in names}
+    hidden = {f"{name}-small" for name in small}
+    return ", ".join(f"{name}[-small]" if name in small else name for name in names if name not in hidden)
 
 
 def _is_file(source: str) -> bool:

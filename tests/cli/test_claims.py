@@ -50,7 +50,7 @@ def test_verdicts_fit_the_window_and_say_what_is_missing(
     assert "not the published conditions: evaluation.threshold" not in text
     assert "task.entities 40 (published 1000)" in text
     assert "threshold 0.99, comparison with" in text
-    assert "15 runs: 2 holds here, 1 does not hold here, 2 underpowered, 23 not tested" in text
+    assert "15 runs: 2 holds here, 1 does not hold here, 2 underpowered, 27 not tested" in text
 
 
 def test_json_goes_by_the_schema_and_to_a_file(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

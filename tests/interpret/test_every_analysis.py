@@ -15,11 +15,8 @@ from tests.interpret.subjects import subject_of
 from tests.models.variants import VARIANTS, every_variant
 from tests.support.extended import mostly_extended
 
-SILENT = {
-    "attention": {"retnet", "gla", "deltanet", "mamba", "mamba2", "rwkv6"},
-    "local_complexity": {"mamba", "mamba2"},
-}
-"""Analyses that are not defined for some architectures, whose weights of positions do not sum to 1, or have no MLPs."""
+SILENT = {"local_complexity": {"mamba", "mamba2"}}
+"""Analyses that are not defined for some architectures, which have no MLPs."""
 SLOW = {"llc"}
 MODULAR = "task={kind: modular, modulus: 7, probe_size: 20}"
 

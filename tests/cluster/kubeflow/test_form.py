@@ -101,7 +101,7 @@ def test_a_field_without_a_default_must_be_filled_in(package: PipelinePackage) -
     ("name", "said"),
     [
         ("gpu_cout", "did you mean gpu_count?"),
-        ("xyz", "it has compare_run_uris, cpu_limit"),
+        ("xyz", "it has analyze, compare_run_uris, cpu_limit"),
         ("", "has no parameter ''"),
     ],
 )
