@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from grokcore.evaluation.transfer import learns_new_facts
 from grokcore.runs.groups import Group
+from grokcore.runs.record import RunRecord
 
 Decision = Literal["supported", "contradicted", "undecided"]
 """The result of a predicate on runs of any scope."""
@@ -39,6 +41,22 @@ class Part(BaseModel):
     """A part of a claim's definition: frozen, and hashed with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Check(Part):
+    """What all kinds of predicates share.
+
+    Attributes:
+        RUNS: the runs that it is about, to be read after `there is no such`.
+        NEEDS: what would be needed where there are none.
+    """
+
+    RUNS: ClassVar[str] = "run"
+    NEEDS: ClassVar[str] = "runs of this kind, 5 seeds or more"
+
+    def concerns(self, run: RunRecord) -> bool:
+        """Whether it is about a run: most are not about second trainings on new facts, which have other splits."""
+        return not learns_new_facts(run)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ the p of each after Holm's correction (Scand. J. Stat. 6, 65, 1979) over all cla
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 from grokcore.claims.base import Arm, Stratum, verdict_of
 from grokcore.claims.claim import Claim, Confound
@@ -19,7 +20,6 @@ from grokcore.claims.result import ClaimResult, Claims, ConfoundResult, GroupEvi
 from grokcore.claims.scope import describe_scope, meets, scope_hash, scope_of, scoped
 from grokcore.claims.strata import arms_of, comparisons_of, parts_by
 from grokcore.evaluation.survival import follow_up, median_time, times_of
-from grokcore.evaluation.transfer import learns_new_facts
 from grokcore.runs.groups import Group, groups_of
 from grokcore.runs.record import RunRecord
 from grokcore.spec.experiment import fingerprint
@@ -28,25 +28,19 @@ from grokcore.spec.experiment import fingerprint
 def judge(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> list[ClaimResult]:
     """Test every claim in every scope, in the ledger's order; claims without runs to compare are `not tested`.
 
-    Runs that learn new facts after a first training have other splits: claims on transfer are about them alone, and
-    about those that start from the end of the first, or from where it had generalized. Claims on the inside are about
-    runs that were analyzed.
+    Each is tested on the runs that its predicate concerns.
     """
-    first = [record for record in records if not learns_new_facts(record)]
-    second = [record for record in records if learns_new_facts(record) and _starts_grokked(record)]
-    analyzed = [record for record in first if record.analysis is not None]
-    groups = groups_of(first)
-    of_kind = {"transfers_little": groups_of(second), "shows": groups_of(analyzed)}
-    results = [result for claim in claims for result in _judge(claim, of_kind.get(claim.predicate.kind, groups))]
+    groups: dict[tuple[bool, ...], list[Group]] = {}
+    results: list[ClaimResult] = []
+    for claim in claims:
+        chosen = tuple(claim.predicate.concerns(record) for record in records)
+        if chosen not in groups:
+            groups[chosen] = groups_of(list(compress(records, chosen)))
+        results += _judge(claim, groups[chosen])
     return [
         result.model_copy(update={"p_holm": p})
         for result, p in zip(results, holm([result.p for result in results]), strict=True)
     ]
-
-
-def _starts_grokked(record: RunRecord) -> bool:
-    start = record.spec.model.start_from
-    return start is not None and start.parts == "all" and (start.step is None or str(start.step).endswith("sustained"))
 
 
 def document(records: Sequence[RunRecord], claims: Sequence[Claim] = LEDGER) -> Claims:
@@ -147,12 +141,11 @@ def _capital(sentence: str) -> str:
 
 def _missing(claim: Claim, arms: Sequence[Arm]) -> tuple[str, str]:
     """Say why there is nothing to test, and which runs would be needed."""
-    if claim.predicate.kind == "shows":
-        return "there is no such run that was analyzed", "runs of this kind, 5 seeds or more, and grokcore analyze RUN"
+    none = f"there is no such {claim.predicate.RUNS}"
     if claim.factor.kind == "none":
-        return "there is no such run", "runs of this kind, 5 seeds or more"
+        return none, claim.predicate.NEEDS
     if not arms:
-        return "there is no such run", "groups to compare, 4 seeds or more each"
+        return none, "groups to compare, 4 seeds or more each"
     if claim.factor.kind == "two_levels":
         present = {arm.level for arm in arms}
         missing = [name for level, name in enumerate(claim.factor.names) if float(level) not in present]

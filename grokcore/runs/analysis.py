@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grokcore.documents import decode_json
-from grokcore.errors import DamagedError, InputError
+from grokcore.errors import DamagedError
 
 ANALYSIS = "analysis.json"
 """Name of the file in a run's directory."""
@@ -68,13 +68,13 @@ def decode_analysis(content: bytes, place: object) -> AnalysisDocument:
         place: named in errors.
 
     Raises:
-        DamagedError: it lacks something, or has too much.
-        InputError: it is no JSON.
+        DamagedError: it is no JSON, lacks something, or has too much.
     """
     try:
         return AnalysisDocument.model_validate(decode_json(content))
     except ValidationError as error:
         problem = error.errors()[0]
-        raise DamagedError(f"{place}: {ANALYSIS}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        fault = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
     except ValueError as error:
-        raise InputError(f"{place}: {ANALYSIS} is no JSON: {error}") from None
+        fault = f"it is no JSON: {error}"
+    raise DamagedError(f"{place}: {ANALYSIS} is damaged: {fault}; analyze the run again")

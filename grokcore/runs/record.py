@@ -120,9 +120,8 @@ def _with_analysis(record: RunRecord, directory: Path) -> RunRecord:
         return record
     analysis = decode_analysis(path.read_bytes(), record.uri)
     if analysis.run_id != record.manifest.run_id:
-        raise InputError(
-            f"{record.uri} holds the analysis of run {analysis.run_id}, but is run {record.manifest.run_id}"
-        )
+        found = f"holds the analysis of run {analysis.run_id}, but is run {record.manifest.run_id}"
+        raise InputError(f"{record.uri} {found}; make its own with: grokcore analyze {record.uri}")
     return replace(record, analysis=analysis)
 
 

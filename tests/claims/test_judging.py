@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from grokcore.claims import LEDGER, ClaimResult, judge
 from grokcore.claims.conditions import NoFactor, TwoLevelFactor
 from grokcore.claims.judging import holm
-from grokcore.claims.ledger.common import OOD
+from grokcore.claims.ledger.common import IID, OOD
 from grokcore.claims.predicates import ChangesTime
 from grokcore.claims.predicates.changes_time import Direction
 from grokcore.claims.predicates.counts import majority_test, more_units, upper_tail
@@ -20,7 +21,7 @@ from grokcore.claims.strata import arms_of
 from grokcore.evaluation.survival import EventTime, Observation, effect_of
 from grokcore.runs.groups import groups_of
 from grokcore.runs.record import RunRecord
-from tests.claims.truths import GPT2, LLAMA, MAMBA, RWKV, against, doses, group
+from tests.claims.truths import GPT2, LLAMA, MAMBA, RWKV, against, doses, group, inside, second
 
 BY_ID = {claim.id: claim for claim in LEDGER}
 
@@ -66,6 +67,34 @@ def test_times_are_compared_in_the_unit_of_the_claim() -> None:
     (unknown,) = judge(runs, [in_unit["cpu_seconds"]])
     assert unknown.verdict == "underpowered"
     assert "did not count CPU seconds" in unknown.sentence
+
+
+def test_only_analyses_of_the_whole_run_and_of_the_same_questions_count() -> None:
+    runs = inside("path_similarity", 1.0, 0.95, split=IID)
+    changes: list[dict[str, object]] = [
+        {"steps": [20, 40]},
+        {"analysis": {"examples": 20, "seed": 0}},
+        {"analysis": {"examples": 300, "seed": 1}},
+    ]
+    for change in changes:
+        changed = [replace(run, analysis=run.analysis and run.analysis.model_copy(update=change)) for run in runs]
+        result = judged("same-path-before-and-after", changed)
+        assert result.verdict == "not tested"
+        assert "no such run that was analyzed" in result.sentence
+        assert "grokcore analyze RUN" in result.needs[0]
+
+
+def test_transfer_is_judged_on_grokked_starts_alone() -> None:
+    runs = second(0.05)
+    assert judged("grown-circuit-transfers-little", runs).runs == 5
+    memorized = []
+    for run in runs:
+        start = run.spec.model.start_from
+        assert start is not None
+        model = run.spec.model.model_copy(update={"start_from": start.model_copy(update={"step": "memorized"})})
+        memorized.append(replace(run, spec=run.spec.model_copy(update={"model": model})))
+    assert judged("grown-circuit-transfers-little", memorized).verdict == "not tested"
+    assert judged("composition-groks-id-only", runs).verdict == "not tested"
 
 
 def draws(*seeds: tuple[int, int], times: tuple[int, int] = (50, 150)) -> list[RunRecord]:

@@ -57,7 +57,8 @@ def inside(
 ) -> list[RunRecord]:
     """Runs that were analyzed at as many steps as there are values, the first being that of `memorized`."""
     runs = group(at=600, seeds=seeds, base=base)
-    steps = [MEMORIZED * (place + 1) for place in range(len(values))]
+    end = runs[0].evaluation.step
+    steps = [*(MEMORIZED * (place + 1) for place in range(len(values) - 1)), end]
     headlines = [
         Headline(
             step=step,
@@ -81,7 +82,7 @@ def inside(
                 task=run.spec.task.kind,
                 architecture=run.spec.model.architecture,
                 layers=2,
-                analysis={},
+                analysis={"examples": 300, "seed": 0},
                 analysis_id="0" * 16,
                 steps=steps,
                 milestones={"memorized": steps[0]},

@@ -1,6 +1,6 @@
 """Claims about the inside of models: inference paths, what they are worth for new facts, and what attention turns to.
 
-All but that on new facts are judged by what `grokcore analyze` found, with its default questions.
+All but that on new facts are judged by what `grokcore analyze` found, with its default number of questions and seed.
 """
 
 from __future__ import annotations

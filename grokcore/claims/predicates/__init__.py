@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from grokcore.claims.base import Decision, Part
+from grokcore.claims.base import Check, Decision
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.changes_time import ChangesTime
 from grokcore.claims.predicates.counts import Groks, IsUnstable, PeaksEarly
@@ -23,6 +23,7 @@ from grokcore.claims.predicates.transfers_little import TransfersLittle
 
 if TYPE_CHECKING:
     from grokcore.claims.base import Stratum
+    from grokcore.runs.record import RunRecord
 
 
 _Simple: TypeAlias = (
@@ -31,7 +32,7 @@ _Simple: TypeAlias = (
 Simple = Annotated[_Simple, Field(discriminator="kind")]
 
 
-class Every(Part):
+class Every(Check):
     """Supported if all parts are, at `alpha` (an intersection-union test); its p is the largest of theirs.
 
     Contradicted if one is, at `alpha` divided by their number: so much may be wrong of any of them.
@@ -41,6 +42,9 @@ class Every(Part):
 
     kind: Literal["every"] = "every"
     parts: tuple[Simple, ...] = Field(min_length=2)
+
+    def concerns(self, run: RunRecord) -> bool:
+        return all(part.concerns(run) for part in self.parts)
 
     def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> CheckResult:
         found = [part.judge(factor, stratum, alpha) for part in self.parts]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from grokcore.claims.base import Part
+from grokcore.claims.base import Check
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.grokking import grok_time, outcome_of
 from grokcore.claims.predicates.results import CheckResult, factor_text, p_text, runs, seeds
@@ -41,7 +41,7 @@ SLIGHT = 1.1
 """An effect whose interval lies below this factor contradicts a claim of an effect."""
 
 
-class ChangesTime(Part):
+class ChangesTime(Check):
     """The ratio of times to grok, from the lowest to the highest setting, lies where the claim says.
 
     Judged by the ratio's interval, which is that of an exact test (`effect_of`): 3 seeds against 3 set no limits at

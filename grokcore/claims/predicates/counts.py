@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from grokcore.claims.base import Decision, Part
+from grokcore.claims.base import Check, Decision
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.grokking import DELAY, outcome_of
 from grokcore.claims.predicates.results import CheckResult, p_text, seeds, units
@@ -81,7 +81,7 @@ def more_units(yes: int, no: int, mixed: int, alpha: float) -> int:
     return more
 
 
-class Groks(Part):
+class Groks(Check):
     """Most units grok every split named: they reach the threshold, each a factor `delay` later than the training set.
 
     A run that has not, counts as one that does not grok once it has trained `patience` times as long as it took to
@@ -117,7 +117,7 @@ class Groks(Part):
         return "no" if long_enough or run.evaluation.diverged else "open"
 
 
-class IsUnstable(Part):
+class IsUnstable(Check):
     """On the second side, accuracy on `split` falls again and again once it has been high (`is_unstable`).
 
     Supported if most units of the second side do so, and more of them than of the reference, by Fisher's exact test
@@ -187,7 +187,7 @@ def _missing(yes: int, number: int, other_yes: int, other: int, alpha: float) ->
     return 99
 
 
-class PeaksEarly(Part):
+class PeaksEarly(Check):
     """Most units have an early peak and a dip on `split` (`peak_and_dip`), and grok after the dip.
 
     A run without such a peak counts as one that does not once it has reached the threshold, or has trained `patience`

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from grokcore.claims.base import Decision, Part
+from grokcore.claims.base import Check, Decision
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.results import CheckResult, p_text, seeds
 from grokcore.claims.units import Unit, units_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grokcore.runs.record import RunRecord
 
 
-class GeneralizesMore(Part):
+class GeneralizesMore(Check):
     """Accuracy on `split` at the end of the shortest run is higher on the second side than on the first.
 
     Judged by the interval of the shift between the two sides that belongs to the exact Mann-Whitney test (Hodges and

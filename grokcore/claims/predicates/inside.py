@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from grokcore.claims.base import Part
+from grokcore.claims.base import Check
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.counts import Answer, combined_answer, majority_test
 from grokcore.claims.predicates.results import CheckResult
 from grokcore.claims.units import units_of
+from grokcore.interpret.spec import AnalysisSpec
 
 if TYPE_CHECKING:
     from grokcore.claims.base import Stratum
@@ -19,17 +20,23 @@ if TYPE_CHECKING:
 MEMORIZED = "memorized"
 """The milestone of an analysis that a rise is measured from."""
 
+QUESTIONS = {"examples": AnalysisSpec().examples, "seed": AnalysisSpec().seed}
+"""The questions that numbers of different runs are compared on."""
+
 STEPS = 3
 """Least analyzed steps of a run about which it is said that something is so at none of them."""
 
 
-class Shows(Part):
+class Shows(Check):
     """In most units a number of the run's analysis is at least `at_least`.
 
-    A run that has not been analyzed, or whose number is not defined, tells nothing. Of several metrics one is enough.
+    It is about runs that were analyzed to their end, with as many questions and the seed that `grokcore analyze` has by
+    default. A run whose number is not defined tells nothing. Of several metrics one is enough.
     """
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
+    RUNS: ClassVar[str] = "run that was analyzed"
+    NEEDS: ClassVar[str] = "runs of this kind, 5 seeds or more, and grokcore analyze RUN"
 
     kind: Literal["shows"] = "shows"
     what: str = Field(description="what a run does that shows it, to be read after `4 of 5 seeds`")
@@ -41,6 +48,15 @@ class Shows(Part):
         "the largest of any step, of three or more"
     )
     at_least: float
+
+    def concerns(self, run: RunRecord) -> bool:
+        found = run.analysis
+        return (
+            super().concerns(run)
+            and found is not None
+            and found.steps[-1] == run.evaluation.step
+            and all(found.analysis.get(name) == value for name, value in QUESTIONS.items())
+        )
 
     def judge(self, factor: Factor, stratum: Stratum, alpha: float) -> CheckResult:
         answers = [combined_answer([self._answer(run) for run in unit.runs]) for unit in units_of(stratum, self.split)]

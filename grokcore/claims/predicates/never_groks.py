@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from grokcore.claims.base import Part
+from grokcore.claims.base import Check
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.counts import upper_tail
 from grokcore.claims.predicates.grokking import grok_time, outcome_of
@@ -34,7 +34,7 @@ class _Reference:
         return 0 < self.number <= 2 * self.grokked
 
 
-class NeverGroks(Part):
+class NeverGroks(Check):
     """No run of one side groks `split`, in `budget` times what the slowest run of the reference takes.
 
     Contradicted by a single run that groks: the claim leaves no room for it. Supported once so many units have trained

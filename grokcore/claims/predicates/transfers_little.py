@@ -6,29 +6,40 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from grokcore.claims.base import Part
+from grokcore.claims.base import Check
 from grokcore.claims.conditions import Factor
 from grokcore.claims.predicates.counts import Answer, combined_answer, majority_test
 from grokcore.claims.predicates.results import CheckResult
 from grokcore.claims.units import units_of
-from grokcore.evaluation.transfer import gain_of
+from grokcore.evaluation.transfer import gain_of, learns_new_facts
 
 if TYPE_CHECKING:
     from grokcore.claims.base import Stratum
     from grokcore.runs.record import RunRecord
 
 
-class TransfersLittle(Part):
+class TransfersLittle(Check):
     """In most units, accuracy on none of the splits rises over that of step 0 by more than `at_most`.
 
-    A run with so small a gain counts once its second training is as long as the first was; before, it tells nothing.
+    It is about second trainings that start from the end of the first, or from where it had generalized. A run with so
+    small a gain counts once its second training is as long as the first was; before, it tells nothing.
     """
 
     VERSION: ClassVar[int] = 1
+    RUNS: ClassVar[str] = "second training from a grokked start"
 
     kind: Literal["transfers_little"] = "transfers_little"
     splits: tuple[str, ...] = Field(min_length=1, description="those of them that the task has")
     at_most: float
+
+    def concerns(self, run: RunRecord) -> bool:
+        start = run.spec.model.start_from
+        return (
+            learns_new_facts(run)
+            and start is not None
+            and start.parts == "all"
+            and (start.step is None or str(start.step).endswith("sustained"))
+        )
 
     @property
     def split(self) -> str:
