@@ -9,7 +9,7 @@ from components.evaluation.analyze_model import analyze_model
 from components.evaluation.build_report import build_report
 from components.evaluation.evaluate_model import evaluate_model
 from components.training.resolve_experiment import resolve_experiment
-from pipelines.settings import ANALYSIS, LIGHT, VALIDATION, announce, configure, connect_store
+from grokcore.kfp import ANALYSIS, LIGHT, VALIDATION, announce, configure, connect_store
 
 
 def add_experiment(

@@ -8,7 +8,7 @@ from components.data_processing.generate_dataset import generate_dataset
 from components.evaluation.build_comparison import build_comparison
 from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.train_seeds import train_seeds
-from pipelines.settings import LIGHT, announce, configure, configure_training, connect_store
+from grokcore.kfp import LIGHT, announce, configure, configure_training, connect_store
 
 AT_ONCE = 8
 """Maximum number of concurrent points, fixed at compilation."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.settings import METRICS_PORT
+from grokcore.kfp import METRICS_PORT
 from tests.manifests.kustomize import (
     MANIFESTS,
     ROOT,

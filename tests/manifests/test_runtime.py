@@ -9,8 +9,8 @@ import pytest
 
 import grokcore
 from components import images
+from grokcore.kfp import METRICS_PORT
 from grokcore.training.distributed import torchrun
-from pipelines.settings import METRICS_PORT
 from tests.manifests.kustomize import container_of, job_of, training_runtime, with_components
 
 

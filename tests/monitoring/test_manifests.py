@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.settings import METRICS_PORT
+from grokcore.kfp import METRICS_PORT
 from tests.manifests.kustomize import build
 from tests.monitoring.files import MONITORING, ROOT, documents, rules
 

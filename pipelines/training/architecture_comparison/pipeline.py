@@ -1,7 +1,7 @@
 from kfp import dsl
 
 from components.training.resolve_sweep import resolve_sweep
-from pipelines.settings import VALIDATION, WORKFLOW, configure
+from grokcore.kfp import VALIDATION, WORKFLOW, configure
 from pipelines.sweep import train_and_compare
 
 

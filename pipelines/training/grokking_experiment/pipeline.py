@@ -3,8 +3,8 @@ from typing import Any
 from kfp import dsl
 
 from components.training.train_model import train_model
+from grokcore.kfp import WORKFLOW, configure_training
 from pipelines.experiment import add_experiment
-from pipelines.settings import WORKFLOW, configure_training
 
 
 @dsl.pipeline(name="grokking-experiment", pipeline_config=WORKFLOW)

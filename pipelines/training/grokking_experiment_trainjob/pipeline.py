@@ -4,8 +4,8 @@ from kfp import dsl
 
 from components.images import TRAINER
 from components.training.train_model_trainjob import train_model_trainjob
+from grokcore.kfp import LAUNCHER, WORKFLOW, configure, launch_trainjobs
 from pipelines.experiment import add_experiment
-from pipelines.settings import LAUNCHER, WORKFLOW, configure, launch_trainjobs
 
 
 @dsl.pipeline(name="grokking-experiment-trainjob", pipeline_config=WORKFLOW)

@@ -6,7 +6,7 @@ from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.promote_champion import promote_champion
 from components.training.resolve_retraining import resolve_retraining
 from components.training.train_seeds import train_seeds
-from pipelines.settings import LIGHT, VALIDATION, WORKFLOW, announce, configure, configure_training, connect_store
+from grokcore.kfp import LIGHT, VALIDATION, WORKFLOW, announce, configure, configure_training, connect_store
 
 NAME = "scheduled-retraining"
 

@@ -1,9 +1,12 @@
-"""Cluster settings of tasks, common to all pipelines.
+"""Set what a task needs on a cluster: resources, caching, security, store, metrics.
 
 The referenced objects of the namespace are those of manifests/; all of them are optional.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 from kfp import dsl, kubernetes
 
@@ -64,7 +67,7 @@ def configure(task: dsl.PipelineTask, limits: Limits, *, cache: bool) -> dsl.Pip
 
 
 def request_gpus(
-    task: dsl.PipelineTask, *, gpu_type: str, gpu_count: str, node_selector: dict, tolerations: list
+    task: dsl.PipelineTask, *, gpu_type: str, gpu_count: str, node_selector: dict[str, Any], tolerations: list[Any]
 ) -> dsl.PipelineTask:
     """Request GPUs, on the nodes that a pipeline's parameters select."""
     task.set_accelerator_type(gpu_type).set_accelerator_limit(gpu_count)
@@ -157,8 +160,8 @@ def configure_training(
     gpu_count: str,
     cpu_limit: str,
     memory_limit: str,
-    node_selector: dict,
-    tolerations: list,
+    node_selector: dict[str, Any],
+    tolerations: list[Any],
 ) -> dsl.PipelineTask:
     """Configure a task that trains in its own pod, from the fields of a pipeline's form.
 
