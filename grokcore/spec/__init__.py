@@ -27,6 +27,7 @@ from grokcore.spec.tasks import (
     NewEntities,
     NewFacts,
     PermutationsTask,
+    Prompts,
     TaskSpec,
 )
 from grokcore.spec.training import EvaluationSpec, StopOnGrok, TrainingSpec
@@ -54,6 +55,7 @@ __all__ = [
     "NewEntities",
     "NewFacts",
     "PermutationsTask",
+    "Prompts",
     "RetNet",
     "StopOnGrok",
     "TaskSpec",

@@ -29,7 +29,8 @@ A pair is unordered and never of an entity with itself; both its orders go to th
 that is OOD for an attribute is never compared by it.
 
 With `new_facts`, entities are added that a second training is told the values of
-(`grokcore.tasks.comparison_with_new_entities`).
+(`grokcore.tasks.comparison_with_new_entities`). With `prompts`, facts stand in front of the questions
+(`grokcore.tasks.comparison_with_prompts`).
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from grokcore.spec import ComparisonTask
 from grokcore.tasks.attribute_facts import LABELS, AttributeFacts, Tokens, draw_facts, inferred_baseline, split_facts
 from grokcore.tasks.base import EOS, MAX_ROWS, Role, Rows, Split, TaskData, TaskDefinition, majority_baseline
 from grokcore.tasks.comparison_with_new_entities import with_new_entities
+from grokcore.tasks.comparison_with_prompts import with_prompts
 from grokcore.tasks.facts import FactTable, unless_given
 from grokcore.tasks.random import BottomK, Indices, Stream, pairs_between, pairs_within
 
@@ -135,6 +137,8 @@ def _build(task: ComparisonTask, facts: AttributeFacts, tokens: Tokens) -> TaskD
         probes={split: probes[split] for split in ROLES if split in splits},
         splits={split: splits[split] for split in ROLES if split in splits},
     )
+    if task.prompts is not None:
+        return with_prompts(task, task.prompts, facts, tokens, data)
     return data if task.new_facts is None else with_new_entities(task, task.new_facts, facts, tokens, data)
 
 

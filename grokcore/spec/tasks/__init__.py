@@ -14,6 +14,7 @@ from grokcore.spec.tasks.equations import ModularTask, PermutationsTask
 from grokcore.spec.tasks.in_context import InContextTask
 from grokcore.spec.tasks.in_context_modular import InContextModularTask
 from grokcore.spec.tasks.new_facts import NewEntities, NewFacts
+from grokcore.spec.tasks.prompts import Prompts
 
 TaskSpec = Annotated[
     ComparisonTask
@@ -43,6 +44,7 @@ __all__ = [
     "NewEntities",
     "NewFacts",
     "PermutationsTask",
+    "Prompts",
     "Task",
     "TaskSpec",
 ]

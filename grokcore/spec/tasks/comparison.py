@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from grokcore.spec.base import added_later
 from grokcore.spec.tasks.base import Task, given_facts
 from grokcore.spec.tasks.new_facts import NewEntities
+from grokcore.spec.tasks.prompts import Prompts
 
 
 class ComparisonTask(Task):
@@ -27,11 +28,15 @@ class ComparisonTask(Task):
     new_facts: NewEntities | None = added_later(
         None, description="entities that a second training adds to those of a first; null for none"
     )
+    prompts: Prompts | None = added_later(None, description="facts in front of the questions; null for none")
 
     @model_validator(mode="after")
     def _adds_to_drawn_facts(self) -> ComparisonTask:
-        if self.new_facts is not None and self.facts is not None:
-            raise ValueError("new_facts are added to drawn facts: leave facts out, or set new_facts=null")
+        added = [name for name in ("new_facts", "prompts") if getattr(self, name) is not None]
+        if added and self.facts is not None:
+            raise ValueError(f"{added[0]} are added to drawn facts: leave facts out, or set {added[0]}=null")
+        if len(added) > 1:
+            raise ValueError("new_facts and prompts both add entities: set one of them to null")
         return self
 
     @model_validator(mode="after")
