@@ -114,6 +114,7 @@ def notify(task: dsl.PipelineTask) -> dsl.PipelineTask:
 def announce(task: dsl.PipelineTask, pipeline: str) -> dsl.PipelineTask:
     """Push the success of a pipeline from its last task, if the ConfigMap names a Pushgateway."""
     task.set_env_variable("GROKCORE_PIPELINE", pipeline)
+    kubernetes.use_field_path_as_env(task, "GROKCORE_NAMESPACE", "metadata.namespace")
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"pushgateway": "GROKCORE_PUSHGATEWAY"}, optional=True)
     return task
 

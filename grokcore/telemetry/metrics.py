@@ -21,6 +21,9 @@ value that all have, or `several`.
 
 SPLIT, PHASE, DEFINITION, QUANTILE, SINK = "split", "phase", "definition", "quantile", "sink"
 
+PUSH_GROUP = ("namespace", "pipeline", "schedule")
+"""Labels of what pipelines push. Two schedules of one pipeline differ in `schedule`, which is empty for other runs."""
+
 PHASES = ("memorized", "onset", "sustained", "collapsed")
 """Values of the label `phase`: `memorized` is one of the split `train`, the others of held-out splits."""
 DEFINITIONS = ("first_crossing", "sustained", "stable")
@@ -192,7 +195,14 @@ METRICS: tuple[Metric, ...] = (
         "grokking_pipeline_last_success_timestamp_seconds",
         "gauge",
         "When a pipeline last succeeded; pushed once by each of its runs.",
-        ("pipeline",),
+        PUSH_GROUP,
+        "latest",
+    ),
+    Metric(
+        "grokking_pipeline_last_failure_timestamp_seconds",
+        "gauge",
+        "When a pipeline last failed; pushed once by each of its runs.",
+        PUSH_GROUP,
         "latest",
     ),
 )

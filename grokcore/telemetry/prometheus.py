@@ -1,20 +1,16 @@
-"""Samples of metrics: combined over seeds, in Prometheus' text format, and pushed to a Pushgateway."""
+"""Samples of metrics: combined over seeds, and in Prometheus' text format."""
 
 from __future__ import annotations
 
 import math
-import os
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from itertools import accumulate
 from statistics import median, median_high, median_low
 from typing import TYPE_CHECKING, Any
 
 from grokcore.telemetry.metrics import BY_NAME, METRICS, QUANTILES, Metric
-from grokcore.telemetry.sinks import FAILURES
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -200,35 +196,3 @@ def _family(metric: Metric, samples: Mapping[Key, Value]) -> Family:
     for (_, *labels), value in samples.items():
         numbers.add_metric(labels, value if isinstance(value, int | float) else math.nan)
     return numbers
-
-
-GATEWAY_VARIABLE = "GROKCORE_PUSHGATEWAY"
-"""Address of a Pushgateway, as in pushgateway.monitoring:9091."""
-PIPELINE_VARIABLE = "GROKCORE_PIPELINE"
-"""The pipeline whose last task this is; set by the pipelines."""
-
-METRIC = "grokking_pipeline_last_success_timestamp_seconds"
-
-_TIMEOUT_SECONDS = 10.0
-
-
-def push_success(notify: Callable[[str], None]) -> None:
-    """Push the time of the pipeline's success, if the environment names a Pushgateway.
-
-    It replaces the value of the pipeline's last run. A push that fails is a line for `notify`, not an error.
-    """
-    gateway, pipeline = os.environ.get(GATEWAY_VARIABLE), os.environ.get(PIPELINE_VARIABLE)
-    if not gateway or not pipeline:
-        return
-    now = time.time()
-    try:
-        from prometheus_client import push_to_gateway
-
-        registry = registry_of(lambda: {(METRIC, pipeline): now})
-        push_to_gateway(
-            gateway, job="grokcore", registry=registry, grouping_key={"pipeline": pipeline}, timeout=_TIMEOUT_SECONDS
-        )
-    except (OSError, ValueError, HTTPException, ModuleNotFoundError) as error:  # a bad address is one of them, too
-        FAILURES.warn(
-            "prometheus", f"the success of {pipeline} could not be pushed to the Pushgateway: {error}", notify
-        )

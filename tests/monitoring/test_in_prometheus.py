@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 import pytest
 import yaml
 
+from grokcore.telemetry import pushgateway
 from grokcore.telemetry.endpoint import Endpoint, MetricsOptions
 from grokcore.telemetry.metrics import METRICS, PHASES
 from grokcore.telemetry.prometheus import Distribution, Samples
@@ -17,7 +18,7 @@ from tests.monitoring.files import dashboard_queries, rule_files, rules
 from tests.servers.prometheus import Prometheus
 
 VALUES = {"split": ("train", "ood_test"), "phase": PHASES, "quantile": ("0", "0.5", "1")}
-NEVER_CHOSEN = ("grokking_pipeline_last_success_timestamp_seconds",)
+NEVER_CHOSEN = (pushgateway.SUCCESS, pushgateway.FAILURE)
 """Pushed, not exposed."""
 
 

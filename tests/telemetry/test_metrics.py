@@ -12,7 +12,8 @@ run_info accuracy_ratio loss generalization_gap_ratio phase memorized_step onset
 max_steps train_steps_total train_examples_total step_duration_seconds weight_norm gradient_norm learning_rate
 loss_scale optimizer_steps_skipped_total nonfinite_total checkpoint_duration_seconds checkpoint_bytes
 checkpoint_failures_total last_checkpoint_timestamp_seconds last_step_timestamp_seconds resumes_total attempt
-attempt_limit sink_failures_total unlikely_to_grok pipeline_last_success_timestamp_seconds replica_accuracy_ratio
+attempt_limit sink_failures_total unlikely_to_grok pipeline_last_success_timestamp_seconds
+pipeline_last_failure_timestamp_seconds replica_accuracy_ratio
 """
 
 
@@ -35,7 +36,7 @@ def test_names_and_units_are_those_of_prometheus() -> None:
 
 def test_ids_are_labels_of_the_info_metric_alone() -> None:
     for metric in METRICS:
-        bounded = {"split", "phase", "definition", "quantile", "sink", "pipeline"}
+        bounded = {"split", "phase", "definition", "quantile", "sink", "namespace", "pipeline", "schedule"}
         assert metric.kind == "info" or set(metric.labels) <= bounded, metric.name
 
 

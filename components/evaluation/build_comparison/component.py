@@ -25,7 +25,7 @@ def build_comparison(
     import grokcore
     from grokcore.runs.artifacts import join_sweep
     from grokcore.stage import stage
-    from grokcore.telemetry.prometheus import push_success
+    from grokcore.telemetry.pushgateway import push_success
 
     with stage("compare", Path(report.path).parent):
         grokcore.build_comparison([evaluation.path for evaluation in evaluations], results.path)

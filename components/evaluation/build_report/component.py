@@ -24,7 +24,7 @@ def build_report(
     from grokcore.runs.artifacts import join_run
     from grokcore.stage import stage
     from grokcore.storage.layout import comparable_runs
-    from grokcore.telemetry.prometheus import push_success
+    from grokcore.telemetry.pushgateway import push_success
 
     with stage("report", Path(report.path).parent):
         others = comparable_runs(compare_run_uris, run.metadata.get("run_uri", ""))

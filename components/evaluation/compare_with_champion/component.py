@@ -38,7 +38,7 @@ def compare_with_champion(
     from grokcore import champions
     from grokcore.champions.markdown import decision_markdown
     from grokcore.stage import stage
-    from grokcore.telemetry.prometheus import push_success
+    from grokcore.telemetry.pushgateway import push_success
 
     with stage("compare", Path(decision.path).parent):
         rules = champions.parse_rules(gate)
@@ -53,5 +53,5 @@ def compare_with_champion(
         decision.metadata.update(verdict=made.verdict, uri=made.uri)
         print(made.sentence)
     if made.verdict != "promote":  # otherwise the promotion is the pipeline's last task
-        push_success(print)
+        push_success(print, schedule=champion)
     return made.verdict

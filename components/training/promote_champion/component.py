@@ -27,11 +27,11 @@ def promote_champion(decision: dsl.Input[dsl.Artifact], report: dsl.Output[dsl.M
     from grokcore import champions
     from grokcore.champions.markdown import decision_markdown
     from grokcore.stage import stage
-    from grokcore.telemetry.prometheus import push_success
+    from grokcore.telemetry.pushgateway import push_success
 
     with stage("promote", Path(report.path).parent):
         made = champions.promote(champions.read_decision(decision.path))
         Path(report.path).write_text(decision_markdown(made))
         print(made.sentence)
-    push_success(print)
+    push_success(print, schedule=made.champion)
     return (made.verdict, made.promoted or 0, champions.History(made.store, made.champion).pointer_uri)
