@@ -13,7 +13,7 @@ import yaml
 from components import images
 from grokcore.cli.parser import build_parser
 from grokcore.cluster.trainjobs.request import RUNTIME
-from pipelines import settings
+from grokcore.kfp import tasks
 from tests.manifests.kustomize import (
     MANIFESTS,
     ROOT,
@@ -90,8 +90,8 @@ def test_the_doctor_has_the_store_of_a_task() -> None:
 
 
 def test_the_config_map_that_is_asked_for_is_there() -> None:
-    assert {name for name, _ in CONFIG_MAPS.values()} == {settings.CONFIG_MAP}
-    assert settings.CONFIG_MAP in of_kind(everything(), "ConfigMap")
+    assert {name for name, _ in CONFIG_MAPS.values()} == {tasks.CONFIG_MAP}
+    assert tasks.CONFIG_MAP in of_kind(everything(), "ConfigMap")
 
 
 @pytest.mark.parametrize("name", overlays())
@@ -117,7 +117,7 @@ def test_the_secrets_that_are_asked_for_are_made_with_those_keys() -> None:
         for secret in of_kind(everything(), "ExternalSecret").values()
     }
     assert made == wanted
-    assert set(wanted) == {settings.S3_SECRET, settings.WEBHOOK_SECRET}
+    assert set(wanted) == {tasks.S3_SECRET, tasks.WEBHOOK_SECRET}
 
 
 def test_every_variable_of_the_runtime_is_read_by_somebody() -> None:
