@@ -20,7 +20,7 @@ def cases(task: ComparisonTask, dataset: Dataset, examples: int, seed: int) -> l
     """
     train, probes = dataset.train_splits(), dataset.probes()
     if task.prompts is not None:
-        train = {split: without_prompts(split, rows) for split, rows in train.items()}
+        train = {split: without_prompts(split, rows) for split, rows in train.items() if "told" not in split}
         probes = {split: without_prompts(split, rows) for split, rows in probes.items() if "told" not in split}
     training = Training(train)
     questions = AttributeQuestions(Facts.read_back(train), labels_by_name(dataset.vocabulary), ROLES, ATOMIC)

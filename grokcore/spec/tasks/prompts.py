@@ -12,8 +12,11 @@ class Prompts(Spec):
 
     facts: int = Field(4, ge=2, le=100, description="most facts in front of a question, at least 2")
     new_entities: int = Field(
-        20, ge=3, le=10_000, description="entities of no training row, whose facts stand in prompts to test alone"
+        40, ge=4, le=10_000, description="entities whose values every prompt draws anew; tests ask for half of them"
     )
-    informative: float = Field(
-        0.0, ge=0, lt=1, description="share of the training rows whose prompt has the facts that answer them, [0, 1)"
+    rows: int = Field(
+        0,
+        ge=0,
+        le=20_000_000,
+        description="further training rows, which ask for the other half and are answered from the prompt",
     )

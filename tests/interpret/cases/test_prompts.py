@@ -14,7 +14,7 @@ def test_the_cases_are_those_of_the_task_without_prompts(tmp_path):
     found = {}
     for name, task in {
         "plain": plain,
-        "prompted": plain.model_copy(update={"prompts": Prompts(new_entities=5, informative=0.3)}),
+        "prompted": plain.model_copy(update={"prompts": Prompts(new_entities=5, rows=20)}),
     }.items():
         grokcore.generate_dataset(task, tmp_path / name)
         cases = CASES["comparison"](task, open_dataset(tmp_path / name), 30, 0)
