@@ -17,7 +17,7 @@ from grokcore.telemetry.prometheus import registry_of
 from grokcore.telemetry.sinks import FAILURES
 
 GATEWAY_VARIABLE = "GROKCORE_PUSHGATEWAY"
-"""Address of a Pushgateway, as in pushgateway.monitoring:9091."""
+"""Address of a Pushgateway, as in prometheus-pushgateway.monitoring:9091."""
 PIPELINE_VARIABLE = "GROKCORE_PIPELINE"
 """The pipeline that a task belongs to; set by the pipelines."""
 NAMESPACE_VARIABLE = "GROKCORE_NAMESPACE"

@@ -69,7 +69,11 @@ def build(folder: Path, command: tuple[str, ...] | None = None) -> tuple[dict[st
     return built
 
 
-SETTINGS = {"store": "s3://lab/grokcore", "s3-role": "arn:aws:iam::123456789012:role/lab"}
+SETTINGS = {
+    "store": "s3://lab/grokcore",
+    "s3-role": "arn:aws:iam::123456789012:role/lab",
+    "api-server-port": "16443",
+}
 
 
 @functools.cache

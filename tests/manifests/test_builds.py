@@ -112,6 +112,7 @@ def test_every_resource_says_what_it_is_part_of() -> None:
 
 def test_every_file_is_part_of_a_kustomization() -> None:
     left_out = {"README.md", "kustomization.yaml", "runbook.md", "profiles.md", ".yamllint", ".checkov.yaml"}
+    left_out |= {"stock.yaml", "kfp-launcher.yaml"}  # a list for the tests; a patch of what is Kubeflow's
     named: set[Path] = set()
     for folder in kustomizations():
         named |= {

@@ -64,11 +64,16 @@ def test_a_version_is_named_by_its_content_since_it_cannot_be_changed(name: str,
     assert documents(name)[1]["metadata"]["name"] == same != changed
 
 
-def test_a_version_outlives_the_file_that_brought_it() -> None:
-    versions = of_kind(build(GITOPS), "PipelineVersion").values()
-    assert versions
-    for version in versions:
-        assert version["metadata"]["annotations"] == {"argocd.argoproj.io/sync-options": "Prune=false"}
+@pytest.mark.parametrize("kind", ["Pipeline", "PipelineVersion"])
+def test_a_version_and_its_pipeline_outlive_the_file_that_brought_them(kind: str) -> None:
+    """With either tool; a pipeline that is deleted takes its versions with it."""
+    found = of_kind(build(GITOPS), kind).values()
+    assert found
+    for resource in found:
+        assert resource["metadata"]["annotations"] == {
+            "argocd.argoproj.io/sync-options": "Prune=false",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        }
 
 
 def test_a_resource_is_small_enough_for_a_cluster() -> None:

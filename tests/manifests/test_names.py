@@ -26,7 +26,7 @@ from tests.manifests.kustomize import (
     training_runtime,
 )
 
-MANIFESTS_ALONE = {"s3-role"}
+MANIFESTS_ALONE = {"s3-role", "api-server-port"}
 """Keys of the ConfigMap that kustomize reads and no pod."""
 VARIABLE = re.compile(r"\b(?:GROKCORE|AWS|TORCH_ELASTIC)_[A-Z0-9_]+\b")
 

@@ -96,10 +96,22 @@ def test_a_pod_reaches_what_it_needs_and_nothing_else() -> None:
     }
 
 
+def test_an_api_server_is_reached_at_the_port_that_the_settings_name() -> None:
+    changed = reached(policies("api-server-port")["grokcore-egress"])
+    assert changed - reached(policies()["grokcore-egress"]) == {("", "0.0.0.0/0", 16443), ("", "::/0", 16443)}
+    assert {port for _, who, port in changed if who == "::/0"} == {443, 16443}
+
+
+def test_pod_identity_is_one_address_of_either_family_at_one_port() -> None:
+    spec = policies("pod-identity")["grokcore-pod-identity"]
+    assert reached(spec) == {("", "169.254.170.23/32", 80), ("", "fd00:ec2::23/128", 80)}
+    assert "grokcore-pod-identity" not in policies()
+
+
 def test_the_credentials_of_a_node_are_out_of_reach() -> None:
     blocks = [
         peer["ipBlock"]
-        for rule in policies()["grokcore-egress"]["egress"]
+        for rule in policies("pod-identity")["grokcore-egress"]["egress"]
         for peer in rule["to"]
         if peer.get("ipBlock", {}).get("cidr") in ("0.0.0.0/0", "::/0")
     ]
