@@ -84,7 +84,7 @@ METRICS_PORT = 9400
 
 _METRICS = {
     "metrics-port": ("GROKCORE_METRICS_PORT", str(METRICS_PORT)),
-    "metrics-address": ("GROKCORE_METRICS_ADDRESS", "0.0.0.0"),  # noqa: S104 - a pod is reached by its own address
+    "metrics-address": ("GROKCORE_METRICS_ADDRESS", "::"),  # a pod is reached by its own addresses, of either family
     "metrics-linger": ("GROKCORE_METRICS_LINGER", "30"),
 }
 """Annotations of a pod, with the environment variables that expose them and their values."""

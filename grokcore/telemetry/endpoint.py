@@ -23,6 +23,9 @@ CLIENT_SECONDS = 10.0
 PER_SECOND, BURST = 10, 32
 """Connections accepted per second in the long run, and at once; others wait in the kernel's queue."""
 
+ANY = "::"
+"""Every address of the machine, IPv4 and IPv6; IPv4 alone where the system has no IPv6."""
+
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -39,12 +42,20 @@ class BoundedServer(TCPServer):
     request_queue_size = 16
 
     def __init__(self, address: tuple[str, int], handler: Any, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        host, port = address
+        if host == ANY and not has_ipv6():
+            host = "0.0.0.0"  # noqa: S104 - as the caller asked
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._sleep = sleep
         self._lock = threading.Lock()
         self._since: dict[Any, float] = {}
         self._credit, self._counted = float(BURST), time.monotonic()
-        super().__init__(address, handler)
+        super().__init__((host, port), handler)
+
+    def server_bind(self) -> None:
+        if self.server_address[0] == ANY:  # IPv4 as well, whatever the system's default is
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
     @property
     def connections(self) -> int:
@@ -106,10 +117,20 @@ class BoundedServer(TCPServer):
         self._credit -= 1
 
 
+def has_ipv6() -> bool:
+    """Whether a socket can be bound to an IPv6 address: a kernel may lack it, and a container may have it disabled."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind((ANY, 0))
+    except OSError:
+        return False
+    return True
+
+
 PORT_VARIABLE = "GROKCORE_METRICS_PORT"
 """A port, 0 for any that is free; unset, empty or `off` for no endpoint."""
 ADDRESS_VARIABLE = "GROKCORE_METRICS_ADDRESS"
-"""Address to listen at; 127.0.0.1 by default."""
+"""Address to listen at; 127.0.0.1 by default. `::` is every address of the machine, IPv4 and IPv6."""
 LINGER_VARIABLE = "GROKCORE_METRICS_LINGER"
 """Longest wait in seconds for a scrape of the last values, after training has ended."""
 
@@ -182,8 +203,8 @@ class Endpoint:
         self._scraped = threading.Condition()
         self._last: float | None = None
         self._server = BoundedServer((options.address, options.port), self._handler(read))
-        port = self._server.server_address[1]
-        host = f"[{options.address}]" if ":" in options.address else options.address
+        address, port = (str(part) for part in self._server.server_address[:2])
+        host = f"[{address}]" if ":" in address else address
         self.url = f"http://{host}:{port}/metrics"
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 

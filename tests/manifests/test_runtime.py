@@ -10,6 +10,7 @@ import pytest
 import grokcore
 from components import images
 from grokcore.kfp import METRICS_PORT
+from grokcore.telemetry.endpoint import ANY
 from grokcore.training.distributed import torchrun
 from tests.manifests.kustomize import container_of, job_of, training_runtime, with_components
 
@@ -84,6 +85,7 @@ def test_it_knows_its_port_and_how_often_it_may_be_tried() -> None:
     variables = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [("metrics", METRICS_PORT)]
     assert variables["GROKCORE_METRICS_PORT"] == str(METRICS_PORT)
+    assert variables["GROKCORE_METRICS_ADDRESS"] == ANY, "a cluster of IPv6 alone would scrape nothing"
     restarts = runtime()["spec"]["template"]["spec"]["failurePolicy"]["maxRestarts"]
     assert int(variables["GROKCORE_ATTEMPT_LIMIT"] or 0) == restarts + 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
 import subprocess
@@ -9,11 +10,12 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.telemetry.endpoint import Endpoint, MetricsOptions
+from grokcore.telemetry.endpoint import ANY, Endpoint, MetricsOptions, has_ipv6
 from grokcore.telemetry.metrics import METRICS
 from grokcore.telemetry.prometheus import Durations, Samples, exposition
 
@@ -28,8 +30,8 @@ def everything() -> Samples:
 
 
 @contextmanager
-def endpoint(samples: Samples, *, linger: float | None = None) -> Iterator[Endpoint]:
-    endpoint = Endpoint(MetricsOptions(port=0, address="127.0.0.1", linger=linger), lambda: samples)
+def endpoint(samples: Samples, *, linger: float | None = None, address: str = "127.0.0.1") -> Iterator[Endpoint]:
+    endpoint = Endpoint(MetricsOptions(port=0, address=address, linger=linger), lambda: samples)
     try:
         yield endpoint
     finally:
@@ -78,6 +80,32 @@ def test_a_port_that_is_taken_is_an_error_of_the_system() -> None:
             Endpoint(MetricsOptions(port=port, address="127.0.0.1", linger=None), dict)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_every_address_of_a_pod_is_served(host: str) -> None:
+    if host == "[::1]" and not has_ipv6():
+        pytest.skip("no IPv6 here")
+    with endpoint({("grokking_step",): 1}, address=ANY) as served:
+        port = served.url.rpartition(":")[2].removesuffix("/metrics")
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=30) as answer:
+            assert b"grokking_step 1.0" in answer.read()
+
+
+def test_where_there_is_no_ipv6_every_address_of_ipv4_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose kernel has it disabled; the process's own sockets are real."""
+    family = socket.AF_INET6
+
+    class WithoutIPv6(socket.socket):
+        def __init__(self, kind: int = socket.AF_INET, *others: Any, **more: Any) -> None:
+            if kind == family:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(kind, *others, **more)
+
+    monkeypatch.setattr(socket, "socket", WithoutIPv6)
+    with endpoint({("grokking_step",): 1}, address=ANY) as served:
+        assert served.url.startswith("http://0.0.0.0:")
+        assert "grokking_step 1.0\n" in scrape(served)
+
+
 def test_nobody_is_waited_for_who_has_never_come() -> None:
     with endpoint({}) as served:
         assert not served.linger(lambda: pytest.fail("it waits"))
@@ -99,8 +127,8 @@ def test_a_request_to_stop_ends_the_waiting() -> None:
 def test_how_long_is_waited_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROKCORE_METRICS_PORT", "0")
     monkeypatch.setenv("GROKCORE_METRICS_LINGER", "2.5")
-    monkeypatch.setenv("GROKCORE_METRICS_ADDRESS", "0.0.0.0")  # noqa: S104
-    assert MetricsOptions.from_environment() == MetricsOptions(0, "0.0.0.0", 2.5)  # noqa: S104
+    monkeypatch.setenv("GROKCORE_METRICS_ADDRESS", "::")
+    assert MetricsOptions.from_environment() == MetricsOptions(0, "::", 2.5)
 
 
 @pytest.mark.parametrize("port", ["", "off"])
