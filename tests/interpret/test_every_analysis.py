@@ -9,18 +9,23 @@ import pytest
 
 import grokcore
 from grokcore.interpret.number import Number
+from grokcore.interpret.progress import learning_coefficient
+from grokcore.interpret.progress.learning_coefficient import SGLD
 from grokcore.interpret.registry import ANALYSES
 from grokcore.spec import load_spec
 from tests.interpret.subjects import subject_of
 from tests.models.variants import VARIANTS, every_variant
-from tests.support.extended import mostly_extended
 
 SILENT = {"local_complexity": {"mamba", "mamba2"}}
 """Analyses that are not defined for some architectures, which have no MLPs."""
-SLOW = {"llc"}
 MODULAR = "task={kind: modular, modulus: 7, probe_size: 20}"
 
-every_analysis = pytest.mark.parametrize("analysis", mostly_extended(ANALYSES, ANALYSES.keys() - SLOW))
+every_analysis = pytest.mark.parametrize("analysis", ANALYSES)
+
+
+@pytest.fixture(autouse=True)
+def short_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning_coefficient, "SETTINGS", SGLD(chains=2, burn_in=2, draws=4))
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,10 @@ class SGLD:
     batch: int = 512
 
 
+SETTINGS = SGLD()
+"""Those of an analysis."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Estimates (chains,) of lambda, NaN or infinite where a chain diverged, and how many went wrong."""
@@ -82,7 +86,8 @@ def measure(subject: Subject) -> Iterator[Number]:
     at_start = _row_losses(logits_at(model, rows.inputs, rows.positions), rows.targets, temperature)
     weights = list(model.parameters())
     seed = derived_seed(subject.analysis.seed, "learning coefficient")
-    found = learning_coefficient(losses, weights, at_start, seed=seed, ceiling=math.log(model.vocabulary_size))
+    ceiling = math.log(model.vocabulary_size)
+    found = learning_coefficient(losses, weights, at_start, SETTINGS, seed=seed, ceiling=ceiling)
     n = len(rows.inputs)
     yield Number("llc", found.value, n, split="train")
     yield Number(
@@ -97,7 +102,7 @@ def learning_coefficient(
     losses: RowLoss,
     weights: Sequence[Tensor],
     at_start: Tensor,
-    settings: SGLD = SGLD(),
+    settings: SGLD = SETTINGS,
     *,
     seed: int = 0,
     ceiling: float = math.inf,
