@@ -13,6 +13,7 @@ from typing import Any
 from kfp import compiler
 
 from ci.readme import render
+from grokcore.kfp import PURE
 
 ROOT = Path(__file__).parents[1]
 COMPILED = {"components": "component", "pipelines": "pipeline"}
@@ -62,9 +63,22 @@ def build(target: Target) -> dict[Path, bytes]:
     with tempfile.TemporaryDirectory() as directory:
         package = Path(directory) / target.compiled.name
         compiler.Compiler().compile(definition, str(package))
-        compiled = package.read_bytes()
+        compiled = package.read_text("utf-8")
+    if target.module == "component" and target.name not in PURE:
+        compiled = _uncached(compiled)
     readme = render(definition, target.folder.relative_to(ROOT), target.compiled.name)
-    return {target.compiled: compiled, target.folder / "README.md": readme.encode()}
+    return {target.compiled: compiled.encode(), target.folder / "README.md": readme.encode()}
+
+
+_CACHED, _UNCACHED = "        cachingOptions:\n          enableCache: true\n", "        cachingOptions: {}\n"
+
+
+def _uncached(compiled: str) -> str:
+    """Turn off the caching of a component's task, which the compiler offers for tasks of pipelines only."""
+    before, _, after = compiled.partition(_CACHED)
+    if not after or _CACHED in after:
+        raise ValueError("the compiler writes caching differently: a component's task is not marked as never cached")
+    return f"{before}{_UNCACHED}{after}"
 
 
 def drift(found: list[Target]) -> list[Path]:

@@ -13,9 +13,14 @@ from kfp.dsl import python_component
 from kfp.dsl.types import type_annotations
 
 from ci.markdown import table
+from grokcore.kfp import PURE
 
 LINE = 120
 _IMPORT = "from {module} import {name}"
+_CACHING = {
+    True: "allowed, outputs depend on inputs alone",
+    False: "never; grokcore.kfp.configure sets it, elsewhere call task.set_caching_options(False)",
+}
 _LOAD = 'kfp.components.load_component_from_file("{path}")'
 
 
@@ -63,6 +68,7 @@ def render(definition: Any, folder: Path, compiled: str) -> str:
     )
     facts = [
         f"- Stability: {metadata['stability']}",
+        *([f"- Caching: {_CACHING[name in PURE]}"] if is_component else []),
         f"- Needs: {dependencies}",
         f"- Tags: {', '.join(metadata['tags'])}",
         f"- Last verified: {metadata['lastVerified']:%Y-%m-%d}",
@@ -72,6 +78,13 @@ def render(definition: Any, folder: Path, compiled: str) -> str:
 
 
 def _usage(name: str, folder: Path, compiled: str) -> str:
+    if compiled == "component.yaml":
+        return (
+            "```python\n"
+            "from grokcore.kfp import load_component  # of the installed package, without the source\n\n"
+            f'{name} = load_component("{name}")\n'
+            "```"
+        )
     loading = f"{name} = {_LOAD.format(path=folder / compiled)}"
     if len(loading) > LINE:  # as the formatter breaks it
         call, _, argument = loading.removesuffix(")").partition("(")

@@ -6,8 +6,10 @@ grokcore.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import re
+from collections.abc import Sequence
 from typing import Any
 
 EXIT_OK = 0
@@ -126,3 +128,9 @@ def encode_error(error: GrokcoreError) -> dict[str, Any]:
 
 def decode_error(message: dict[str, Any]) -> GrokcoreError:
     return _ERRORS[message["error"]](message["message"])
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return `did you mean X? ` if a known name is close to `name`, else an empty text."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}? " if near else ""

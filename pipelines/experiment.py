@@ -31,17 +31,17 @@ def add_experiment(
         train: creates and configures the training task, from `spec` and `dataset`.
     """
     experiment = resolve_experiment(preset=preset, overrides=overrides, seed=seed, gpu_count=gpu_count, nodes=nodes)
-    configure(experiment, VALIDATION, cache=False)  # takes a second, and a preset may change with the image
+    configure(experiment, VALIDATION)  # takes a second, and a preset may change with the image
 
     data = generate_dataset(task=experiment.outputs["task"])
-    configure(data, LIGHT, cache=True)  # a pure function of the task
+    configure(data, LIGHT)  # a pure function of the task
 
     training = train(spec=experiment.outputs["spec"], dataset=data.outputs["dataset"])
 
     evaluation = evaluate_model(
         run=training.outputs["run"], model=training.outputs["model"], dataset=data.outputs["dataset"]
     )
-    configure(evaluation, LIGHT, cache=False)  # also writes to the store, which a cache hit would skip
+    configure(evaluation, LIGHT)  # also writes to the store, which a cache hit would skip
     connect_store(evaluation)
 
     report = build_report(
@@ -49,7 +49,7 @@ def add_experiment(
         evaluation=evaluation.outputs["evaluation"],
         compare_run_uris=compare_run_uris,
     )
-    configure(report, LIGHT, cache=False)  # the compared runs may have changed
+    configure(report, LIGHT)  # the compared runs may have changed
     connect_store(report)
     announce(report, pipeline)
 
@@ -58,7 +58,7 @@ def add_experiment(
         analysis = analyze_model(
             run=training.outputs["run"], model=training.outputs["model"], dataset=data.outputs["dataset"]
         )
-        configure(analysis, ANALYSIS, cache=False)  # also writes to the store, and reads checkpoints from there
+        configure(analysis, ANALYSIS)  # also writes to the store, and reads checkpoints from there
         connect_store(analysis)
         whole_report = build_report(
             run=analysis.outputs["analysis"],
@@ -66,5 +66,5 @@ def add_experiment(
             compare_run_uris=compare_run_uris,
         )
         whole_report.after(report)  # both write the run's report.html
-        configure(whole_report, LIGHT, cache=False)
+        configure(whole_report, LIGHT)
         connect_store(whole_report)

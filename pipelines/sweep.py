@@ -34,7 +34,7 @@ def sweep_point(
     This is a pipeline, since a loop does not pass on parameters that only the resources of a task depend on.
     """
     data = generate_dataset(task=task_spec)
-    configure(data, LIGHT, cache=True)  # a pure function of the task
+    configure(data, LIGHT)  # a pure function of the task
 
     training = train_seeds(
         spec=spec, seeds=seeds, dataset=data.outputs["dataset"], store=store, run_key=run_key, sweep=sweep
@@ -52,7 +52,7 @@ def sweep_point(
     evaluations = evaluate_runs(
         runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
     )
-    configure(evaluations, LIGHT, cache=False)  # also writes to the store, which a cache hit would skip
+    configure(evaluations, LIGHT)  # also writes to the store, which a cache hit would skip
     connect_store(evaluations)
     return NamedTuple("Point", [("evaluations", dsl.Artifact)])(evaluations.outputs["evaluations"])
 
@@ -71,6 +71,6 @@ def train_and_compare(pipeline: str, points: dsl.PipelineTask, **form: Any) -> N
     with dsl.ParallelFor(points.output, parallelism=AT_ONCE) as point:
         trained = sweep_point(spec=point.spec, task_spec=point.task_spec, seeds=point.seeds, sweep=point.sweep, **form)
     comparison = build_comparison(evaluations=dsl.Collected(trained.outputs["evaluations"]))
-    configure(comparison, LIGHT, cache=False)
+    configure(comparison, LIGHT)
     connect_store(comparison)
     announce(comparison, pipeline)

@@ -11,13 +11,12 @@ from grokcore.cluster.kubeflow.connection import Connection, connection
 from grokcore.cluster.kubeflow.form import filled_in
 from grokcore.cluster.kubeflow.package import (
     PipelinePackage,
-    nearest,
     read_lock,
     read_package,
     with_images,
     without_digest,
 )
-from grokcore.errors import InputError
+from grokcore.errors import InputError, nearest
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.spec.loading import document_of, looks_like_path, preset_names, source_text
 from grokcore.storage import local_path

@@ -1,5 +1,6 @@
-"""Cluster settings of tasks, for pipelines of grokcore's components: needs `pip install 'grokcore[pipelines]'`.
+"""Components and cluster settings of tasks, for pipelines of your own: needs `pip install 'grokcore[pipelines]'`.
 
+load_component(name)        a compiled component of this version
 configure(task, limits)     resources, timeout, retries, caching, security context, the label of the network policies
 configure_training(task)    the same for a task that trains in its own pod: GPUs, metrics, notifications, store
 connect_store(task)         store, credentials and run key, for tasks that handle a run
@@ -7,6 +8,7 @@ launch_trainjobs(task)      the same for a task that starts TrainJobs
 announce(task, pipeline)    push the success of a pipeline from its last task
 """
 
+from grokcore.kfp.components import PURE, component_names, load_component, may_be_cached
 from grokcore.kfp.tasks import (
     ANALYSIS,
     LAUNCHER,
@@ -30,15 +32,19 @@ __all__ = [
     "LAUNCHER",
     "LIGHT",
     "METRICS_PORT",
+    "PURE",
     "VALIDATION",
     "WORKFLOW",
     "Limits",
     "announce",
+    "component_names",
     "configure",
     "configure_training",
     "connect_store",
     "expose_metrics",
     "launch_trainjobs",
+    "load_component",
+    "may_be_cached",
     "notify",
     "request_gpus",
 ]

@@ -10,6 +10,8 @@ from typing import Any
 
 from kfp import dsl, kubernetes
 
+from grokcore.kfp.components import may_be_cached
+
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -51,11 +53,15 @@ ANALYSIS = Limits(cpu="2", memory="8Gi", timeout=12 * HOUR, retries=2)
 """For an analysis of checkpoints on a CPU: seconds each for a model of a laptop, minutes for one of 43M parameters."""
 
 
-def configure(task: dsl.PipelineTask, limits: Limits, *, cache: bool) -> dsl.PipelineTask:
-    """Set resources, timeout, retries, caching and security context, which every task needs."""
+def configure(task: dsl.PipelineTask, limits: Limits) -> dsl.PipelineTask:
+    """Set resources, timeout, retries, caching, security context and the label that network policies select.
+
+    A task of grokcore is cached only if its outputs depend on its inputs alone, as its component.yaml says; set another
+    choice afterwards by `task.set_caching_options`.
+    """
     task.set_cpu_request(limits.cpu).set_cpu_limit(limits.cpu)
     task.set_memory_request(limits.memory).set_memory_limit(limits.memory)
-    task.set_caching_options(cache)
+    task.set_caching_options(may_be_cached(task))
     if limits.retries:
         # backoff_max_duration is a deadline for all attempts together; its default is an hour.
         window = (limits.retries + 1) * limits.timeout
@@ -169,7 +175,7 @@ def configure_training(
     Never cached: a resumed run has the same inputs, and the store keeps finished work anyway.
     """
     limits = Limits(cpu=cpu_limit, memory=memory_limit, timeout=8 * DAY, retries=3)
-    configure(task, limits, cache=False)
+    configure(task, limits)
     request_gpus(task, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
     expose_metrics(task, limits)
     notify(task)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from grokcore.documents import parse_plain_yaml
-from grokcore.errors import InputError
+from grokcore.errors import InputError, nearest
 from grokcore.spec.base import with_neutral_fields
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.overrides import Override, override_all
@@ -166,9 +165,7 @@ def source_text(
         return source, f"the inline {'spec' if what == 'preset' else what}"
     if allow_files and (looks_like_path(source) or _is_file(source)):
         return _text(Path(source).expanduser(), known), source
-    near = difflib.get_close_matches(source, names, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise InputError(f"there is no {what} {shown(source)}: {hint}{known}")
+    raise InputError(f"there is no {what} {shown(source)}: {nearest(source, names)}{known}")
 
 
 def _listed(names: Sequence[str]) -> str:

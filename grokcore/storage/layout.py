@@ -14,6 +14,13 @@ RUN_KEY_VARIABLE = "GROKCORE_RUN_KEY"
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_PIPELINE_RUN = re.compile(
+    rf"/(?P<cluster>{_UUID})/[^/]+(?:/{_UUID})?/[^/]+$|/(?P<local>[^/]+-\d{{4}}(?:-\d\d){{5}}-\d{{6}})/[^/]+/[^/]+$"
+)
+"""The run of a pipeline in the URI of an output artifact: ROOT/PIPELINE/RUN/TASK[/EXECUTION]/NAME, all UUIDs but the
+task's and artifact's names; the local runner has ROOT/PIPELINE-TIME/TASK/NAME."""
+
 
 def run_uri(store: str, run_id: str, run_key: str) -> str:
     """`{store}/runs/{run_id}/{run_key}`.
@@ -35,10 +42,21 @@ def run_place(store: str, run_id: str, run_key: str) -> str | None:
     store = store or os.environ.get(STORE_VARIABLE, "")
     if not store:
         return None
-    run_key = run_key or os.environ.get(RUN_KEY_VARIABLE, "")
+    run_key = default_key(run_key)
     if not run_key:
         raise InputError("run_key is empty: set a key, by which later attempts find the run's checkpoints")
     return run_uri(store, run_id, run_key)
+
+
+def default_key(run_key: str, artifact: str = "") -> str:
+    """`run_key`, else that of the environment, else the pipeline run in `artifact`, else empty.
+
+    Args:
+        artifact: URI of an output artifact of the calling task; all tasks and retries of a pipeline run agree on the
+            run in it.
+    """
+    found = _PIPELINE_RUN.search(artifact)
+    return run_key or os.environ.get(RUN_KEY_VARIABLE, "") or (found["cluster"] or found["local"] if found else "")
 
 
 def dataset_uri(store: str, dataset_id: str) -> str:
@@ -83,7 +101,7 @@ def retraining_uri(store: str, name: str, run_key: str) -> str:
         InputError: a missing store or key, or a name or key that could leave the store.
     """
     champion_key(name)
-    run_key = run_key or os.environ.get(RUN_KEY_VARIABLE, "")
+    run_key = default_key(run_key)
     if not _KEY.fullmatch(run_key):
         raise InputError(
             f"run_key {run_key!r} must be 1 to 128 letters, digits, '.', '_' or '-'; it tells retrainings apart"

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +12,12 @@ import yaml
 from kfp import compiler, components, dsl
 
 from ci.packages import ROOT, Target, targets
+from grokcore.sweeps import loop_items
 
 TARGETS = targets()
 COMPONENTS = [target for target in TARGETS if target.module == "component"]
+VERSION = re.compile(r"(==|>=|<=|~=)?(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")
+"""Semantic versions with an operator, as the validator of kubeflow/pipelines-components wants them: three numbers."""
 
 
 def ids(target: Target) -> str:
@@ -43,6 +47,54 @@ def test_metadata_has_its_keys_in_order(target: Target):
     assert metadata["stability"] in {"experimental", "alpha", "beta", "stable"}
     assert isinstance(metadata["lastVerified"], datetime)
     assert metadata["dependencies"]["kubeflow"][0]["name"] == "Pipelines"
+    for dependency in metadata["dependencies"]["kubeflow"]:
+        assert VERSION.fullmatch(dependency["version"]), dependency
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=ids)
+def test_owners_name_an_approver(target: Target):
+    owners = yaml.safe_load((target.folder / "OWNERS").read_text())
+    assert owners["approvers"]
+
+
+@pytest.mark.parametrize("target", COMPONENTS, ids=ids)
+def test_the_compiled_component_and_its_readme_say_whether_a_task_may_be_cached(target: Target):
+    (task,) = yaml.safe_load(target.compiled.read_text())["root"]["dag"]["tasks"].values()
+    pure = target.name == "generate_dataset"
+    assert task["cachingOptions"] == ({"enableCache": True} if pure else {})
+    assert ("- Caching: allowed" if pure else "- Caching: never") in (target.folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("target", COMPONENTS, ids=ids)
+def test_the_readme_names_every_key_that_a_component_writes(target: Target):
+    """Metadata of artifacts, which other components read by these keys."""
+    readme = (target.folder / "README.md").read_text()
+    assert [key for key in metadata_keys(target) if not re.search(rf"\b{key}\b", readme)] == []
+
+
+def metadata_keys(target: Target) -> list[str]:
+    """Keys in `artifact.metadata.update(key=...)` and `artifact.metadata["key"] = ...` of a component's source."""
+    found = []
+    for node in ast.walk(ast.parse((target.folder / "component.py").read_text())):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="update", value=ast.Attribute(attr="metadata")), keywords=keywords):
+                found += [keyword.arg for keyword in keywords if keyword.arg]
+            case ast.Subscript(value=ast.Attribute(attr="metadata"), slice=ast.Constant(value=str(key))):
+                found.append(key)
+    return found
+
+
+def test_keys_of_metadata_are_found_in_sources():
+    found = {target.name: metadata_keys(target) for target in COMPONENTS}
+    assert found["train_seeds"] == ["run_uris", "dataset_id", "sweep_uri", "framework"]
+    assert found["generate_dataset"] == ["dataset_id", "kind"]
+
+
+def test_the_readme_names_the_keys_of_a_loops_items():
+    readme = (ROOT / "components" / "training" / "resolve_sweep" / "README.md").read_text()
+    (row,) = [line for line in readme.splitlines() if line.startswith("| `Output` |")]
+    for item in loop_items("values-small"):
+        assert [key for key in item if not re.search(rf"\b{key}\b", row)] == []
 
 
 @pytest.mark.parametrize("target", COMPONENTS, ids=ids)
@@ -142,6 +194,7 @@ def test_the_example_compiles(target: Target, tmp_path: Path):
             "minimum_seeds": "NUMBER_INTEGER",
             "failing_margin": "NUMBER_DOUBLE",
             "minimum_reached": "NUMBER_DOUBLE",
+            "run_key": "STRING",
         },
         "compare_with_champion": {"champion": "STRING", "gate": "STRING", "store": "STRING", "run_key": "STRING"},
         "promote_champion": {},

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +43,7 @@ def test_the_wheel_has_one_package_and_its_data(wheel: Path) -> None:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"grokcore"}
     assert "grokcore/compiled/grokking_experiment.yaml" in names
+    assert "grokcore/compiled/components/train_model.yaml" in names
     assert "grokcore/presets/demo.yaml" in names
     assert "grokcore/sweeps/presets/values.yaml" in names
     assert "grokcore/py.typed" in names
@@ -50,19 +52,25 @@ def test_the_wheel_has_one_package_and_its_data(wheel: Path) -> None:
     assert not any("test" in Path(name).name for name in names)
 
 
-@pytest.mark.packaging
-@pytest.mark.extended
-def test_an_installed_wheel_runs_the_pipeline_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    """A clean environment holds the wheel; what it depends on is lent to it by a path file, since it is large."""
-    environment = tmp_path / "environment"
-    assert run(sys.executable, "-m", "venv", environment, cwd=tmp_path).returncode == 0
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean environment that holds the wheel; what it depends on is lent by a path file, since it is large."""
+    place = tmp_path_factory.mktemp("installed")
+    environment = place / "environment"
+    assert run(sys.executable, "-m", "venv", environment, cwd=place).returncode == 0
     python = environment / "bin" / "python"
-    installed = run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    installed = run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=place)
     assert installed.returncode == 0, installed.stderr
     site = next((environment / "lib").glob("python*/site-packages"))
     # A plain directory on the path: the checkout's own editable hook (a .pth file there) is not followed.
     (site / "lent.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return environment
 
+
+@pytest.mark.packaging
+@pytest.mark.extended
+def test_an_installed_wheel_runs_the_pipeline_without_the_checkout(environment: Path, tmp_path: Path) -> None:
+    python = environment / "bin" / "python"
     where = run(python, "-c", "import grokcore; print(grokcore.__file__)", cwd=tmp_path)
     assert where.stdout.startswith(str(environment)), where.stderr
     presets = run(environment / "bin" / "grokcore", "presets", cwd=tmp_path)
@@ -82,6 +90,23 @@ def test_an_installed_wheel_runs_the_pipeline_without_the_checkout(wheel: Path, 
     )
     assert done.returncode == 0, done.stderr
     assert next((tmp_path / "store").glob("runs/*/local/report.html")).stat().st_size > 100_000
+
+
+@pytest.mark.packaging
+@pytest.mark.extended
+def test_a_pipeline_of_ones_own_compiles_and_runs_from_the_wheel_alone(environment: Path, tmp_path: Path) -> None:
+    python, own = environment / "bin" / "python", tmp_path / "pipeline.py"
+    own.write_text((ROOT / "examples" / "reuse" / "pipeline.py").read_text())
+    compiled = run(python, own, "compile", "package.yaml", cwd=tmp_path)
+    assert compiled.returncode == 0, compiled.stderr
+    package, _ = yaml.safe_load_all((tmp_path / "package.yaml").read_text())
+    assert package["pipelineInfo"]["name"] == "my-pipeline"
+
+    done = run(python, own, "run", "smoke", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "pass"
+    (trained,) = (tmp_path / "out" / "runs").glob("*/my-pipeline-*")
+    assert (trained / "evaluation.json").is_file()
 
 
 def test_a_bare_install_says_which_extra_is_missing(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from grokcore.errors import InputError
-from grokcore.storage.layout import comparable_runs, run_place, run_uri
+from grokcore.storage.layout import comparable_runs, default_key, run_place, run_uri
 
 RUN = "/store/runs/0123456789abcdef/first"
 
@@ -23,6 +23,32 @@ def test_no_store_means_no_place(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GROKCORE_STORE", "/store")
     assert run_place("", "abc", "") == "/store/runs/abc/cluster"
     assert run_place("/mine", "abc", "key") == "/mine/runs/abc/key"
+
+
+RUN_UUID = "0d6f2f8e-7c4b-4b57-9f5c-6a2f5f1f2f10"
+EXECUTION = "f4a7a1c2-1111-4222-8333-444455556666"
+
+
+@pytest.mark.parametrize(
+    ("artifact", "key"),
+    [
+        (f"s3://lab/artifacts/mine/{RUN_UUID}/train-model/{EXECUTION}/run", RUN_UUID),
+        (f"minio://mlpipeline/v2/artifacts/mine/{RUN_UUID}/train-model/run", RUN_UUID),
+        (f"s3://lab/{EXECUTION}/mine/{RUN_UUID}/train-model/{EXECUTION}/run", RUN_UUID),
+        ("/out/mine-2026-11-30-12-00-00-123456/train-model/run", "mine-2026-11-30-12-00-00-123456"),
+        ("/tmp/test_it0/run", ""),
+        ("/data/2026-11-30/train/run", ""),
+        ("", ""),
+    ],
+)
+def test_the_last_default_of_a_key_is_the_pipeline_run_in_an_artifact(
+    monkeypatch: pytest.MonkeyPatch, artifact: str, key: str
+):
+    monkeypatch.delenv("GROKCORE_RUN_KEY", raising=False)
+    assert default_key("", artifact) == key
+    assert default_key("mine", artifact) == "mine"
+    monkeypatch.setenv("GROKCORE_RUN_KEY", "cluster")
+    assert default_key("", artifact) == "cluster"
 
 
 @pytest.mark.parametrize("uri", ["/store/runs/fedcba9876543210/second", "s3://bucket/runs/a/b"])

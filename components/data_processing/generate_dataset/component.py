@@ -11,7 +11,8 @@ def generate_dataset(task: str, dataset: dsl.Output[dsl.Dataset]):
 
     Args:
         task: The task as JSON or YAML, for example the output `task` of resolve_experiment.
-        dataset: Directory with dataset.json, vocab.json, train.parquet and probes.parquet.
+        dataset: Directory with dataset.json, vocab.json, train.parquet and probes.parquet. Its metadata carry
+            dataset_id and kind.
     """
     from pathlib import Path
 

@@ -22,13 +22,14 @@ def compare_with_champion(
     Args:
         evaluations: The artifact `evaluations` of evaluate_runs.
         decision: Record of the decision, for promote_champion. A copy is kept in the store at
-            {store}/retrainings/{champion}/{run_key}.json.
+            {store}/retrainings/{champion}/{run_key}.json. Its metadata carry verdict and uri (of the copy).
         report: The decision as Markdown, shown in the Kubeflow UI.
         metrics: Gains of the candidate in time and accuracy, and the number of its seeds that grokked.
         champion: Name of the champion.
         gate: Rules of the gate, from resolve_retraining, or as in "confidence=0.99 minimum_seeds=8".
         store: URI of the champion's store. Empty takes GROKCORE_STORE.
-        run_key: Key that identifies this retraining. Empty takes GROKCORE_RUN_KEY, the id of the Kubeflow run.
+        run_key: Key that identifies this retraining. Empty takes GROKCORE_RUN_KEY, else the
+            pipeline run's id.
 
     Returns:
         The verdict: promote, keep or inconclusive.
@@ -38,12 +39,15 @@ def compare_with_champion(
     from grokcore import champions
     from grokcore.champions.markdown import decision_markdown
     from grokcore.stage import stage
+    from grokcore.storage.layout import default_key, retraining_uri
     from grokcore.telemetry.pushgateway import push_success
 
     with stage("compare", Path(decision.path).parent):
         rules = champions.parse_rules(gate)
+        key = default_key(run_key, decision.uri)
+        retraining_uri(store, champion, key)  # before the evaluations are read: names and store may be wrong
         uris = evaluations.metadata.get("run_uris", {})
-        made = champions.compare_with_champion(evaluations.path, uris, champion, rules, store, run_key)
+        made = champions.compare_with_champion(evaluations.path, uris, champion, rules, store, key)
         Path(decision.path).write_text(made.model_dump_json(indent=2))
         Path(report.path).write_text(decision_markdown(made))
         metrics.log_metric("seeds_grokked", made.candidate_summary.reached)

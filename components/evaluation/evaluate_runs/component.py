@@ -17,7 +17,7 @@ def evaluate_runs(
         models: The artifact `models` of train_seeds.
         dataset: Dataset that they were trained on.
         evaluations: Directory with the record and evaluation.json of each seed, in seed-N, for analysis. Copies of
-            the evaluations are kept with the runs in their store.
+            the evaluations are kept with the runs in their store. Its metadata carry run_uris (by seed-N), sweep_uri.
     """
     from pathlib import Path
 

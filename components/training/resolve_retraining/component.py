@@ -21,6 +21,7 @@ def resolve_retraining(
     minimum_seeds: int = 5,
     failing_margin: float = 0.6,
     minimum_reached: float = 0.8,
+    run_key: str = "",
 ) -> NamedTuple("Retraining", [("spec", str), ("task", str), ("dataset_id", str), ("gate", str)]):
     """Validate a retraining, its gate and the champion before any expensive step.
 
@@ -43,6 +44,7 @@ def resolve_retraining(
         minimum_seeds: Minimum number of seeds of each side, at least 5, for a decision.
         failing_margin: Margin by which the share of failing seeds may exceed the champion's. 5 seeds exclude .53.
         minimum_reached: Minimum share of seeds that must grok for the first champion.
+        run_key: The `run_key` of compare_with_champion, validated here before anything is trained. Empty is valid.
 
     Returns:
         spec: The resolved specification as JSON.
@@ -52,6 +54,7 @@ def resolve_retraining(
     """
     from grokcore import champions
     from grokcore.stage import stage
+    from grokcore.storage.layout import default_key, retraining_uri
 
     rules = {
         "split": split,
@@ -65,5 +68,7 @@ def resolve_retraining(
         "minimum_reached": minimum_reached,
     }
     with stage("resolve"):
+        if default_key(run_key):  # otherwise compare_with_champion takes the pipeline run's id
+            retraining_uri(store, champion, run_key)
         spec, gate = champions.resolve_retraining(preset, overrides, seeds, champion, store, rules, notify=print)
     return (spec.model_dump_json(), spec.task.model_dump_json(), spec.dataset_id, champions.rules_text(gate))

@@ -24,7 +24,7 @@ def resolve_sweep(
         most: Maximum number of points; a larger loop stalls a workflow.
 
     Returns:
-        One item per point, with its name, its spec and task as JSON, and its seeds as text.
+        One item per point, with the keys sweep and point (names), spec and task_spec (JSON) and seeds (text).
     """
     from grokcore.spec import split_overrides
     from grokcore.stage import stage

@@ -25,10 +25,10 @@ def train_model(
         spec: The experiment as JSON, the output `spec` of resolve_experiment.
         dataset: Dataset of this experiment's task; any other is refused.
         run: Directory with spec.yaml, manifest.json and metrics.jsonl. Its metadata carry run_uri, run_id, dataset_id.
-        model: Directory that transformers.AutoModelForCausalLM loads.
+        model: Directory that transformers.AutoModelForCausalLM loads. Its metadata carry framework, run_id.
         metrics: Final accuracies, and the steps at which memorization and grokking were reached.
         store: URI under which runs are kept. Empty takes GROKCORE_STORE, else only its artifact keeps the run.
-        run_key: Key that distinguishes runs of the same spec. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        run_key: Key that distinguishes runs of the same spec. Empty takes GROKCORE_RUN_KEY, else the pipeline run's id.
         resume: "auto" resumes from the run's last checkpoint if there is one; see grokcore.train_model.
 
     Returns:
@@ -39,12 +39,12 @@ def train_model(
     from grokcore.runs.artifacts import collect_run, log_header, run_scalars
     from grokcore.spec import load_spec
     from grokcore.stage import stage
-    from grokcore.storage.layout import run_place
+    from grokcore.storage.layout import default_key, run_place
     from grokcore.training.distributed.launch import train_on_all_devices
 
     with stage("train"):  # before the run's location is known
         experiment = load_spec(spec, allow_files=False)
-        place = run_place(store, experiment.run_id, run_key) or run.path
+        place = run_place(store, experiment.run_id, default_key(run_key, run.uri)) or run.path
         print(log_header(place, experiment.run_id), flush=True)
     with stage("train", place):
         result = train_on_all_devices(

@@ -36,10 +36,10 @@ def train_model_trainjob(
         spec: The experiment as JSON, the output `spec` of resolve_experiment.
         dataset: Dataset of this experiment's task; any other is refused. The job gets a copy.
         run: Directory with spec.yaml, manifest.json and metrics.jsonl. Its metadata carry run_uri, run_id, dataset_id.
-        model: Directory that transformers.AutoModelForCausalLM loads.
+        model: Directory that transformers.AutoModelForCausalLM loads. Its metadata carry framework, run_id.
         metrics: Final accuracies, and the steps at which memorization and grokking were reached.
         store: URI under which runs are kept; every pod of the job must have access. Empty takes GROKCORE_STORE.
-        run_key: Key that distinguishes runs of the same spec. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        run_key: Key that distinguishes runs of the same spec. Empty takes GROKCORE_RUN_KEY, else the pipeline run's id.
         resume: "auto" resumes from the run's last checkpoint if there is one; see grokcore.train_model.
         nodes: Number of pods that train together, as text.
         gpu_type: Resource name of the accelerator.
@@ -64,11 +64,12 @@ def train_model_trainjob(
     from grokcore.spec import load_spec
     from grokcore.stage import stage
     from grokcore.storage import open_store
+    from grokcore.storage.layout import default_key
     from grokcore.terminal.display import RunDisplay
 
     with stage("train"):  # before the run's location is known
         experiment = load_spec(spec, allow_files=False)
-        place = shared_place(store, experiment.run_id, run_key)
+        place = shared_place(store, experiment.run_id, default_key(run_key, run.uri))
         request = JobRequest.of_form(
             nodes=nodes,
             gpu_type=gpu_type,

@@ -26,10 +26,12 @@ def train_seeds(
         spec: The experiment as JSON, from resolve_sweep.
         seeds: Seeds of initialization and batch order, for example 0..4 or 0,3,5.
         dataset: Dataset of this experiment's task; any other is refused.
-        runs: Directory with spec.yaml, manifest.json and metrics.jsonl of each seed, in seed-N.
-        models: Directory with a model of each seed, in seed-N, that transformers.AutoModelForCausalLM loads.
+        runs: Directory with spec.yaml, manifest.json and metrics.jsonl of each seed, in seed-N. Its metadata carry
+            run_uris (by seed-N), dataset_id and sweep_uri.
+        models: Directory with a model of each seed, in seed-N, that transformers.AutoModelForCausalLM loads. Its
+            metadata carry framework.
         store: URI under which runs are kept. Empty takes GROKCORE_STORE, else only their artifact keeps them.
-        run_key: Key that distinguishes runs of the same specs. Empty takes GROKCORE_RUN_KEY, the Kubeflow run's id.
+        run_key: Key that tells runs of the same specs apart. Empty takes GROKCORE_RUN_KEY, else the pipeline run's id.
         resume: "auto" resumes from the last checkpoints if there are any; see grokcore.train_model.
         sweep: Name of the sweep of these runs; its comparison is kept in the store under this name.
 
@@ -43,15 +45,14 @@ def train_seeds(
     from grokcore.spec import load_spec
     from grokcore.spec.loading import parse_seeds
     from grokcore.stage import stage
-    from grokcore.storage.layout import run_place, sweep_place
+    from grokcore.storage.layout import default_key, run_place, sweep_place
 
     with stage("train", Path(runs.path).parent):
         experiment = load_spec(spec, allow_files=False)
         specs = [experiment.model_copy(update={"seed": seed}) for seed in parse_seeds(seeds)]
         artifacts = [f"{runs.path}/seed-{one.seed}" for one in specs]
-        places = [
-            run_place(store, one.run_id, run_key) or artifact for one, artifact in zip(specs, artifacts, strict=True)
-        ]
+        key = default_key(run_key, runs.uri)
+        places = [run_place(store, one.run_id, key) or artifact for one, artifact in zip(specs, artifacts, strict=True)]
         for one, place in zip(specs, places, strict=True):
             print(log_header(place, one.run_id), flush=True)
         results = grokcore.train_seeds(specs, dataset.path, places, resume=resume, stop_with_parent=True, notify=print)

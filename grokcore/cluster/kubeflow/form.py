@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from grokcore.cluster.kubeflow.package import Input, PipelinePackage, nearest
+from grokcore.cluster.kubeflow.package import Input, PipelinePackage
 from grokcore.documents import DuplicateKeyError, decode_json
-from grokcore.errors import InputError
+from grokcore.errors import InputError, nearest
 
 
 class _Nothing:

@@ -6,7 +6,6 @@ change.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -112,12 +111,6 @@ def parse_package(text: str, origin: str) -> PipelinePackage:
     if unknown or len(more) > 1 or not dag:
         raise InputError(f"{origin} has an unsupported format: recompile it with kfp 2.17")
     return package
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """Return `did you mean X? ` if a known name is close to `name`, else an empty text."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]}? " if near else ""
 
 
 def _description(text: str) -> str:

@@ -39,7 +39,7 @@ def architecture_comparison(
         tolerations: Taints that the trainings tolerate, as a list of Kubernetes tolerations.
     """
     points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=architectures)
-    configure(points, VALIDATION, cache=False)
+    configure(points, VALIDATION)
     train_and_compare(
         "architecture-comparison",
         points,

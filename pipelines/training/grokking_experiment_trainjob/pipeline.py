@@ -72,7 +72,7 @@ def grokking_experiment_trainjob(
             image=TRAINER,
             **inputs,
         )
-        configure(launcher, LAUNCHER, cache=False)  # the store keeps finished work, and the job work in progress
+        configure(launcher, LAUNCHER)  # the store keeps finished work, and the job work in progress
         return launch_trainjobs(launcher)
 
     add_experiment(

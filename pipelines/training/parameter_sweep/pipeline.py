@@ -38,7 +38,7 @@ def parameter_sweep(
         tolerations: Taints that the trainings tolerate, as a list of Kubernetes tolerations.
     """
     points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=only)
-    configure(points, VALIDATION, cache=False)
+    configure(points, VALIDATION)
     train_and_compare(
         "parameter-sweep",
         points,

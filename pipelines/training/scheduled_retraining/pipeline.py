@@ -79,13 +79,14 @@ def scheduled_retraining(
         minimum_seeds=minimum_seeds,
         failing_margin=failing_margin,
         minimum_reached=minimum_reached,
+        run_key=run_key,
     )
     # Never cached: the champion may have changed. Never retried: what is wrong in a specification stays wrong.
-    configure(retraining, VALIDATION, cache=False)
+    configure(retraining, VALIDATION)
     connect_store(retraining)
 
     data = generate_dataset(task=retraining.outputs["task"])
-    configure(data, LIGHT, cache=True)  # a pure function of the task
+    configure(data, LIGHT)  # a pure function of the task
 
     training = train_seeds(
         spec=retraining.outputs["spec"],
@@ -108,7 +109,7 @@ def scheduled_retraining(
     evaluations = evaluate_runs(
         runs=training.outputs["runs"], models=training.outputs["models"], dataset=data.outputs["dataset"]
     )
-    configure(evaluations, LIGHT, cache=False)  # also writes to the store, which a cache hit would skip
+    configure(evaluations, LIGHT)  # also writes to the store, which a cache hit would skip
     connect_store(evaluations)
 
     comparison = compare_with_champion(
@@ -118,13 +119,13 @@ def scheduled_retraining(
         store=store,
         run_key=run_key,
     )
-    configure(comparison, LIGHT, cache=False)  # the champion may have changed
+    configure(comparison, LIGHT)  # the champion may have changed
     connect_store(comparison)
     announce(comparison, NAME)  # which it does unless there is a promotion to come
 
     # The verdict is the task's one output: of several the local runner would find none, and promote nothing.
     with dsl.If(comparison.outputs["Output"] == "promote", name="promote"):
         promotion = promote_champion(decision=comparison.outputs["decision"])
-        configure(promotion, LIGHT, cache=False)
+        configure(promotion, LIGHT)
         connect_store(promotion)
         announce(promotion, NAME)

@@ -102,3 +102,18 @@ def test_runs_of_two_experiments_are_no_candidate(tmp_path: Path, capsys: pytest
         call(tmp_path, runs, "one")
     assert exit_.value.code == 2
     assert "more than its seed" in capsys.readouterr().err
+
+
+def test_the_key_is_checked_before_the_evaluations_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as exit_:
+        call(tmp_path, dsl.Artifact(uri=str(tmp_path / "nothing")), "of monday")
+    assert exit_.value.code == 2
+    assert "run_key" in capsys.readouterr().err
+
+
+def test_the_last_default_of_the_key_is_the_pipelines_run(tmp_path: Path):
+    run = "0d6f2f8e-7c4b-4b57-9f5c-6a2f5f1f2f10"
+    place = tmp_path / "mine" / run / "compare-with-champion"
+    place.mkdir(parents=True)
+    call(place, candidate(tmp_path / "runs", ood=1200), "decision", run_key="", store=str(tmp_path / "store"))
+    assert read_decision(str(tmp_path / "store" / "retrainings" / "default" / f"{run}.json")).verdict == "promote"

@@ -47,6 +47,7 @@ def test_the_champion_is_named_before_anything_is_spent(tmp_path: Path, capsys: 
     ("changes", "named"),
     [
         ({"preset": "nothing"}, "nothing"),
+        ({"run_key": "of monday"}, "run_key"),
         ({"overrides": "model.width=-1"}, "model.width"),
         ({"seeds": "0..x"}, "seeds"),
         ({"seeds": "0..3"}, "minimum_seeds"),
