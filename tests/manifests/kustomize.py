@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,13 @@ SETTINGS = {
 @functools.cache
 def with_components(*names: str) -> tuple[dict[str, Any], ...]:
     """The base in a namespace `lab`, with some components of manifests/components in this order."""
+    with overlay_of(*names) as folder:
+        return build(folder)
+
+
+@contextmanager
+def overlay_of(*names: str) -> Iterator[Path]:
+    """A folder with the kustomization of `with_components`."""
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory).resolve()
         (folder / "settings").mkdir()
@@ -98,7 +107,7 @@ def with_components(*names: str) -> tuple[dict[str, Any], ...]:
             resources=[os.path.relpath(MANIFESTS / "base", folder)],
             components=["settings", *(os.path.relpath(MANIFESTS / "components" / name, folder) for name in names)],
         )
-        return build(folder)
+        yield folder
 
 
 def everything() -> tuple[dict[str, Any], ...]:

@@ -23,6 +23,7 @@ from tests.manifests.kustomize import (
     is_component,
     kustomizations,
     of_kind,
+    overlay_of,
     overlays,
     program,
     run,
@@ -69,6 +70,31 @@ def test_components_on_the_runtime_go_together_in_any_order() -> None:
     assert others[0] == others[1]
     assert sorted(map(str, tolerations[0])) == sorted(map(str, tolerations[1]))
     assert len(tolerations[0]) == 3
+
+
+@pytest.mark.parametrize("name", ["gpu", "spot", "openshift"])
+@pytest.mark.parametrize("command", [KUBECTL, OLDER], ids=["kubectl", "older"])
+def test_a_component_on_the_runtime_is_refused_before_it(name: str, command: tuple[str, ...]) -> None:
+    if not shutil.which(command[0]):
+        pytest.skip(f"no {command[0]} here: ci/tools or kubernetes.io/docs/tasks/tools")
+    with overlay_of(name, "trainjob") as folder:
+        done = run(command, folder)
+    assert done.returncode != 0
+    assert "list trainjob before gpu, spot and openshift" in done.stderr
+
+
+def test_every_component_that_changes_the_runtime_is_refused_before_it() -> None:
+    """The others neither patch it nor mark themselves."""
+    changing = {name for name in components() if "TrainingRuntime" in _text_of(name)} - {"trainjob"}
+    assert (
+        changing
+        == {"gpu", "spot", "openshift"}
+        == {name for name in components() if "listed-after: t" in _text_of(name)}
+    )
+
+
+def _text_of(component: str) -> str:
+    return "".join(path.read_text() for path in (MANIFESTS / "components" / component).glob("*.yaml"))
 
 
 def _tolerations_apart(runtime: dict[str, Any]) -> tuple[list[Any], str]:
