@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from grokcore.cli.specs import say
+from grokcore.cluster.kubeflow.compatibility import for_version
 from grokcore.cluster.kubeflow.connection import Connection, connection
 from grokcore.cluster.kubeflow.form import filled_in
 from grokcore.cluster.kubeflow.package import (
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def package_of(options: argparse.Namespace) -> PipelinePackage:
-    """Read the package that the options name, and pin its images if they name a lock file.
+    """Read the package that the options name, pin its images, and change it for an older Kubeflow, as they say.
 
     Raises:
         InputError: no such pipeline, or a lock file for other images.
@@ -43,7 +44,7 @@ def package_of(options: argparse.Namespace) -> PipelinePackage:
         package = with_images(package, read_lock(local_path(options.images)))
         for image in without_digest(package):
             say(f"{options.images} has no digest for {image}: left unchanged")
-    return package
+    return for_version(package, options.kfp_version, notify=say) if options.kfp_version else package
 
 
 def parameters_of(package: PipelinePackage, options: argparse.Namespace) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def _add_compile(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     compile_.add_argument("pipeline", metavar="NAME", nargs="?", help=f"{_NAME}; omit it to list all pipelines")
     compile_.add_argument("--out", metavar="FILE", help="default: standard output")
-    _add_images(compile_)
+    _add_package(compile_)
     compile_.add_argument(
         "--kubernetes",
         action="store_true",
@@ -56,7 +56,7 @@ def _add_compile(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_upload(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     upload = _action(actions, "upload", "upload", "upload a pipeline, skipped if the same content is already there")
     upload.add_argument("pipeline", metavar="NAME", help=_NAME)
-    _add_images(upload)
+    _add_package(upload)
     _add_connection(upload)
     upload.add_argument("--json", action="store_true", help="print JSON")
 
@@ -72,7 +72,7 @@ def _add_submit(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "another. To run a retraining every time, give it its own --param run_key=... or --again.",
     )
     submit.add_argument("pipeline", metavar="NAME", help=_NAME)
-    _add_images(submit)
+    _add_package(submit)
     _add_parameters(submit)
     submit.add_argument("--again", action="store_true", help="start a new run in any case")
     submit.add_argument(
@@ -116,7 +116,7 @@ def _add_schedule(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     schedule.add_argument(
         "--name", dest="called", metavar="TEXT", help="name of the schedule (default: the pipeline's)"
     )
-    _add_images(schedule)
+    _add_package(schedule)
     _add_parameters(schedule)
     _add_connection(schedule)
     schedule.add_argument("--json", action="store_true", help="print JSON")
@@ -143,11 +143,16 @@ def _action(
     return parser
 
 
-def _add_images(parser: argparse.ArgumentParser) -> None:
+def _add_package(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images",
         metavar="FILE",
         help="use the image digests of this lock file, made by ci/build-images --push --lock FILE",
+    )
+    parser.add_argument(
+        "--kfp-version",
+        metavar="X.Y",
+        help="leave out what an installation of this version, 2.14 or later, does not know (default: 2.17)",
     )
 
 

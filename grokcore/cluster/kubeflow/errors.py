@@ -111,6 +111,11 @@ def _of_status(status: int, error: Any, connection: Connection) -> ApiError:
                 f"{connection.host} redirects ({status}), as to a login page; {_advice(connection)}",
                 status=401,
             )
+        case _ if "unknown field" in about:
+            return ApiError(
+                f"{connection.host} refused the package ({status}){about}; it is older than the package: give its "
+                "version by --kfp-version"
+            )
         case _:
             return ApiError(f"{connection.host} refused the request ({status}){about}")
 

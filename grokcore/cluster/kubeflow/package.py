@@ -207,11 +207,20 @@ def with_images(package: PipelinePackage, lock: Mapping[str, str]) -> PipelinePa
         replaced.add(reference["key"])
         return locked
 
-    documents = [package.spec] if package.platform is None else [package.spec, package.platform]
-    text = yaml.safe_dump_all(_mapped(document, lambda string: _OURS.sub(digest, string)) for document in documents)
+    spec, platform = (
+        _mapped(part, lambda string: _OURS.sub(digest, string)) for part in (package.spec, package.platform)
+    )
     if not replaced:
         names = ", ".join(sorted(set(images_of(package.spec))))
         raise InputError(f"the lock has {', '.join(lock)}, but {package.name} uses {names}: nothing to replace")
+    return with_documents(package, spec, platform)
+
+
+def with_documents(
+    package: PipelinePackage, spec: Mapping[str, Any], platform: Mapping[str, Any] | None
+) -> PipelinePackage:
+    """Write a package anew with other content, under the same comment."""
+    text = yaml.safe_dump_all([spec] if platform is None else [spec, platform])
     return parse_package(f"{_comment(package.text)}{text}", package.name)
 
 
