@@ -9,7 +9,14 @@ from components.evaluation.analyze_model import analyze_model
 from components.evaluation.build_report import build_report
 from components.evaluation.evaluate_model import evaluate_model
 from components.training.resolve_experiment import resolve_experiment
-from grokcore.kfp import ANALYSIS, LIGHT, VALIDATION, announce, configure, connect_store
+from grokcore.kfp import (
+    ANALYSIS,
+    LIGHT,
+    VALIDATION,
+    announce,
+    configure,
+    connect_store,
+)
 
 
 def add_experiment(
@@ -22,13 +29,14 @@ def add_experiment(
     gpu_count: str,
     compare_run_uris: list,
     analyze: bool,
+    schedule: str,
     nodes: str = "1",
 ) -> None:
     """Add the tasks resolve, generate, train, evaluate and report, and on demand analyze, after which it reports again.
 
     Args:
-        pipeline: name of the pipeline, pushed on success.
-        train: creates and configures the training task, from `spec` and `dataset`.
+        pipeline: name of the pipeline, for monitoring.
+        train: creates and configures the training task, from `spec`, `dataset` and `gpu_count`.
     """
     experiment = resolve_experiment(preset=preset, overrides=overrides, seed=seed, gpu_count=gpu_count, nodes=nodes)
     configure(experiment, VALIDATION)  # takes a second, and a preset may change with the image
@@ -36,7 +44,9 @@ def add_experiment(
     data = generate_dataset(task=experiment.outputs["task"])
     configure(data, LIGHT)  # a pure function of the task
 
-    training = train(spec=experiment.outputs["spec"], dataset=data.outputs["dataset"])
+    training = train(
+        spec=experiment.outputs["spec"], dataset=data.outputs["dataset"], gpu_count=experiment.outputs["gpu_count"]
+    )
 
     evaluation = evaluate_model(
         run=training.outputs["run"], model=training.outputs["model"], dataset=data.outputs["dataset"]
@@ -48,6 +58,8 @@ def add_experiment(
         run=training.outputs["run"],
         evaluation=evaluation.outputs["evaluation"],
         compare_run_uris=compare_run_uris,
+        schedule=schedule,
+        run_name=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
     )
     configure(report, LIGHT)  # the compared runs may have changed
     connect_store(report)

@@ -7,8 +7,16 @@ from kfp import dsl
 from components.data_processing.generate_dataset import generate_dataset
 from components.evaluation.build_comparison import build_comparison
 from components.evaluation.evaluate_runs import evaluate_runs
+from components.training.resolve_sweep import resolve_sweep
 from components.training.train_seeds import train_seeds
-from grokcore.kfp import LIGHT, announce, configure, configure_training, connect_store
+from grokcore.kfp import (
+    LIGHT,
+    VALIDATION,
+    announce,
+    configure,
+    configure_training,
+    connect_store,
+)
 
 AT_ONCE = 8
 """Maximum number of concurrent points, fixed at compilation."""
@@ -57,20 +65,35 @@ def sweep_point(
     return NamedTuple("Point", [("evaluations", dsl.Artifact)])(evaluations.outputs["evaluations"])
 
 
-def train_and_compare(pipeline: str, points: dsl.PipelineTask, **form: Any) -> None:
-    """Train and evaluate every point of a sweep, then compare them.
+def train_and_compare(
+    pipeline: str, *, sweep: str, overrides: str, seeds: str, only: list, gpu_count: str, schedule: str, **form: Any
+) -> None:
+    """Resolve a sweep, train and evaluate every point of it, then compare them.
 
     Inside the loop only the item may come from a task outside, since the local runner would pass the item in place of
     any other output. An item therefore contains everything about its point.
 
     Args:
         pipeline: name of the pipeline.
-        points: a task of resolve_sweep.
+        schedule: schedule that started the run.
         form: parameters of the pipeline's form that apply to every point, from store to tolerations.
     """
+    points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=only, gpu_count=gpu_count)
+    configure(points, VALIDATION)
     with dsl.ParallelFor(points.output, parallelism=AT_ONCE) as point:
-        trained = sweep_point(spec=point.spec, task_spec=point.task_spec, seeds=point.seeds, sweep=point.sweep, **form)
-    comparison = build_comparison(evaluations=dsl.Collected(trained.outputs["evaluations"]))
+        trained = sweep_point(
+            spec=point.spec,
+            task_spec=point.task_spec,
+            seeds=point.seeds,
+            sweep=point.sweep,
+            gpu_count=point.gpu_count,
+            **form,
+        )
+    comparison = build_comparison(
+        evaluations=dsl.Collected(trained.outputs["evaluations"]),
+        schedule=schedule,
+        run_name=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+    )
     configure(comparison, LIGHT)
     connect_store(comparison)
     announce(comparison, pipeline)

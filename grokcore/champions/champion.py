@@ -143,13 +143,16 @@ def rollback_target(entries: Sequence[ChampionVersion], name: str, to: int | Non
     if to is None:
         before = by_version[head.origin].previous if head.origin in by_version else None
         if before is None:
-            raise InputError(f"nothing was the champion {name} before version {head.origin}: there is no way back")
+            raise InputError(
+                f"nothing was the champion {name} before version {head.origin}, so there is no way back: "
+                "let a better candidate replace it, or begin another champion under a new name"
+            )
         return before
     if to not in by_version:
         known = f"1 to {head.version}" if len(entries) > 1 else "1"
         raise InputError(f"the champion {name} has no version {to}; it has {known}")
     if by_version[to].origin == head.origin:
-        raise InputError(f"version {to} is the champion {name} already")
+        raise InputError(f"version {to} is the champion {name} already: give another one")
     return to
 
 

@@ -191,9 +191,7 @@ def judge(candidate: Challenger, champion: Challenger | None, rules: GateRules) 
     failing = Failures.of(excess_of(candidate, champion, rules.accuracy_margin, rules.confidence), rules.failing_margin)
     verdict, why = _weigh(time, accuracy, failing)
     if candidate.experiment_id == champion.experiment_id:
-        verdict = "keep"
-        same = set(candidate.run_ids) == set(champion.run_ids)
-        why = f"it is the champion's own experiment, {'run again' if same else 'with other seeds'}, so nothing is new"
+        verdict, why = "keep", _as_repetition(candidate, champion, time, accuracy, failing)
     numbers = f"{_numbers(candidate, time, accuracy, rules)} {_failures(candidate, champion, failing)}"
     sentence = f"{_VERBS[verdict]}: {why}. {numbers}"
     return Judgment(
@@ -205,6 +203,16 @@ def judge(candidate: Challenger, champion: Challenger | None, rules: GateRules) 
         horizon=gains.horizon,
         paired=gains.paired,
     )
+
+
+def _as_repetition(candidate: Challenger, champion: Challenger, time: Gain, accuracy: Gain, failing: Failures) -> str:
+    """Say what the champion's own experiment tells when it is trained again."""
+    own = "it is the champion's own experiment"
+    if set(candidate.run_ids) == set(champion.run_ids):
+        return f"{own}, run again, so nothing is new"
+    if time.loss_shown or accuracy.loss_shown or failing.shown:
+        return f"{own}, and other seeds do worse: something besides the spec has changed, such as code or hardware"
+    return f"{own}, with other seeds, which do not do worse"
 
 
 _VERBS: dict[Verdict, str] = {"promote": "Promote", "keep": "Keep the champion", "inconclusive": "Inconclusive"}

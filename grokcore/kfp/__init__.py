@@ -6,6 +6,7 @@ configure_training(task)    the same for a task that trains in its own pod: GPUs
 connect_store(task)         store, credentials and run key, for tasks that handle a run
 launch_trainjobs(task)      the same for a task that starts TrainJobs
 announce(task, pipeline)    push the success of a pipeline from its last task
+reporting_failure(...)      push a failure of the tasks in a block
 """
 
 from grokcore.kfp.components import PURE, component_names, load_component, may_be_cached
@@ -14,6 +15,7 @@ from grokcore.kfp.tasks import (
     LAUNCHER,
     LIGHT,
     METRICS_PORT,
+    REPORT,
     VALIDATION,
     WORKFLOW,
     Limits,
@@ -24,6 +26,7 @@ from grokcore.kfp.tasks import (
     expose_metrics,
     launch_trainjobs,
     notify,
+    reporting_failure,
     request_gpus,
 )
 
@@ -33,6 +36,7 @@ __all__ = [
     "LIGHT",
     "METRICS_PORT",
     "PURE",
+    "REPORT",
     "VALIDATION",
     "WORKFLOW",
     "Limits",
@@ -46,5 +50,6 @@ __all__ = [
     "load_component",
     "may_be_cached",
     "notify",
+    "reporting_failure",
     "request_gpus",
 ]

@@ -43,6 +43,9 @@ class Limits:
 VALIDATION = Limits(cpu="1", memory="1Gi", timeout=600, retries=0)
 """For validation of a form, which takes seconds. No retries, since a wrong form stays wrong."""
 
+REPORT = Limits(cpu="100m", memory="512Mi", timeout=600, retries=0)
+"""For a task that sends a message. No retries, since it never fails."""
+
 LAUNCHER = Limits(cpu="1", memory="2Gi", timeout=8 * DAY, retries=3)
 """For a task that waits for a TrainJob."""
 
@@ -118,11 +121,24 @@ def notify(task: dsl.PipelineTask) -> dsl.PipelineTask:
 
 
 def announce(task: dsl.PipelineTask, pipeline: str) -> dsl.PipelineTask:
-    """Push the success of a pipeline from its last task, if the ConfigMap names a Pushgateway."""
+    """Push the outcome of a pipeline's run from this task, if the ConfigMap names a Pushgateway."""
     task.set_env_variable("GROKCORE_PIPELINE", pipeline)
-    kubernetes.use_field_path_as_env(task, "GROKCORE_NAMESPACE", "metadata.namespace")
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {"pushgateway": "GROKCORE_PUSHGATEWAY"}, optional=True)
+    kubernetes.use_field_path_as_env(task, "GROKCORE_NAMESPACE", "metadata.namespace")
     return task
+
+
+def reporting_failure(outcome: dsl.PipelineTask, pipeline: str) -> dsl.ExitHandler:
+    """Create an exit handler whose task pushes a failure of the tasks in its block; the last of them pushes success.
+
+    Args:
+        outcome: a task of report_outcome.
+        pipeline: name of the pipeline, the same as for `announce`.
+    """
+    configure(outcome, REPORT)
+    announce(outcome, pipeline)
+    kubernetes.use_field_path_as_env(outcome, "GROKCORE_RUN_KEY", "metadata.labels['pipeline/runid']")
+    return dsl.ExitHandler(outcome, name="reported")
 
 
 _STORE = {

@@ -91,16 +91,40 @@ def resolve(spec: ExperimentSpec, *, devices: int | None = None, gpu_count: int 
     return spec
 
 
+AUTO = "auto"
+"""Value of a form's `gpu_count` that follows the experiment."""
+
+_CPU_WEIGHTS = 1_000_000
+"""Weights of the blocks, roughly, up to which a training takes minutes or hours on a CPU and not weeks."""
+
+
+def gpus_for(spec: ExperimentSpec, gpu_count: str) -> str:
+    """Return the number of GPUs per node to request, as text: `gpu_count`, or for "auto" the number that suits a spec.
+
+    That is 1 for a spec that cannot be trained on a CPU (device, precision or engine), or not in reasonable time (the
+    size of its blocks), else 0.
+    """
+    if gpu_count.strip() != AUTO:
+        return gpu_count
+    training, model = spec.training, spec.model
+    if training.device == "cpu":
+        return "0"
+    needed = training.device == "cuda" or training.precision == "fp16" or training.engine == "deepspeed"
+    return "1" if needed or 12 * model.layers * model.width**2 > _CPU_WEIGHTS else "0"
+
+
 def resolve_elsewhere(spec: ExperimentSpec, *, gpu_count: str, nodes: str = "1") -> ExperimentSpec:
     """Resolve a spec for a training on other machines, whose size a form gives as text.
 
     Args:
-        gpu_count: GPUs of each node, 0 for none; empty takes this machine for all of them.
+        gpu_count: GPUs of each node, 0 for none, auto for what suits the spec; empty takes this machine for all of
+            them.
         nodes: how many there are, with one process for each GPU, or one without.
 
     Raises:
         InputError: one of them is not a valid number.
     """
+    gpu_count = gpus_for(spec, gpu_count)
     count = None if not gpu_count.strip() else _number("gpu_count", gpu_count, least=0)
     together = _number("nodes", nodes, least=1)
     if count is None:

@@ -101,12 +101,21 @@ def retraining_uri(store: str, name: str, run_key: str) -> str:
         InputError: a missing store or key, or a name or key that could leave the store.
     """
     champion_key(name)
+    return f"{champion_store(store)}/retrainings/{name}/{retraining_key(run_key)}.json"
+
+
+def retraining_key(run_key: str) -> str:
+    """Key of a retraining, by default from the environment.
+
+    Raises:
+        InputError: it is missing, or could leave the store.
+    """
     run_key = default_key(run_key)
     if not _KEY.fullmatch(run_key):
         raise InputError(
             f"run_key {run_key!r} must be 1 to 128 letters, digits, '.', '_' or '-'; it tells retrainings apart"
         )
-    return f"{champion_store(store)}/retrainings/{name}/{run_key}.json"
+    return run_key
 
 
 def champion_store(store: str) -> str:

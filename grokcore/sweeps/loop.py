@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from grokcore.errors import InputError
+from grokcore.spec.hardware import gpus_for
 from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.loading import load_sweep, with_changes
 from grokcore.sweeps.point import Point
@@ -17,15 +18,18 @@ def loop_items(
     seeds: str = "",
     only: Sequence[str] = (),
     most: int = 30,
+    gpu_count: str = "",
     notify: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, str]]:
-    """Return one item per point: `sweep` and `point` (names), `spec` and `task_spec` (JSON), `seeds` (as in 0,1,2).
+    """Return one item per point: `sweep` and `point` (names), `spec` and `task_spec` (JSON), `seeds` (as in 0,1,2),
+    `gpu_count`.
 
     Args:
         source: name of a sweep, or the sweep as YAML or JSON; never a path.
         seeds: replaces the sweep's seeds; empty keeps them.
         only: names of the points to keep, or the values after `=` in them; empty keeps all.
         most: maximum number of points: a much longer loop stalls its workflow.
+        gpu_count: GPUs of each point, as text; auto for what suits the point.
 
     Raises:
         InputError: an invalid sweep, too many points, or an unknown point in `only`.
@@ -58,6 +62,7 @@ def loop_items(
             "spec": spec.model_dump_json(),
             "task_spec": spec.task.model_dump_json(),
             "seeds": ",".join(map(str, point.seeds)),
+            "gpu_count": gpus_for(spec, gpu_count),
         }
         for point, spec in items
     ]

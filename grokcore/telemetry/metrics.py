@@ -201,9 +201,16 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "grokking_pipeline_last_failure_timestamp_seconds",
         "gauge",
-        "When a pipeline last failed; pushed once by each of its runs.",
+        "When a run of a pipeline last ended without success; pushed by its exit task.",
         PUSH_GROUP,
         "latest",
+    ),
+    Metric(
+        "grokking_pipeline_last_success_info",
+        "info",
+        "The Kubeflow run of a pipeline that succeeded last.",
+        (*PUSH_GROUP, "run"),
+        over_seeds="agreed",
     ),
 )
 

@@ -209,7 +209,7 @@ def test_a_rollback_is_a_further_entry_that_brings_the_earlier_one_back(store_ur
     further = rollback(store_uri, "default", seen=4)
     assert (further.version, further.restores) == (5, 1)
     assert further.run_ids == first.run_ids
-    with pytest.raises(InputError, match="no way back"):
+    with pytest.raises(InputError, match="no way back: let a better candidate replace it"):
         rollback(store_uri, "default", seen=5)
     forward = rollback(store_uri, "default", seen=5, to=3)
     assert (forward.version, forward.restores) == (6, 3)

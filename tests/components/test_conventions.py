@@ -161,13 +161,14 @@ def test_the_example_compiles(target: Target, tmp_path: Path):
             "image": "STRING",
         },
         "evaluate_model": {},
-        "build_report": {"compare_run_uris": "LIST"},
+        "build_report": {"compare_run_uris": "LIST", "schedule": "STRING", "run_name": "STRING"},
         "resolve_sweep": {
             "sweep": "STRING",
             "overrides": "STRING",
             "seeds": "STRING",
             "only": "LIST",
             "most": "NUMBER_INTEGER",
+            "gpu_count": "STRING",
         },
         "train_seeds": {
             "spec": "STRING",
@@ -178,7 +179,7 @@ def test_the_example_compiles(target: Target, tmp_path: Path):
             "sweep": "STRING",
         },
         "evaluate_runs": {},
-        "build_comparison": {},
+        "build_comparison": {"schedule": "STRING", "run_name": "STRING"},
         "resolve_retraining": {
             "preset": "STRING",
             "overrides": "STRING",
@@ -194,10 +195,13 @@ def test_the_example_compiles(target: Target, tmp_path: Path):
             "minimum_seeds": "NUMBER_INTEGER",
             "failing_margin": "NUMBER_DOUBLE",
             "minimum_reached": "NUMBER_DOUBLE",
+            "new_seeds": "NUMBER_INTEGER",
             "run_key": "STRING",
+            "gpu_count": "STRING",
         },
         "compare_with_champion": {"champion": "STRING", "gate": "STRING", "store": "STRING", "run_key": "STRING"},
         "promote_champion": {},
+        "report_outcome": {"schedule": "STRING", "run_name": "STRING"},
     }.items(),
 )
 def test_parameters_are_the_published_ones(name: str, signature: dict[str, str]):

@@ -10,13 +10,16 @@ import yaml
 
 from ci.packages import targets
 from components import images
+from grokcore.spec import load_spec
+from grokcore.spec.hardware import gpus_for
+from grokcore.sweeps import loop_items
 from grokcore.telemetry.endpoint import ANY
 
 IMAGES = (images.RUNTIME, images.TRAINER)
 CACHED = {"generate-dataset"}
 """Tasks that are pure functions of their inputs."""
-UNRETRIED = {"resolve-experiment", "resolve-sweep", "resolve-retraining"}
-STORELESS = {"resolve-experiment", "resolve-sweep", "generate-dataset"}
+UNRETRIED = {"resolve-experiment", "resolve-sweep", "resolve-retraining", "report-outcome"}
+STORELESS = {"resolve-experiment", "resolve-sweep", "generate-dataset", "report-outcome"}
 """Tasks that are given no run, and so have no business with the store."""
 SECRET = re.compile(r"password|passwd|secret|token|api_?key|access_?key|credential|webhook", re.IGNORECASE)
 
@@ -29,6 +32,10 @@ class Task:
     container: dict[str, Any]
     kubernetes: dict[str, Any]
     parameters: dict[str, Any]
+    """Fields of the pipeline's form."""
+    around: dict[str, Any]
+    """The component whose task it is."""
+    components: dict[str, Any]
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -47,9 +54,10 @@ def compiled_tasks() -> Iterator[Task]:
         executors = package["deploymentSpec"]["executors"]
         kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
         parameters = package["root"]["inputDefinitions"]["parameters"]
-        for name, spec, component in tasks_within(package["root"], package["components"]):
+        for name, spec, component, around in tasks_within(package["root"], package["components"]):
             label = component["executorLabel"]
-            yield Task(target.name, name, spec, executors[label]["container"], kubernetes.get(label, {}), parameters)
+            container, platform = executors[label]["container"], kubernetes.get(label, {})
+            yield Task(target.name, name, spec, container, platform, parameters, around, package["components"])
 
 
 def environment_of(task: Task, kind: str) -> dict[str, tuple[str, str]]:
@@ -62,14 +70,26 @@ def environment_of(task: Task, kind: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def tasks_within(part: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[str, dict, dict]]:
-    """Tasks that are run in a pod, those in the bodies of loops too."""
+def tasks_within(part: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[str, dict, dict, dict]]:
+    """Tasks that are run in a pod, those in the bodies of loops too, each with its component and the one around it."""
     for name, spec in part["dag"]["tasks"].items():
         component = components[spec["componentRef"]["name"]]
         if "dag" in component:
             yield from tasks_within(component, components)
         else:
-            yield name, spec, component
+            yield name, spec, component, part
+
+
+def type_of(task: Task, name: str) -> str:
+    """Type of an input of a task, declared by the component around it or by the task whose output it is."""
+    source = task.spec["inputs"]["parameters"][name]
+    if "componentInputParameter" in source:
+        declared = task.around["inputDefinitions"]["parameters"][source["componentInputParameter"]]
+    else:
+        producer = task.around["dag"]["tasks"][source["taskOutputParameter"]["producerTask"]]
+        outputs = task.components[producer["componentRef"]["name"]]["outputDefinitions"]["parameters"]
+        declared = outputs[source["taskOutputParameter"]["outputParameterKey"]]
+    return str(declared["parameterType"])
 
 
 TASKS = list(compiled_tasks())
@@ -113,14 +133,23 @@ def test_cpu_and_memory_have_request_and_limit(task: Task):
 def test_resources_settable_at_run_time_are_strings(task: Task):
     """Over an integer the driver silently requests nothing."""
     for value in (task.resources, task.gpu):
-        for placeholder in re.findall(r"pipelinechannel--(\w+)", str(value)):
-            assert task.parameters[placeholder]["parameterType"] == "STRING"
+        for placeholder in re.findall(r"pipelinechannel--([\w-]+)", str(value)):
+            assert type_of(task, f"pipelinechannel--{placeholder}") == "STRING"
+
+
+@each_task
+def test_what_a_task_takes_from_around_it_is_there(task: Task):
+    """The compiler drops a parameter on its way into a group when only the resources of a task depend on it."""
+    around = task.around.get("inputDefinitions", {}).get("parameters", {})
+    for name, source in task.spec.get("inputs", {}).get("parameters", {}).items():
+        if "componentInputParameter" in source:
+            assert source["componentInputParameter"] in around, name
 
 
 @each_gpu_task
 def test_the_gpu_is_settable_at_run_time(task: Task):
     assert "pipelinechannel--gpu_type" in task.gpu["resourceType"]
-    assert "pipelinechannel--gpu_count" in task.gpu["resourceCount"]
+    assert re.search(r"pipelinechannel--(\w+-\w+-)?gpu_count'", task.gpu["resourceCount"])
 
 
 @each_gpu_task
@@ -228,7 +257,8 @@ def test_a_launcher_needs_no_gpu_and_waits_as_long_as_a_training_takes(task: Tas
     assert int(task.kubernetes["activeDeadlineSeconds"]) == 8 * 24 * 3600
     given = task.spec["inputs"]["parameters"]
     assert given["image"]["runtimeValue"]["constant"] == images.TRAINER
-    for name in ("nodes", "gpu_type", "gpu_count", "cpu_limit", "memory_limit", "queue", "runtime"):
+    assert given["gpu_count"]["taskOutputParameter"]["producerTask"] == "resolve-experiment"
+    for name in ("nodes", "gpu_type", "cpu_limit", "memory_limit", "queue", "runtime"):
         assert given[name]["componentInputParameter"] == name
         assert task.parameters[name]["parameterType"] == "STRING"
     fields = {entry["name"]: entry["fieldPath"] for entry in task.kubernetes["fieldPathAsEnv"]}
@@ -256,7 +286,8 @@ def test_a_loop_takes_nothing_from_outside_but_its_item_and_the_form(pipeline: s
         for target in targets()
         if target.name == pipeline
     ]
-    (loop,) = [task for task in package["root"]["dag"]["tasks"].values() if "parameterIterator" in task]
+    (tasks,) = [component for name, component in package["components"].items() if name.endswith("-tasks")]
+    (loop,) = [task for task in tasks["dag"]["tasks"].values() if "parameterIterator" in task]
     outside = [
         source["taskOutputParameter"]["outputParameterKey"]
         for source in loop["inputs"]["parameters"].values()
@@ -286,7 +317,7 @@ def test_a_training_can_be_scraped_and_found(task: Task):
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
-def test_one_task_tells_that_the_pipeline_has_ended_well(pipeline: str):
+def test_the_last_task_tells_of_success_and_the_exit_task_of_failure(pipeline: str):
     telling = [
         (entry["value"], task.name)
         for task in TASKS
@@ -294,6 +325,38 @@ def test_one_task_tells_that_the_pipeline_has_ended_well(pipeline: str):
         if task.pipeline == pipeline and entry["name"] == "GROKCORE_PIPELINE"
     ]
     assert {name for name, _ in telling} == {pipeline.replace("_", "-")}
-    last = [task for _, task in telling]
+    *last, outcome = [task for _, task in telling]
     # A retraining ends with its verdict, or with the promotion that follows from it: the component of either knows.
     assert last in (["build-report"], ["build-comparison"], ["compare-with-champion", "promote-champion"])
+    assert outcome == "report-outcome"
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_the_exit_task_runs_however_all_other_tasks_end(pipeline: str):
+    (target,) = [target for target in targets() if target.name == pipeline]
+    package = next(yaml.safe_load_all(target.compiled.read_text()))
+    tasks = package["root"]["dag"]["tasks"]
+    assert tasks.keys() == {"exit-handler-1", "report-outcome"}
+    assert tasks["report-outcome"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    assert tasks["report-outcome"]["dependentTasks"] == ["exit-handler-1"]
+
+
+@each_task
+def test_the_tasks_that_tell_know_gateway_namespace_and_run(task: Task):
+    if "GROKCORE_PIPELINE" not in {variable["name"] for variable in task.container.get("env", [])}:
+        return
+    assert environment_of(task, "configMapAsEnv")["GROKCORE_PUSHGATEWAY"] == ("grokcore", "pushgateway")
+    fields = {entry["name"]: entry["fieldPath"] for entry in task.kubernetes["fieldPathAsEnv"]}
+    assert fields["GROKCORE_NAMESPACE"] == "metadata.namespace"
+    assert fields["GROKCORE_RUN_KEY"] == "metadata.labels['pipeline/runid']"
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_the_form_as_it_is_trains_on_a_cpu_within_minutes(pipeline: str):
+    parameters = next(task.parameters for task in TASKS if task.pipeline == pipeline)
+    assert parameters["gpu_count"]["defaultValue"] == "auto"
+    if "sweep" in parameters:
+        items = loop_items(parameters["sweep"]["defaultValue"], gpu_count="auto")
+        assert {item["gpu_count"] for item in items} == {"0"}
+    else:
+        assert gpus_for(load_spec(parameters["preset"]["defaultValue"]), "auto") == "0"

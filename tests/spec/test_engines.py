@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+from importlib.resources import files
 from typing import Any
 
 import pytest
+import yaml
 
 from grokcore.errors import InputError
 from grokcore.spec import check_hardware, hardware, load_spec, preset_names, resolve
@@ -116,3 +118,10 @@ def test_without_deepspeed_one_line_says_all_that_has_to_be_changed(monkeypatch:
 def test_zero_divides_only_what_it_can(overrides: list[str], advice: str) -> None:
     with pytest.raises(InputError, match=advice):
         load_spec("smoke", ["training.engine=deepspeed", *overrides])
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_is_given_a_gpu_exactly_if_its_description_says_that_it_needs_one(name: str) -> None:
+    document = yaml.safe_load((files("grokcore.presets") / f"{name}.yaml").read_text())
+    needs_one = "needs a GPU" in " ".join(document["description"].split())
+    assert hardware.gpus_for(load_spec(name), "auto") == ("1" if needs_one else "0")

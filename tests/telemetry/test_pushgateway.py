@@ -62,6 +62,18 @@ def test_a_failure_leaves_the_last_success_known(gateway: Any) -> None:
     assert gateway()[FAILURE, "nightly"] > gateway()[SUCCESS, "nightly"]
 
 
+def test_a_run_whose_success_was_pushed_has_not_failed(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROKCORE_RUN_KEY", "run-1")
+    push_success(pytest.fail, schedule="nightly")
+    push_failure(pytest.fail, schedule="nightly")
+    assert (FAILURE, "nightly") not in gateway()
+    push_failure(pytest.fail, schedule="weekly")
+    assert (FAILURE, "weekly") in gateway()
+    monkeypatch.setenv("GROKCORE_RUN_KEY", "run-2")
+    push_failure(pytest.fail, schedule="nightly")
+    assert gateway()[FAILURE, "nightly"] > gateway()[SUCCESS, "nightly"]
+
+
 @pytest.mark.parametrize("push", [push_success, push_failure])
 @pytest.mark.parametrize("address", ["127.0.0.1:{port}", "http://no such host"])
 def test_a_gateway_that_is_not_there_is_a_line(address: str, push: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ def build_comparison(
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     report: dsl.Output[dsl.HTML],
     results: dsl.Output[dsl.Dataset],
+    schedule: str = "",
+    run_name: str = "",
 ):
     """Compare all runs of a sweep: an HTML page, verdicts on claims, and tables.
 
@@ -18,6 +20,8 @@ def build_comparison(
         report: Self-contained HTML page, shown in the Kubeflow UI.
         results: Directory with runs.csv, runs.parquet, curves.parquet and claims.json, for further analysis. A copy is
             kept with the sweep in its store.
+        schedule: Name of the schedule that started this run, for monitoring.
+        run_name: Name of the Kubeflow run, from which the name of a schedule made in the UI is taken.
     """
     import shutil
     from pathlib import Path
@@ -25,11 +29,11 @@ def build_comparison(
     import grokcore
     from grokcore.runs.artifacts import join_sweep
     from grokcore.stage import stage
-    from grokcore.telemetry.pushgateway import push_success
+    from grokcore.telemetry.pushgateway import push_success, schedule_of
 
     with stage("compare", Path(report.path).parent):
         grokcore.build_comparison([evaluation.path for evaluation in evaluations], results.path)
         shutil.copyfile(Path(results.path) / "report.html", report.path)
         for uri in sorted({evaluation.metadata.get("sweep_uri", "") for evaluation in evaluations} - {""}):
             join_sweep(uri, results.path)
-    push_success(print)
+    push_success(print, schedule=schedule or schedule_of(run_name))

@@ -10,6 +10,7 @@ def resolve_sweep(
     seeds: str = "",
     only: list = [],  # noqa: B006 - Kubeflow wants a value, and never changes it
     most: int = 30,
+    gpu_count: str = "",
 ) -> list:
     """Validate a sweep before any expensive step, and list its points for a ParallelFor.
 
@@ -22,6 +23,7 @@ def resolve_sweep(
         seeds: Seeds of each point, for example 0..4 or 0,3,5. Empty takes those of the sweep.
         only: Names of the points to keep, or the values in them such as gpt2. Empty keeps all.
         most: Maximum number of points; a larger loop stalls a workflow.
+        gpu_count: Number of GPUs of each point, as text, which its item repeats. auto: what suits the point.
 
     Returns:
         One item per point, with the keys sweep and point (names), spec and task_spec (JSON) and seeds (text).
@@ -31,4 +33,6 @@ def resolve_sweep(
     from grokcore.sweeps import loop_items
 
     with stage("resolve"):
-        return loop_items(sweep, split_overrides(overrides), seeds=seeds, only=only, most=int(most), notify=print)
+        return loop_items(
+            sweep, split_overrides(overrides), seeds=seeds, only=only, most=int(most), gpu_count=gpu_count, notify=print
+        )

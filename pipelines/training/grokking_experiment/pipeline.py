@@ -3,26 +3,28 @@ from typing import Any
 from kfp import dsl
 
 from components.training.train_model import train_model
-from grokcore.kfp import WORKFLOW, configure_training
+from grokcore.kfp import configure_training
 from pipelines.experiment import add_experiment
+from pipelines.reported import reported_pipeline
 
 
-@dsl.pipeline(name="grokking-experiment", pipeline_config=WORKFLOW)
+@reported_pipeline("grokking-experiment")
 def grokking_experiment(
-    preset: str = "thesis",
+    preset: str = "demo",
     overrides: str = "",
     seed: int = 0,
     run_key: str = "",
     store: str = "",
     resume: str = "auto",
     gpu_type: str = "nvidia.com/gpu",
-    gpu_count: str = "1",
+    gpu_count: str = "auto",
     cpu_limit: str = "4",
     memory_limit: str = "16Gi",
     node_selector: dict = {},  # noqa: B006 - the default of a form's field
     tolerations: list = [],  # noqa: B006
     compare_run_uris: list = [],  # noqa: B006
     analyze: bool = False,
+    schedule: str = "",
 ):
     """Train one small model far past overfitting and report whether, when and how surely it grokked.
 
@@ -35,7 +37,8 @@ def grokking_experiment(
         store: URI under which runs are kept. Empty takes the ConfigMap grokcore of the namespace, else the artifact.
         resume: auto resumes from the last checkpoint, if any; never refuses an existing run; require needs one.
         gpu_type: Resource name of the accelerator.
-        gpu_count: Number of accelerators, as text. 0 trains on the CPU.
+        gpu_count: Number of accelerators, as text. auto: 1 if the experiment needs one, else 0, which trains
+            on the CPU.
         cpu_limit: Processors of the training, as text.
         memory_limit: Memory of the training, as text.
         node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
@@ -43,9 +46,11 @@ def grokking_experiment(
         compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
         analyze: Whether to analyze afterwards what the model has learnt inside, at the checkpoints where a phase began,
             and to report again with it.
+        schedule: Name of the schedule that starts this run, by which monitoring tells runs apart. Set by grokcore
+            pipeline schedule; empty for a run by hand.
     """
 
-    def train(**inputs: Any) -> dsl.PipelineTask:
+    def train(gpu_count: Any, **inputs: Any) -> dsl.PipelineTask:
         training = train_model(store=store, run_key=run_key, resume=resume, **inputs)
         return configure_training(
             training,
@@ -66,4 +71,5 @@ def grokking_experiment(
         gpu_count=gpu_count,
         compare_run_uris=compare_run_uris,
         analyze=analyze,
+        schedule=schedule,
     )

@@ -4,13 +4,14 @@ from kfp import dsl
 
 from components.images import TRAINER
 from components.training.train_model_trainjob import train_model_trainjob
-from grokcore.kfp import LAUNCHER, WORKFLOW, configure, launch_trainjobs
+from grokcore.kfp import LAUNCHER, configure, launch_trainjobs
 from pipelines.experiment import add_experiment
+from pipelines.reported import reported_pipeline
 
 
-@dsl.pipeline(name="grokking-experiment-trainjob", pipeline_config=WORKFLOW)
+@reported_pipeline("grokking-experiment-trainjob")
 def grokking_experiment_trainjob(
-    preset: str = "thesis",
+    preset: str = "demo",
     overrides: str = "",
     seed: int = 0,
     run_key: str = "",
@@ -18,7 +19,7 @@ def grokking_experiment_trainjob(
     resume: str = "auto",
     nodes: str = "1",
     gpu_type: str = "nvidia.com/gpu",
-    gpu_count: str = "1",
+    gpu_count: str = "auto",
     cpu_limit: str = "4",
     memory_limit: str = "16Gi",
     node_selector: dict = {},  # noqa: B006 - the default of a form's field
@@ -27,6 +28,7 @@ def grokking_experiment_trainjob(
     runtime: str = "grokcore-deepspeed",
     compare_run_uris: list = [],  # noqa: B006
     analyze: bool = False,
+    schedule: str = "",
 ):
     """Train one small model far past overfitting in a TrainJob on one or several nodes, and report whether it grokked.
 
@@ -43,7 +45,8 @@ def grokking_experiment_trainjob(
         resume: auto resumes from the last checkpoint, if any; never refuses an existing run; require needs one.
         nodes: Number of pods that train together, as text.
         gpu_type: Resource name of the accelerator.
-        gpu_count: Number of accelerators of each node, as text. 0 trains on the CPU.
+        gpu_count: Number of accelerators of each node, as text. auto: 1 if the experiment needs one, else 0, which
+            trains on the CPU.
         cpu_limit: Processors of each node, as text.
         memory_limit: Memory of each node, as text.
         node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
@@ -53,6 +56,8 @@ def grokking_experiment_trainjob(
         compare_run_uris: URIs of finished runs in the same store, or on S3, to show beside this one in the report.
         analyze: Whether to analyze afterwards what the model has learnt inside, at the checkpoints where a phase began,
             and to report again with it.
+        schedule: Name of the schedule that starts this run, by which monitoring tells runs apart. Set by grokcore
+            pipeline schedule; empty for a run by hand.
     """
 
     def train(**inputs: Any) -> dsl.PipelineTask:
@@ -62,7 +67,6 @@ def grokking_experiment_trainjob(
             resume=resume,
             nodes=nodes,
             gpu_type=gpu_type,
-            gpu_count=gpu_count,
             cpu_limit=cpu_limit,
             memory_limit=memory_limit,
             node_selector=node_selector,
@@ -85,4 +89,5 @@ def grokking_experiment_trainjob(
         nodes=nodes,
         compare_run_uris=compare_run_uris,
         analyze=analyze,
+        schedule=schedule,
     )

@@ -1,24 +1,22 @@
-from kfp import dsl
-
-from components.training.resolve_sweep import resolve_sweep
-from grokcore.kfp import VALIDATION, WORKFLOW, configure
+from pipelines.reported import reported_pipeline
 from pipelines.sweep import train_and_compare
 
 
-@dsl.pipeline(name="parameter-sweep", pipeline_config=WORKFLOW)
+@reported_pipeline("parameter-sweep")
 def parameter_sweep(
-    sweep: str = "values",
+    sweep: str = "values-small",
     overrides: str = "",
     seeds: str = "",
     only: list = [],  # noqa: B006 - the default of a form's field
     run_key: str = "",
     store: str = "",
     gpu_type: str = "nvidia.com/gpu",
-    gpu_count: str = "1",
+    gpu_count: str = "auto",
     cpu_limit: str = "4",
     memory_limit: str = "16Gi",
     node_selector: dict = {},  # noqa: B006
     tolerations: list = [],  # noqa: B006
+    schedule: str = "",
 ):
     """Train every point of a sweep with several seeds, and compare when, and how surely, each generalizes.
 
@@ -31,17 +29,21 @@ def parameter_sweep(
             the Kubeflow run.
         store: URI under which runs are kept. Empty takes the ConfigMap grokcore of the namespace, else the artifacts.
         gpu_type: Resource name of the accelerator.
-        gpu_count: Number of accelerators of each point, as text. 0 trains on the CPU.
+        gpu_count: Number of accelerators of each point, as text. auto: 1 for a point that
+            needs one, else 0, which trains on the CPU.
         cpu_limit: Processors of each training, as text.
         memory_limit: Memory of each training, as text.
         node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
         tolerations: Taints that the trainings tolerate, as a list of Kubernetes tolerations.
+        schedule: Name of the schedule that starts this run, by which monitoring tells runs apart. Set by grokcore
+            pipeline schedule; empty for a run by hand.
     """
-    points = resolve_sweep(sweep=sweep, overrides=overrides, seeds=seeds, only=only)
-    configure(points, VALIDATION)
     train_and_compare(
         "parameter-sweep",
-        points,
+        sweep=sweep,
+        overrides=overrides,
+        seeds=seeds,
+        only=only,
         store=store,
         run_key=run_key,
         gpu_type=gpu_type,
@@ -50,4 +52,5 @@ def parameter_sweep(
         memory_limit=memory_limit,
         node_selector=node_selector,
         tolerations=tolerations,
+        schedule=schedule,
     )

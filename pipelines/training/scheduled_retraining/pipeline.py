@@ -6,16 +6,18 @@ from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.promote_champion import promote_champion
 from components.training.resolve_retraining import resolve_retraining
 from components.training.train_seeds import train_seeds
-from grokcore.kfp import LIGHT, VALIDATION, WORKFLOW, announce, configure, configure_training, connect_store
+from grokcore.kfp import LIGHT, VALIDATION, announce, configure, configure_training, connect_store
+from pipelines.reported import reported_pipeline
 
 NAME = "scheduled-retraining"
 
 
-@dsl.pipeline(name=NAME, pipeline_config=WORKFLOW)
+@reported_pipeline(NAME, told_apart_by="champion")
 def scheduled_retraining(
-    preset: str = "thesis",
+    preset: str = "comparison-small",
     overrides: str = "",
     seeds: str = "0..4",
+    new_seeds: int = 0,
     champion: str = "default",
     split: str = "",
     minimum_time_gain: float = 0.1,
@@ -30,7 +32,7 @@ def scheduled_retraining(
     store: str = "",
     resume: str = "auto",
     gpu_type: str = "nvidia.com/gpu",
-    gpu_count: str = "1",
+    gpu_count: str = "auto",
     cpu_limit: str = "4",
     memory_limit: str = "16Gi",
     node_selector: dict = {},  # noqa: B006 - the default of a form's field
@@ -42,6 +44,8 @@ def scheduled_retraining(
         preset: Name of a preset such as demo, modular or thesis, or a whole specification as YAML or JSON.
         overrides: Changes to the preset, separated by spaces: model.architecture=llama training.max_steps=200000
         seeds: Seeds of the candidate, as in 0..4 or 0,3,5. The champion's own, 6 or more, make the surest comparison.
+        new_seeds: Number of seeds to draw anew for each run, in place of `seeds`; 0 draws none. For schedules: to
+            train the same runs again is refused.
         champion: Name of the champion to compare with. The first candidate that groks becomes it.
         split: Held-out split to compare on. Empty takes the task's last, the one it is about.
         minimum_time_gain: Minimum share of the champion's steps to grok that a faster candidate must save.
@@ -53,12 +57,13 @@ def scheduled_retraining(
         failing_margin: Margin by which the share of failing seeds may exceed the champion's. 5 seeds exclude .53.
         minimum_reached: Minimum share of seeds that must grok for the first champion.
         run_key: Name under which the runs and the verdict are kept. Submit again with the same one to go on where they
-            were lost. Empty takes the id of the Kubeflow run, so that each scheduled run trains anew.
+            were lost. Empty takes the id of the Kubeflow run.
         store: URI under which runs and champions are kept. Empty takes the ConfigMap grokcore of the namespace; one of
             them has to name a store.
         resume: auto goes on from the last checkpoints if there are any; never and require insist on none or one.
         gpu_type: Resource name of the accelerator.
-        gpu_count: Number of accelerators, as text. 0 trains on the CPU.
+        gpu_count: Number of accelerators, as text. auto: 1 if the experiment needs one, else 0, which
+            trains on the CPU.
         cpu_limit: Processors of the training, as text.
         memory_limit: Memory of the training, as text.
         node_selector: Labels of the nodes to train on, for example {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
@@ -68,8 +73,11 @@ def scheduled_retraining(
         preset=preset,
         overrides=overrides,
         seeds=seeds,
+        new_seeds=new_seeds,
         champion=champion,
         store=store,
+        run_key=run_key,
+        gpu_count=gpu_count,
         split=split,
         minimum_time_gain=minimum_time_gain,
         minimum_accuracy_gain=minimum_accuracy_gain,
@@ -90,7 +98,7 @@ def scheduled_retraining(
 
     training = train_seeds(
         spec=retraining.outputs["spec"],
-        seeds=seeds,
+        seeds=retraining.outputs["seeds"],
         dataset=data.outputs["dataset"],
         store=store,
         run_key=run_key,
@@ -99,7 +107,7 @@ def scheduled_retraining(
     configure_training(
         training,
         gpu_type=gpu_type,
-        gpu_count=gpu_count,
+        gpu_count=retraining.outputs["gpu_count"],
         cpu_limit=cpu_limit,
         memory_limit=memory_limit,
         node_selector=node_selector,

@@ -11,7 +11,7 @@ resolve = resolve_experiment.python_func
 
 
 def test_returns_the_ids_that_the_library_gives_for_the_same_spec():
-    spec, task, run_id, dataset_id = resolve("smoke", "model.width=16 task.entities=50", 3)
+    spec, task, run_id, dataset_id, _ = resolve("smoke", "model.width=16 task.entities=50", 3)
     expected = load_spec("smoke", ["model.width=16", "task.entities=50", "seed=3"])
     assert (run_id, dataset_id) == (expected.run_id, expected.dataset_id)
     assert json.loads(spec)["seed"] == 3
@@ -73,3 +73,21 @@ def test_a_count_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], gpu
         resolve(AUTO, "", 0, gpu_count, nodes)
     assert exit_.value.code == 2
     assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "given", "requested"),
+    [
+        ("demo", "", "auto", "0"),
+        ("thesis", "", "auto", "1"),
+        ("demo", "model.width=768", "auto", "1"),
+        ("demo", "training.device=cuda", "auto", "1"),
+        ("thesis", "training.device=cpu training.precision=fp32 training.engine=native", "auto", "0"),
+        ("demo", "", "2", "2"),
+        ("thesis", "", "0", "0"),
+    ],
+)
+def test_the_number_of_gpus_follows_the_experiment_unless_given(
+    preset: str, overrides: str, given: str, requested: str
+):
+    assert resolve(preset, overrides, gpu_count=given)[4] == requested

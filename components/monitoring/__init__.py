@@ -1,0 +1,1 @@
+"""Components that report how pipelines end."""
