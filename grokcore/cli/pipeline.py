@@ -21,6 +21,7 @@ from grokcore.cli.pipeline_output import (
     task_record,
 )
 from grokcore.cli.specs import say
+from grokcore.cluster.kubeflow.connection import TIME_ZONE
 from grokcore.cluster.kubeflow.naming import commit_of_code, run_name, subject_of
 from grokcore.cluster.kubeflow.package import read_package
 from grokcore.errors import InputError, StoppedError
@@ -127,15 +128,20 @@ def schedule(options: argparse.Namespace) -> None:
     cron = None if options.cron is None else kubeflow_cron(options.cron)
     interval = None if options.interval is None else interval_seconds(options.interval)
     package = package_of(options)
+    name = options.called or package.name
     parameters = parameters_of(package, options)
+    if parameters.get("schedule") == "":
+        parameters["schedule"] = name
     subject_of(package, parameters, notify=say)
+    if parameters.get("new_seeds") == 0:
+        say("every run trains the same seeds, and is refused once they were judged: --param new_seeds=5 draws new ones")
     api = api_of(options)
     from grokcore.cluster.kubeflow.schedule import schedule as schedule_
     from grokcore.cluster.kubeflow.submit import upload as upload_
 
     done = schedule_(
         api,
-        options.called or package.name,
+        name,
         upload_(api, package).version,
         parameters,
         cron=cron,
@@ -143,7 +149,7 @@ def schedule(options: argparse.Namespace) -> None:
         service_account=options.service_account,
         notify=say,
     )
-    when = f"cron {cron} (seconds first)" if cron is not None else f"every {interval} s"
+    when = f"cron {cron} (seconds first), {TIME_ZONE}" if cron is not None else f"every {interval} s"
     page = api.connection.schedule_page(done.schedule.id)
     if options.json:
         print_json(schedule_record(done.schedule, page) | {"made": done.made, "replaced": done.replaced})

@@ -11,6 +11,7 @@ from grokcore.cluster.kubeflow.connection import (
     EXPERIMENT_VARIABLE,
     HOST_VARIABLE,
     NAMESPACE_VARIABLE,
+    TIME_ZONE,
     TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLE,
 )
@@ -102,13 +103,14 @@ def _add_schedule(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "run a pipeline on a schedule",
         note="Names of schedules are unique: an identical request changes nothing, a different one "
         "replaces the schedule. "
-        "Runs of a schedule never overlap, and missed times are not made up for. Times are in the time zone of "
-        "Kubeflow's controller, normally UTC.",
+        f"Runs of a schedule never overlap, and missed times are not made up for. Times are {TIME_ZONE}.",
     )
     schedule.add_argument("pipeline", metavar="NAME", nargs="?", help=_NAME)
     when = schedule.add_mutually_exclusive_group()
     when.add_argument(
-        "--cron", metavar="FIELDS", help='five fields as in crontab, such as "30 2 * * 1", or six with seconds first'
+        "--cron",
+        metavar="FIELDS",
+        help='five fields as in crontab, such as "30 2 * * 1", or six with seconds first; at most once a minute',
     )
     when.add_argument("--interval", metavar="TIME", help="time between runs, in seconds or as 90m, 6h, 7d")
     when.add_argument("--list", action="store_true", help="list the schedules of the experiment")

@@ -48,7 +48,7 @@ def push_success(notify: Callable[[str], None], *, schedule: str = "") -> None:
     """
     with _pushing("success", schedule, notify) as group:
         if group is not None:
-            known = {(SUCCESS_RUN, *group.labels, _run()): 1.0} if _run() else {}
+            known: Samples = {(SUCCESS_RUN, *group.labels, _run()): 1.0} if _run() else {}
             group.push({(SUCCESS, *group.labels): time.time(), **known})
 
 

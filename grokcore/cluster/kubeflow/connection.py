@@ -24,6 +24,9 @@ CA_VARIABLE = "GROKCORE_KFP_CA"
 
 DEFAULT_EXPERIMENT = "grokcore"
 
+TIME_ZONE = "UTC unless CRON_SCHEDULE_TIMEZONE of Kubeflow's scheduler names another zone"
+"""Time zone of cron expressions, which the API does not tell."""
+
 _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _IN_CLUSTER_HOST = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 _PROJECTED_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")

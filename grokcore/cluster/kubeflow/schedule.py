@@ -124,7 +124,7 @@ def kubeflow_cron(expression: str) -> str:
     """Convert a cron expression of five fields to Kubeflow's six, with second 0 first; six are validated.
 
     Raises:
-        InputError: a field has an invalid value.
+        InputError: a field has an invalid value, or the expression is due more than once a minute, or never.
     """
     parts = expression.split()
     if len(parts) == 5:
@@ -142,7 +142,38 @@ def kubeflow_cron(expression: str) -> str:
                     f"--cron {expression!r}: {name} is {item!r} but must be *, {lowest} to {highest}{extra}, a range "
                     f"such as {lowest}-{highest}, or one of these with a step such as */2"
                 )
+    seconds = _values(parts[0].lower(), 0, 59)
+    if len(seconds) > 1:
+        gap = min((later - earlier) % 60 for earlier, later in zip(seconds, [*seconds[1:], seconds[0]], strict=True))
+        raise InputError(
+            f"--cron {expression!r} is due every {gap} s within a minute but must be at most once a minute: give one "
+            "second, such as 0"
+        )
+    if parts[5] in "*?" and not _has_a_day(parts[3].lower(), parts[4].lower()):
+        raise InputError(f"--cron {expression!r} is never due: none of its months has such a day")
     return " ".join(parts)
+
+
+def _values(field: str, lowest: int, highest: int, words: tuple[str, ...] = ()) -> list[int]:
+    """All values of a valid field, ascending."""
+    found: set[int] = set()
+    for item in field.split(","):
+        ends, _, step = item.partition("/")
+        first, _, last = ends.partition("-")
+        if first in "*?":
+            low, high = lowest, highest
+        else:
+            low = _number(first, lowest, highest, words) or 0
+            # A step without an end counts on to the highest value.
+            high = (_number(last, lowest, highest, words) or 0) if last else highest if step else low
+        found.update(range(low, high + 1, int(step or 1)))
+    return sorted(found)
+
+
+def _has_a_day(days: str, months: str) -> bool:
+    longest = dict.fromkeys((1, 3, 5, 7, 8, 10, 12), 31) | dict.fromkeys((4, 6, 9, 11), 30) | {2: 29}
+    first = _values(days, 1, 31)[0]
+    return any(first <= longest[month] for month in _values(months, 1, 12, _FIELDS[4][3]))
 
 
 def interval_seconds(interval: str) -> int:

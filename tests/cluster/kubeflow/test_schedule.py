@@ -53,7 +53,8 @@ def test_a_schedule_starts_just_what_was_asked_for_one_run_at_a_time(
     parameters = made["runtime_config"]["parameters"]
     assert (parameters["preset"], parameters["seed"]) == ("smoke", 2)
     shown = capsys.readouterr().out
-    assert "cron 0 30 2 * * 1 (seconds first)" in shown, "five fields were given, and six are used"
+    assert "cron 0 30 2 * * 1 (seconds first), UTC unless" in shown, "five fields were given, and six are used"
+    assert parameters["schedule"] == "monday", "monitoring tells schedules of one pipeline apart"
     assert f"/#/recurringrun/details/{made['recurring_run_id']}" in shown
 
 
@@ -272,6 +273,41 @@ def test_a_wrong_cron_names_the_field_and_what_it_may_be(given: str, said: str) 
     with pytest.raises(InputError) as refused:
         kubeflow_cron(given)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("* * * * * *", "is due every 1 s"),
+        ("*/30 * * * * *", "is due every 30 s"),
+        ("0,59 0 2 * * *", "is due every 1 s"),
+        ("10-12 0 2 * * *", "is due every 1 s"),
+        ("50/5 * * * * *", "is due every 5 s"),
+        ("? 0 2 * * *", "is due every 1 s"),
+        ("0 0 30 2 *", "is never due"),
+        ("0 0 31 feb,apr,nov ?", "is never due"),
+    ],
+)
+def test_a_cron_that_is_due_too_often_or_never_is_refused(given: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        kubeflow_cron(given)
+
+
+@pytest.mark.parametrize(
+    "given", ["*/60 * * * * *", "59 * * * * *", "* * * * *", "0 0 29 2 *", "0 0 31 2-3 *", "0 0 30 2 1"]
+)
+def test_a_cron_that_is_due_once_a_minute_or_in_some_years_is_taken(given: str) -> None:
+    assert kubeflow_cron(given).split()[-5:] == given.split()[-5:]
+
+
+def test_a_schedule_of_retrainings_without_new_seeds_is_remarked_on(
+    direct: Kubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    retraining = ["pipeline", "schedule", "scheduled_retraining", "--preset", "smoke", "--interval", "1d"]
+    assert main([*retraining, *direct.flags]) == 0
+    assert "new_seeds" in capsys.readouterr().err
+    assert main([*retraining, "--param", "new_seeds=5", *direct.flags]) == 0
+    assert "new_seeds" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
