@@ -171,7 +171,11 @@ def launch_trainjobs(task: dsl.PipelineTask) -> dsl.PipelineTask:
     From its pod it finds the Workflow that owns the jobs.
     """
     kubernetes.use_field_path_as_env(task, "GROKCORE_POD_NAME", "metadata.name")
-    keys = {"queue": "GROKCORE_QUEUE", "dashboard": "GROKCORE_DASHBOARD"}
+    keys = {
+        "queue": "GROKCORE_QUEUE",
+        "dashboard": "GROKCORE_DASHBOARD",
+        "placement-seconds": "GROKCORE_PLACEMENT_SECONDS",
+    }
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, keys, optional=True)
     return connect_store(task)
 

@@ -23,15 +23,26 @@ _BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """A request to stop this process; its instance is the signal handler."""
+    """A request to stop this process; its instance is the signal handler.
+
+    Attributes:
+        event: set with the request, for threads to wait for.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.event = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        return self.event.is_set()
+
+    def request(self) -> None:
+        self.event.set()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             os._exit(EXIT_STOPPED)
-        self.requested = True
+        self.request()
 
     def check(self) -> None:
         """Stop at once, before the first step, while there is nothing to save.
@@ -92,7 +103,7 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
 def _watch(starter: tuple[int, ...], request: StopRequest, over: threading.Event) -> None:
     while not over.wait(PARENT_SECONDS):
         if _starter() != starter:
-            request.requested = True
+            request.request()
             return
 
 

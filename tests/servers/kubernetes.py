@@ -53,6 +53,7 @@ class Kubernetes(ThreadingHTTPServer):
         after: called likewise once it has been carried out, before it is answered.
         jobs: the TrainJobs by their names.
         running: what their pods do.
+        full: why no node takes a pod, as the scheduler puts it; empty for nodes that do.
     """
 
     daemon_threads = True
@@ -68,6 +69,7 @@ class Kubernetes(ThreadingHTTPServer):
         self.ran: list[RunningJob] = []
         self.runtimes: dict[str, Json] = {}
         self.steps: dict[str, Json] = {}
+        self.full = ""
         self.rules = _rules()
         self._lock = threading.RLock()
         self._versions = 0
@@ -113,7 +115,7 @@ class Kubernetes(ThreadingHTTPServer):
         uid = str(uuid.uuid4())
         owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": workflow, "uid": uid}
         metadata = {"name": pod, "ownerReferences": [{**owner, "controller": True, "blockOwnerDeletion": True}]}
-        self.steps[pod] = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        self.steps[pod] = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"phase": "Running"}}
         return uid
 
     def count(self, verb: str, resource: str = f"trainjobs.{GROUP}") -> int:
@@ -188,7 +190,7 @@ class Kubernetes(ThreadingHTTPServer):
         metadata = {"namespace": NAMESPACE, "uid": str(uuid.uuid4()), "creationTimestamp": now(), "generation": 1}
         job = {**body, "metadata": {**body["metadata"], **metadata, "resourceVersion": self._version()}, "status": {}}
         self.jobs[name] = job
-        if not body["spec"].get("suspend"):
+        if not body["spec"].get("suspend") and not self.full:
             self.running[name] = RunningJob(job, runtime, self.folder, lambda status: self._report(job, status))
             self.ran.append(self.running[name])
         return job
@@ -248,6 +250,11 @@ class Kubernetes(ThreadingHTTPServer):
     def _pods(self, selector: str) -> Json:
         key, _, value = selector.partition("=")
         pods = [pod.as_json() for job in self.running.values() for pod in job.pods if pod.labels.get(key) == value]
+        if self.full and value in self.jobs:
+            condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": self.full}
+            metadata = {"name": f"{value}-node-0-0-xxxxx", "labels": {key: value}}
+            status = {"phase": "Pending", "conditions": [condition]}
+            pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
         return {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": pods}
 
     def _log(self, name: str) -> str:

@@ -29,8 +29,8 @@ def train_model_trainjob(
     """Train a model as train_model does, but in a Kubeflow TrainJob on one or several nodes.
 
     This task needs no GPU: it creates the job, follows the run in the store, and collects its results. A retry follows
-    the same job. The job is owned by the Workflow. If the Kubeflow run is canceled, the training saves and stops
-    within a quarter of an hour.
+    the same job. The job is owned by the Workflow. If the Kubeflow run is canceled, the job is deleted at once, or else
+    stops by itself within a quarter of an hour; it saves first. A job whose pods no node takes for an hour is deleted.
 
     Args:
         spec: The experiment as JSON, the output `spec` of resolve_experiment.

@@ -75,6 +75,7 @@ def train_job(
     spec: str,
     pipeline_run: str,
     owner: Json | None,
+    deadline: int,
 ) -> Json:
     """Build the body of a TrainJob.
 
@@ -83,6 +84,7 @@ def train_job(
         spec: digest of the spec, since budgets are not part of the job's name.
         pipeline_run: id of the Kubeflow run that submits; empty for none.
         owner: owner reference; the job is deleted with its owner.
+        deadline: seconds after its start until Trainer fails the job.
     """
     labels = {**OUR_LABELS, RUN_LABEL: run_id} | ({PIPELINE_LABEL: pipeline_run} if pipeline_run else {})
     pod_spec: Json = {}
@@ -113,6 +115,7 @@ def train_job(
             "ownerReferences": [owner] if owner else [],
         },
         "spec": {
+            "activeDeadlineSeconds": deadline,
             "runtimeRef": {"apiGroup": GROUP, "kind": "TrainingRuntime", "name": request.runtime},
             "trainer": trainer,
             "runtimePatches": [{"manager": MANAGER, "trainingRuntimeSpec": {"template": {"spec": _of_pods(pod)}}}],
@@ -202,6 +205,29 @@ class TrainJobApi:
                 {"apiVersion": one.api_version, "kind": one.kind, "name": one.name, "uid": one.uid}
                 for one in owners
                 if one.kind == "Workflow"
+            ),
+            None,
+        )
+
+    def is_disrupted(self, pod: str) -> bool:
+        """Whether Kubernetes itself ends a pod: deletes, drains, evicts or preempts it, or shuts down its node."""
+        where = {"name": pod, "namespace": self.namespace, "_preload_content": True}
+        step = found(lambda: self._ask("get", "pods", self._core.read_namespaced_pod, where))
+        if step is None or step.metadata.deletion_timestamp is not None:
+            return True
+        conditions = (step.status.conditions if step.status else None) or ()
+        return any(one.type == "DisruptionTarget" and one.status == "True" for one in conditions)
+
+    def unschedulable(self, name: str) -> str | None:
+        """The scheduler's reason why a pod of a TrainJob fits no node; None if all are placed or not yet tried."""
+        where = {"namespace": self.namespace, "label_selector": f"{JOBSET_LABEL}={name}"}
+        pods = self._ask("list", "pods", self._core.list_namespaced_pod, where).items
+        conditions = (one for pod in pods for one in pod.status.conditions or ())
+        return next(
+            (
+                str(one.message or "no reason given")
+                for one in conditions
+                if (one.type, one.status, one.reason) == ("PodScheduled", "False", "Unschedulable")
             ),
             None,
         )

@@ -1,24 +1,26 @@
 """The launcher of a TrainJob: create the job, follow the run in the store, return its result.
 
 The job belongs to the run, not to the launcher. A launcher that is restarted after a kill or an eviction finds the job
-by its name and continues to follow it. If no launcher returns, the training misses its heartbeat within a quarter of an
-hour, saves, and stops.
+by its name and continues to follow it. If its pipeline run is canceled, it deletes the job, whose pods then save. If it
+cannot, and no launcher returns, the training misses its heartbeat within a quarter of an hour, saves, and stops.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from grokcore.cluster.trainjobs.api import SPEC_ANNOTATION, JobState, Json, TrainJobApi, train_job
+from grokcore.cluster.trainjobs.cancellation import Cancellation
 from grokcore.cluster.trainjobs.connection import ConflictError, Patience
-from grokcore.cluster.trainjobs.outcome import GivenUpError, JobWatch, failure_of, result_of
+from grokcore.cluster.trainjobs.outcome import GivenUpError, JobWatch, UnplacedError, failure_of, result_of
 from grokcore.cluster.trainjobs.request import JobRequest, job_name
 from grokcore.data.generate import copy_dataset
 from grokcore.errors import InputError, StoppedError, TransientError
@@ -37,9 +39,24 @@ from grokcore.training.signals import stop_on_signal
 POD_VARIABLE = "GROKCORE_POD_NAME"
 """Name of the launcher's own pod, from which it finds the Workflow that owns the job."""
 
+PLACEMENT_VARIABLE = "GROKCORE_PLACEMENT_SECONDS"
+"""Seconds that pods of a job may wait for a node."""
+
 T = TypeVar("T")
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+def _seconds_of(variable: str, default: float) -> float:
+    """Read a number of seconds from the environment.
+
+    Raises:
+        InputError: it is no such number.
+    """
+    text = os.environ.get(variable, "").strip()
+    if not re.fullmatch(r"\d{0,9}", text, re.ASCII) or text.strip("0") == "" != text:
+        raise InputError(f"{variable}={text!r} must be a number of seconds, 1 or more")
+    return float(text) if text else default
 
 
 @dataclass(frozen=True)
@@ -51,12 +68,17 @@ class Timing:
         beat: between heartbeats.
         launcher_patience: time without a heartbeat after which the training saves and stops.
         api_patience: outage of the API after which the launcher gives up; the training continues.
+        placement: time without a node for a pod after which the launcher deletes the job. A job that waits in a queue
+            of Kueue has no pods yet.
+        deadline: from the job's start, after which Trainer fails it.
     """
 
     poll: float = 5.0
     beat: float = BEAT_SECONDS
     launcher_patience: float = PATIENCE_SECONDS
     api_patience: float = 900.0
+    placement: float = field(default_factory=lambda: _seconds_of(PLACEMENT_VARIABLE, 3600.0))
+    deadline: float = 8 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ class Launch:
     resume: Resume = "auto"
     on_evaluation: Callable[[JournalLine], None] = lambda line: None
     notify: Callable[[str], None] = lambda line: None
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
 
     @property
     def data_uri(self) -> str:
@@ -118,12 +140,12 @@ def launch_training(launch: Launch, *, api: TrainJobApi | None = None, stop_with
             a while.
     """
     with stop_on_signal(with_parent=stop_with_parent) as stop:
-        return _Launcher(launch, api or TrainJobApi.connect(), lambda: stop.requested).run()
+        return _Launcher(launch, api or TrainJobApi.connect(), stop.event).run()
 
 
 class _Launcher:
-    def __init__(self, launch: Launch, api: TrainJobApi, stopped: Callable[[], bool]) -> None:
-        self._launch, self._api, self._stopped = launch, api, stopped
+    def __init__(self, launch: Launch, api: TrainJobApi, stop: threading.Event) -> None:
+        self._launch, self._api, self._stop = launch, api, stop
         self._timing, self._notify = launch.timing, launch.notify
         self._store: Store = open_store(launch.run)
         self._name = job_name(launch.spec.run_id, launch.run)
@@ -133,12 +155,13 @@ class _Launcher:
             notify=launch.notify,
             check_stop=self._check_stop,
         )
+        self._cancellation = Cancellation(api, self._name, os.environ.get(POD_VARIABLE), stop)
         self._retry = os.environ.get(RETRY_VARIABLE, "0") not in ("", "0")
 
     def run(self) -> TrainResult:
-        owner = self._owner()
+        owner = self._cancellation.owner = self._owner()
         # Start before the job exists: it may run as soon as it is created.
-        with Heartbeat(self._store, seconds=self._timing.beat):
+        with self._cancellation.watched(), Heartbeat(self._store, seconds=self._timing.beat):
             job = self._job(owner)
             state = self._follow(job)
         if state.phase == "failed":
@@ -233,6 +256,7 @@ class _Launcher:
             spec=self._fingerprint,
             pipeline_run=pipeline_run if _LABEL.fullmatch(pipeline_run) else "",
             owner=owner,
+            deadline=int(max(self._timing.deadline, 2 * (spec.training.max_seconds or 0))),
         )
 
     @property
@@ -248,7 +272,14 @@ class _Launcher:
 
     def _follow(self, job: Json) -> JobState:
         """Pass on lines of the run's journal until the job has ended; return its final state."""
-        watch = JobWatch(self._api, job, self._patience, poll=self._timing.poll, notify=self._notify)
+        watch = JobWatch(
+            self._api,
+            job,
+            self._patience,
+            poll=self._timing.poll,
+            placement=self._timing.placement,
+            notify=self._notify,
+        )
 
         def ended() -> bool:
             self._check_stop()
@@ -259,10 +290,21 @@ class _Launcher:
                 self._launch.on_evaluation(line)
         except GivenUpError as error:
             raise TransientError(f"{error}; the training continues: submit again to follow it") from None
+        except UnplacedError as error:
+            self._ask(partial(self._api.delete, job))
+            raise InputError(
+                f"TrainJob {self._name} was deleted, since no node took its pods within "
+                f"{self._timing.placement / 60:.0f} min: it asked for {self._launch.request}; the scheduler said: "
+                f"{error}"
+            ) from None
         return watch.state
 
     def _check_stop(self) -> None:
-        if self._stopped():
+        if self._stop.is_set():
+            if self._cancellation.carry_out():
+                raise StoppedError(
+                    f"the pipeline run was canceled: TrainJob {self._name} is deleted, its training saves and stops"
+                )
             minutes = self._timing.launcher_patience / 60
             raise StoppedError(
                 f"the launcher was stopped; TrainJob {self._name} continues, then saves and stops unless a launcher "

@@ -76,6 +76,10 @@ class GivenUpError(Exception):
     """The API was unreachable for too long. Not a TransientError, which followers of a journal retry."""
 
 
+class UnplacedError(Exception):
+    """No node took a pod for too long; the message is the scheduler's."""
+
+
 class JobWatch:
     """Poll the state of a job.
 
@@ -84,12 +88,21 @@ class JobWatch:
 
     Args:
         poll: seconds between requests.
+        placement: seconds after which pods without a node are given up.
         notify: called with a line at each change.
     """
 
     def __init__(
-        self, api: TrainJobApi, job: Json, patience: Patience, *, poll: float, notify: Callable[[str], None]
+        self,
+        api: TrainJobApi,
+        job: Json,
+        patience: Patience,
+        *,
+        poll: float,
+        placement: float,
+        notify: Callable[[str], None],
     ) -> None:
+        self._placement, self._unplaced_since, self._unplaced = placement, 0.0, ""
         self._api, self._name, self._uid = api, job["metadata"]["name"], job["metadata"]["uid"]
         self._patience, self._poll, self._notify = patience, poll, notify
         self.state = JobState("waiting", "")
@@ -101,6 +114,7 @@ class JobWatch:
         Raises:
             StoppedError: the job was deleted.
             GivenUpError: the API was unreachable for too long.
+            UnplacedError: no node took a pod for too long.
         """
         if time.monotonic() >= self._due and self._patience.ready:
             self._look()
@@ -109,6 +123,8 @@ class JobWatch:
     def _look(self) -> None:
         try:
             job = self._api.get(self._name)
+            waits = job is not None and JobState.of(job).phase == "waiting"
+            unplaced = (self._api.unschedulable(self._name) or "") if waits else ""
         except TransientError as error:
             try:
                 self._patience.failed(error)
@@ -123,3 +139,14 @@ class JobWatch:
         if state != self.state and state.phase in ("waiting", "training"):
             self._notify(f"TrainJob {self._name}: {state.reason}")
         self.state = state
+        self._note_placement(unplaced)
+
+    def _note_placement(self, reason: str) -> None:
+        """An unscheduled pod has no start time, so Kubernetes' deadlines do not end it."""
+        now = time.monotonic()
+        if reason and not self._unplaced:
+            self._notify(f"TrainJob {self._name}: no node takes its pods yet ({reason})")
+            self._unplaced_since = now
+        elif reason and now - self._unplaced_since >= self._placement:
+            raise UnplacedError(reason)
+        self._unplaced = reason

@@ -111,6 +111,13 @@ class JobRequest:
         """Resources per node."""
         return {"cpu": self.cpu, "memory": self.memory} | ({self.gpu_type: str(self.gpus)} if self.gpus else {})
 
+    def __str__(self) -> str:
+        """What it asks the scheduler for, in a line."""
+        nodes = "1 node" if self.nodes == 1 else f"{self.nodes} nodes, each"
+        resources = ", ".join(f"{name} {amount}" for name, amount in self.resources.items())
+        selector = f", node_selector {dict(self.node_selector)}" if self.node_selector else ""
+        return f"{nodes} with {resources}{selector}, tolerations {[dict(one) for one in self.tolerations]}"
+
 
 def _count(name: str, text: str, *, least: int, most: int) -> int:
     if not re.fullmatch(r"\d{1,4}", text.strip()) or not least <= (number := int(text)) <= most:

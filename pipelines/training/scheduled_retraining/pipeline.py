@@ -76,7 +76,6 @@ def scheduled_retraining(
         new_seeds=new_seeds,
         champion=champion,
         store=store,
-        run_key=run_key,
         gpu_count=gpu_count,
         split=split,
         minimum_time_gain=minimum_time_gain,

@@ -1,4 +1,4 @@
-"""A launcher that is stopped leaves its job alone; a job that nobody waits for any more saves and stops by itself."""
+"""What becomes of a job when its launcher is stopped, when its pipeline run is canceled, and when no node takes it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from grokcore.errors import EXIT_STOPPED
+from grokcore.cluster.trainjobs import Launch, launch_training
+from grokcore.cluster.trainjobs.launch import Timing
+from grokcore.errors import EXIT_STOPPED, InputError
 from grokcore.runs import read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.stage import Failure
 from grokcore.storage.layout import run_uri
-from tests.cluster.trainjobs.conftest import PYTHON, WAITS
+from tests.cluster.trainjobs.conftest import CPU, PYTHON, QUICK, WAITS, Said
 from tests.servers.kubernetes import Kubernetes
 from tests.support.checks import wait_until
 
@@ -68,6 +72,82 @@ def test_a_stopped_launcher_says_what_happens_now_and_leaves_the_job(
     assert "unless a launcher returns" in said.splitlines()[-1]
     assert namespace.count("delete") == 0
     assert namespace.ran[0].pods[0].process.poll() is None
+
+
+@pytest.fixture
+def step(namespace: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The launcher's own pod."""
+    namespace.add_step("launcher-pod", "experiment-abc")
+    monkeypatch.setenv("GROKCORE_POD_NAME", "launcher-pod")
+    return namespace.steps["launcher-pod"]
+
+
+def test_a_canceled_run_deletes_its_job_at_once(
+    namespace: Kubernetes, start: Start, smoke_spec: ExperimentSpec, step: dict[str, Any]
+):
+    namespace.apply_runtime(WAITS)
+    launcher = start(smoke_spec)
+    wait_until(lambda: namespace.running, launcher)
+    launcher.send_signal(signal.SIGTERM)
+    wait_until(lambda: namespace.count("delete") == 1)
+    said, _ = launcher.communicate()
+    assert launcher.returncode == EXIT_STOPPED, said
+    assert "was canceled" in said.splitlines()[-1] or "was deleted" in said.splitlines()[-1]
+    wait_until(lambda: not namespace.jobs)
+    assert namespace.ran[0].pods[0].process.poll() is not None
+
+
+@pytest.mark.parametrize("sign", ["deletion", "disruption", "another run"])
+def test_a_launcher_that_is_evicted_or_not_alone_leaves_the_job(
+    namespace: Kubernetes, start: Start, smoke_spec: ExperimentSpec, step: dict[str, Any], sign: str
+):
+    namespace.apply_runtime(WAITS)
+    launcher = start(smoke_spec)
+    wait_until(lambda: namespace.running, launcher)
+    (job,) = namespace.jobs.values()
+    if sign == "deletion":
+        step["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    elif sign == "disruption":
+        step["status"]["conditions"] = [
+            {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+        ]
+    else:
+        job["metadata"]["ownerReferences"].append({**job["metadata"]["ownerReferences"][0], "uid": "another"})
+    launcher.send_signal(signal.SIGTERM)
+    said, _ = launcher.communicate()
+    assert launcher.returncode == EXIT_STOPPED, said
+    assert "unless a launcher returns" in said.splitlines()[-1]
+    assert namespace.count("delete") == 0
+
+
+def test_a_job_has_a_deadline(namespace: Kubernetes, start: Start, smoke_spec: ExperimentSpec):
+    namespace.apply_runtime(WAITS)
+    launcher = start(smoke_spec)
+    wait_until(lambda: namespace.jobs, launcher)
+    (job,) = namespace.jobs.values()
+    assert job["spec"]["activeDeadlineSeconds"] == 8 * 24 * 3600
+
+
+def test_a_job_that_no_node_takes_is_given_up_with_what_it_asked_for(
+    namespace: Kubernetes, launch: Callable[..., Launch], said: Said
+):
+    namespace.apply_runtime(WAITS)
+    namespace.full = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+    request = replace(CPU, nodes=2, gpus=8, node_selector={"pool": "h100"})
+    spec = load_spec("smoke", ["training.engine=deepspeed", "training.batch_size=512"])
+    with pytest.raises(InputError, match="no node took its pods") as given_up:
+        launch_training(launch(spec=spec, request=request, timing=replace(QUICK, placement=0.5)))
+    for part in ("2 nodes", "nvidia.com/gpu 8", "'pool': 'h100'", "Insufficient nvidia.com/gpu"):
+        assert part in str(given_up.value)
+    assert said.has("no node takes its pods yet")
+    assert namespace.count("delete") == 1
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "1h"])
+def test_a_wrong_time_to_wait_for_a_node_is_one_line(monkeypatch: pytest.MonkeyPatch, seconds: str):
+    monkeypatch.setenv("GROKCORE_PLACEMENT_SECONDS", seconds)
+    with pytest.raises(InputError, match="GROKCORE_PLACEMENT_SECONDS"):
+        Timing()
 
 
 @pytest.mark.extended
