@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ci import accelerators, architectures, headlines, inside, speedups, tasks, transfer
+from ci import accelerators, architectures, headlines, speedups, tasks, transfer
+from ci.inside import comparison, composition
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,7 +21,10 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "speedups": speedups.speedups,
         "headlines": headlines.headlines,
     },
-    "docs/interpretation.md": {"composition inside": inside.composition},
+    "docs/interpretation.md": {
+        "composition inside": composition.markdown,
+        "comparison inside": comparison.markdown,
+    },
     "docs/transfer.md": {"transfer": transfer.transfer},
     "docs/architectures.md": {"architectures": architectures.sizes, "deviations": architectures.deviations},
 }

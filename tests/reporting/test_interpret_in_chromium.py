@@ -148,3 +148,13 @@ def test_groups_stand_side_by_side_for_a_chosen_split(visit: Callable[..., Visit
     page.frame.get_by_role("radio", name=TRAIN).check()
     assert [text(page, site) for site in sites] == ["0.98"] * 3
     page.page.screenshot(path=ARTIFACTS / "comparison-of-analyzed-runs-1280.png", full_page=True)
+
+
+def test_a_heading_without_a_map_of_the_chosen_split_is_hidden(visit: Callable[..., Visit]) -> None:
+    runs = architectures()
+    analyses = {run.uri: analysis_of(run, steps=(1000,)) for run in runs}
+    page = visit(render(groups_of(runs), document(runs).claims, "/nowhere/at/all", analyses=analyses))
+    row = page.frame.locator(".row-of-maps").first
+    assert row.is_visible()
+    row.evaluate("one => one.querySelectorAll('.map').forEach(map => { map.hidden = true; })")
+    assert not row.is_visible()
