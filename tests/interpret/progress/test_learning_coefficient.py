@@ -103,7 +103,7 @@ def test_batches_are_compared_with_the_start_on_their_own_rows() -> None:
 def test_every_variant_is_measured_the_same_twice_and_keeps_its_weights(
     variant: str, subject_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llc.learning_coefficient, "__defaults__", (SGLD(chains=2, burn_in=2, draws=3, batch=64),))
+    monkeypatch.setattr(llc, "SETTINGS", SGLD(chains=2, burn_in=2, draws=3, batch=64))
     subject = subject_of(variant)
     before = {name: weight.clone() for name, weight in subject.model.state_dict().items()}
     numbers = {number.metric: number for number in measure(subject)}
