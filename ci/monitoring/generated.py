@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ci.monitoring.cluster_dashboard import dashboard_of_cluster
 from ci.monitoring.comparison_dashboard import dashboard_of_runs
 from ci.monitoring.panels import as_json
 from ci.monitoring.rules import prometheus_rule
@@ -18,4 +19,5 @@ def monitoring_files() -> dict[Path, str]:
         MONITORING / "prometheusrule.yaml": prometheus_rule(MONITORING / "rules"),
         MONITORING / "dashboards" / "run.json": as_json(dashboard_of_run()),
         MONITORING / "dashboards" / "comparison.json": as_json(dashboard_of_runs()),
+        MONITORING / "dashboards" / "cluster.json": as_json(dashboard_of_cluster()),
     }

@@ -151,7 +151,9 @@ def over_steps(title: str, description: str, steps: Query, *shares: Query) -> Js
     )
 
 
-def table(title: str, description: str, queries: Sequence[Query], *, columns: dict[str, str]) -> Json:
+def table(
+    title: str, description: str, queries: Sequence[Query], *, columns: dict[str, str], unit: str = "none"
+) -> Json:
     """Latest values, one row per set of labels.
 
     Args:
@@ -162,6 +164,7 @@ def table(title: str, description: str, queries: Sequence[Query], *, columns: di
         title,
         description,
         queries,
+        unit=unit,
         transformations=[
             {"id": "merge", "options": {}},
             {"id": "organize", "options": {"renameByName": columns, "excludeByName": {"Time": True}}},

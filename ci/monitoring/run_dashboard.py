@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ci.monitoring.cluster_dashboard import RUNNING
 from ci.monitoring.panels import Json, Query, curves, dashboard, number, over_steps, rows, table, timeline, variable
 
 RUN = '{namespace=~"$namespace", run="$run"}'
@@ -19,6 +20,12 @@ def of_run(expr: str, *labels: str) -> str:
 def recorded(series: str, *labels: str, operation: str = "max") -> str:
     by = f" by ({', '.join(labels)})" if labels else ""
     return f"{operation}{by} ({series}{RUN})"
+
+
+def of_pods(expr: str, operation: str = "sum") -> str:
+    """A series of the cluster about the pods that train the run."""
+    pods = f"max by (namespace, pod) (pod:grokking_run_info:unique{RUN})"
+    return f"{operation} by (pod) (({expr}) * on (namespace, pod) group_left () {pods})"
 
 
 def quantile(q: float, histogram: str) -> str:
@@ -177,6 +184,35 @@ def dashboard_of_run() -> Json:
                     Query(of_run("grokking_checkpoint_failures_total"), "saves that failed"),
                     Query(of_run("grokking_resumes_total"), "resumes"),
                     Query(of_run("grokking_sink_failures_total", "sink"), "untold: {{sink}}"),
+                ),
+            ],
+        ),
+        (
+            8,
+            [
+                curves(
+                    "CPU of the pod",
+                    "Cores in use, mean of 5 minutes.",
+                    Query(of_pods(f"rate(container_cpu_usage_seconds_total{{{RUNNING}}}[5m])"), "{{pod}}"),
+                ),
+                curves(
+                    "Memory of the pod",
+                    "Working set, and the limit at which the pod is killed.",
+                    Query(of_pods(f"container_memory_working_set_bytes{{{RUNNING}}}"), "{{pod}}"),
+                    Query(of_pods('kube_pod_container_resource_limits{resource="memory"}'), "{{pod}}: limit"),
+                    unit="bytes",
+                ),
+                curves(
+                    "GPU utilization",
+                    "Share of time in which a kernel runs, mean over the pod's GPUs; from the DCGM exporter.",
+                    Query(of_pods("DCGM_FI_DEV_GPU_UTIL / 100", "avg"), "{{pod}}"),
+                    share=True,
+                ),
+                curves(
+                    "GPU memory",
+                    "Sum over the pod's GPUs; from the DCGM exporter.",
+                    Query(of_pods("DCGM_FI_DEV_FB_USED * 1024 * 1024"), "{{pod}}"),
+                    unit="bytes",
                 ),
             ],
         ),

@@ -12,11 +12,11 @@ from typing import Literal, get_args
 
 Kind = Literal["gauge", "counter", "histogram", "summary", "info"]
 
-OverSeeds = Literal["median", "half", "latest", "most", "sum", "agreed"]
+OverSeeds = Literal["median", "half", "latest", "most", "least", "sum", "agreed"]
 """How the values of several seeds in one process are combined:
 
-median; half: the flag or step that at least half of the seeds have reached; latest, most: the largest; sum; agreed: the
-value that all have, or `several`.
+median; half: the flag or step that at least half of the seeds have reached; latest, most: the largest; least: the
+smallest; sum; agreed: the value that all have, or `several`.
 """
 
 SPLIT, PHASE, DEFINITION, QUANTILE, SINK = "split", "phase", "definition", "quantile", "sink"
@@ -182,6 +182,13 @@ METRICS: tuple[Metric, ...] = (
         "latest",
     ),
     Metric("grokking_resumes_total", "counter", "Times that training has gone on from a checkpoint.", (), "sum"),
+    Metric(
+        "grokking_ended",
+        "gauge",
+        "1 once training has ended by itself, 0 while it goes on: a process that goes with 0 was lost or stopped.",
+        (),
+        "least",
+    ),
     Metric("grokking_attempt", "gauge", "Which attempt this is, 1 for the first.", (), "most"),
     Metric("grokking_attempt_limit", "gauge", "Attempts that will be made; exposed only where known.", (), "most"),
     Metric(

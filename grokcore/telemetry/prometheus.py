@@ -78,6 +78,8 @@ def _over_seeds(metric: Metric, values: Sequence[Value]) -> Value:
         return None
     if metric.over_seeds == "sum":
         return sum(known)
+    if metric.over_seeds == "least":
+        return min(known)
     return median(known) if metric.over_seeds == "median" else max(known)
 
 

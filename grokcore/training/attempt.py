@@ -76,6 +76,7 @@ class Attempt:
         files = {SPEC: digest_of(self.spec), JOURNAL: digest_of(self.recorder.journal)}
         if reason != "stopped":
             files |= self._write_model()
+            self.metrics.ended = True
         write_final_metrics(self.store, self.metrics.samples(), self.notify)
         self.record_graphs()
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()

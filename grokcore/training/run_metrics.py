@@ -81,7 +81,11 @@ LIMIT_VARIABLE = "GROKCORE_ATTEMPT_LIMIT"
 
 
 class RunMetrics:
-    """Reads a run while another thread trains it. GPU values come from the last evaluation, which has fetched them."""
+    """Reads a run while another thread trains it. GPU values come from the last evaluation, which has fetched them.
+
+    Attributes:
+        ended: set once training has ended by itself, not by a signal.
+    """
 
     def __init__(self, trainer: Trainer, recorder: Recorder, *, resumes: int) -> None:
         """
@@ -90,6 +94,7 @@ class RunMetrics:
         """
         self._spec, self._trainer, self._recorder, self._resumes = trainer.spec, trainer, recorder, resumes
         self._last: tuple[int, Samples] = (-1, {})
+        self.ended = False
 
     def samples(self) -> Samples:
         """Return all samples of the run as it is now."""
@@ -104,6 +109,7 @@ class RunMetrics:
             ("grokking_run_info", *labels): 1.0,
             ("grokking_attempt",): attempt,
             ("grokking_resumes_total",): self._resumes,
+            ("grokking_ended",): float(self.ended),
         }
         if limit:
             samples["grokking_attempt_limit",] = limit

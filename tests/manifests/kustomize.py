@@ -75,6 +75,7 @@ SETTINGS = {
     "store": "s3://lab/grokcore",
     "s3-role": "arn:aws:iam::123456789012:role/lab",
     "api-server-port": "16443",
+    "dashboard": "https://grafana.lab:3000/d/grokcore-run",
 }
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -172,6 +173,16 @@ def test_a_role_that_is_not_named_fails_the_build_and_not_the_first_run(tmp_path
     done = run(program(), overlay(tmp_path, "irsa"))
     assert done.returncode != 0
     assert "s3-role" in done.stderr
+
+
+def test_alerts_link_to_the_grafana_that_the_settings_name() -> None:
+    (resource,) = of_kind(with_components("dashboard-links"), "PrometheusRule").values()
+    rules = [rule for group in resource["spec"]["groups"] for rule in group["rules"]]
+    links = [rule["annotations"]["dashboard_url"] for rule in rules if "alert" in rule]
+    assert links
+    assert {urlsplit(link).netloc for link in links} == {urlsplit(SETTINGS["dashboard"]).netloc}
+    templated = "/d/grokcore-run?var-namespace={{$labels.namespace}}&var-run={{$labels.run}}"
+    assert any(link.endswith(templated) for link in links)
 
 
 def test_without_the_operator_none_of_its_resources_is_left() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_SERIES = re.compile(r"\b((?:[a-z_]+:)?grokking_[a-z0-9_]+(?::[a-z0-9_]+)?)\b(?:\{([^}]*)\})?")
+_SERIES = re.compile(
+    r"\b((?:[a-z_]+:)?(?:grokking|kube|kueue|container|DCGM)_[A-Za-z0-9_]+(?::[a-z0-9_]+)?)\b(?:\{([^}]*)\})?"
+)
 _MATCHER = re.compile(r"([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)")
 _LABELS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
 
 
 def series(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """The name of each of our series, recorded ones too, and the labels by which it is selected."""
+    """The name of each series, recorded ones too, and the labels by which it is selected."""
     for name, matchers in _SERIES.findall(expression):
         yield name, set(_MATCHER.findall(matchers))
 

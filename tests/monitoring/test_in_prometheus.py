@@ -14,6 +14,7 @@ from grokcore.telemetry import pushgateway
 from grokcore.telemetry.endpoint import Endpoint, MetricsOptions
 from grokcore.telemetry.metrics import METRICS, PHASES
 from grokcore.telemetry.prometheus import Distribution, Samples
+from tests.monitoring.cluster import POD, exporter
 from tests.monitoring.files import dashboard_queries, rule_files, rules
 from tests.servers.prometheus import Prometheus
 
@@ -48,11 +49,13 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         paths.append(folder / path.name)
         paths[-1].write_text(yaml.safe_dump(document))
     endpoint = Endpoint(MetricsOptions(0, "127.0.0.1", 0.0), samples)
-    server = Prometheus(folder / "server", endpoint.url.removeprefix("http://").removesuffix("/metrics"), rules=paths)
+    target = endpoint.url.removeprefix("http://").removesuffix("/metrics")
     try:
-        with server.running():
-            server.wait_until(lambda: _has_evaluated(server))
-            yield server
+        with exporter() as others:
+            server = Prometheus(folder / "server", target, rules=paths, labels=POD, others=others)
+            with server.running():
+                server.wait_until(lambda: _has_evaluated(server))
+                yield server
     finally:
         endpoint.close()
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 from ci.monitoring.generated import monitoring_files
 from grokcore.telemetry.metrics import METRICS
+from tests.monitoring.cluster import FOREIGN
 from tests.monitoring.files import dashboard_queries, dashboards, rules
 from tests.monitoring.promql import grouping_labels, series
 
 TARGET_LABELS = {"job", "instance", "namespace", "pod", "le"}
 """What a scrape adds, and what a histogram has."""
 LABELS = {name: set(metric.labels) for metric in METRICS for name in metric.series}
+LABELS |= {series.name: set(series.labels) for series in FOREIGN}
 
 
 def queries() -> list[tuple[str, str]]:
@@ -57,9 +62,30 @@ def test_alerts_name_only_labels_that_they_have() -> None:
             continue
         there = TARGET_LABELS.union(*(known[name] for name, _ in series(rule["expr"])))
         text = " ".join(rule["annotations"].values())
-        named = {word.split()[0].rstrip("}") for word in text.split("$labels.")[1:]}
+        named = set(re.findall(r"\$labels\.(\w+)", text))
         assert named
         assert named <= there, f"{rule['alert']} names {named - there}"
+
+
+def test_an_alert_links_to_a_dashboard_and_fills_in_variables_that_it_has() -> None:
+    variables = {
+        dashboard["uid"]: {variable["name"] for variable in dashboard["templating"]["list"]}
+        for dashboard in dashboards().values()
+    }
+    linked = set()
+    for rule in rules():
+        if "alert" in rule:
+            url = urlsplit(rule["annotations"]["dashboard_url"])
+            uid = url.path.removeprefix("/d/")
+            linked.add(uid)
+            given = {part.partition("=")[0].removeprefix("var-") for part in url.query.split("&") if part}
+            assert given <= variables[uid], rule["alert"]
+    assert linked == {"grokcore-run", "grokcore-cluster"}
+
+
+def test_every_series_of_others_is_asked_for() -> None:
+    asked = {name for _, query in queries() for name, _ in series(query)}
+    assert {one.name for one in FOREIGN} <= asked
 
 
 def test_every_metric_is_on_a_dashboard_or_in_a_rule() -> None:

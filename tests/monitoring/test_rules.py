@@ -83,7 +83,7 @@ def test_the_unit_test_of_an_alert_sees_a_broken_expression(
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
 def test_an_alert_says_what_it_is_and_leads_to_the_runbook(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
-    assert {"summary", "description", "runbook_url"} == set(alert["annotations"])
+    assert {"summary", "description", "dashboard_url", "runbook_url"} == set(alert["annotations"])
     without_control = re.sub(r"\{\{ (?:with|end)\b.*?\}\}", "", alert["annotations"]["summary"])
     assert len(without_control) < 100
     file, _, anchor = alert["annotations"]["runbook_url"].partition("#")
@@ -106,4 +106,4 @@ def test_recorded_series_are_called_by_level_metric_and_operation() -> None:
     recorded = [rule["record"] for rule in rules() if "record" in rule]
     assert len(recorded) == len(set(recorded)) > 0
     for name in recorded:
-        assert re.fullmatch(r"(pod|run|architecture|pipeline):grokking_[a-z_]+:[a-z0-9]+", name), name
+        assert re.fullmatch(r"(pod|run|architecture|pipeline):(grokking|kube_pod)_[a-z_]+:[a-z0-9]+", name), name

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.servers.process import Server, answers, free_port
@@ -23,10 +24,20 @@ class Prometheus(Server):
     PROGRAMS = ("prometheus", "promtool")
     REMEDY = "apt-get install prometheus"
 
-    def __init__(self, directory: Path, target: str, *, rules: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        target: str,
+        *,
+        rules: Sequence[Path] = (),
+        labels: Mapping[str, str] = MappingProxyType({}),
+        others: str = "",
+    ) -> None:
         """
         Args:
             target: host:port, which need not be there yet.
+            labels: added to what the target exposes, as discovery in a cluster does.
+            others: host:port of a second target, whose own labels count.
         """
         super().__init__(directory)
         self._port = free_port()
@@ -34,7 +45,14 @@ class Prometheus(Server):
         self._configuration = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rules],
-            "scrape_configs": [{"job_name": "grokcore", "static_configs": [{"targets": [target]}]}],
+            "scrape_configs": [
+                {"job_name": "grokcore", "static_configs": [{"targets": [target], "labels": dict(labels)}]},
+                {
+                    "job_name": "others",
+                    "honor_labels": True,
+                    "static_configs": [{"targets": [others]}] if others else [],
+                },
+            ],
         }
 
     def start(self) -> None:

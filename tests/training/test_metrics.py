@@ -141,12 +141,14 @@ def test_retries_and_resumes_can_be_seen(
 
     with pytest.raises(StoppedError):
         grokcore.train_model(smoke_spec, smoke_data, tmp_path, on_evaluation=stop, notify=watched.said.append)
+    assert parsed((tmp_path / "metrics.prom").read_text())["ended",] == 0, "a run that was stopped is to go on"
     monkeypatch.setenv("KFP_RETRY_INDEX", "2")
     monkeypatch.setenv("GROKCORE_ATTEMPT_LIMIT", "4")
     grokcore.train_model(smoke_spec, smoke_data, tmp_path, notify=watched.said.append)
     found = parsed((tmp_path / "metrics.prom").read_text())
     assert (found["attempt",], found["attempt_limit",], found["resumes_total",]) == (3, 4, 1)
     assert (found["step",], found["train_steps_total",]) == (60, 20), "the counter is this process' own"
+    assert found["ended",] == 1
 
 
 def test_numbers_that_are_none_are_counted_and_exposed_as_such(

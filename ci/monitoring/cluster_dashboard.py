@@ -1,0 +1,103 @@
+"""Outcomes of pipelines, the queue, and what our pods ask for and use."""
+
+from __future__ import annotations
+
+from ci.monitoring.panels import Json, Query, curves, dashboard, rows, table, variable
+
+IN_NAMESPACE = '{namespace=~"$namespace"}'
+OURS = f"* on (namespace, pod) group_left () max by (namespace, pod) (pod:kube_pod_labels:grokcore{IN_NAMESPACE})"
+"""Joins series of pods to those that are ours."""
+RUNNING = 'container!="", container!="POD"'
+"""Leaves out cAdvisor's sums over a pod, and its sandbox."""
+
+
+def of_schedule(series: str) -> str:
+    return f"time() - max by (namespace, pipeline, schedule) ({series}{IN_NAMESPACE})"
+
+
+def by_pod(expr: str, operation: str = "sum") -> str:
+    return f"{operation} by (pod) (({expr}) {OURS})"
+
+
+def dashboard_of_cluster() -> Json:
+    panels = rows(
+        (
+            8,
+            [
+                table(
+                    "Pipelines",
+                    "Time since the last success and the last failure that its runs have pushed, per schedule.",
+                    [
+                        Query(of_schedule("grokking_pipeline_last_success_timestamp_seconds")),
+                        Query(of_schedule("grokking_pipeline_last_failure_timestamp_seconds")),
+                    ],
+                    columns={"Value #A": "since success", "Value #B": "since failure"},
+                    unit="s",
+                )
+            ],
+        ),
+        (
+            8,
+            [
+                curves(
+                    "Pods by phase",
+                    "Pods of tasks and TrainJobs.",
+                    Query(f"sum by (phase) (kube_pod_status_phase {OURS})", "{{phase}}"),
+                ),
+                curves(
+                    "GPUs requested by pods that no node can take",
+                    "Empty while every pod is scheduled.",
+                    Query(
+                        by_pod(
+                            'kube_pod_container_resource_requests{resource=~".+_com_(gpu|mig_.+)"} '
+                            "and on (namespace, pod) kube_pod_status_unschedulable == 1"
+                        ),
+                        "{{pod}}",
+                    ),
+                ),
+                curves(
+                    "Jobs in the queue",
+                    "Of Kueue's ClusterQueue grokcore.",
+                    Query('sum by (status) (kueue_pending_workloads{cluster_queue="grokcore"})', "waiting: {{status}}"),
+                    Query('sum (kueue_admitted_active_workloads{cluster_queue="grokcore"})', "running"),
+                ),
+            ],
+        ),
+        (
+            9,
+            [
+                curves(
+                    "CPU by pod",
+                    "Cores in use, mean of 5 minutes.",
+                    Query(by_pod(f"rate(container_cpu_usage_seconds_total{{{RUNNING}}}[5m])"), "{{pod}}"),
+                ),
+                curves(
+                    "Memory by pod",
+                    "Working set, which counts towards the limit.",
+                    Query(by_pod(f"container_memory_working_set_bytes{{{RUNNING}}}"), "{{pod}}"),
+                    unit="bytes",
+                ),
+            ],
+        ),
+        (
+            9,
+            [
+                curves(
+                    "GPU utilization by pod",
+                    "Mean over the pod's GPUs of the share of time in which a kernel runs, from the DCGM exporter.",
+                    Query(by_pod("DCGM_FI_DEV_GPU_UTIL / 100", "avg"), "{{pod}}"),
+                    share=True,
+                ),
+                curves(
+                    "GPU memory by pod",
+                    "Sum over the pod's GPUs, from the DCGM exporter.",
+                    Query(by_pod("DCGM_FI_DEV_FB_USED * 1024 * 1024"), "{{pod}}"),
+                    unit="bytes",
+                ),
+            ],
+        ),
+    )
+    variables = [
+        variable("namespace", "Namespace", "label_values(pod:kube_pod_labels:grokcore, namespace)", several=True),
+    ]
+    return dashboard("grokcore-cluster", "grokcore: pipelines and pods", __doc__ or "", variables, panels)
