@@ -15,6 +15,10 @@ def of_schedule(series: str) -> str:
     return f"time() - max by (namespace, pipeline, schedule) ({series}{IN_NAMESPACE})"
 
 
+def of_success(series: str) -> str:
+    return f"max by (namespace, pipeline, schedule, run) ({series}{IN_NAMESPACE})"
+
+
 def by_pod(expr: str, operation: str = "sum") -> str:
     return f"{operation} by (pod) (({expr}) {OURS})"
 
@@ -33,7 +37,13 @@ def dashboard_of_cluster() -> Json:
                     ],
                     columns={"Value #A": "since success", "Value #B": "since failure"},
                     unit="s",
-                )
+                ),
+                table(
+                    "Last successful runs",
+                    "Ids of the Kubeflow runs that last succeeded, per schedule.",
+                    [Query(of_success("grokking_pipeline_last_success_info"))],
+                    columns={"Value": "succeeded"},
+                ),
             ],
         ),
         (

@@ -67,9 +67,9 @@ SECRETS = sources_of_pipelines("secretAsEnv", "secretName", "secretKey")
 
 
 def test_tasks_and_trainjobs_take_the_same_variables_from_the_same_places() -> None:
-    """A TrainJob gets its run's URI from the launcher, and needs neither queue nor Pushgateway."""
+    """A TrainJob gets its run's URI from the launcher, which alone needs queue, patience and Pushgateway."""
     of_tasks = {**CONFIG_MAPS, **SECRETS}
-    for variable in ("GROKCORE_STORE", "GROKCORE_PUSHGATEWAY", "GROKCORE_QUEUE"):
+    for variable in ("GROKCORE_STORE", "GROKCORE_PUSHGATEWAY", "GROKCORE_QUEUE", "GROKCORE_PLACEMENT_SECONDS"):
         of_tasks.pop(variable, None)
     assert {**sources_of_trainjobs("configMapKeyRef"), **sources_of_trainjobs("secretKeyRef")} == of_tasks
     assert len(of_tasks) >= 8

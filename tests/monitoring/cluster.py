@@ -63,6 +63,10 @@ FOREIGN = (
     Foreign("kueue_pending_workloads", {"cluster_queue": "grokcore", "status": "active"}, 2),
     Foreign("kueue_admitted_active_workloads", {"cluster_queue": "grokcore"}, 1),
     Foreign(
+        "grokking_pipeline_last_success_info",
+        {"namespace": "lab", "pipeline": "scheduled-retraining", "schedule": "nightly", "run": "5f0c"},
+    ),
+    Foreign(
         "grokking_pipeline_last_success_timestamp_seconds",
         {"namespace": "lab", "pipeline": "scheduled-retraining", "schedule": "nightly"},
         None,
@@ -73,7 +77,7 @@ FOREIGN = (
         None,
     ),
 )
-"""The last two are ours, but come from the Pushgateway."""
+"""The last three are ours, but come from the Pushgateway."""
 
 
 class _Cluster:

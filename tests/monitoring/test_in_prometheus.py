@@ -19,7 +19,7 @@ from tests.monitoring.files import dashboard_queries, rule_files, rules
 from tests.servers.prometheus import Prometheus
 
 VALUES = {"split": ("train", "ood_test"), "phase": PHASES, "quantile": ("0", "0.5", "1")}
-NEVER_CHOSEN = (pushgateway.SUCCESS, pushgateway.FAILURE)
+NEVER_CHOSEN = (pushgateway.SUCCESS, pushgateway.SUCCESS_RUN, pushgateway.FAILURE)
 """Pushed, not exposed."""
 
 
