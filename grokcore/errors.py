@@ -61,6 +61,10 @@ class TransientError(GrokcoreError, RuntimeError):
     exit_code = EXIT_TRANSIENT
 
 
+class BusyError(TransientError):
+    """Another process is writing the same run."""
+
+
 class UnreadableError(TransientError):
     """A disk failed to read a file. A reader may fall back to an older copy."""
 
@@ -118,7 +122,7 @@ def _printable(character: str) -> str:
     return " " if character.isspace() else character.encode("unicode_escape").decode()
 
 
-_ERRORS = {error.__name__: error for error in (GrokcoreError, InputError, StoppedError, TransientError)}
+_ERRORS = {error.__name__: error for error in (GrokcoreError, InputError, StoppedError, TransientError, BusyError)}
 
 
 def encode_error(error: GrokcoreError) -> dict[str, Any]:

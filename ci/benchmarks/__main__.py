@@ -5,6 +5,7 @@ ci/bench --quick         the demo's GPT-2 alone, about a minute
 ci/bench --models demo --architectures gpt2,rwkv --parts steps
 ci/bench --accelerators  what each method against the delay of grokking adds to a step of AdamW
 ci/bench losses          whether both choices of loss_on learn alike
+ci/bench runs            how long a list of 10,000 runs takes on an S3 server, and a comparison of 1,000
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.benchmarks import accelerators, machine, run
+from ci.benchmarks import accelerators, machine, run, stores
 from ci.benchmarks.cases import LOSSES, MODELS, check_names
 from ci.benchmarks.results import write_markdown
 from ci.benchmarks.rounds import Effort
@@ -90,6 +91,10 @@ def losses(options: argparse.Namespace) -> None:
     run.measure_losses(options.presets, options.seeds, options.overrides, options.out or run.RESULTS)
 
 
+def runs(options: argparse.Namespace) -> None:
+    stores.measure(options.runs, options.compared, store=options.store)
+
+
 def render(options: argparse.Namespace) -> None:
     for path in options.files:
         print(write_markdown(path, read_json(path)))
@@ -130,6 +135,11 @@ def build_parser() -> argparse.ArgumentParser:
     alike.add_argument("--seeds", type=_count, default=5, metavar="N", help="default: %(default)s")
     alike.add_argument("--set", dest="overrides", action="append", default=[], metavar="FIELD=VALUE")
     alike.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: ci/benchmarks/results)")
+    many = commands.add_parser("runs", help="how long a list and a comparison of many runs take on an S3 server")
+    many.set_defaults(command=runs)
+    many.add_argument("--runs", type=_count, default=10_000, metavar="N", help="listed (default: %(default)s)")
+    many.add_argument("--compared", type=_count, default=1000, metavar="N", help="compared (default: %(default)s)")
+    many.add_argument("--store", metavar="URI", help="an empty place (default: Ceph's RGW, started here)")
     again = commands.add_parser("render", help="write results files as Markdown again")
     again.set_defaults(command=render)
     again.add_argument("files", type=Path, nargs="+", metavar="FILE", help="results, JSON")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,11 +15,8 @@ from grokcore.evaluation.judging import Judgeable, assemble, times_in
 from grokcore.evaluation.phases import evidence
 from grokcore.runs.evaluation import Evaluation, Times
 from grokcore.runs.record import RunRecord, UnusableError, read_run, runs_at
-from grokcore.storage import open_store
+from grokcore.storage import CONCURRENT_READS, Store, open_stores
 from grokcore.tasks import Role
-
-_AT_ONCE = 8
-"""Runs that are read at the same time: on object storage each costs a few round trips."""
 
 Unfinished = Literal["refuse", "skip", "show"]
 """How to treat runs whose evaluation is missing or outdated: `show` brings an outdated one up to date for the reader,
@@ -53,8 +51,8 @@ def read_records(
     if not places:
         raise InputError("name at least one run, or a place below which runs lie")
     sources = _sources(places, evaluations)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda uri: _read_or_reason(uri, sources[uri], unfinished), sources))
+    with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+        found = list(pool.map(partial(_read_or_reason, unfinished=unfinished), open_stores(sources), sources.values()))
     records = []
     for one in found:
         if isinstance(one, RunRecord):
@@ -73,23 +71,24 @@ def read_records(
 def _sources(places: Sequence[str | Path], evaluations: Sequence[str | Path] | None) -> dict[str, str | Path | None]:
     """The URIs of the runs, each with the place of its evaluation where it lies elsewhere."""
     if evaluations is None:
-        return dict.fromkeys(uri for place in places for uri in runs_at(place))
+        with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+            return dict.fromkeys(uri for found in pool.map(runs_at, open_stores(places)) for uri in found)
     if len(evaluations) != len(places):
         raise InputError(
             f"there are {len(places)} runs and {len(evaluations)} evaluations; give one evaluation per run, in order"
         )
-    return {open_store(place).uri: evaluation for place, evaluation in zip(places, evaluations, strict=True)}
+    return {run.uri: evaluation for run, evaluation in zip(open_stores(places), evaluations, strict=True)}
 
 
-def _read_or_reason(uri: str, evaluation: str | Path | None, unfinished: Unfinished) -> RunRecord | UnusableError:
-    record = read_run(uri, evaluation=evaluation)
+def _read_or_reason(run: Store, evaluation: str | Path | None, unfinished: Unfinished) -> RunRecord | UnusableError:
+    record = read_run(run, evaluation=evaluation)
     try:
         return checked(record)
     except UnusableError as reason:
         return _from_journal(record, reason) if unfinished == "show" and record.result is not None else reason
 
 
-def read_record(uri: str) -> RunRecord:
+def read_record(run: str | Store) -> RunRecord:
     """Read the evaluated run in a directory.
 
     Raises:
@@ -97,7 +96,7 @@ def read_record(uri: str) -> RunRecord:
         InputError: a file is missing or damaged, or belongs to another run.
         TransientError: the store could not be reached.
     """
-    return checked(read_run(uri))
+    return checked(read_run(run))
 
 
 def checked(record: RunRecord) -> RunRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from grokcore.interpret.registry import ANALYSES
 from grokcore.interpret.result import Analysis, write_analysis
 from grokcore.interpret.spec import AnalysisSpec
 from grokcore.interpret.subject import Subject
-from grokcore.models import SequenceModel, load_model, milestones, saved_steps
+from grokcore.models import SavedModels, SequenceModel, load_model
 from grokcore.models.files import CONFIG, WEIGHTS
 from grokcore.runs.record import RunRecord, read_head, read_trained
 from grokcore.runs.seal import check_model
@@ -68,9 +68,15 @@ def analyze_model(
     if task not in CASES:
         raise InputError(f"{run} was trained on {task}, which has no cases; those that have: {', '.join(CASES)}")
     if model is None:
-        chosen, phases = chosen_steps(run, steps), milestones(run)
+        saved = SavedModels(run)
+        chosen, phases = chosen_steps(run, saved, steps), saved.milestones
+        load: Callable[..., SequenceModel] = saved.load
     else:
         chosen, phases = [_step_of(record, run, model)], {}
+
+        def load(step: int) -> SequenceModel:
+            return load_model(model)
+
     uri = data if data is not None else record.manifest.dataset.uri
     dataset = open_dataset(uri, expected_id=record.spec.dataset_id)
     cases = cases_of(record.spec, dataset, examples=spec.examples, seed=spec.seed)
@@ -79,8 +85,7 @@ def analyze_model(
         notify(f"{name} is left out: {reason}")
     rows: list[tuple[int, str, Number]] = []
     layers = 0
-    loaded = partial(load_model, run) if model is None else lambda step: load_model(model)
-    for subject in _subjects(loaded, record.spec, dataset, spec, cases, chosen):
+    for subject in _subjects(load, record.spec, dataset, spec, cases, chosen):
         layers = subject.model.layers
         before = len(rows)
         rows += measured(subject, left_out)
@@ -97,19 +102,19 @@ def measured(subject: Subject, left_out: Iterable[str] = ()) -> Iterator[tuple[i
             yield from ((subject.step, name, number) for number in ANALYSES[name].measure(subject))
 
 
-def chosen_steps(run: str | Path, steps: str | Sequence[int]) -> list[int]:
+def chosen_steps(run: str | Path, models: SavedModels, steps: str | Sequence[int]) -> list[int]:
     """Return the saved steps that are asked for, ascending.
 
     Raises:
         InputError: a step is not saved, or none is.
     """
-    saved = saved_steps(run)
+    saved = models.steps
     if not saved:
         raise InputError(f"{run} has no weights yet: its training has saved no checkpoint")
     if steps == ALL:
         return saved
     if steps == MILESTONES:
-        return sorted({*milestones(run).values(), saved[-1]})
+        return sorted({*models.milestones.values(), saved[-1]})
     if isinstance(steps, str):
         steps = numbers_of(steps)
     known = ", ".join(map(str, saved))

@@ -120,7 +120,7 @@ def encoded_table(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def read_analysis(place: str) -> Analysis:
+def read_analysis(place: str | Store) -> Analysis:
     """Read the analysis in a run's directory, or in any other.
 
     Raises:
@@ -128,12 +128,12 @@ def read_analysis(place: str) -> Analysis:
         DamagedError: it is not what was written.
         TransientError: the store could not be reached.
     """
-    store = open_store(place)
+    store = place if isinstance(place, Store) else open_store(place)
     try:
         content, table = store.read(ANALYSIS), store.read(TABLE)
     except AbsentError:
         raise AbsentError(f"there is no analysis at {place}: make one with `grokcore analyze {place}`") from None
-    document = decode_analysis(content, place)
+    document = decode_analysis(content, str(place))
     if hashlib.sha256(table).hexdigest() != document.table_sha256:
         raise DamagedError(f"{place}: {TABLE} is not the one of {ANALYSIS}: analyze the run again")
     return Analysis(document, pq.read_table(io.BytesIO(table), schema=SCHEMA))

@@ -24,11 +24,12 @@ from grokcore.models.sizes import (
 if TYPE_CHECKING:
     from grokcore.models.building import build_model
     from grokcore.models.decay import decay_groups
-    from grokcore.models.loading import load_model, milestones, saved_steps
+    from grokcore.models.loading import SavedModels, load_model, milestones, saved_steps
     from grokcore.models.sequence_model import ResidualHook, SequenceModel, SharedPrefixes
 
 _NEEDS_TORCH = {
     "ResidualHook": "grokcore.models.sequence_model",
+    "SavedModels": "grokcore.models.loading",
     "SequenceModel": "grokcore.models.sequence_model",
     "SharedPrefixes": "grokcore.models.sequence_model",
     "build_model": "grokcore.models.building",
@@ -42,6 +43,7 @@ __all__ = [
     "ARCHITECTURES",
     "ParameterCount",
     "ResidualHook",
+    "SavedModels",
     "SequenceModel",
     "SharedPrefixes",
     "build_model",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,9 +24,10 @@ from grokcore.runs.checkpoints import (
     problem_of,
     read_checkpoint_manifest,
 )
-from grokcore.runs.record import RunRecord, read_head, read_trained
+from grokcore.runs.journal import last_evaluation
+from grokcore.runs.record import RunRecord, read_head
 from grokcore.runs.seal import MANIFEST, MODEL
-from grokcore.storage import Store, clear_errors, local_copy, open_store
+from grokcore.storage import CONCURRENT_READS, Store, clear_errors, local_copy, open_store
 
 _MODEL = "model."
 """What a checkpoint puts before the names of the model's own tensors."""
@@ -37,11 +40,7 @@ def saved_steps(run: str | Path) -> list[int]:
         InputError: there is no run.
         TransientError: the store could not be reached.
     """
-    store = open_store(run)
-    record = read_head(store)
-    steps = {manifest.step for manifest in _manifests(store)}
-    final = _final_step(store, record)
-    return sorted(steps if final is None else steps | {final})
+    return SavedModels(run).steps
 
 
 def milestones(run: str | Path) -> dict[str, int]:
@@ -51,7 +50,7 @@ def milestones(run: str | Path) -> dict[str, int]:
         InputError: there is no run.
         TransientError: the store could not be reached.
     """
-    return {name: manifest.step for manifest in _manifests(open_store(run)) for name in manifest.milestones}
+    return SavedModels(run).milestones
 
 
 def load_model(place: str | Path, implementation: str = "fast", *, step: int | None = None) -> SequenceModel:
@@ -69,38 +68,75 @@ def load_model(place: str | Path, implementation: str = "fast", *, step: int | N
     store = open_store(place)
     if step is None and store.directory is not None and store.find(MANIFEST) is None:
         return building.load_model(store.directory, implementation)
-    record = read_head(store)
-    final = _final_step(store, record)
-    saved = {manifest.step: manifest for manifest in _manifests(store)}
-    if step is None:
-        step = final if final is not None else max(saved, default=None)
-    if step is not None and step == final:
-        with local_copy(store.uri_of(MODEL), (CONFIG, WEIGHTS)) as folder:
-            return building.load_model(folder)
-    if step is None:
-        raise InputError(f"{place} has no weights yet: its training has saved no checkpoint")
-    if step not in saved:
-        known = ", ".join(map(str, sorted(saved if final is None else {*saved, final}))) or "none"
-        raise InputError(f"{place} has no weights of step {step}: saved are {known}")
-    return _model(record, _weights(store.child(FOLDER), saved[step], record.manifest.run_id, place))
+    return SavedModels(place).load(step)
 
 
-def _manifests(run: Store) -> list[CheckpointManifest]:
-    """Return the manifests of complete checkpoints, steps ascending; what cannot be read is left out."""
-    store, found = run.child(FOLDER), []
-    for step in files_by_step(store):
+class SavedModels:
+    """Models of the steps that a run has saved, as of now. Every manifest is read once, however many steps are loaded.
+
+    Args:
+        run: a path or URI; it may be training.
+
+    Raises:
+        InputError: there is no run.
+        TransientError: the store could not be reached.
+    """
+
+    def __init__(self, run: str | Path) -> None:
+        self._run, self._store = run, open_store(run)
+        self._record = read_head(self._store)
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps of complete checkpoints and of the end, ascending."""
+        return sorted({*self._manifests, *([] if self._final_step is None else [self._final_step])})
+
+    @property
+    def milestones(self) -> dict[str, int]:
+        """Step by phase for which a checkpoint is kept."""
+        return {name: manifest.step for manifest in self._manifests.values() for name in manifest.milestones}
+
+    def load(self, step: int | None = None) -> SequenceModel:
+        """Load the model of a step on the CPU, by default of the last; errors as in `load_model`."""
+        if step is None:
+            step = self._final_step if self._final_step is not None else max(self._manifests, default=None)
+        if step is None:
+            raise InputError(f"{self._run} has no weights yet: its training has saved no checkpoint")
+        if step == self._final_step:
+            with local_copy(self._store.child(MODEL), (CONFIG, WEIGHTS)) as folder:
+                return building.load_model(folder)
+        manifest = self._manifest(step)
+        if manifest is None:
+            known = ", ".join(map(str, self.steps)) or "none"
+            raise InputError(f"{self._run} has no weights of step {step}: saved are {known}")
+        checkpoints = self._store.child(FOLDER)
+        return _model(self._record, _weights(checkpoints, manifest, self._record.manifest.run_id, self._run))
+
+    @cached_property
+    def _final_step(self) -> int | None:
+        """The step of the model in `model/`, or None while training goes on."""
+        ended = self._record.manifest.exit_reason not in (None, "stopped")
+        if not ended or self._store.find(f"{MODEL}/{WEIGHTS}") is None:
+            return None
+        last = last_evaluation(self._store)
+        return None if last is None else int(last["step"])
+
+    @cached_property
+    def _manifests(self) -> dict[int, CheckpointManifest]:
+        """Manifests of complete checkpoints by step, ascending; those that cannot be read are left out."""
+        with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+            read = list(pool.map(self._read_manifest, files_by_step(self._store.child(FOLDER))))
+        return {manifest.step: manifest for manifest in read if manifest is not None}
+
+    def _manifest(self, step: int) -> CheckpointManifest | None:
+        """The manifest of one step, without reading those of the others."""
+        return self._manifests.get(step) if "_manifests" in vars(self) else self._read_manifest(step)
+
+    def _read_manifest(self, step: int) -> CheckpointManifest | None:
         try:
-            found.append(read_checkpoint_manifest(store, step))
+            return read_checkpoint_manifest(self._store.child(FOLDER), step)
         except (AbsentError, DamagedError):
-            continue
-    return found
-
-
-def _final_step(run: Store, record: RunRecord) -> int | None:
-    """Return the step of the model in `model/`, or None while training goes on."""
-    if record.manifest.exit_reason in (None, "stopped") or run.find(f"{MODEL}/{WEIGHTS}") is None:
-        return None
-    return int(read_trained(run.uri).journal[-1]["step"])
+            return None
 
 
 def _weights(store: Store, manifest: CheckpointManifest, run_id: str, run: str | Path) -> dict[str, Tensor]:
@@ -112,7 +148,7 @@ def _weights(store: Store, manifest: CheckpointManifest, run_id: str, run: str |
     if wrong is not None:
         raise DamagedError(f"{run}: {TENSORS} of step {manifest.step} {wrong}")
     folder, _, name = key.rpartition("/")
-    with local_copy(store.uri_of(folder), (name,)) as directory:
+    with local_copy(store.child(folder), (name,)) as directory:
         try:
             with clear_errors("read", directory / name):
                 tensors = load_file(directory / name)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from urllib.parse import quote
 
 from grokcore.errors import GrokcoreError
-from grokcore.storage import local_path, open_store
+from grokcore.storage import CONCURRENT_READS, Store, local_path, open_stores
 
 _MOST_UP = 4
 """Directories that a link climbs at most: a page of a sweep lies two or three below the store that its runs lie in."""
-_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class RunLinks:
 
 def links_of(uris: Sequence[str], page: str) -> list[RunLinks]:
     """The links from a page in the directory `page` to runs."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda uri: _links(uri, page), uris))
+    with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+        return list(pool.map(partial(_links, page=page), uris, open_stores(uris)))
 
 
-def _links(uri: str, page: str) -> RunLinks:
+def _links(uri: str, run: Store, page: str) -> RunLinks:
     directory = relative_url(uri, page)
     if directory is None:
         return RunLinks(None, None)
     try:
-        has_report = directory != "./" and open_store(uri).find("report.html") is not None
+        has_report = directory != "./" and run.find("report.html") is not None
         report = f"{directory}report.html" if has_report else None
     except GrokcoreError:  # a link less, where a store just does not answer
         report = None

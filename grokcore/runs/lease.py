@@ -26,7 +26,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from grokcore.documents import decode_json
-from grokcore.errors import AbsentError, GrokcoreError, TransientError
+from grokcore.errors import AbsentError, BusyError, GrokcoreError, TransientError
 from grokcore.storage import Store, StoredFile
 
 
@@ -210,7 +210,7 @@ def _await_silence(
     """Return once the last writer has ended, or has let its time pass.
 
     Raises:
-        TransientError: it is alive.
+        BusyError: it is alive.
     """
     record = _decode(seen)
     if record.released:
@@ -232,9 +232,9 @@ def _renewed(now: bytes | None, seen: bytes) -> bool:
     return now != seen and not (now is not None and _decode(now).released)
 
 
-def _refusal(store: Store, content: bytes | None) -> TransientError:
+def _refusal(store: Store, content: bytes | None) -> BusyError:
     holder = "another process" if content is None else _decode(content).holder
-    return TransientError(f"{store} is being written by {holder}: wait until it has ended")
+    return BusyError(f"{store} is being written by {holder}: wait until it has ended")
 
 
 def _key(number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grokcore.errors import InputError
 from grokcore.runs.artifacts import RUN_FILES
@@ -15,10 +15,8 @@ from grokcore.runs.journal import last_evaluation
 from grokcore.runs.lock import is_being_written
 from grokcore.runs.manifest import MANIFEST, Manifest, files_by_run, read_manifest
 from grokcore.runs.seal import check_document, manifest_problem, seal_of
-from grokcore.storage import Store, StoredFile
-
-_AT_ONCE = 8
-"""Runs that are read at the same time: on object storage each costs a few round trips."""
+from grokcore.runs.summary import SUMMARY, Summary, read_summary
+from grokcore.storage import CONCURRENT_READS, Store, StoredFile
 
 
 @dataclass(frozen=True)
@@ -55,41 +53,49 @@ def list_runs(root: Store) -> list[RunSummary]:
         TransientError: the store did not answer.
     """
     found = files_by_run(root.files())
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENT_READS) as pool:
         return list(pool.map(lambda item: summarize(root, *item), sorted(found.items())))
 
 
 def summarize(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummary:
-    """The run at `place` below `root`, whose files are `files`."""
+    """The run at `place` below `root`, whose files are `files`, with their keys below `root`."""
     run = root.child(place) if place else root
-    manifest, step, state = None, None, "half deleted"
     top = f"{place}/" if place else ""
-    if any(file.key == f"{top}{MANIFEST}" for file in files):
-        try:
-            manifest = read_manifest(run)
-            state = manifest.exit_reason or ("running" if is_being_written(run) else "interrupted")
-            last = last_evaluation(run)
-            step = None if last is None else last["step"]
-        except InputError:
-            state = state if manifest is not None else "damaged"
-    choices = manifest.choices if manifest is not None else {}
+    own = [replace(file, key=file.key.removeprefix(top)) for file in files]
+    facts, state = _facts(run, own)
     return RunSummary(
         place=place,
         uri=run.uri,
-        run_id=manifest.run_id if manifest is not None else None,
-        name=manifest.name if manifest is not None else None,
-        architecture=_text(choices.get("architecture")),
-        task=_text(choices.get("task.kind")),
-        seed=choices["seed"] if isinstance(choices.get("seed"), int) else None,
-        step=step,
+        run_id=facts.run_id if facts is not None else None,
+        name=facts.name if facts is not None else None,
+        architecture=facts.architecture if facts is not None else None,
+        task=facts.task if facts is not None else None,
+        seed=facts.seed if facts is not None else None,
+        step=facts.step if facts is not None else None,
         state=state,
         bytes=sum(file.size for file in files),
         modified=max(file.modified for file in files),
     )
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _facts(run: Store, files: Sequence[StoredFile]) -> tuple[Summary | None, str]:
+    """What is known of a run, and its state: one request if it has a summary, two if it has ended without one."""
+    sizes = {file.key: file.size for file in files}
+    if MANIFEST not in sizes:
+        return None, "half deleted"
+    summary = read_summary(run, sizes) if SUMMARY in sizes else None
+    if summary is not None and summary.exit_reason is not None:
+        return summary, summary.exit_reason
+    try:
+        manifest = read_manifest(run)
+    except InputError:
+        return None, "damaged"
+    state = manifest.exit_reason or ("running" if is_being_written(run, files) else "interrupted")
+    try:
+        last = last_evaluation(run)
+    except InputError:
+        last = None
+    return Summary.of(manifest, None if last is None else last["step"]), state
 
 
 @dataclass(frozen=True)

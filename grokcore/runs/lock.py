@@ -6,15 +6,15 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from grokcore.documents import decode_json
-from grokcore.errors import AbsentError, InputError, TransientError
+from grokcore.errors import AbsentError, BusyError, InputError
 from grokcore.runs.lease import FOLDER, LEASE_SECONDS, LeaseRecord, leased
-from grokcore.storage import Store, clear_errors
+from grokcore.storage import Store, StoredFile, clear_errors
 from grokcore.storage.regular import open_for_reading, open_for_writing
 
 LOCK = ".lock"
@@ -52,7 +52,7 @@ def sole_writer(
         check_stop: called while waiting; what it raises ends the wait.
 
     Raises:
-        TransientError: another process is writing the run.
+        BusyError: another process is writing the run.
         InputError: the place cannot be written.
     """
     existed = store.directory is None or store.directory.is_dir()
@@ -98,7 +98,7 @@ def _lock(directory: Path) -> int | None:
             except BlockingIOError:
                 holder = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
                 os.close(handle)
-                raise TransientError(f"{directory} is being written by {holder}: wait until it has ended") from None
+                raise BusyError(f"{directory} is being written by {holder}: wait until it has ended") from None
             except OSError as error:
                 os.close(handle)
                 if error.errno in _NO_LOCKS:
@@ -118,13 +118,17 @@ def _ourselves() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
-def is_being_written(run: Store) -> bool:
+def is_being_written(run: Store, files: Iterable[StoredFile] | None = None) -> bool:
     """Guess whether a process writes a run, for display only; no decision may depend on it.
 
     In a directory the kernel knows. On object storage a lease that was renewed a short while ago counts, by this
     machine's clock and the store's.
+
+    Args:
+        files: of the run, from a listing of a moment ago; by default its leases are listed.
     """
-    return _is_locked(run) or _is_leased(run)
+    leases = run.files(FOLDER) if files is None else (file for file in files if file.key.startswith(f"{FOLDER}/"))
+    return _is_locked(run) or _is_leased(run, leases)
 
 
 def _is_locked(run: Store) -> bool:
@@ -144,8 +148,8 @@ def _is_locked(run: Store) -> bool:
     return False
 
 
-def _is_leased(run: Store) -> bool:
-    last = max(run.files(FOLDER), key=lambda file: file.key, default=None)
+def _is_leased(run: Store, leases: Iterable[StoredFile]) -> bool:
+    last = max(leases, key=lambda file: file.key, default=None)
     if last is None or time.time() - last.modified > 2 * LEASE_SECONDS:
         return False
     try:

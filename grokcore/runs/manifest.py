@@ -13,6 +13,7 @@ from grokcore.errors import AbsentError, InputError
 from grokcore.runs.seal import MANIFEST as MANIFEST
 from grokcore.runs.seal import FileDigest, Seal, sealed_manifest
 from grokcore.storage import FileStore, Store, StoredFile
+from grokcore.storage.store import encode_json
 
 ExitReason = Literal["budget_steps", "budget_seconds", "grokked", "diverged", "stopped"]
 """Why training ended; `grokked` names the rule `stop_on_grok`, not the verdict."""
@@ -133,14 +134,16 @@ class Manifest(Conditions):
         """Record what has turned out while the last attempt was under way."""
         self.execution[name] = self.attempts[-1].execution[name] = value
 
-    def write(self, store: Store, *, seal: Mapping[str, FileDigest] | None = None) -> None:
-        """Write it to the run at `store`.
+    def write(self, store: Store, *, seal: Mapping[str, FileDigest] | None = None) -> int:
+        """Write it to the run at `store`, and return its size in bytes.
 
         Args:
             seal: the files that the run consists of, by key, once none of them will change any more.
         """
         document = self.model_dump(mode="json", exclude={"seal"})
-        store.write_json(MANIFEST, {**document, "seal": None} if seal is None else sealed_manifest(document, seal))
+        content = encode_json({**document, "seal": None} if seal is None else sealed_manifest(document, seal))
+        store.write(MANIFEST, content)
+        return len(content)
 
 
 def _attempt(conditions: Conditions, step: int, started: str) -> AttemptRecord:

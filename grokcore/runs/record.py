@@ -71,22 +71,24 @@ def read_head(run: Store) -> RunRecord:
         InputError: there is no run, or its record is damaged.
         TransientError: the store did not answer.
     """
-    with local_copy(run.uri, (MANIFEST, SPEC)) as directory:
+    with local_copy(run, (MANIFEST, SPEC)) as directory:
         manifest = read_manifest(directory, run.uri)
         return RunRecord(run.uri, read_spec(directory / SPEC), manifest)
 
 
-def read_run(uri: str | Path, *, evaluation: str | Path | None = None) -> RunRecord:
+def read_run(run: str | Path | Store, *, evaluation: str | Path | None = None) -> RunRecord:
     """Read the run in a directory, and check its files against their hashes and one another.
 
     Args:
+        run: its directory; a store where many are read through one connection.
         evaluation: file of its evaluation; by default evaluation.json in the run, if there is one.
 
     Raises:
         InputError: there is no run; a file is missing or damaged; or the evaluation is that of another run.
         TransientError: the store could not be reached.
     """
-    with local_copy(uri, (*RUN_FILES, EVALUATION, ANALYSIS)) as directory:
+    uri = run.uri if isinstance(run, Store) else run
+    with local_copy(run, (*RUN_FILES, EVALUATION, ANALYSIS)) as directory:
         record = _with_analysis(_read_trained(directory, uri), directory)
         place = evaluation if evaluation is not None else directory / EVALUATION
         if evaluation is None and not (directory / EVALUATION).exists():
@@ -139,7 +141,7 @@ def _read_evaluation(place: str | Path, run: str | Path) -> tuple[Evaluation, bo
     return result, verified
 
 
-def runs_at(place: str | Path) -> list[str]:
+def runs_at(place: str | Path | Store) -> list[str]:
     """Find the runs at a place: the place itself, or all below it, in order; half-deleted runs are left out.
 
     Returns:
@@ -148,7 +150,7 @@ def runs_at(place: str | Path) -> list[str]:
     Raises:
         InputError: there is no run.
     """
-    store = open_store(place)
+    store = place if isinstance(place, Store) else open_store(place)
     if store.find(MANIFEST) is not None:
         return [store.uri]
     found = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from grokcore.errors import GrokcoreError, InputError, TransientError, decode_error, encode_error
+from grokcore.errors import BusyError, GrokcoreError, InputError, decode_error, encode_error
 from grokcore.runs.journal import JOURNAL
 from grokcore.runs.lease import FOLDER as LEASE
 from grokcore.runs.lock import LOCK, is_being_written
@@ -39,7 +39,8 @@ def check_place(store: Store, spec: ExperimentSpec, resume: Resume, *, ours: boo
 
     Raises:
         InputError: what is there, or is not, does not go with the spec or with `resume`.
-        TransientError: another process is writing there, or the store could not be reached.
+        BusyError: another process is writing there.
+        TransientError: the store could not be reached.
     """
     if resume not in get_args(Resume):
         raise InputError(f"resume={resume!r} is not known; allowed are {', '.join(get_args(Resume))}")
@@ -62,7 +63,7 @@ def check_place(store: Store, spec: ExperimentSpec, resume: Resume, *, ours: boo
 def _refusal(store: Store, problem: str, *, ours: bool) -> GrokcoreError:
     """The error for a place that cannot be used as it is; nobody is told to remove what is being written."""
     if not ours and is_being_written(store):
-        return TransientError(f"{store} is being written by another process: wait until it has ended")
+        return BusyError(f"{store} is being written by another process: wait until it has ended")
     return InputError(problem)
 
 

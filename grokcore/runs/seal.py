@@ -1,8 +1,9 @@
 """The seal of a run: hashes by which every reader notices a file that is not the one that was written.
 
-The manifest is the last file that training writes, and holds size and SHA-256 of spec, journal and model, and a hash of
-itself. A run that goes on breaks the seal before it changes a file, and seals anew at its end. `evaluation.json` comes
-later and holds a hash of itself. What older versions have written has none of these, and is `not verified`.
+The manifest is the last file that training writes but for its summary, and holds size and SHA-256 of spec, journal and
+model, and a hash of itself. A run that goes on breaks the seal before it changes a file, and seals anew at its end.
+`evaluation.json` comes later and holds a hash of itself. What older versions have written has none of these, and is
+`not verified`.
 """
 
 from __future__ import annotations

@@ -13,10 +13,11 @@ from grokcore.storage.local import (
     write_atomically,
     write_json,
 )
-from grokcore.storage.store import Store, StoredFile
-from grokcore.storage.uri import open_parent, open_store
+from grokcore.storage.store import CONCURRENT_READS, Store, StoredFile
+from grokcore.storage.uri import open_parent, open_store, open_stores
 
 __all__ = [
+    "CONCURRENT_READS",
     "FileStore",
     "Store",
     "StoredFile",
@@ -26,6 +27,7 @@ __all__ = [
     "new_directory",
     "open_parent",
     "open_store",
+    "open_stores",
     "read_bytes",
     "read_json",
     "sha256",

@@ -18,21 +18,22 @@ from grokcore.storage.uri import open_store
 
 
 @contextmanager
-def local_copy(uri: str | Path, wanted: Collection[str]) -> Iterator[Path]:
+def local_copy(place: str | Path | Store, wanted: Collection[str]) -> Iterator[Path]:
     """Yield a local directory itself, or a temporary copy of the wanted files of a remote one.
 
     Errors inside the block that name a file of the copy are changed to name the original.
 
     Args:
+        place: a path, a URI, or an open store.
         wanted: names of files, and of directories with a trailing `/`. Absent ones are skipped.
 
     Raises:
         InputError: an invalid URI, or access denied.
         TransientError: the store is unreachable.
     """
-    store = open_store(uri)
+    store = place if isinstance(place, Store) else open_store(place)
     if store.directory is not None:
-        yield local_path(uri)
+        yield store.directory if isinstance(place, Store) else local_path(place)
         return
     with temporary_directory() as copy:
         for key in _keys(store, wanted):

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from grokcore.errors import AbsentError, InputError, TransientError
+from grokcore.errors import InputError, TransientError
 from grokcore.storage.local import clear_errors, temporary_directory
 from grokcore.storage.local import sha256 as sha256_of
 from grokcore.storage.regular import MOST_BYTES
@@ -26,6 +26,8 @@ from grokcore.storage.temporary import temporary_file
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _CANNOT_DELETE_MANY = (400, 405, 411, 501)
 """Statuses of stores that do not support DeleteObjects, or not with the client's checksum."""
+_OF_NOTHING = 416
+"""Status of a range of an empty object."""
 _PAGE = 1000
 """Maximum number of objects per listing and per DeleteObjects."""
 _WRITER = "grokcore-writer"
@@ -65,6 +67,10 @@ class S3Store(Store):
         self._base = f"{prefix}/" if prefix else ""
         self._connection = connection or Connection(S3Settings.from_environment())
 
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
     def child(self, key: str) -> S3Store:
         return S3Store(self.uri_of(check_key(key)), self._connection)
 
@@ -74,14 +80,14 @@ class S3Store(Store):
         return content.getvalue()
 
     def read_end(self, key: str, size: int) -> bytes:
-        found = self.find(key)
-        if found is None:
-            raise AbsentError(f"file not found: {self.uri_of(key)}")
-        if found.size <= size:
-            return self.read(key)
-        asked = {**self._object(key), "Range": f"bytes={found.size - size}-{found.size - 1}"}
+        asked = {**self._object(key), "Range": f"bytes=-{size}"}
         for _ in self._connection.attempts():
-            answer = self._connection.send("read", self.uri_of(key), "get_object", needs=("Body",), **asked)
+            try:
+                answer = self._connection.send(
+                    "read", self.uri_of(key), "get_object", expected=(_OF_NOTHING,), needs=("Body",), **asked
+                )
+            except ClientError:
+                return b""
             with suppress(*BROKEN_BODY):
                 return bytes(answer["Body"].read(size + 1))[-size:]
         raise TransientError(f"cannot read {self.uri_of(key)}: the connection broke again and again; try again later")

@@ -13,14 +13,18 @@ import random
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import botocore.loaders
 import botocore.session
+import botocore.utils
 from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
 
@@ -36,6 +40,7 @@ from grokcore.storage.s3_errors import (
     one_line,
     status_of,
 )
+from grokcore.storage.store import CONCURRENT_READS
 
 _LONGEST_PAUSE = 10.0
 """Maximum seconds between attempts."""
@@ -236,6 +241,16 @@ def _description_of_s3() -> Any:
     return botocore.loaders.create_loader()
 
 
+def _parse_time(text: Any) -> datetime:
+    """Parse a time as stores write it, in a tenth of the time of botocore's parser, half of all work of a listing."""
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(TypeError, ValueError):
+            time = parse(text)
+            if time.tzinfo is not None:
+                return time
+    return cast(datetime, botocore.utils.parse_timestamp(text))
+
+
 def _new_client(settings: S3Settings) -> Any:
     own_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config = Config(
@@ -244,10 +259,11 @@ def _new_client(settings: S3Settings) -> Any:
         retries={"mode": settings.mode, "total_max_attempts": settings.attempts},
         # hardly any store other than AWS supports virtual-hosted buckets
         s3={"addressing_style": "path" if own_endpoint else "auto"},
-        max_pool_connections=16,
+        max_pool_connections=CONCURRENT_READS,
     )
     session = botocore.session.Session()
     session.register_component("data_loader", _description_of_s3())
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
     try:
         return boto3.session.Session(botocore_session=session).client("s3", config=config)
     except ValueError:

@@ -13,6 +13,8 @@ from typing import Any
 from grokcore.documents import parse_json
 from grokcore.errors import AbsentError, InputError
 
+CONCURRENT_READS = 32
+"""Files that a reader of many asks for at the same time: object storage answers each in tens of milliseconds."""
 _LONGEST_KEY = 1024
 """Maximum bytes of a key, as in S3."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from grokcore.errors import InputError
@@ -12,8 +13,11 @@ from grokcore.storage.store import Store
 _S3 = "s3://"
 
 
-def open_store(uri: str | Path) -> Store:
+def open_store(uri: str | Path, like: Store | None = None) -> Store:
     """Open the store at a path, a `file://` URI or `s3://BUCKET/PREFIX`, without accessing it yet.
+
+    Args:
+        like: a store whose connection it shares if both are on object storage.
 
     Raises:
         InputError: an invalid URI, an unsupported scheme, or a missing package.
@@ -25,8 +29,23 @@ def open_store(uri: str | Path) -> Store:
             if (error.name or "").partition(".")[0] not in ("boto3", "botocore", "urllib3"):
                 raise
             raise InputError(f"{_S3} needs boto3: pip install 'grokcore[s3]'") from None
-        return S3Store(str(uri))
+        return S3Store(str(uri), like.connection if isinstance(like, S3Store) else None)
     return FileStore(local_path(uri).absolute())
+
+
+def open_stores(uris: Iterable[str | Path]) -> list[Store]:
+    """Open many stores, of which those on object storage share one connection: a client costs more than a request.
+
+    Raises:
+        InputError: as `open_store`.
+    """
+    stores: list[Store] = []
+    remote: Store | None = None
+    for uri in uris:
+        stores.append(open_store(uri, remote))
+        if stores[-1].directory is None:
+            remote = stores[-1]
+    return stores
 
 
 def open_parent(uri: str | Path) -> tuple[Store, str]:

@@ -21,7 +21,7 @@ from grokcore.runs.journal import JournalLine, check_line
 from grokcore.runs.lock import is_being_written
 from grokcore.runs.manifest import files_by_run, not_a_run
 from grokcore.runs.record import RunRecord, read_head
-from grokcore.storage import Store
+from grokcore.storage import CONCURRENT_READS, Store
 from grokcore.terminal.curves import Axis, draw, sample
 from grokcore.terminal.facts import Phase, RunFacts, SplitFacts, dataset_splits
 from grokcore.terminal.history import History
@@ -130,7 +130,6 @@ def names_of(runs: Sequence[WatchedRun]) -> list[str]:
     return [name if counts[name] == 1 else run.place for name, run in zip(names, runs, strict=True)]
 
 
-_AT_ONCE = 8
 _SECONDS, _SECONDS_REMOTE = 1.0, 5.0
 """Between two looks at the runs, in directories and where each costs money."""
 _FIND_SECONDS, _FIND_SECONDS_REMOTE = 10.0, 60.0
@@ -169,7 +168,7 @@ class RunList:
         search = find_seconds if find_seconds is not None else _FIND_SECONDS_REMOTE if self._remote else _FIND_SECONDS
         found, idle = self._find(), False
         began = False
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             while True:
                 runs = list(self._runs.values())
                 news = list(pool.map(WatchedRun.look, runs))

@@ -17,11 +17,12 @@ from grokcore.data import Dataset, open_dataset
 from grokcore.errors import StoppedError
 from grokcore.models import execution_choices
 from grokcore.models.tokenizer import save_tokenizer
-from grokcore.runs import JOURNAL, Manifest
+from grokcore.runs import JOURNAL, MANIFEST, Manifest
 from grokcore.runs.lock import sole_writer
 from grokcore.runs.manifest import ExitReason
 from grokcore.runs.resume import Resume, TrainResult, check_place
 from grokcore.runs.seal import MODEL, SPEC, FileDigest, digest_of, file_digest
+from grokcore.runs.summary import write_summary
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store, new_directory, open_store
 from grokcore.telemetry.notifications import Notifications
@@ -67,7 +68,7 @@ class Attempt:
             self.manifest.write(self.store)
 
     def end(self, reason: ExitReason) -> TrainResult:
-        """Write the model, the final metrics and the sealed manifest.
+        """Write the model, the final metrics, the sealed manifest and its summary.
 
         Raises:
             StoppedError: the reason is a signal.
@@ -82,7 +83,8 @@ class Attempt:
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
         cpu = self.trainer.clock.cpu
         self.manifest.cpu_seconds = None if cpu is None else round(cpu, 3)
-        self.manifest.write(self.store, seal=files)
+        size = self.manifest.write(self.store, seal=files)
+        write_summary(self.store, self.manifest, step, {MANIFEST: size, JOURNAL: files[JOURNAL].bytes})
         if reason == "stopped":
             raise StoppedError(f"stopped at step {step}; the same command goes on from there")
         if self.notifications is not None:

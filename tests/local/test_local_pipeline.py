@@ -46,7 +46,8 @@ def test_the_whole_pipeline_leaves_a_complete_run(tmp_path: Path):
     pipeline.wait(lambda: ticks.append(last_step(pipeline)))
     run = pipeline.run_directory
     assert run == tmp_path / "out" / "runs" / smoke().run_id / "local"
-    expected = {"spec.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "model", "evaluation.json", "report.html"}
+    record = {"spec.yaml", "manifest.json", "metrics.jsonl", "summary.json"}
+    expected = record | {"checkpoints", "model", "evaluation.json", "report.html"}
     assert {path.name for path in run.iterdir()} == expected
     assert last_step(pipeline) == 60
     assert ticks[0] == -1

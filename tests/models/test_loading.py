@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 
 import grokcore
 from grokcore.errors import DamagedError, InputError
-from grokcore.models import load_model, milestones, saved_steps
+from grokcore.models import SavedModels, load_model, loading, milestones, saved_steps
 
 STEPS = (10, 20, 30)
 SETTINGS = {
@@ -50,6 +51,20 @@ def test_every_saved_step_is_the_model_of_a_run_that_ends_there(name: str, tmp_p
             torch.testing.assert_close(weight, ours[weight_name], atol=1e-6, rtol=1e-5)
     first, last = load_model(run, step=STEPS[0]), load_model(run)
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), last.parameters(), strict=True))
+
+
+def test_one_step_reads_one_manifest_and_all_steps_one_each(smoke_run: Path) -> None:
+    with patch.object(loading, "read_checkpoint_manifest", wraps=loading.read_checkpoint_manifest) as read:
+        models = SavedModels(smoke_run)
+        checkpoints = [step for step in models.steps if step != 60]
+        read.reset_mock()
+        load_model(smoke_run, step=checkpoints[0])
+        assert read.call_count == 1
+
+        read.reset_mock()
+        models = SavedModels(smoke_run)
+        assert len([models.load(step) for step in models.steps]) >= 2
+        assert read.call_count == len(list((smoke_run / "checkpoints").glob("step-*/manifest.json")))
 
 
 def test_unknown_and_damaged_steps_are_named(smoke_run: Path, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw thread pool size = 32
 rgw run sync thread = false
 # pages that a test can fill
-rgw max listing results = 100
+rgw max listing results = {page}
 rgw enable usage log = false
 """
 
@@ -68,13 +68,15 @@ class Gateway(Server):
     Attributes:
         endpoint: its URL.
         access_key, secret_key: of a user who may do anything.
+        page: most keys of a listing.
     """
 
     PROGRAMS = PROGRAMS
     REMEDY = "apt-get install radosgw ceph-mon ceph-osd ceph-common"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, page: int = 100) -> None:
         super().__init__(directory)
+        self.page = page
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.access_key = f"AK{secrets.token_hex(9).upper()}"
@@ -86,7 +88,13 @@ class Gateway(Server):
         cluster, disk, monitor_port = str(uuid.uuid4()), str(uuid.uuid4()), free_port()
         monmap, keyring = str(self.directory / "monmap"), str(self.directory / "keyring")
         (self.directory / "ceph.conf").write_text(
-            _CONFIGURATION.format(cluster=cluster, monitor_port=monitor_port, directory=self.directory, port=self.port)
+            _CONFIGURATION.format(
+                cluster=cluster,
+                monitor_port=monitor_port,
+                directory=self.directory,
+                port=self.port,
+                page=self.page,
+            )
         )
         run("monmaptool", "--create", "--fsid", cluster, "--addv", "a", f"[v2:127.0.0.1:{monitor_port}/0]", monmap)
         run("ceph-authtool", "--create-keyring", keyring)

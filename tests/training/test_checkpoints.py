@@ -298,6 +298,7 @@ def test_a_run_is_the_same_on_every_kind_of_store(
         "spec.yaml",
         "manifest.json",
         JOURNAL,
+        "summary.json",
         "checkpoints",
         "model",
     }

@@ -37,7 +37,8 @@ def state_at(run: Path, step: int) -> Path:
 
 def test_a_run_directory_is_complete(smoke_run: Path, smoke_spec: ExperimentSpec, smoke_data: Path) -> None:
     names = {path.name for path in smoke_run.iterdir()}
-    assert names == {"spec.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "model", "evaluation.json"}
+    record = {"spec.yaml", "manifest.json", "metrics.jsonl", "summary.json"}
+    assert names == record | {"checkpoints", "model", "evaluation.json"}
     manifest = read_manifest(smoke_run)
     assert manifest.run_id == smoke_spec.run_id
     assert manifest.exit_reason == "budget_steps"

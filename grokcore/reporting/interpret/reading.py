@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from grokcore.interpret.result import Analysis, read_analysis
 from grokcore.runs.record import RunRecord
-
-_AT_ONCE = 8
+from grokcore.storage import CONCURRENT_READS, open_stores
 
 
 def analyses_of(runs: Sequence[RunRecord]) -> dict[str, Analysis]:
@@ -19,5 +18,5 @@ def analyses_of(runs: Sequence[RunRecord]) -> dict[str, Analysis]:
         TransientError: a store could not be reached.
     """
     analyzed = [run.uri for run in runs if run.analysis is not None]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(analyzed, pool.map(read_analysis, analyzed), strict=True))
+    with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+        return dict(zip(analyzed, pool.map(read_analysis, open_stores(analyzed)), strict=True))
