@@ -180,6 +180,11 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sweep.add_argument(
         "--jobs", type=int, metavar="N", help="maximum number of concurrent runs on the CPU (default: one per core)"
     )
+    sweep.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="train a part of the runs: one of 0/N to N-1/N, each on a machine of its own, into one store",
+    )
     sweep.add_argument("--only", action="append", metavar="POINT", help="run this point and no others; can be repeated")
     sweep.add_argument("--most-runs", type=int, metavar="N", help="raise the sweep's limit on its number of runs")
     sweep.add_argument("--untuned", action="store_true", help="skip the hyperparameter search")

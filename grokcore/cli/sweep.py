@@ -22,6 +22,7 @@ from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.index import SweepPlace
 from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_changes
 from grokcore.sweeps.point import Point
+from grokcore.sweeps.shard import Shard
 from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.sinks import nonblocking_stream
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from grokcore.evaluation.samples import Sample
     from grokcore.runs.record import RunRecord
     from grokcore.sweeps.index import SweepIndex
+    from grokcore.sweeps.ledger import SweepResult
     from grokcore.sweeps.queue import Work
-    from grokcore.sweeps.run import SweepResult
     from grokcore.terminal.sweep_progress import SweepProgress
 
 
@@ -80,6 +81,9 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
         raise InputError(
             "--jobs and --pipeline exclude each other: the pipeline's runner decides how many runs are concurrent"
         )
+    shard = None if options.shard is None else Shard.parse(options.shard)
+    if shard is not None and options.pipeline:
+        raise InputError("--shard and --pipeline exclude each other: the pipeline divides the runs itself")
     webhook_url()  # fail early on an invalid URL
     from grokcore.sweeps.run import run_sweep
     from grokcore.terminal.sweep_progress import SweepProgress
@@ -91,7 +95,14 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
             try:
                 if options.pipeline:
                     run_pipeline(spec, options.out, progress)
-                run_sweep(spec, options.out, processes=options.jobs, progress=progress, on_result=results.append)
+                run_sweep(
+                    spec,
+                    options.out,
+                    processes=options.jobs,
+                    shard=shard,
+                    progress=progress,
+                    on_result=results.append,
+                )
             finally:
                 progress.close()
     finally:

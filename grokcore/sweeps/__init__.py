@@ -13,15 +13,18 @@ from grokcore.sweeps.index import SweepIndex, read_index
 from grokcore.sweeps.loading import load_sweep, sweep_names
 from grokcore.sweeps.loop import loop_items
 from grokcore.sweeps.point import Point
+from grokcore.sweeps.shard import Shard
 from grokcore.sweeps.spec import SweepSpec, TuningSpec
 
 if TYPE_CHECKING:
-    from grokcore.sweeps.run import SweepResult, run_sweep
+    from grokcore.sweeps.ledger import SweepResult
+    from grokcore.sweeps.run import run_sweep
 
-_RUNS = ("SweepResult", "run_sweep")
+_RUNS = {"SweepResult": "grokcore.sweeps.ledger", "run_sweep": "grokcore.sweeps.run"}
 
 __all__ = [
     "Point",
+    "Shard",
     "SweepIndex",
     "SweepResult",
     "SweepSpec",
@@ -38,4 +41,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _RUNS:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(importlib.import_module("grokcore.sweeps.run"), name)
+    return getattr(importlib.import_module(_RUNS[name]), name)

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from grokcore.data import DatasetInfo
-from grokcore.errors import GrokcoreError, InputError, StoppedError
+from grokcore.errors import BusyError, GrokcoreError, InputError, StoppedError
 from grokcore.evaluation.records import read_record
 from grokcore.evaluation.remarks import remarks_before
 from grokcore.runs import MANIFEST
 from grokcore.runs.groups import grouped
 from grokcore.runs.journal import JournalLine
+from grokcore.runs.lock import is_being_written
 from grokcore.runs.record import RunRecord
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import ExperimentSpec, resolve_device
-from grokcore.storage import open_store
+from grokcore.storage import CONCURRENT_READS, Store, open_store, open_stores
 from grokcore.terminal.sweep_progress import SweepProgress
 from grokcore.training.costs import relative_step_time
 from grokcore.training.seeds.jobs import Job, Listener, Outcome
 from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.seeds.train import STRATEGIES, best_strategy, worst_kind
-
-_AT_ONCE = 8
-"""Concurrent checks of runs: on object storage each takes a few round trips."""
+from grokcore.training.signals import StopRequest, stop_on_signal
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,20 @@ class Work:
     data: str
 
 
-def finished(work: Work) -> RunRecord | None:
+def finished(work: Work, run: Store | None = None) -> RunRecord | None:
     """Return the run if it is complete: trained to its budget, and evaluated by its spec's rules.
+
+    Args:
+        run: its store, where many are read through one connection.
 
     Raises:
         TransientError: the store is unreachable.
     """
-    if open_store(work.run).find(MANIFEST) is None:
+    run = run or open_store(work.run)
+    if run.find(MANIFEST) is None:
         return None
     try:
-        record = read_record(work.run)
+        record = read_record(run)
     except InputError:  # not evaluated, or files are missing after a kill: training handles both
         return None
     if record.evaluation.evaluation_id != work.spec.evaluation_id or not _has_ended(record, work.spec):
@@ -67,8 +71,8 @@ def _has_ended(record: RunRecord, spec: ExperimentSpec) -> bool:
 
 def all_finished(works: Sequence[Work]) -> dict[str, RunRecord]:
     """Records of the finished runs, by URI."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        records = list(pool.map(finished, works))
+    with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+        records = list(pool.map(finished, works, open_stores(work.run for work in works)))
     return {work.run: record for work, record in zip(works, records, strict=True) if record is not None}
 
 
@@ -82,7 +86,8 @@ def complete_runs(
 ) -> dict[str, Outcome]:
     """Train and evaluate runs: concurrently on CPU cores, and the seeds of a point together on a GPU.
 
-    A failure does not stop other runs. After a signal, active runs are saved and no run is started.
+    A failure does not stop other runs. After a signal, active runs are saved and no run is started. Runs that other
+    processes train are waited for at the end, and trained on here where those give up.
 
     Args:
         works: unfinished runs.
@@ -123,12 +128,51 @@ def complete_runs(
         notify=progress.tell,
     )
     outcomes: dict[str, Outcome] = {work.run: None for work in works}
-    for train, jobs in batches([_job(work) for work in ordered], processes):
-        for job, outcome in zip(jobs, train(jobs, listener), strict=True):
-            outcomes[job.run] = outcome
-        if any(isinstance(outcome, StoppedError) for outcome in outcomes.values()):
-            break
+    left: Sequence[Work] = ordered
+    with stop_on_signal() as stop:
+        while left:
+            for train, jobs in batches([_job(work) for work in left], processes):
+                outcomes |= {job.run: outcome for job, outcome in zip(jobs, train(jobs, listener), strict=True)}
+                if any(isinstance(outcome, StoppedError) for outcome in outcomes.values()):
+                    return outcomes
+            busy = [work for work in ordered if isinstance(outcomes[work.run], BusyError)]
+            ended, left = _wait_for(busy, progress, stop)
+            for run, result in ended.items():
+                outcomes[run] = result
+                progress.end(run, result)
+                on_end(of_run[run], result)
+            if stop.requested:
+                return outcomes | {work.run: None for work in busy if work.run not in ended}
     return outcomes
+
+
+_LOOK_SECONDS = 10.0
+"""Between two looks at runs that other processes train."""
+
+
+def _wait_for(
+    busy: Sequence[Work], progress: SweepProgress, stop: StopRequest
+) -> tuple[dict[str, TrainResult], list[Work]]:
+    """Wait until other processes have finished runs or given them up: results by URI, and the runs to train here."""
+    ended: dict[str, TrainResult] = {}
+    left: list[Work] = []
+    if busy:
+        progress.tell(f"waiting for {len(busy)} run{'s' * (len(busy) > 1)} that other processes train")
+    while len(ended) < len(busy) and not left and not stop.requested:
+        _pause(stop)
+        found = all_finished([work for work in busy if work.run not in ended])
+        ended |= {
+            run: TrainResult(run, record.manifest.exit_reason or "", record.evaluation.step)
+            for run, record in found.items()
+        }
+        left = [work for work in busy if work.run not in ended and not is_being_written(open_store(work.run))]
+    return ended, left
+
+
+def _pause(stop: StopRequest) -> None:
+    end = time.monotonic() + _LOOK_SECONDS
+    while time.monotonic() < end and not stop.requested:
+        time.sleep(0.2)
 
 
 def raise_failures(outcomes: Mapping[str, Outcome], works: Mapping[str, Work], what: str) -> None:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from grokcore.data import DatasetInfo, generate_dataset
 from grokcore.errors import AbsentError, GrokcoreError, InputError, StoppedError
-from grokcore.evaluation.speedups import SpeedupReport
-from grokcore.runs.record import RunRecord
-from grokcore.runs.resume import TrainResult
 from grokcore.spec import check_hardware
 from grokcore.storage import open_store
 from grokcore.sweeps.expansion import expand
-from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, SweepPlace, TunedPoint
+from grokcore.sweeps.index import SweepPlace, TunedPoint
+from grokcore.sweeps.ledger import Ledger, SweepResult, works_of
 from grokcore.sweeps.loading import as_yaml
 from grokcore.sweeps.point import Point
-from grokcore.sweeps.queue import Work, all_finished, complete_runs, raise_failures
+from grokcore.sweeps.queue import all_finished, complete_runs, raise_failures
+from grokcore.sweeps.shard import Shard
 from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
@@ -29,30 +28,6 @@ from grokcore.training.seeds.train import worst_kind
 from grokcore.training.signals import stop_on_signal
 
 SWEEP = "sweep.yaml"
-REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """Result of a sweep.
-
-    Attributes:
-        directory: URI of the directory with sweep.yaml, index.json and the comparison.
-        records: finished runs by point, in the order of the points.
-        labels: names of the points in the comparison.
-        speedups: of the points against the sweep's baseline; None without one.
-    """
-
-    directory: str
-    index: SweepIndex
-    records: Mapping[str, Sequence[RunRecord]]
-    labels: Mapping[str, str]
-    speedups: SpeedupReport | None = None
-
-    @property
-    def report(self) -> str:
-        """URI of the HTML comparison."""
-        return f"{self.directory}/{REPORT}"
 
 
 def run_sweep(
@@ -60,6 +35,7 @@ def run_sweep(
     out: str | Path,
     *,
     processes: int | None = None,
+    shard: Shard | None = None,
     progress: SweepProgress | None = None,
     on_result: Callable[[SweepResult], None] = lambda result: None,
 ) -> SweepResult:
@@ -68,11 +44,13 @@ def run_sweep(
     The store `out` holds `datasets/DATASET_ID` and `runs/RUN_ID/local`, shared with single runs and other sweeps, the
     trials of a search in `tuning/runs/RUN_ID/local`, and the sweep, its index and its comparison in `sweeps/NAME`. A
     run that has reached its budget and is evaluated is skipped; with a larger budget it is resumed. Several processes
-    may work on one store: of two that train the same run, one is refused.
+    may work on one store: a run that another one trains is waited for, after all others.
 
     Args:
         out: path or URI of a store.
         processes: maximum number of concurrent runs on the CPU; None for one per core.
+        shard: train this part of the runs alone. The shard that finds all runs finished at its end writes the index and
+            the comparison.
         progress: displays the state of the runs.
         on_result: called with the result once all runs have ended, even if some failed.
 
@@ -88,6 +66,11 @@ def run_sweep(
             check_hardware(point.spec)
         except InputError as error:
             raise InputError(f"sweep {sweep.name}, point {point.name}: {error}") from None
+    if shard is not None and sweep.tuning is not None:
+        raise InputError(
+            f"sweep {sweep.name} starts with a hyperparameter search, which every shard would repeat: run it without "
+            f"--shard, or add --untuned"
+        )
     _check_packages(sweep)
     place = SweepPlace(open_store(out).uri, sweep.name)
     with stop_on_signal() as stop, serve_metrics(progress.tell, stop):
@@ -101,113 +84,42 @@ def run_sweep(
         if sweep.tuning is not None:
             tuned = tune(points, sweep.tuning, place, datasets, progress, processes=processes, check_stop=stop.check)
             points = [point.changed(tuned[point.name].values) for point in points]
-        ledger = _Ledger(sweep, points, place, tuned)
-        ledger.refresh()
+        ledger = Ledger(sweep, points, place, tuned)
+        mine = ledger.works if shard is None else shard.of(ledger.by_point.values())
+        ledger.refresh(mine)
+        if shard is None:
+            ledger.write()
         progress.stage("runs", before=len(ledger.records))
-        outcomes = complete_runs(ledger.left, datasets, progress, processes=processes, on_end=ledger.record)
+        outcomes = complete_runs(
+            [work for work in mine if work.run not in ledger.records],
+            datasets,
+            progress,
+            processes=processes,
+            on_end=ledger.record if shard is None else lambda work, outcome: None,
+        )
         stopped = any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values())
         ledger.refresh()
+        left = len(ledger.left)
+        if shard is None or not left:
+            ledger.write()
         if stopped or stop.requested:
-            left = len(ledger.left)
             where = f"with {left} of {len(ledger.works)} runs unfinished" if left else "before its comparison"
             raise StoppedError(f"stopped {where}; the same command goes on from there")
         result = ledger.result()
-        if ledger.records:
+        if shard is not None and left:
+            progress.tell(
+                f"shard {shard} has ended, with {left} of all {len(ledger.works)} runs unfinished: the shard that ends "
+                "last compares them, or the same command without --shard"
+            )
+        elif ledger.records:
             from grokcore.reporting import build_comparison
 
             comparison = build_comparison([record.uri for record in ledger.records.values()], result.directory)
             result = replace(result, speedups=comparison.speedups)
-    on_result(result)
+    if shard is None or not left:
+        on_result(result)
     _raise_failures(outcomes, ledger)
     return result
-
-
-@dataclass
-class _Ledger:
-    """State of the runs of a sweep, kept up to date in index.json."""
-
-    sweep: SweepSpec
-    points: Sequence[Point]
-    place: SweepPlace
-    tuned: Mapping[str, TunedPoint]
-    records: dict[str, RunRecord] = field(default_factory=dict)
-    outcomes: dict[str, TrainResult | GrokcoreError] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.by_point = {point.name: _works(point, self.place) for point in self.points}
-        self.works = [work for works in self.by_point.values() for work in works]
-
-    @property
-    def left(self) -> list[Work]:
-        """Unfinished runs."""
-        return [work for work in self.works if work.run not in self.records]
-
-    def refresh(self) -> None:
-        """Read the state of all runs from the store."""
-        self.records = all_finished(self.works)
-        self.write()
-
-    def record(self, work: Work, outcome: TrainResult | GrokcoreError) -> None:
-        """Record the outcome of a run."""
-        self.outcomes[work.run] = outcome
-        self.write()
-
-    def write(self) -> None:
-        self.place.directory.write_json(INDEX, self.index().model_dump(mode="json"))
-
-    def index(self) -> SweepIndex:
-        sweep, tuning = self.sweep, self.sweep.tuning
-        return SweepIndex(
-            name=sweep.name,
-            description=sweep.description,
-            claims=sweep.claims,
-            tuning=tuning,
-            baseline=sweep.baseline,
-            controls=sweep.controls,
-            sources={
-                name: tuple(self.place.below(work.run) for work in _works(source, self.place))
-                for name, source in source_points(sweep).items()
-            },
-            points=tuple(
-                PointEntry(
-                    name=point.name,
-                    settings=dict(point.settings),
-                    dataset_id=point.spec.dataset_id,
-                    runs=tuple(self._entry(work) for work in self.by_point[point.name]),
-                    tuned=self.tuned.get(point.name),
-                )
-                for point in self.points
-            ),
-        )
-
-    def result(self) -> SweepResult:
-        found = {
-            name: [self.records[work.run] for work in works if work.run in self.records]
-            for name, works in self.by_point.items()
-        }
-        labels = {point.name: point.label for point in self.points}
-        return SweepResult(self.place.directory.uri, self.index(), found, labels)
-
-    def _entry(self, work: Work) -> RunEntry:
-        known = RunEntry(
-            seed=work.spec.seed,
-            data_seed=work.spec.task.seed,
-            run_id=work.spec.run_id,
-            place=self.place.below(work.run),
-            state="waiting",
-        )
-        match self.records.get(work.run) or self.outcomes.get(work.run):
-            case RunRecord() as record:
-                facts = {"state": "done", "step": record.evaluation.step, "exit_reason": record.manifest.exit_reason}
-            case TrainResult() as result:
-                facts = {"state": "done", "step": result.step, "exit_reason": result.exit_reason}
-            case StoppedError():
-                facts = {"state": "stopped"}
-            case GrokcoreError() as error:
-                facts = {"state": "failed", "message": str(error)}
-            case _:
-                facts = {}
-        return known.model_copy(update=facts)
 
 
 def _check_packages(sweep: SweepSpec) -> None:
@@ -255,19 +167,14 @@ def _train_sources(
         StoppedError: at a signal; the same call resumes.
         GrokcoreError: some failed; of the class whose exit code fits best.
     """
-    works = {work.run: work for source in sources for work in _works(source, place)}
+    works = {work.run: work for source in sources for work in works_of(source, place)}
     finished = all_finished(list(works.values()))
     progress.stage("sources", before=len(finished))
     left = [work for run, work in works.items() if run not in finished]
     raise_failures(complete_runs(left, datasets, progress, processes=processes), works, "sources")
 
 
-def _works(point: Point, place: SweepPlace) -> list[Work]:
-    """Return the runs of a point."""
-    return [Work(point.run_name(spec), spec, place.run(spec), place.dataset(spec)) for spec in point.specs]
-
-
-def _raise_failures(outcomes: Mapping[str, Outcome], ledger: _Ledger) -> None:
+def _raise_failures(outcomes: Mapping[str, Outcome], ledger: Ledger) -> None:
     failed = {run: outcome for run, outcome in outcomes.items() if isinstance(outcome, GrokcoreError)}
     failed = {run: error for run, error in failed.items() if run not in ledger.records}
     if failed:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
-from grokcore.errors import GrokcoreError, StoppedError
+from grokcore.errors import BusyError, GrokcoreError, StoppedError
 from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import TrainResult
 from grokcore.terminal.status import StatusLine, accuracy_text, duration, fitting, short_name
@@ -81,6 +81,9 @@ class SweepProgress:
         elif isinstance(outcome, StoppedError):
             run.state = "stopped"
             parts = [f"saved  {run.label}: {outcome}"]
+        elif isinstance(outcome, BusyError):
+            run.state = "waiting"
+            parts = [f"later  {run.label}: {outcome}"]
         else:
             run.state = "failed"
             parts = [f"failed  {run.label}: {outcome}"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from grokcore.runs.groups import groups_of
 from grokcore.runs.lock import sole_writer
 from grokcore.spec import load_spec
 from grokcore.storage import open_store
-from grokcore.sweeps import SweepSpec, load_sweep, read_index, run_sweep
+from grokcore.sweeps import Shard, SweepSpec, load_sweep, read_index, run_sweep
+from grokcore.sweeps.ledger import Ledger
 from grokcore.terminal.sweep_progress import SweepProgress
 from tests.support.checks import PATIENCE, wait_until
 from tests.sweeps.conftest import TINY, journals
@@ -104,32 +106,96 @@ def test_only_what_is_missing_is_made_and_a_larger_budget_goes_on(store: Path, t
     assert [run.state for point in shorter.index.points for run in point.runs] == ["done"] * 4
 
 
-def test_a_run_that_fails_or_is_anothers_stops_no_other_and_is_named_at_the_end(
+def test_a_run_that_fails_stops_no_other_and_is_named_at_the_end(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One run cannot be locked, one is being written by somebody else, one is missing, and one is there."""
-    _, failing, taken, missing = places = read_index(store / "sweeps" / "tiny").places()
-    for place in places[1:]:
+    """One run cannot be locked, one is missing, and two are there."""
+    _, failing, missing, _ = places = read_index(store / "sweeps" / "tiny").places()
+    for place in (failing, missing):
         shutil.rmtree(store / place)
     (store / failing / ".lock").mkdir(parents=True)
     (tmp_path / "tiny.yaml").write_text(TINY)
-    with sole_writer(open_store(store / taken)):
-        assert main(["sweep", str(tmp_path / "tiny.yaml"), "--out", str(store), "--jobs", "1"]) == 75, (
-            "which helps first"
-        )
+    assert main(["sweep", str(tmp_path / "tiny.yaml"), "--out", str(store), "--jobs", "1"]) == 2
     output = capsys.readouterr()
     assert output.err.splitlines()[-1] == (
-        "grokcore: 2 of 4 runs failed (model.layers 1, seed 1; model.layers 2, seed 0); the other runs are complete"
+        "grokcore: 1 of 4 runs failed (model.layers 1, seed 1); the other runs are complete"
     )
     assert "model.layers 1  1/2" in output.out
-    assert "model.layers 2  1/2" in output.out
+    assert "model.layers 2  2/2" in output.out
     assert f"report  {store}/sweeps/tiny/report.html" in output.out
     runs = {run.place: run for point in read_index(store / "sweeps" / "tiny").points for run in point.runs}
-    assert [runs[place].state for place in places] == ["done", "failed", "failed", "done"]
+    assert [runs[place].state for place in places] == ["done", "failed", "done", "done"]
     assert ".lock" in str(runs[failing].message)
-    assert "is being written by process" in str(runs[taken].message)
     assert (store / missing / "evaluation.json").exists()
-    assert not (store / taken / "metrics.jsonl").exists()
+
+
+def test_a_run_that_another_process_trains_is_waited_for(
+    store: Path, tiny: SweepSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The other process finishes one of its runs and gives up the other, which is trained here."""
+    _, finished, given_up, missing = places = read_index(store / "sweeps" / "tiny").places()
+    shutil.move(store / finished, tmp_path / "finished")
+    for place in (given_up, missing):
+        shutil.rmtree(store / place)
+    with ExitStack() as held:
+        for place in (finished, given_up):
+            held.enter_context(sole_writer(open_store(store / place)))
+
+        def end_the_other(stop: object) -> None:
+            assert (store / missing / "evaluation.json").exists(), "everything else comes first"
+            held.close()
+            shutil.copytree(tmp_path / "finished", store / finished, dirs_exist_ok=True)
+
+        monkeypatch.setattr("grokcore.sweeps.queue._pause", end_the_other)
+        result = run_sweep(tiny, store, processes=1, progress=SweepProgress(sys.stderr))
+    assert [run.state for point in result.index.points for run in point.runs] == ["done"] * 4
+    assert journals(store).keys() >= set(places)
+    output = capfd.readouterr().err
+    assert "waiting for 2 runs that other processes train" in output
+    assert "failed" not in output
+
+
+def test_the_index_is_not_written_for_each_run_that_ends(
+    store: Path, tiny: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(store / "runs")
+    written: list[int] = []
+    monkeypatch.setattr(Ledger, "write", lambda ledger, write=Ledger.write: written.append(1) or write(ledger))
+    run_sweep(tiny, store, processes=1)
+    assert len(written) == 2, "at its start and its end"
+    assert read_index(store / "sweeps" / "tiny").places() == read_index(store / "sweeps" / "tiny").places("done")
+
+
+def test_shards_make_what_one_machine_makes_and_the_last_one_compares(
+    swept: Path, tiny: SweepSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, progress = tmp_path / "store", SweepProgress(sys.stderr)
+    first = run_sweep(tiny, out, processes=1, shard=Shard(1, 3), progress=progress)
+    assert [len(runs) for runs in first.records.values()] == [1, 0], "fewer points than shards: single runs are dealt"
+    run_sweep(tiny, out, processes=1, shard=Shard(0, 3), progress=progress)
+    assert "shard 0/3 has ended, with 1 of all 4 runs unfinished" in capsys.readouterr().err
+    assert not (out / "sweeps" / "tiny" / "report.html").exists()
+    run_sweep(tiny, out, processes=1, shard=Shard(2, 3), progress=progress)
+    assert (out / "sweeps" / "tiny" / "report.html").exists()
+    assert read_index(out / "sweeps" / "tiny") == read_index(swept / "sweeps" / "tiny")
+    assert journals(out) == journals(swept)
+
+
+@pytest.mark.parametrize("text", ["", "1", "4/4", "-1/4", "1/0", "a/b", "0/4/2"])
+def test_a_shard_that_does_not_exist_is_named(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = ["sweep", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "store"), f"--shard={text}"]
+    assert main(command) == 2
+    assert f"--shard {text}: write INDEX/COUNT" in capsys.readouterr().err
+
+
+def test_every_run_belongs_to_one_shard_and_seeds_of_a_point_stay_together() -> None:
+    points = [[(point, seed) for seed in range(3)] for point in range(10)]
+    for count in (1, 3, 10, 11, 40):
+        shards = [Shard(index, count).of(points) for index in range(count)]
+        assert sorted(run for shard in shards for run in shard) == sorted(run for runs in points for run in runs)
+        assert max(map(len, shards)) - min(map(len, shards)) <= (3 if count <= 10 else 1)
+    assert Shard(2, 5).of(points) == [*points[2], *points[7]]
 
 
 def reached(store: Path) -> list[int]:
