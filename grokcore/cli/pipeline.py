@@ -27,7 +27,7 @@ from grokcore.cluster.kubeflow.package import read_package
 from grokcore.errors import InputError, StoppedError
 from grokcore.local import compiled_pipeline, pipeline_names
 from grokcore.storage import clear_errors, local_path
-from grokcore.terminal.output import print_line
+from grokcore.terminal.output import print_line, print_text
 from grokcore.terminal.tables import print_columns
 
 if TYPE_CHECKING:
@@ -109,6 +109,53 @@ def submit(options: argparse.Namespace) -> None:
 def wait(options: argparse.Namespace) -> None:
     """Wait for a run to end."""
     _wait(api_of(options), options.run, options)
+
+
+def cancel(options: argparse.Namespace) -> None:
+    """Cancel a run, unless it has ended."""
+    api = api_of(options)
+    run = api.run(options.run)
+    if run.active:
+        api.terminate_run(run.id)
+        run = api.run(run.id)
+    else:
+        say(f"nothing was canceled: the run is {run.state.lower()}")
+    page = api.connection.run_page(run.id)
+    if options.json:
+        print_json(run_record(run, page))
+    else:
+        print_line(f"{run.state.lower()}  {page}")
+
+
+def logs(options: argparse.Namespace) -> None:
+    """Print the logs of a run's tasks.
+
+    Raises:
+        InputError: the run has no such task.
+        ApiError: no log could be read.
+    """
+    from grokcore.cluster.kubeflow.errors import ApiError
+
+    api = api_of(options)
+    run = api.run(options.run)
+    tasks = [task for task in run.tasks if task.pod]
+    found = [task for task in tasks if options.task in (None, task.name)]
+    if not found:
+        known = ", ".join(dict.fromkeys(task.name for task in tasks)) or "none so far"
+        raise InputError(f"run {run.id} has no task {options.task or 'with a pod'}; its tasks are: {known}")
+    read = 0
+    for task in found:
+        try:
+            text = api.log(run.id, task.pod)
+        except ApiError as error:
+            say(f"no log of {task.name} (pod {task.pod}): {error}")
+            continue
+        read += 1
+        if len(found) > 1:
+            print_line(f"==> {task.name} ({task.state.lower()}, pod {task.pod}) <==")
+        print_text("\n".join(text.splitlines()[-options.tail :] if options.tail else text.splitlines()))
+    if not read:
+        raise ApiError(f"no log of run {run.id} could be read; its pods may be gone: {api.connection.run_page(run.id)}")
 
 
 def schedule(options: argparse.Namespace) -> None:
@@ -227,7 +274,15 @@ def _wait(api: KubeflowApi, run_id: str, options: argparse.Namespace, **facts: A
 
     try:
         with _stoppable():
-            run = wait_(api, run_id, timeout=options.timeout, poll=options.poll, patience=options.patience, notify=say)
+            run = wait_(
+                api,
+                run_id,
+                timeout=options.timeout,
+                poll=options.poll,
+                patience=options.patience,
+                pending=options.pending,
+                notify=say,
+            )
     except KeyboardInterrupt:
         raise StoppedError(f"stopped waiting; the run continues: grokcore pipeline wait {run_id}") from None
     page = api.connection.run_page(run_id)

@@ -24,7 +24,7 @@ def add_pipeline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `grokcore pipeline ACTION`."""
     pipeline = commands.add_parser(
         "pipeline",
-        help="compile, upload, submit, wait for, schedule and list pipelines on Kubeflow",
+        help="compile, upload, submit, wait for, cancel, schedule and list pipelines on Kubeflow",
         description="Compile pipelines, and run them on an installation of Kubeflow Pipelines.",
         epilog=EXIT_CODES,
     )
@@ -33,6 +33,8 @@ def add_pipeline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_upload(actions)
     _add_submit(actions)
     _add_wait(actions)
+    _add_cancel(actions)
+    _add_logs(actions)
     _add_schedule(actions)
     _add_list(actions)
 
@@ -93,6 +95,28 @@ def _add_wait(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_waiting(wait)
     _add_connection(wait)
     wait.add_argument("--json", action="store_true", help="print the run, its tasks and outputs as JSON")
+
+
+def _add_cancel(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    cancel = _action(
+        actions,
+        "cancel",
+        "cancel",
+        "cancel a run",
+        note="Its tasks are stopped and its TrainJob is deleted. A training saves first, and the same run_key resumes "
+        "it.",
+    )
+    cancel.add_argument("run", metavar="RUN_ID", help="id of the run, printed by submit")
+    _add_connection(cancel)
+    cancel.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_logs(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    logs = _action(actions, "logs", "logs", "print the logs of a run's tasks")
+    logs.add_argument("run", metavar="RUN_ID", help="id of the run, printed by submit")
+    logs.add_argument("--task", metavar="NAME", help="name of the task, such as train-model (default: all)")
+    logs.add_argument("--tail", type=_lines, metavar="N", help="print the last N lines of each log (default: all)")
+    _add_connection(logs)
 
 
 def _add_schedule(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -189,6 +213,12 @@ def _add_waiting(parser: argparse.ArgumentParser) -> None:
         help="stop waiting after this time; the run continues (default: no limit)",
     )
     parser.add_argument(
+        "--pending",
+        type=_seconds,
+        metavar="SECONDS",
+        help="cancel the run if no node has taken the pod of a task after this time (default: no limit)",
+    )
+    parser.add_argument(
         "--poll",
         type=_seconds,
         default=10.0,
@@ -227,6 +257,12 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
         help=f"Kubeflow experiment that groups the runs (default: {EXPERIMENT_VARIABLE}, else {DEFAULT_EXPERIMENT})",
     )
     group.add_argument("--ca", metavar="FILE", help=f"CA certificates to trust (default: {CA_VARIABLE}, SSL_CERT_FILE)")
+
+
+def _lines(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of lines, 1 or more")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -76,6 +76,8 @@ class FakeKubeflow(ThreadingHTTPServer):
         tokens: those that are taken; None takes requests without one, too.
         script: states that a run goes through, one for each look; it stays in the last. By the run's name, or for all
             runs under the empty name.
+        logs: of pods, by their names.
+        pending: names of the tasks that no node takes while a run is RUNNING.
         failing: names of the tasks that fail when a run's state is FAILED.
         largest_page: records on a page, at most.
         on_look: called when somebody has looked at a run.
@@ -102,6 +104,8 @@ class FakeKubeflow(ThreadingHTTPServer):
             self.script: dict[str, list[str]] = {"": ["PENDING", "RUNNING", "SUCCEEDED"]}
             self.failing = ["train-model"]
             self.largest_page = 200
+            self.logs: dict[str, str] = {}
+            self.pending: set[str] = set()
             self.on_look: Callable[[], None] = lambda: None
             self.pipelines: dict[str, dict[str, Any]] = {}
             self.versions: dict[str, dict[str, Any]] = {}
@@ -238,6 +242,12 @@ class FakeKubeflow(ThreadingHTTPServer):
         self.script[self.runs[run_id]["display_name"] + run_id] = ["CANCELED"]
         return {}
 
+    def get_log(self, run_id: str, pod: str, *, query: dict[str, str], body: Any) -> Any:
+        self._known(self.runs, run_id, "Run")
+        if pod not in self.logs:
+            raise RefusedError(404, f"Failed to retrieve log: pod {pod} not found")
+        return self.logs[pod]
+
     def list_schedules(self, *, query: dict[str, str], body: Any) -> Any:
         found = [entry for entry in self.schedules.values() if entry["experiment_id"] == query.get("experiment_id")]
         return self._list(found, "recurringRuns", query)
@@ -307,7 +317,7 @@ class FakeKubeflow(ThreadingHTTPServer):
                 "task_id": name,
                 "display_name": name,
                 "execution_id": str(number + 2),
-                "state": "FAILED" if failed else inner,
+                "state": "FAILED" if failed else "PENDING" if state == "RUNNING" and name in self.pending else inner,
                 "parent_task_id": "root",
                 "pod_name": children[number]["pod_name"],
                 "outputs": {"report": {"artifact_ids": ["7"]}} if state == "SUCCEEDED" else {},
@@ -352,6 +362,7 @@ _ROUTES: list[tuple[str, Callable[..., Any]]] = [
     ("POST /runs", FakeKubeflow.create_run),
     ("GET /runs/([^/:]+)", FakeKubeflow.get_run),
     ("POST /runs/([^/:]+):terminate", FakeKubeflow.terminate_run),
+    ("GET /apis/v1alpha1/runs/([^/:]+)/nodes/([^/]+)/log", FakeKubeflow.get_log),
     ("GET /recurringruns", FakeKubeflow.list_schedules),
     ("POST /recurringruns", FakeKubeflow.create_schedule),
     ("POST /recurringruns/([^/:]+):(enable|disable)", FakeKubeflow.switch_schedule),
@@ -430,6 +441,9 @@ class _Handler(BaseHTTPRequestHandler):
         return json.loads(content) if content else None
 
     def _send(self, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
+        if isinstance(answer, str):  # a log
+            self._send_bytes(status, answer.encode(), {"Content-Type": "text/plain", **(headers or {})})
+            return
         content = json.dumps(answer).encode()
         self._send_bytes(status, content, {"Content-Type": "application/json", **(headers or {})})
 

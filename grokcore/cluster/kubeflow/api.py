@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from grokcore.cluster.kubeflow.connection import Connection
 from grokcore.cluster.kubeflow.errors import ConflictError, NotFoundError
@@ -129,6 +130,11 @@ class KubeflowApi:
 
     def terminate_run(self, run_id: str) -> None:
         self._transport.write(self._runs.run_service_terminate_run, run_id)
+
+    def log(self, run_id: str, pod: str) -> str:
+        """Log of a task's pod, as long as the cluster or its archive has it."""
+        run, node = quote(run_id, safe=""), quote(pod, safe="")
+        return self._transport.text(f"/apis/v1alpha1/runs/{run}/nodes/{node}/log")  # the only version that has it
 
     def schedules(self, experiment_id: str, *, name: str | None = None) -> list[Schedule]:
         """Schedules of an experiment, newest first, optionally filtered by name."""

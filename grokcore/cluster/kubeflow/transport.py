@@ -103,6 +103,26 @@ class Transport:
         except (OpenApiException, HTTPError, OSError, AttributeError, TypeError, ValueError) as error:
             raise error_of(error, self.connection, self._secret) from None
 
+    def text(self, path: str) -> str:
+        """Read a page of the server that is not in the API's description, as text.
+
+        Raises:
+            ApiError: as in `read`.
+        """
+
+        def get(_request_timeout: tuple[float, float]) -> str:
+            answer = self._client.call_api(
+                path,
+                "GET",
+                auth_settings=["Bearer"],
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=_request_timeout,
+            )
+            return str(answer.data.decode("utf-8", "replace"))
+
+        return str(self.read(get))
+
     def pages(self, call: Callable[..., Any], field: str, size: int | None = None, /, **options: Any) -> Iterator[Any]:
         """Records of all pages of a list, from `field`; `size` limits the page size."""
         token = ""

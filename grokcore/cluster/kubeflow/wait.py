@@ -24,6 +24,7 @@ def wait(
     timeout: float | None = None,
     poll: float = 10.0,
     patience: float = 300.0,
+    pending: float | None = None,
     notify: Callable[[str], None] = lambda line: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -34,14 +35,18 @@ def wait(
         timeout: maximum seconds to wait; None for no limit.
         poll: seconds between status requests.
         patience: seconds to tolerate an outage or an expired token, once a first request has succeeded.
+        pending: seconds after which a run is canceled if no node has taken the pod of one of its tasks, which no
+            deadline of Kubernetes ends; None for no limit.
         notify: called with a line at each change of state.
 
     Raises:
+        RunCancelledError: no node took a task for `pending` seconds; names what was asked for.
         StillRunningError: the timeout is over; the run continues.
         ApiError: the API refused, or an outage lasted longer than `patience`.
     """
     end = None if timeout is None else clock() + timeout
     state, away = "", None
+    waiting: dict[str, float] = {}
     while True:
         try:
             run = api.run(run_id)
@@ -63,6 +68,16 @@ def wait(
                 notify(f"{state.lower()}{_progress(run)}")
             if run.ended:
                 return run
+            if pending is not None:
+                names = {task.name for task in run.tasks if task.state == "PENDING" and task.pod}
+                waiting = {name: waiting.get(name, clock()) for name in names}
+                for name, since in waiting.items():
+                    if clock() - since >= pending:
+                        api.terminate_run(run_id)
+                        raise RunCancelledError(
+                            f"run {run_id} was canceled, since no node took {name} within {pending:g} s: the form "
+                            f"asked for {_asked_for(run)}"
+                        )
         left = poll if end is None else min(poll, end - clock())
         if left <= 0:
             raise StillRunningError(
@@ -70,6 +85,14 @@ def wait(
                 f"grokcore pipeline wait {run_id}"
             )
         sleep(left)
+
+
+_RESOURCES = ("nodes", "gpu_type", "gpu_count", "cpu_limit", "memory_limit", "node_selector", "tolerations")
+
+
+def _asked_for(run: Run) -> str:
+    given = {name: run.parameters[name] for name in _RESOURCES if name in run.parameters}
+    return ", ".join(f"{name} {value}" for name, value in given.items()) or "no particular resources"
 
 
 def check_outcome(run: Run, page: str) -> None:
