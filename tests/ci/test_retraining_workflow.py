@@ -89,6 +89,7 @@ def run_step(step: str, place: Path, **environment: str) -> subprocess.Completed
         "PRESET": "smoke",
         "OVERRIDES": "training.weight_decay=0.5 model.width=16",
         "SEEDS": "0..4",
+        "NEW_SEEDS": "5",
         "CHAMPION": "default",
         "FAIL_ON": "inconclusive",
         "RUN_KEY": "github-7",
@@ -130,6 +131,7 @@ def test_the_step_submits_with_a_token_of_the_job_and_waits(kubeflow: FakeKubefl
         assert parameters["overrides"] == "training.weight_decay=0.5 model.width=16"
         assert (parameters["champion"], parameters["run_key"]) == ("default", "github-7")
         assert parameters["store"] == "s3://lab/store"
+        assert parameters["new_seeds"] == 5
         token = tmp_path / "kubeflow-token"
         assert token.stat().st_mode & 0o077 == 0
         assert tokens.token not in done.stdout + done.stderr
@@ -171,3 +173,27 @@ def test_the_verdict_becomes_the_jobs_summary_and_its_outcome(tmp_path: Path):
         )
         assert done.returncode == 0, done.stderr
         assert "audience=sts.amazonaws.com" in tokens.asked[0][0]
+
+
+def git(place: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", "-C", str(place), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize(("asked", "trained"), [("", "v0.10.0"), ("v0.9.0", "v0.9.0")])
+def test_the_commit_that_is_submitted_is_that_of_a_release(tmp_path: Path, asked: str, trained: str):
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    for tag in ("v0.9.0", "v0.10.0", "nightly", ""):
+        git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", f"commit {tag}")
+        if tag:
+            git(tmp_path, "tag", tag)
+    done = run_step("Check out the release", tmp_path, RELEASE=asked)
+    assert done.returncode == 0, done.stderr
+    assert git(tmp_path, "describe", "--tags", "--exact-match", "--match", "v*") == trained
+
+
+def test_a_repository_without_releases_fails_in_this_step(tmp_path: Path):
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "first")
+    assert run_step("Check out the release", tmp_path, RELEASE="").returncode != 0

@@ -187,9 +187,19 @@ def test_the_retraining_gives_the_pipeline_parameters_that_it_has():
     assert {"champion", "store", "run_key"} <= given
     environment = workflow("retrain.yml")["jobs"]["retrain"]["env"]
     inputs = workflow("retrain.yml")["on"]["workflow_dispatch"]["inputs"]
-    for variable, field in (("PRESET", "preset"), ("SEEDS", "seeds"), ("CHAMPION", "champion"), ("FAIL_ON", "fail_on")):
+    fields = ("preset", "seeds", "new_seeds", "champion", "fail_on")
+    for variable, field in ((field.upper(), field) for field in fields):
         assert environment[variable] == f"${{{{ inputs.{field} || '{inputs[field]['default']}' }}}}"
     assert load_spec(inputs["preset"]["default"]).training.max_steps > 0
+
+
+def test_a_fork_without_settings_retrains_nothing():
+    found = workflow("retrain.yml")
+    assert "schedule" in found["on"]
+    condition = found["jobs"]["retrain"]["if"]
+    assert condition == "${{ vars.KF_PIPELINES_ENDPOINT != '' && vars.GROKCORE_STORE != '' }}"
+    # Other workflows start themselves for pushes alone.
+    assert [name for name in NAMES if "schedule" in workflow(name)["on"]] == ["retrain.yml"]
 
 
 def test_the_images_are_built_as_the_command_takes_it():
