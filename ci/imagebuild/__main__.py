@@ -13,7 +13,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ci.imagebuild.build import Sources, build
+from ci.imagebuild.build import Sources, build, pin_bases
 from ci.imagebuild.engines import ENGINES, Engine, find_engine
 from ci.imagebuild.images import IMAGES, ROOT, Image, images
 from ci.imagebuild.lockfile import write_lock
@@ -71,7 +71,8 @@ def build_all(options: argparse.Namespace, wanted: list[Image], more: tuple[str,
         raise InputError("--check runs what it has built by podman: give --engine podman")
     sources = _sources(options)
     for image in wanted:
-        seconds = build(engine, image, sources, more)
+        used = pin_bases(engine, image, sources) if options.push else sources
+        seconds = build(engine, image, used, more)
         size = engine.size(image.reference) / 1e9
         print(f"{image.reference}: built by {engine.name} in {seconds:.0f} s, {size:.2f} GB", flush=True)
     if options.check:

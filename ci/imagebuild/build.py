@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.imagebuild.engines import Engine
@@ -75,6 +76,19 @@ class Sources:
         return text
 
 
+def pin_bases(engine: Engine, image: Image, sources: Sources) -> Sources:
+    """Name both bases by digests, those of the Containerfile where `sources` names none.
+
+    A tag of a base may move between two builds of the same release: what was built says by which digest.
+    """
+    defaults = dict(re.findall(r"^ARG (BASE|BUILDER)=(\S+)$", image.containerfile.read_text("utf-8"), re.MULTILINE))
+    return replace(
+        sources,
+        base=engine.pinned(sources.base or defaults["BASE"]),
+        builder=engine.pinned(sources.builder or defaults["BUILDER"]),
+    )
+
+
 @contextmanager
 def build_arguments(image: Image, sources: Sources, more: tuple[str, ...] = ()) -> Iterator[list[str]]:
     """Arguments of an engine's `build`, good while the block runs: they name temporary files."""
@@ -93,6 +107,9 @@ def build_arguments(image: Image, sources: Sources, more: tuple[str, ...] = ()) 
         arguments = ["--file", str(image.containerfile), "--tag", image.reference]
         for name, value in values.items():
             arguments += ["--build-arg", f"{name}={value}"] if value else []
+        name, _, digest = sources.base.partition("@")
+        for key, value in {"name": name, "digest": digest}.items() if digest else ():
+            arguments += ["--label", f"org.opencontainers.image.base.{key}={value}"]
         arguments += ["--secret", f"id=pip,src={settings}"]
         arguments += ["--secret", f"id=ca,src={Path(sources.ca).absolute()}"] if sources.ca else []
         arguments += ["--build-context", f"wheels={sources.wheels}"] if sources.wheels else []

@@ -55,6 +55,28 @@ class Engine:
             raise GrokcoreError(f"{self.name} pushed {reference} and tells no digest of it")
         return digest[0]
 
+    def pinned(self, reference: str) -> str:
+        """Pull an image and name it by its digest; one with a digest or of this machine alone (localhost/) stays as is.
+
+        Raises:
+            TransientError: no registry gives it.
+        """
+        if "@sha256:" in reference or reference.startswith("localhost/"):
+            return reference
+        if subprocess.run([self.name, "pull", reference], check=False).returncode:
+            raise TransientError(
+                f"{self.name} could not pull {reference}: log in to its registry, or give --base IMAGE"
+            )
+        if self.name == "buildah":
+            text = self._output("inspect", "--type", "image", "--format", "{{.FromImageDigest}}", reference)
+        else:
+            text = self._output("image", "inspect", "--format", "{{json .RepoDigests}}", reference)
+        digest = _DIGEST.search(text)
+        if digest is None:
+            raise GrokcoreError(f"{self.name} pulled {reference} and tells no digest of it")
+        folder, slash, name = reference.rpartition("/")
+        return f"{folder}{slash}{name.partition(':')[0]}@{digest[0]}"
+
     def size(self, reference: str) -> int:
         """Bytes of an image, as this engine counts them."""
         if self.name == "buildah":

@@ -64,7 +64,8 @@ RUNTIME = Lock("runtime", ("all",), (), {"kfp-server-api": None}, BUILDERS, cuda
 TRAINER = Lock(
     "trainer",
     ("all", "deepspeed"),
-    ("einops", "ninja", "packaging", "triton"),  # of mamba-ssm and causal-conv1d, whose own metadata need torch
+    # of mamba-ssm and causal-conv1d, whose own metadata need torch; and what the extra `cuda` has beside these two
+    ("einops", "ninja", "packaging", "triton", "fla-core"),
     {"kfp-server-api": None, "deepspeed": None, "causal-conv1d": "1.7.0", "mamba-ssm": "2.3.1"},
     (*BUILDERS, "ninja", "cuda-toolkit[cccl,crt,cudart,nvcc,nvvm]"),
     cuda=True,

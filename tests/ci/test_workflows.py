@@ -45,6 +45,22 @@ def test_these_are_all_workflows():
     assert sorted(path.name for path in FOLDER.iterdir()) == NAMES
 
 
+@each_workflow
+def test_every_variable_and_secret_is_explained(name: str):
+    """Where the workflow begins, or on the page that it leads to."""
+    text = (FOLDER / name).read_text()
+    explained = text.partition("\non:")[0] + (ROOT / "images" / "README.md").read_text()
+    used = set(re.findall(r"\b(?:vars|secrets)\.(\w+)", text)) - {"GITHUB_TOKEN"}
+    assert {variable for variable in used if variable not in explained} == set()
+
+
+def test_an_image_is_built_only_where_there_is_room_and_a_registry_of_ones_own():
+    (job,) = workflow("images.yml")["jobs"].values()
+    assert "vars.IMAGES_REGISTRY" in job["if"]
+    names = [step.get("name") for step in job["steps"]]
+    assert names.index("Make room") < names.index("Check that there is room") < names.index("Build, push, lock")
+
+
 # linters
 
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ci.imagebuild.__main__ import main, push_all
-from ci.imagebuild.build import Sources, build_arguments
+from ci.imagebuild.build import Sources, build_arguments, pin_bases
 from ci.imagebuild.engines import Engine
 from ci.imagebuild.images import Image, images
 from ci.imagebuild.lockfile import write_lock
@@ -52,6 +52,7 @@ def test_a_closed_network_replaces_bases_index_and_torch(tmp_path: Path) -> None
     found = " ".join(arguments(sources, RUNTIME, "--network", "host"))
 
     assert "--build-arg BASE=b@x --build-arg BUILDER=c --build-arg TORCH=2.0+x" in found
+    assert "--label org.opencontainers.image.base.name=b --label org.opencontainers.image.base.digest=x" in found
     assert f"--build-arg TORCH_SHA256={DIGEST.removeprefix('sha256:')} " in found
     assert f"--secret id=ca,src={ca} --build-context wheels={tmp_path} --network host" in found
     assert "TORCH" not in " ".join(arguments(sources, Image("trainer", "r", "1")))  # its torch is locked by hash
@@ -199,6 +200,25 @@ def test_a_push_writes_the_digest_that_the_registry_knows(
     pulled = subprocess.run(["podman", "pull", "-q", expected], capture_output=True, text=True, check=False)
     assert pulled.returncode == 0, pulled.stderr
     subprocess.run(["podman", "rmi", "--force", expected], check=True, capture_output=True)
+
+
+@pytest.mark.containers
+@pytest.mark.extended
+@pytest.mark.parametrize("engine", ["podman", "buildah"])
+def test_what_is_pushed_is_built_from_bases_by_their_digests(
+    engine: str, small_image: Image, registry: Registry, tmp_path: Path
+) -> None:
+    if not shutil.which(engine):
+        pytest.skip(f"no {engine} here: apt-get install {engine}")
+    push_all(Engine("podman"), [small_image], None)
+    by_digest = f"{registry.address}/grokcore-runtime@{registry.digest('grokcore-runtime', '1.2.3')}"
+    subprocess.run(["podman", "rmi", "--force", small_image.reference], check=True, capture_output=True)
+    sources = Sources(base=small_image.reference, builder="localhost/python-builder:3.11")
+    pinned = pin_bases(Engine(engine), RUNTIME, sources)
+    assert (pinned.base, pinned.builder) == (by_digest, sources.builder)
+    assert pin_bases(Engine(engine), RUNTIME, pinned) == pinned
+    with pytest.raises(TransientError, match=r"could not pull .*: log in"):
+        Engine(engine).pinned("127.0.0.1:1/base:1")
 
 
 @pytest.mark.containers

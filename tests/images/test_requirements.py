@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ci.imagebuild import requirements
 from ci.imagebuild.requirements import LOCKS, Lock, drift, locked
@@ -32,6 +35,17 @@ def test_the_cpu_image_has_nothing_of_cuda_and_the_other_has_its_torch() -> None
     assert not [name for name in runtime if name.startswith(("nvidia", "cuda", "torch", "triton"))]
     assert trainer["torch"][0] == requirements.torch_version()
     assert {"nvidia-cudnn-cu13", "triton"} <= trainer.keys()
+
+
+def test_the_image_for_gpus_has_every_package_of_the_extra_for_gpus() -> None:
+    _, trainer = LOCKS
+    extra = tomllib.loads((requirements.ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
+        "cuda"
+    ]
+    wanted = {canonicalize_name(Requirement(text).name) for text in extra} - {"grokcore"}
+    there = locked(trainer.folder / "requirements.txt").keys() | locked(trainer.folder / "sources.txt").keys()
+    assert len(wanted) >= 3
+    assert wanted <= there
 
 
 def test_nvcc_is_of_the_cuda_that_torch_was_built_with() -> None:

@@ -7,6 +7,9 @@ for, prefixes are shared, sequences are short, in fp32 and on a CPU our own form
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,7 +25,13 @@ def has_library(key: Tensor, layout: Layout, selected: Selection | None) -> bool
     """Return whether the kernels can and should compute this: all of long sequences, on a GPU, in half precision."""
     half = key.is_cuda and key.dtype in (torch.float16, torch.bfloat16)
     long = layout.tokens >= LONG and not layout.prefixes and selected is None
-    return half and long and not inside_transform() and importlib.util.find_spec("fla") is not None
+    return half and long and not inside_transform() and importlib.util.find_spec("fla") is not None and has_compiler()
+
+
+@cache
+def has_compiler() -> bool:
+    """Whether Triton, in which the kernels are written, finds the C compiler that it compiles their launchers with."""
+    return any(map(shutil.which, filter(None, (os.environ.get("CC"), "gcc", "clang"))))
 
 
 def library_attend_decaying(

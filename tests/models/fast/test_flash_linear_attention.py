@@ -145,3 +145,17 @@ def test_short_shared_and_chosen_are_left_to_our_forms():
     assert not library.has_library(key, Layout(1, TOKENS, device, 2, 2, torch.tensor([0], device=device)), None)
     assert not library.has_library(key, long, long.select(torch.tensor([[3]], device=device)))
     assert not library.has_library(key.float(), long, None)
+
+
+def test_without_a_compiler_for_triton_our_own_forms_compute(tmp_path, monkeypatch):
+    """As in an image without a compiler, where the library's kernels would fail at the first step."""
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    library.has_compiler.cache_clear()
+    assert not library.has_compiler()
+    compiler = tmp_path / "gcc"
+    compiler.write_text("#!/bin/sh\n")
+    compiler.chmod(0o755)
+    library.has_compiler.cache_clear()
+    assert library.has_compiler()
+    library.has_compiler.cache_clear()
