@@ -17,6 +17,7 @@ from grokcore.errors import InputError, TransientError
 from grokcore.storage.local import clear_errors, temporary_directory
 from grokcore.storage.local import sha256 as sha256_of
 from grokcore.storage.regular import MOST_BYTES
+from grokcore.storage.s3_answers import EndlessListError, Pages
 from grokcore.storage.s3_connection import Connection, S3Settings
 from grokcore.storage.s3_errors import BROKEN_BODY, code_of
 from grokcore.storage.s3_transfer import SHA256, fetch, md5_of, upload_parts
@@ -173,8 +174,8 @@ class S3Store(Store):
 
     def leftovers(self) -> list[str]:
         found: list[str] = []
-        more: dict[str, Any] = {}
-        while True:
+        pages = Pages("NextKeyMarker", "NextUploadIdMarker", parameters=("KeyMarker", "UploadIdMarker"))
+        while pages.more:
             answer = self._connection.send(
                 "list",
                 self.uri,
@@ -182,16 +183,16 @@ class S3Store(Store):
                 Bucket=self._bucket,
                 Prefix=self._base,
                 MaxUploads=_PAGE,
-                **more,
+                needs=("IsTruncated",),
+                **pages.start,
             )
             found += [
                 f"{item['Key'].removeprefix(self._base)}{_UPLOAD_ID}{item['UploadId']}"
                 for item in answer.get("Uploads", ())
                 if item["Key"].startswith(self._base)
             ]
-            if not answer.get("IsTruncated"):
-                return sorted(found)
-            more = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
+            self._turn(pages, answer, self.uri, "list_multipart_uploads")
+        return sorted(found)
 
     def remove_leftovers(self, names: Sequence[str]) -> None:
         for name in names:
@@ -224,6 +225,7 @@ class S3Store(Store):
             self.uri_of(key),
             "put_object",
             expected=expected,
+            needs=("ETag",),
             Body=content,
             ContentMD5=md5_of(content),
             Metadata=metadata,
@@ -262,15 +264,26 @@ class S3Store(Store):
         """List a directory in pages; the trailing `/` keeps `runs/10` out of `runs/1`."""
         directory = f"{self._base}{check_key(prefix)}/" if prefix else self._base
         place = self.uri_of(prefix) if prefix else self.uri
-        more: dict[str, Any] = {}
-        while True:
+        pages = Pages("NextContinuationToken", parameters=("ContinuationToken",))
+        while pages.more:
             answer = self._connection.send(
-                "list", place, "list_objects_v2", Bucket=self._bucket, Prefix=directory, MaxKeys=_PAGE, **more
+                "list",
+                place,
+                "list_objects_v2",
+                needs=("IsTruncated",),
+                Bucket=self._bucket,
+                Prefix=directory,
+                MaxKeys=_PAGE,
+                **pages.start,
             )
             yield [item for item in answer.get("Contents", ()) if item["Key"].startswith(directory)]
-            if not answer.get("IsTruncated"):
-                return
-            more = {"ContinuationToken": answer["NextContinuationToken"]}
+            self._turn(pages, answer, place, "list_objects_v2")
+
+    def _turn(self, pages: Pages, answer: dict[str, Any], place: str, operation: str) -> None:
+        try:
+            pages.turn(answer)
+        except EndlessListError as error:
+            raise self._connection.one_line(error, "list", place, operation) from None
 
     def _delete_together(self, names: Sequence[str]) -> list[str]:
         """Delete up to 1,000 objects in one request; return those not deleted, all if the store does not support it."""

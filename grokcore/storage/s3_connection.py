@@ -26,16 +26,17 @@ import botocore.loaders
 import botocore.session
 import botocore.utils
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import ClientError, InvalidRegionError
 
 from grokcore.errors import GrokcoreError, InputError, TransientError
+from grokcore.storage.s3_answers import ForeignAnswerError, refuse_foreign_answers
+from grokcore.storage.s3_environment import check_environment
 from grokcore.storage.s3_errors import (
     FAILURES,
-    WRONG_CREDENTIALS,
     BrokenAnswerError,
-    code_of,
     has_advice,
     is_denied,
+    is_of_credentials,
     is_worth_another_request,
     one_line,
     status_of,
@@ -159,7 +160,7 @@ class Connection:
                 self._has_answered = self._has_served = True
                 return answer
             except FAILURES as error:
-                if isinstance(error, ClientError):
+                if isinstance(error, ClientError) and not is_of_credentials(error):
                     self._has_answered |= status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR
                     if status_of(error) in expected:
                         raise
@@ -192,10 +193,8 @@ class Connection:
     def one_line(self, failure: Exception, action: str, place: str, operation: str) -> GrokcoreError:
         endpoint = "" if self._client is None else str(self._client.meta.endpoint_url)
         translated = one_line(failure, action, place, operation, endpoint)
-        missing = isinstance(failure, NoCredentialsError | PartialCredentialsError)
-        wrong = isinstance(failure, ClientError) and code_of(failure) in WRONG_CREDENTIALS
-        if self._has_served and (missing or wrong):
-            return TransientError(str(translated))  # valid before: they are being renewed
+        if self._has_served and (is_of_credentials(failure) or isinstance(failure, ForeignAnswerError)):
+            return TransientError(str(translated))  # valid before: they are being renewed, or a proxy has an outage
         return translated
 
     def attempts(self, *, patient: bool = False) -> Iterator[int]:
@@ -252,6 +251,7 @@ def _parse_time(text: Any) -> datetime:
 
 
 def _new_client(settings: S3Settings) -> Any:
+    check_environment()
     own_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config = Config(
         connect_timeout=settings.connect_timeout,
@@ -265,6 +265,14 @@ def _new_client(settings: S3Settings) -> Any:
     session.register_component("data_loader", _description_of_s3())
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
     try:
-        return boto3.session.Session(botocore_session=session).client("s3", config=config)
-    except ValueError:
-        raise InputError("AWS_ENDPOINT_URL_S3 is not a URL; write it as https://HOST:PORT") from None
+        client = boto3.session.Session(botocore_session=session).client("s3", config=config)
+    except InvalidRegionError:
+        raise InputError("the region in ~/.aws/config is not the name of a region, as us-east-1") from None
+    except ValueError as error:
+        if "Unsupported host" in str(error):
+            raise InputError("AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that botocore does not allow") from None
+        raise InputError(
+            "the endpoint of S3 is not a URL; write it as https://HOST:PORT in AWS_ENDPOINT_URL_S3"
+        ) from None
+    refuse_foreign_answers(client)
+    return client

@@ -15,13 +15,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from grokcore.errors import AbsentError, GrokcoreError, InputError, TransientError
+from grokcore.storage.s3_answers import EndlessListError, ForeignAnswerError
+from grokcore.storage.s3_environment import credentials_variable, proxy_variable
 
 
 class BrokenAnswerError(Exception):
     """A response that broke off within its headers, which Python's http.client accepts."""
 
 
-FAILURES = (BotoCoreError, ClientError, ResponseParserError, BrokenAnswerError, urllib3.exceptions.HTTPError, OSError)
+FAILURES = (
+    BotoCoreError,
+    ClientError,
+    ResponseParserError,
+    BrokenAnswerError,
+    ForeignAnswerError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
 """External failures that a call of the client may raise."""
 
 BROKEN_BODY = (BotoCoreError, urllib3.exceptions.HTTPError)
@@ -52,18 +62,34 @@ _TRANSIENT_STATUS = {
 WRONG_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 """Codes of credentials that are wrong, unless they were accepted before."""
 
+_STS = ("AssumeRole", "GetSessionToken")
+"""Operations of AWS's token service that botocore calls for credentials."""
+
+_NO_CREDENTIALS = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.MetadataRetrievalError,
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
+)
+
+_REFUSED_METADATA = re.compile(r"non 200 response \(?4\d\d|Unable to parse")
+"""In errors of a service that hands out credentials: it refuses them, or is something else."""
+
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
 
 _WHERE_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
 _PERMISSIONS = (
     "check the permissions of the credentials (without s3:ListBucket, S3 reports absent objects the same way)"
 )
+_RENEW = "renew the credentials: AWS_SESSION_TOKEN and the keys that came with it, or the login of AWS_PROFILE"
 _ADVICE = {
     "InvalidAccessKeyId": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "SignatureDoesNotMatch": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "ExpiredToken": "renew the credentials",
-    "ExpiredTokenException": "renew the credentials",
-    "TokenRefreshRequired": "renew the credentials",
+    "ExpiredToken": _RENEW,
+    "ExpiredTokenException": _RENEW,
+    "TokenRefreshRequired": _RENEW,
     "InvalidToken": "check AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "set this machine's clock",
     "MissingContentLength": "set AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
@@ -79,6 +105,18 @@ def status_of(error: ClientError) -> int:
 def code_of(error: ClientError) -> str:
     """Error code of the store; the HTTP status if the response has no body."""
     return re.sub(r"[^A-Za-z0-9.]", "", str(error.response.get("Error", {}).get("Code", "")))[:60]
+
+
+def is_of_credentials(error: Exception) -> bool:
+    """Whether credentials are missing, wrong or expired, or could not be fetched."""
+    if isinstance(error, ClientError):
+        return error.operation_name.startswith(_STS) or code_of(error) in WRONG_CREDENTIALS | _EXPIRED
+    return isinstance(error, _NO_CREDENTIALS) or _is_of_a_file(error)
+
+
+def _is_of_a_file(error: Exception) -> bool:
+    """Whether a local file, such as one with a token, could not be read."""
+    return isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError) and error.filename is not None
 
 
 def has_advice(error: ClientError) -> bool:
@@ -121,6 +159,8 @@ def one_line(error: Exception, action: str, place: str, operation: str, endpoint
 
 def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[GrokcoreError], str]:
     status, code = status_of(error), code_of(error)
+    if error.operation_name.startswith(_STS):
+        return _of_tokens(status, code)
     response = (
         f"the store responds {code or 'an error'}" if code == str(status) else f"the store responds {code} ({status})"
     )
@@ -132,7 +172,7 @@ def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[Gro
         return TransientError, f"{response}; try again later"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
         return TransientError, f"{response}; try again later"
-    kind = TransientError if is_denied(error) and code not in WRONG_CREDENTIALS else InputError
+    kind = TransientError if is_denied(error) and code not in WRONG_CREDENTIALS | _EXPIRED else InputError
     if code in _ADVICE:
         return kind, f"{response}; {_ADVICE[code]}"
     if kind is TransientError:
@@ -142,8 +182,35 @@ def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[Gro
     return InputError, f"{response}; check the URI, and whether the store supports this"
 
 
+def _of_tokens(status: int, code: str) -> tuple[type[GrokcoreError], str]:
+    if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TransientError, f"the token service responds {code} ({status}); try again later"
+    return InputError, (
+        f"the token service refuses {credentials_variable()}: {code} ({status}); check the role's trust policy, and "
+        "whether the token is expired or for another audience"
+    )
+
+
 def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], str]:
     match error:
+        case ForeignAnswerError():
+            return InputError, (
+                f"{_host(endpoint)} {error.found}: it is a login page, a proxy, or a store that does not have the "
+                "bucket; name the URL of the bucket's own store in AWS_ENDPOINT_URL_S3"
+            )
+        case EndlessListError():
+            return InputError, (
+                f"{_host(endpoint)} cuts the list short and does not say where to go on: it does not support this "
+                "listing; name another store in AWS_ENDPOINT_URL_S3"
+            )
+        case _ if _is_of_a_file(error):
+            return InputError, f"the file {getattr(error, 'filename', None)} cannot be read; an AWS_ variable names it"
+        case exceptions.SSOError() | exceptions.TokenRetrievalError():
+            return InputError, "the login of AWS_PROFILE has expired; run aws sso login"
+        case exceptions.CredentialRetrievalError() | exceptions.MetadataRetrievalError() if _REFUSED_METADATA.search(
+            str(error)
+        ):
+            return InputError, f"the credentials of {credentials_variable()} are refused; check it"
         case exceptions.NoCredentialsError():
             return InputError, f"no credentials; {_WHERE_CREDENTIALS}"
         case exceptions.PartialCredentialsError():
@@ -151,7 +218,7 @@ def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], s
         case exceptions.ProfileNotFound():
             return InputError, "the profile in AWS_PROFILE does not exist; check ~/.aws/config"
         case exceptions.CredentialRetrievalError() | exceptions.MetadataRetrievalError():
-            return TransientError, "the credentials could not be fetched; try again later"
+            return TransientError, f"the credentials of {credentials_variable()} could not be fetched; try again later"
         case exceptions.SSLError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (
                 InputError,
@@ -160,7 +227,9 @@ def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], s
         case exceptions.ReadTimeoutError() | exceptions.ConnectTimeoutError() | urllib3.exceptions.TimeoutError():
             return TransientError, f"{_host(endpoint)} does not respond; try again later"
         case exceptions.EndpointConnectionError() | exceptions.ProxyConnectionError():
-            return TransientError, f"{_host(endpoint)} is unreachable; check AWS_ENDPOINT_URL_S3, or try again later"
+            variable = proxy_variable(endpoint)
+            way, checked = (f" through the proxy in {variable}", variable) if variable else ("", "AWS_ENDPOINT_URL_S3")
+            return TransientError, f"{_host(endpoint)} is unreachable{way}; check {checked}, or try again later"
         case exceptions.FlexibleChecksumError():
             return TransientError, "its content arrives damaged; try again later"
         case exceptions.HTTPClientError() | exceptions.ConnectionError() | exceptions.IncompleteReadError():

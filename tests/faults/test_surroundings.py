@@ -53,7 +53,7 @@ def test_only_an_error_that_another_input_would_mend_is_one_of_the_input(name: s
         (403, "AccessDenied", TransientError),
         (403, "403", TransientError),
         (401, "Unauthorized", TransientError),
-        (400, "ExpiredToken", TransientError),
+        (400, "ExpiredToken", InputError),
         (403, "InvalidAccessKeyId", InputError),
         (403, "SignatureDoesNotMatch", InputError),
         (403, "RequestTimeTooSkewed", TransientError),

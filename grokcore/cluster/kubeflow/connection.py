@@ -8,6 +8,8 @@ request, since short-lived tokens are replaced during a long wait.
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,6 +35,9 @@ _PROJECTED_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
 """Path of the token that Kubernetes mounts into a pod for Kubeflow's API, on request."""
 
 
+_TOKEN = re.compile(r"[!-~]+")
+
+
 @dataclass(frozen=True)
 class Token:
     """A bearer token that is read when needed and never appears in a repr or message.
@@ -55,14 +60,19 @@ class Token:
             InputError: the file is unreadable or does not hold exactly one token.
         """
         if self.file is None:
-            return os.environ[TOKEN_VARIABLE].strip()
+            return self._checked(os.environ[TOKEN_VARIABLE].strip())
         try:
             text = self.file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not a text file"
             raise InputError(f"the token file {self.file} cannot be read: {reason}") from None
-        if not text or len(text.split()) != 1:
-            raise InputError(f"the token file {self.file} must hold one token and nothing else")
+        return self._checked(text)
+
+    def _checked(self, text: str) -> str:
+        """Refuse what cannot be a header of a request: blanks, line ends, letters beyond ASCII."""
+        if not _TOKEN.fullmatch(text):
+            where = f"the token file {self.file}" if self.file else TOKEN_VARIABLE
+            raise InputError(f"{where} must hold one token and nothing else")
         return text
 
     def __str__(self) -> str:
@@ -118,6 +128,8 @@ def connection(
     certificates = ca or os.environ.get(CA_VARIABLE) or os.environ.get("SSL_CERT_FILE")
     if certificates and not Path(certificates).is_file():
         raise InputError(f"certificate file not found: {certificates}")
+    if certificates:
+        _check_certificates(certificates)
     base = _base(named)
     return Connection(
         host=base,
@@ -127,6 +139,15 @@ def connection(
         experiment=experiment or os.environ.get(EXPERIMENT_VARIABLE) or DEFAULT_EXPERIMENT,
         ca=Path(certificates) if certificates else None,
     )
+
+
+def _check_certificates(file: str) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError:  # SSLError, too
+        raise InputError(
+            f"{file} holds no certificates in PEM; it is named by --ca, {CA_VARIABLE} or SSL_CERT_FILE"
+        ) from None
 
 
 def _base(host: str) -> str:

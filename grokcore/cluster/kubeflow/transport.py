@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from grokcore.cluster.kubeflow.connection import Connection
-from grokcore.cluster.kubeflow.errors import AuthError, UnavailableError, error_of
+from grokcore.cluster.kubeflow.errors import ApiError, AuthError, UnavailableError, error_of
 from grokcore.errors import InputError
 
 PAGE = 100
@@ -124,14 +124,21 @@ class Transport:
         return str(self.read(get))
 
     def pages(self, call: Callable[..., Any], field: str, size: int | None = None, /, **options: Any) -> Iterator[Any]:
-        """Records of all pages of a list, from `field`; `size` limits the page size."""
-        token = ""
+        """Records of all pages of a list, from `field`; `size` limits the page size.
+
+        Raises:
+            ApiError: as in `read`, or a page leads to one that was read before, which a list without end does.
+        """
+        token, seen = "", {""}
         while True:
             page = self.read(call, page_token=token, page_size=min(PAGE, size or PAGE), **options)
             yield from getattr(page, field) or ()
             token = page.next_page_token or ""
             if not token:
                 return
+            if token in seen:
+                raise ApiError(f"{self.connection.host} repeats a page of its list without end; is a cache before it?")
+            seen.add(token)
 
     def _refresh(self, configuration: Any) -> None:
         configuration.api_key["authorization"] = self._token()

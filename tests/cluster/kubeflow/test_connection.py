@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+import certifi
 import pytest
 
 from grokcore.cli import main
@@ -111,6 +112,23 @@ def test_a_file_that_is_no_token_is_refused_without_its_content(content: str, tm
     assert "BEGIN" not in str(refused.value)
 
 
+@pytest.mark.parametrize("content", ["two words", "words\nX-Header: 1", "wörter"])
+def test_a_variable_that_is_no_token_is_refused_without_its_content(
+    content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROKCORE_KFP_TOKEN", content)
+    with pytest.raises(InputError, match="GROKCORE_KFP_TOKEN must hold one token") as caught:
+        connection(host="h")
+    assert "words" not in str(caught.value)
+
+
+def test_certificates_that_are_none_are_refused(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("not a certificate")
+    with pytest.raises(InputError, match=r"ca\.pem holds no certificates in PEM"):
+        connection(host="h", ca=str(ca))
+
+
 def test_a_token_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pipeline", "list", "--host", "h", "--token-file", str(tmp_path / "absent")]) == 2
     assert f"the token file {tmp_path / 'absent'} cannot be read: No such file" in capsys.readouterr().err
@@ -130,7 +148,7 @@ def test_namespace_experiment_pages_and_certificates_come_from_flags_or_the_envi
     assert (plain.namespace, plain.experiment, plain.ca) == (None, "grokcore", None)
     assert plain.run_page("7") == "https://kubeflow.example/#/runs/details/7"
     ca = tmp_path / "ca.pem"
-    ca.touch()
+    ca.write_bytes(Path(certifi.where()).read_bytes())
     monkeypatch.setenv("GROKCORE_KFP_NAMESPACE", "lab")
     monkeypatch.setenv("KF_PIPELINES_DEFAULT_EXPERIMENT_NAME", "nightly")
     monkeypatch.setenv("KF_PIPELINES_UI_ENDPOINT", "https://ui.example/pipeline")

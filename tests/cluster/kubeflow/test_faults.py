@@ -153,6 +153,13 @@ def test_all_pages_are_read(direct: Kubeflow) -> None:
     assert [run.name for run in api.runs(experiment, limit=3)] == ["run 4", "run 3", "run 2"]
 
 
+def test_a_page_that_repeats_itself_is_asked_for_twice(direct: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
+    direct.server.faults = [Fault(status=200, body=b'{"pipelines": [], "next_page_token": "again"}', times=100)]
+    assert main(["pipeline", "list", *direct.flags]) == 4
+    assert "repeats a page of its list without end" in capsys.readouterr().err
+    assert len(direct.server.requests) == 2
+
+
 def test_a_proxy_of_the_environment_is_used(direct: Kubeflow, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in plays the proxy: it is asked for a host that does not exist."""
     monkeypatch.setenv("http_proxy", direct.host)
