@@ -7,6 +7,7 @@ from typing import Any
 
 from grokcore.cluster.kubeflow.connection import HOST_VARIABLE, TOKEN_VARIABLE, Connection
 from grokcore.errors import GrokcoreError
+from grokcore.storage.s3_environment import proxy_variable
 
 
 class RunFailedError(GrokcoreError):
@@ -128,7 +129,9 @@ def _of_connection(reason: str, connection: Connection) -> ApiError:
         )
     if "timed out" in reason:
         return UnavailableError(f"{connection.host} timed out; is it up, and reachable from here?")
-    return UnavailableError(f"{connection.host} is unreachable: {_last(reason)}; is it up, and is the URL right?")
+    variable = proxy_variable(connection.host)
+    way = f" through the proxy in {variable}" if variable else ""
+    return UnavailableError(f"{connection.host} is unreachable{way}: {_last(reason)}; is it up, and is the URL right?")
 
 
 def _advice(connection: Connection) -> str:

@@ -153,6 +153,13 @@ def test_all_pages_are_read(direct: Kubeflow) -> None:
     assert [run.name for run in api.runs(experiment, limit=3)] == ["run 4", "run 3", "run 2"]
 
 
+def test_a_proxy_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    api = KubeflowApi(connection(host="http://kubeflow.example"), patience=0)
+    with pytest.raises(UnavailableError, match="unreachable through the proxy in http_proxy"):
+        list(api.pipelines())
+
+
 def test_a_page_that_repeats_itself_is_asked_for_twice(direct: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
     direct.server.faults = [Fault(status=200, body=b'{"pipelines": [], "next_page_token": "again"}', times=100)]
     assert main(["pipeline", "list", *direct.flags]) == 4
