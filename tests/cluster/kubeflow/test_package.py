@@ -50,6 +50,13 @@ def test_every_image_of_every_pipeline_is_pinned_and_nothing_else_changes(
     assert after.text.startswith("# PIPELINE DEFINITION\n"), "the comment lists the parameters for people"
 
 
+@pytest.mark.parametrize("name", pipeline_names())
+def test_a_cluster_without_gpus_needs_the_cpu_image_alone(name: str) -> None:
+    pinned = with_images(read_package(compiled_pipeline(name)), {"runtime": RUNTIME, "trainer": RUNTIME})
+    assert set(images_of(pinned.spec)) == {RUNTIME}
+    assert "grokcore-trainer:" not in pinned.text
+
+
 def test_the_pinned_package_is_one_that_kubeflow_loads(lock: Path, package: PipelinePackage) -> None:
     from kfp import components
 
