@@ -295,3 +295,17 @@ def test_fewer_than_five_seeds_are_no_rule_of_the_gate():
         GateRules(minimum_seeds=4)
     with pytest.raises(InputError, match="minimum_seeds"):
         parse_rules("minimum_seeds=3")
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [(1.0, "with other seeds, which do not do worse"), (3.0, "something besides the spec has changed")],
+)
+def test_the_champions_own_experiment_with_other_seeds_is_kept_and_says_whether_it_repeats(factor: float, told: str):
+    """A nightly retraining with new seeds learns whether the champion can be repeated."""
+    times = [2800.0, 3100.0, 3000.0, 3300.0, 2900.0, 3050.0]
+    champion = challenger(times, experiment_id="one")
+    other = challenger([time * factor for time in times], name="candidate", experiment_id="one", first_seed=100)
+    judgment = judge(other, champion, GateRules())
+    assert judgment.verdict == "keep"
+    assert told in judgment.sentence
