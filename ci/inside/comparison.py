@@ -7,6 +7,7 @@ from statistics import mode
 
 from ci.inside.headlines import Row, analyzed, cell, last_rows, numbers, rows, text, write
 from ci.markdown import table
+from grokcore.models.registry import catalog
 from grokcore.runs.analysis import AnalysisDocument
 
 NAME = "demo-inside"
@@ -33,17 +34,18 @@ def markdown() -> str:
     """Return the table: the last step of every seed."""
     found = rows(NAME)
     lines = []
-    for architecture in dict.fromkeys(row["architecture"] for row in found):
-        for split, title in SPLITS.items():
-            last = last_rows(found, architecture=architecture, split=split)
+    known = {row["architecture"] for row in found}
+    for one in catalog():
+        for split, title in SPLITS.items() if one.architecture in known else ():
+            last = last_rows(found, architecture=one.architecture, split=split)
             lines.append(
                 (
-                    architecture,
+                    one.title,
                     title,
-                    *(cell((one[column] for one in last), SEEDS) for column in ("accuracy", "e1_flip")),
+                    *(cell((row[column] for row in last), SEEDS) for column in ("accuracy", "e1_flip")),
                     _site(last),
-                    *(cell((one[column] for one in last), SEEDS) for column in ("specificity_e1", "path_similarity")),
-                    cell((_rise(found, one) for one in last), SEEDS),
+                    *(cell((row[column] for row in last), SEEDS) for column in ("specificity_e1", "path_similarity")),
+                    cell((_rise(found, row) for row in last), SEEDS),
                 )
             )
     head = (
