@@ -89,12 +89,12 @@ def test_an_empty_field_leaves_the_default_except_where_text_may_be_empty(packag
 
 
 def test_a_field_without_a_default_must_be_filled_in(package: PipelinePackage) -> None:
-    head, _, tail = package.text.partition("      preset:\n        defaultValue: thesis\n")
+    head, _, tail = package.text.partition("      preset:\n        defaultValue: demo\n")
     text = tail.replace("        isOptional: true\n", "", 1)
     required = parse_package(f"{head}      preset:\n{text}", "it")
     with pytest.raises(InputError, match="preset is required: give it with --param preset=VALUE"):
         filled_in(required, {})
-    assert filled_in(required, {"preset": "demo"})["preset"] == "demo"
+    assert filled_in(required, {"preset": "modular"})["preset"] == "modular"
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_another_request_is_another_run(changed: list[str], direct: Kubeflow) ->
 
 def test_what_a_default_says_anyway_is_the_same_request(direct: Kubeflow) -> None:
     assert main([*SMOKE, *direct.flags]) == 0
-    assert main([*SMOKE, "--param", "seed=0", "--param", "gpu_count=1", *direct.flags]) == 0
+    assert main([*SMOKE, "--param", "seed=0", "--param", "gpu_count=auto", *direct.flags]) == 0
     assert len(direct.server.runs) == 1
 
 
