@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from grokcore.errors import InputError
+from grokcore.spec import ExperimentSpec
 from grokcore.spec.hardware import gpus_for
 from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.loading import load_sweep, with_changes
+from grokcore.sweeps.packs import encode_experiments, encode_tasks, packs_of
 from grokcore.sweeps.point import Point
 
 
@@ -24,15 +26,18 @@ def loop_items(
     """Return one item per point: `sweep` and `point` (names), `spec` and `task_spec` (JSON), `seeds` (as in 0,1,2),
     `gpu_count`.
 
+    Where there are more than `most` points and draws of the data, each item holds several, as `grokcore.sweeps.packs`
+    encodes them.
+
     Args:
         source: name of a sweep, or the sweep as YAML or JSON; never a path.
         seeds: replaces the sweep's seeds; empty keeps them.
         only: names of the points to keep, or the values after `=` in them; empty keeps all.
-        most: maximum number of points: a much longer loop stalls its workflow.
-        gpu_count: GPUs of each point, as text; auto for what suits the point.
+        most: maximum number of items: a much longer loop stalls its workflow.
+        gpu_count: GPUs of each point, as text; auto for what suits the point, and the largest number in a pack.
 
     Raises:
-        InputError: an invalid sweep, too many points, or an unknown point in `only`.
+        InputError: an invalid sweep, or an unknown point in `only`.
     """
     sweep = load_sweep(source, overrides, allow_files=False, notify=notify)
     if seeds:
@@ -47,25 +52,27 @@ def loop_items(
             f"sweep {sweep.name} trains sources first, which a loop does not support: use `grokcore sweep`"
         )
     points = _selected(expand(sweep, notify=notify), only)
-    items = [(point, spec) for point in points for spec in point.draws]
-    if len(items) > most:
-        what = "points" if len(items) == len(points) else "points and draws of the data"
-        raise InputError(
-            f"sweep {sweep.name} has {len(items)} {what} but a loop takes at most {most}: select "
-            "points with `only`, or "
-            f"submit it in parts"
-        )
+    if most < 1:
+        raise InputError(f"most={most} must be at least 1: it is the number of concurrent tasks that share the points")
+    draws = [(_name(point, spec), spec) for point in points for spec in point.draws]
+    packs = packs_of(draws, most)
+    if len(packs) < len(draws):
+        notify(f"{len(draws)} points are packed into {len(packs)} tasks of up to {len(packs[0])}")
     return [
         {
             "sweep": sweep.name,
-            "point": point.name if len(point.data_seeds) == 1 else f"{point.name},draw={spec.task.seed}",
-            "spec": spec.model_dump_json(),
-            "task_spec": spec.task.model_dump_json(),
-            "seeds": ",".join(map(str, point.seeds)),
-            "gpu_count": gpus_for(spec, gpu_count),
+            "point": pack[0][0] if len(pack) == 1 else f"{pack[0][0]} and {len(pack) - 1} more",
+            "spec": encode_experiments([spec for _, spec in pack]),
+            "task_spec": encode_tasks([spec for _, spec in pack]),
+            "seeds": ",".join(map(str, points[0].seeds)),
+            "gpu_count": max((gpus_for(spec, gpu_count) for _, spec in pack), key=lambda count: (len(count), count)),
         }
-        for point, spec in items
+        for pack in packs
     ]
+
+
+def _name(point: Point, spec: ExperimentSpec) -> str:
+    return point.name if len(point.data_seeds) == 1 else f"{point.name},draw={spec.task.seed}"
 
 
 def _selected(points: Sequence[Point], only: Sequence[str]) -> list[Point]:

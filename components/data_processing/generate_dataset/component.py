@@ -10,18 +10,21 @@ def generate_dataset(task: str, dataset: dsl.Output[dsl.Dataset]):
     The task is the only input, so that a change of model or learning rate reuses the cached dataset.
 
     Args:
-        task: The task as JSON or YAML, for example the output `task` of resolve_experiment.
-        dataset: Directory with dataset.json, vocab.json, train.parquet and probes.parquet. Its metadata carry
-            dataset_id and kind.
+        task: The task as JSON or YAML, for example the output `task` of resolve_experiment; or several, as in an item
+            of resolve_sweep that packs points.
+        dataset: Directory with dataset.json, vocab.json, train.parquet and probes.parquet; of several tasks, one such
+            directory each, named by its dataset's id. Its metadata carry dataset_id and kind.
     """
     from pathlib import Path
 
     import grokcore
-    from grokcore.spec import dataset_id, load_task
+    from grokcore.spec import dataset_id
     from grokcore.stage import stage
+    from grokcore.sweeps.packs import dataset_folders, decode_tasks
 
     with stage("generate", Path(dataset.path).parent):
-        specification = load_task(task)
-        grokcore.generate_dataset(specification, dataset.path)
-        dataset.metadata["dataset_id"] = dataset_id(specification)
-        dataset.metadata["kind"] = specification.kind
+        tasks = decode_tasks(task)
+        for one, folder in zip(tasks, dataset_folders(tasks, dataset.path), strict=True):
+            grokcore.generate_dataset(one, folder)
+        dataset.metadata["dataset_id"] = ",".join(map(dataset_id, tasks))
+        dataset.metadata["kind"] = ",".join(dict.fromkeys(one.kind for one in tasks))
