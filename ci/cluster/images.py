@@ -11,6 +11,7 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 USERS = {
     MANIFESTS / "components" / "trainjob" / "trainingruntime.yaml": TRAINER,
     MANIFESTS / "doctor" / "job.yaml": RUNTIME,
+    MANIFESTS / "sweep" / "job.yaml": TRAINER,
 }
 """Manifests with an image, each of them one."""
 

@@ -41,6 +41,7 @@ def test_there_is_all_that_a_cluster_needs() -> None:
         "monitoring",
         "gitops",
         "doctor",
+        "sweep",
         "overlays/dev",
         "overlays/prod",
     }
@@ -116,7 +117,7 @@ def test_an_older_kustomize_builds_the_same(folder: str) -> None:
 
 
 def test_the_base_and_its_parts_name_no_namespace() -> None:
-    for folder in ("base", "monitoring", "gitops", "doctor"):
+    for folder in ("base", "monitoring", "gitops", "doctor", "sweep"):
         assert [item for item in build(MANIFESTS / folder) if "namespace" in item["metadata"]] == []
 
 

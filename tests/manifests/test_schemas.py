@@ -25,6 +25,7 @@ def resources() -> Iterator[tuple[str, dict[str, Any]]]:
         ("everything", everything()),
         ("without TrainJobs", with_components()),
         ("doctor", build(MANIFESTS / "doctor")),
+        ("sweep", build(MANIFESTS / "sweep")),
         *((name, build(MANIFESTS / "overlays" / name)) for name in overlays()),
     ):
         yield from ((where, resource) for resource in built)

@@ -57,8 +57,9 @@ def test_every_finding_of_the_linter_is_explained(tmp_path: Path) -> None:
     template = job_of(training_runtime(with_components("trainjob", "gpu", "spot")))
     job = {"apiVersion": "batch/v1", "kind": "Job", **template, "metadata": {"name": "node", "namespace": "lab"}}
     (folder / "job.yaml").write_text(yaml.safe_dump(job))
-    doctor = [{**one, "metadata": {**one["metadata"], "namespace": "lab"}} for one in build(MANIFESTS / "doctor")]
-    (folder / "doctor.yaml").write_text(yaml.safe_dump_all(doctor))
+    for name in ("doctor", "sweep"):
+        jobs = [{**one, "metadata": {**one["metadata"], "namespace": "lab"}} for one in build(MANIFESTS / name)]
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump_all(jobs))
     found, looked_at = findings(folder, "kubernetes", tmp_path)
     assert looked_at > 100, "the linter has found next to nothing to check"
     excused = set(yaml.safe_load(CONFIGURATION.read_text())["skip-check"])
