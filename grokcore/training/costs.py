@@ -58,6 +58,34 @@ def flops_of_model(spec: ExperimentSpec, info: DatasetInfo) -> float:
     )
 
 
+SMALL_STEP = 1e11
+"""FLOPs of an optimizer step below which one model leaves a GPU of 1e14 FLOP/s and more mostly idle."""
+
+
+def useful_devices(spec: ExperimentSpec, info: DatasetInfo) -> int:
+    """Return the largest number of devices that one training keeps busy: each has a share of the batch, and work.
+
+    The batch divides evenly among them, a step holds no more examples than the training set has, and each device
+    computes `SMALL_STEP` FLOPs a step.
+    """
+    batch, flops = spec.training.batch_size, flops_of_model(spec, info)
+    rows = sum(split.rows for split in info.splits.values() if split.role == "train")
+    most = max(1, min(batch // spec.training.gradient_accumulation, rows, int(flops // SMALL_STEP)))
+    return max(count for count in range(1, most + 1) if batch % (count * spec.training.gradient_accumulation) == 0)
+
+
+def device_remarks(spec: ExperimentSpec, info: DatasetInfo, devices: int) -> list[str]:
+    """Remark on more devices than a training keeps busy, with the number that it does."""
+    useful = useful_devices(spec, info)
+    if devices <= useful:
+        return []
+    return [
+        f"{devices} devices share a step of {spec.training.batch_size} examples and {flops_of_model(spec, info):.1g} "
+        f"FLOPs, which {useful} would take as long to compute: use {useful}"
+        + (", and train several seeds at once on it" if useful == 1 else ", or a larger training.batch_size")
+    ]
+
+
 def relative_step_time(spec: ExperimentSpec, info: DatasetInfo) -> float:
     """Time of one optimizer step in a unit that all specs share, to train the longest runs first; of the model alone.
 

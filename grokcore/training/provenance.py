@@ -22,6 +22,7 @@ from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, Model
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
 from grokcore.storage.local import home_relative
+from grokcore.training.costs import device_remarks
 from grokcore.training.trainer import Trainer
 from grokcore.version import SOURCE_ROOT, __version__
 
@@ -69,7 +70,7 @@ def manifest_of(trainer: Trainer, data_uri: str, source: SourceFacts | None = No
         uses_held_out=spec.training.uses_held_out or (source is not None and source.uses_held_out),
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
         source=source,
-        remarks=remarks_before(spec, info.splits),
+        remarks=[*remarks_before(spec, info.splits), *device_remarks(spec, info, processes)],
         started=utc_now(),
     )
 

@@ -18,16 +18,13 @@ from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_devic
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.telemetry.webhook import webhook_url
-from grokcore.training.costs import flops_of_model
+from grokcore.training.costs import SMALL_STEP, flops_of_model
 from grokcore.training.metrics_server import serve_metrics
 from grokcore.training.seeds.jobs import Job, Listener, Outcome, run_job
 from grokcore.training.seeds.pool import train_in_processes
 from grokcore.training.signals import stop_on_signal
 
 Strategy = Literal["processes", "sequence", "stacked"]
-
-_SMALL_STEP = 1e11
-"""FLOPs of an optimizer step below which one seed leaves a GPU of 1e14 FLOP/s and more mostly idle."""
 
 _SEVERITY = (EXIT_STOPPED, EXIT_TRANSIENT, 1, EXIT_BAD_INPUT)
 """Exit codes of several failures in order of precedence: first those after which the same call can go further."""
@@ -149,7 +146,7 @@ def best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
     """Return the fastest strategy for seeds of this spec on its device; `job` is one of them."""
     if resolve_device(spec.training.device) == "cpu":
         return "processes"
-    small = flops_of_model(spec, open_dataset(job.data).info) < _SMALL_STEP
+    small = flops_of_model(spec, open_dataset(job.data).info) < SMALL_STEP
     return "stacked" if small and why_not_stacked(spec) is None else "sequence"
 
 
