@@ -6,7 +6,10 @@ import pytest
 from kfp import dsl
 
 from components.conftest import SmallRun
+from components.data_processing.generate_dataset import generate_dataset
+from components.evaluation.evaluate_runs import evaluate_runs
 from components.training.train_seeds import train_seeds
+from grokcore.sweeps.packs import encode_experiments, encode_tasks
 from tests.support.checks import without_clock
 
 train = train_seeds.python_func
@@ -46,6 +49,41 @@ def test_each_seed_goes_to_its_own_place_in_the_store(small_run: SmallRun, tmp_p
         assert json.loads((Path(uri) / "manifest.json").read_text())["run_id"] == run_id(small_run, seed)
     assert made.runs.metadata["run_uris"] == {"seed-0": uris[0], "seed-1": uris[1]}
     assert made.runs.metadata["sweep_uri"] == f"{tmp_path}/store/sweeps/widths"
+
+
+def test_packed_points_are_trained_and_evaluated_each_on_its_own_data(small_run: SmallRun, tmp_path: Path):
+    task = small_run.spec.task
+    other = small_run.spec.model_copy(update={"task": task.model_copy(update={"seed": task.seed + 1})})
+    specs, made = [small_run.spec, other], outputs(tmp_path)
+    data, evaluations = dsl.Dataset(uri=str(tmp_path / "data")), dsl.Artifact(uri=str(tmp_path / "evaluations"))
+    generate_dataset.python_func(encode_tasks(specs), data)
+    (uris,) = train(encode_experiments(specs), "1", data, *made, store=str(tmp_path / "store"), run_key="a")
+    assert uris == [f"{tmp_path}/store/runs/{spec.model_copy(update={'seed': 1}).run_id}/a" for spec in specs]
+    evaluate_runs.python_func(made.runs, made.models, data, evaluations)
+    assert names(tmp_path / "evaluations") == {"point-000-seed-1", "point-001-seed-1"}
+    for uri in uris:
+        assert "evaluation.json" in names(Path(uri))
+
+
+def test_a_packed_point_that_fails_stops_no_other(
+    small_run: SmallRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    wider = small_run.spec.model_copy(update={"model": small_run.spec.model.model_copy(update={"width": 64})})
+    failing, whole = (f"{tmp_path}/store/runs/{run_id(small_run, 0)}/a", wider.model_copy(update={"seed": 0}).run_id)
+    Path(failing).mkdir(parents=True)
+    (Path(failing) / "notes.txt").write_text("no run")
+    with pytest.raises(SystemExit) as exit_:
+        train(
+            encode_experiments([small_run.spec, wider]),
+            "0",
+            dsl.Dataset(uri=str(small_run.dataset)),
+            *outputs(tmp_path),
+            store=str(tmp_path / "store"),
+            run_key="a",
+        )
+    assert exit_.value.code == 2
+    assert "1 of 2 points failed; the first: " in capsys.readouterr().err
+    assert (tmp_path / "store" / "runs" / whole / "a" / "model").is_dir()
 
 
 def test_without_a_store_checkpoints_never_become_artifacts(small_run: SmallRun, tmp_path: Path):
