@@ -26,9 +26,9 @@ def resolve_sweep(
         gpu_count: Number of GPUs of each point, as text, which its item repeats. auto: what suits the point.
 
     Returns:
-        One item per point, with the keys sweep and point (names), spec and task_spec (JSON), seeds and gpu_count (text). Of
-        more points than `most`, each item packs several, which generate_dataset, train_seeds and evaluate_runs take
-        alike.
+        One item per point, with the keys sweep and point (names), spec and task_spec (JSON), seeds and gpu_count
+        (text). Of more points than `most`, each item packs several, which generate_dataset, train_seeds and
+        evaluate_runs take alike.
     """
     from grokcore.spec import split_overrides
     from grokcore.stage import stage
