@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def _changes(first: Mapping[str, Any], other: Mapping[str, Any], path: tuple[str
 
 
 def _changed(first: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
-    document = json.loads(json.dumps(first))
+    document = deepcopy(dict(first))
     for path, *value in changes:
         part = document
         for name in path[:-1]:
@@ -109,4 +110,4 @@ def _changed(first: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, A
             part[path[-1]] = value[0]
         else:
             del part[path[-1]]
-    return dict(document)
+    return document

@@ -135,7 +135,8 @@ def test_training_has_files_to_spare_beside_a_crowd_of_clients(tmp_path: Path) -
     """Under a limit that as many connections would have used up."""
 
     def work() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (CLIENTS + 120, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        limit = files_open() + CLIENTS + 100
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         with endpoint({}) as served, clients(served, CLIENTS):
             for number in range(50):
                 (tmp_path / f"{number}").write_text("")

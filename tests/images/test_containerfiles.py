@@ -95,7 +95,7 @@ def test_nothing_else_goes_to_the_builder() -> None:
         "\n"
     )
     sent = {path.split("/")[0] for path in tracked if path and not ignored(path)}
-    assert sent == {"LICENSE", "README.md", "grokcore", "images", "pipelines", "pyproject.toml"}
+    assert sent == {"LICENSE", "README.md", "components", "grokcore", "images", "pipelines", "pyproject.toml"}
     for path in (".venv/bin/python", ".git/config", "grokcore-store/a", ".env", "grokcore/__pycache__/a.pyc"):
         assert ignored(path), path
 

@@ -175,7 +175,7 @@ def test_a_run_of_the_store_is_the_start_of_another(small_run: SmallRun, tmp_pat
     store = str(tmp_path / "store")
     source, _ = call(small_run, outputs(tmp_path / "first"), store=store, run_key="a")
     overrides = f"model.width=32 model.heads=2 model.start_from.model={source}"
-    spec, _, run_id, _ = resolve_experiment.python_func(small_run.spec.model_dump_json(), overrides)
+    spec, _, run_id, *_ = resolve_experiment.python_func(small_run.spec.model_dump_json(), overrides)
     made = outputs(tmp_path / "second")
     dataset = dsl.Dataset(uri=str(small_run.dataset))
     run_uri, _ = train(spec, dataset, made.run, made.model, made.metrics, store=store, run_key="b")
