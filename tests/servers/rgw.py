@@ -45,7 +45,7 @@ osd objectstore = memstore
 memstore device bytes = 4294967296
 [client]
 rgw data = {directory}/rgw
-rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw thread pool size = 32
 rgw run sync thread = false
 # pages that a test can fill
