@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ci.monitoring.panels import Json, Query, curves, dashboard, rows, table, variable
+from ci.monitoring.pods import usage
 
 IN_NAMESPACE = '{namespace=~"$namespace"}'
 OURS = f"* on (namespace, pod) group_left () max by (namespace, pod) (pod:kube_pod_labels:grokcore{IN_NAMESPACE})"
 """Joins series of pods to those that are ours."""
-RUNNING = 'container!="", container!="POD"'
-"""Leaves out cAdvisor's sums over a pod, and its sandbox."""
 
 
 def of_schedule(series: str) -> str:
@@ -24,6 +23,7 @@ def by_pod(expr: str, operation: str = "sum") -> str:
 
 
 def dashboard_of_cluster() -> Json:
+    used = usage(by_pod)
     panels = rows(
         (
             8,
@@ -73,39 +73,8 @@ def dashboard_of_cluster() -> Json:
                 ),
             ],
         ),
-        (
-            9,
-            [
-                curves(
-                    "CPU by pod",
-                    "Cores in use, mean of 5 minutes.",
-                    Query(by_pod(f"rate(container_cpu_usage_seconds_total{{{RUNNING}}}[5m])"), "{{pod}}"),
-                ),
-                curves(
-                    "Memory by pod",
-                    "Working set, which counts towards the limit.",
-                    Query(by_pod(f"container_memory_working_set_bytes{{{RUNNING}}}"), "{{pod}}"),
-                    unit="bytes",
-                ),
-            ],
-        ),
-        (
-            9,
-            [
-                curves(
-                    "GPU utilization by pod",
-                    "Mean over the pod's GPUs of the share of time in which a kernel runs, from the DCGM exporter.",
-                    Query(by_pod("DCGM_FI_DEV_GPU_UTIL / 100", "avg"), "{{pod}}"),
-                    share=True,
-                ),
-                curves(
-                    "GPU memory by pod",
-                    "Sum over the pod's GPUs, from the DCGM exporter.",
-                    Query(by_pod("DCGM_FI_DEV_FB_USED * 1024 * 1024"), "{{pod}}"),
-                    unit="bytes",
-                ),
-            ],
-        ),
+        (9, used[:2]),
+        (9, used[2:]),
     )
     variables = [
         variable("namespace", "Namespace", "label_values(pod:kube_pod_labels:grokcore, namespace)", several=True),

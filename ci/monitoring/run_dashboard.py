@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ci.monitoring.cluster_dashboard import RUNNING
 from ci.monitoring.panels import Json, Query, curves, dashboard, number, over_steps, rows, table, timeline, variable
+from ci.monitoring.pods import usage
 
 RUN = '{namespace=~"$namespace", run="$run"}'
 """Selects the run in series that carry its names: those that rules have recorded."""
@@ -187,35 +187,7 @@ def dashboard_of_run() -> Json:
                 ),
             ],
         ),
-        (
-            8,
-            [
-                curves(
-                    "CPU of the pod",
-                    "Cores in use, mean of 5 minutes.",
-                    Query(of_pods(f"rate(container_cpu_usage_seconds_total{{{RUNNING}}}[5m])"), "{{pod}}"),
-                ),
-                curves(
-                    "Memory of the pod",
-                    "Working set, and the limit at which the pod is killed.",
-                    Query(of_pods(f"container_memory_working_set_bytes{{{RUNNING}}}"), "{{pod}}"),
-                    Query(of_pods('kube_pod_container_resource_limits{resource="memory"}'), "{{pod}}: limit"),
-                    unit="bytes",
-                ),
-                curves(
-                    "GPU utilization",
-                    "Share of time in which a kernel runs, mean over the pod's GPUs; from the DCGM exporter.",
-                    Query(of_pods("DCGM_FI_DEV_GPU_UTIL / 100", "avg"), "{{pod}}"),
-                    share=True,
-                ),
-                curves(
-                    "GPU memory",
-                    "Sum over the pod's GPUs; from the DCGM exporter.",
-                    Query(of_pods("DCGM_FI_DEV_FB_USED * 1024 * 1024"), "{{pod}}"),
-                    unit="bytes",
-                ),
-            ],
-        ),
+        (8, usage(of_pods)),
     )
     variables = [
         variable("namespace", "Namespace", "label_values(pod:grokking_run_info:unique, namespace)", several=True),

@@ -1,7 +1,7 @@
 """Train, evaluate and judge a model in a pipeline of one's own, with the installed package alone.
 
-python pipeline.py compile pipeline.yaml      # for a cluster
-python pipeline.py run smoke out              # here, in processes of this environment
+python pipeline.py compile pipeline.yaml          # for a cluster
+python pipeline.py run modular test 0.99 out      # here, in processes of this environment: preset, split, minimum
 """
 
 import sys
@@ -23,7 +23,10 @@ IMAGE = resolve_experiment.component_spec.implementation.container.image
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def judge(metrics: dsl.Input[dsl.Metrics], split: str, minimum: float) -> str:
     """Say whether the final accuracy of a split reaches a minimum: a component of one's own, on grokcore's outputs."""
-    accuracy = metrics.metadata[f"{split}_accuracy"]
+    accuracies = {name: value for name, value in metrics.metadata.items() if name.endswith("_accuracy")}
+    if f"{split}_accuracy" not in accuracies:
+        raise ValueError(f"there is no accuracy of the split {split}; there are {', '.join(accuracies)}")
+    accuracy = accuracies[f"{split}_accuracy"]
     return "pass" if accuracy >= minimum else f"fail: {split} accuracy is {accuracy:.2f}"
 
 
@@ -70,10 +73,10 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["compile", file]:
             compiler.Compiler().compile(my_pipeline, file)
-        case ["run", preset, directory]:
+        case ["run", preset, split, minimum, directory]:
             out = Path(directory).absolute()
             local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(out / "pipeline"))
-            done = my_pipeline(preset=preset, split="test_inferred_ood", minimum=0.0, store=str(out))
+            done = my_pipeline(preset=preset, split=split, minimum=float(minimum), store=str(out))
             print(done.output)
         case _:
             print(__doc__, file=sys.stderr)

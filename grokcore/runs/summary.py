@@ -6,12 +6,12 @@ and readers go by manifest and journal, as they do for runs of versions that wro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.documents import decode_json
-from grokcore.errors import AbsentError
 from grokcore.runs.journal import JOURNAL
 from grokcore.runs.manifest import MANIFEST, ExitReason, Manifest
 from grokcore.storage import Store
@@ -35,7 +35,8 @@ class Summary(BaseModel):
     sizes: dict[str, int] = Field({}, description="bytes of manifest.json and metrics.jsonl that it was made from")
 
     @classmethod
-    def of(cls, manifest: Manifest, step: int | None, **sizes: int) -> Summary:
+    def of(cls, manifest: Manifest, step: int | None, sizes: Mapping[str, int] = {}) -> Summary:
+        """Return the summary of a run whose last evaluation was at `step`."""
         choices = manifest.choices
         seed = choices.get("seed")
         return cls(
@@ -46,7 +47,7 @@ class Summary(BaseModel):
             seed=seed if isinstance(seed, int) else None,
             step=step,
             exit_reason=manifest.exit_reason,
-            sizes=sizes,
+            sizes=dict(sizes),
         )
 
 
@@ -54,24 +55,23 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def write_summary(run: Store, manifest: Manifest, step: int, sizes: dict[str, int]) -> None:
+def write_summary(run: Store, manifest: Manifest, step: int, sizes: Mapping[str, int]) -> None:
     """Write the summary of a run whose manifest and journal are complete."""
-    run.write_json(SUMMARY, Summary.of(manifest, step, **sizes).model_dump(mode="json"))
+    run.write_json(SUMMARY, Summary.of(manifest, step, sizes).model_dump(mode="json"))
 
 
-def read_summary(run: Store, sizes: dict[str, int]) -> Summary | None:
-    """Read the summary of a run; None where it is absent, damaged, or was made from other files.
+def read_summary(run: Store, sizes: Mapping[str, int]) -> Summary | None:
+    """Read the summary of a run; None where it is absent, cannot be read, or was made from other files.
 
     Args:
         sizes: bytes of manifest.json and metrics.jsonl as they are now.
 
     Raises:
-        InputError: it may not be read.
         TransientError: the store did not answer.
     """
     try:
         summary = Summary.model_validate(decode_json(run.read(SUMMARY)))
-    except (AbsentError, ValidationError, ValueError, RecursionError):
+    except (ValueError, RecursionError):  # which pydantic's errors and InputError are
         return None
     wanted = {name: sizes.get(name) for name in (MANIFEST, JOURNAL)}
     return summary if summary.sizes == wanted else None

@@ -134,9 +134,7 @@ class Ledger:
                 facts = {"state": "done", "step": result.step, "exit_reason": result.exit_reason}
             case StoppedError():
                 facts = {"state": "stopped"}
-            case BusyError():
-                facts = {}
-            case GrokcoreError() as error:
+            case GrokcoreError() as error if not isinstance(error, BusyError):
                 facts = {"state": "failed", "message": str(error)}
             case _:
                 facts = {}

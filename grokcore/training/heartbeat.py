@@ -102,7 +102,7 @@ def stop_without_launcher(
     def watch() -> None:
         if _wait_for_silence(store, patience, over):
             notify(f"no sign of life from the launcher for {patience:g} s: saving, and stopping")
-            stop.request()
+            stop.requested = True
 
     threading.Thread(target=watch, name="launcher", daemon=True).start()
     try:

@@ -23,26 +23,15 @@ _BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """A request to stop this process; its instance is the signal handler.
-
-    Attributes:
-        event: set with the request, for threads to wait for.
-    """
+    """A request to stop this process; its instance is the signal handler."""
 
     def __init__(self) -> None:
-        self.event = threading.Event()
-
-    @property
-    def requested(self) -> bool:
-        return self.event.is_set()
-
-    def request(self) -> None:
-        self.event.set()
+        self.requested = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             os._exit(EXIT_STOPPED)
-        self.request()
+        self.requested = True
 
     def check(self) -> None:
         """Stop at once, before the first step, while there is nothing to save.
@@ -103,7 +92,7 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
 def _watch(starter: tuple[int, ...], request: StopRequest, over: threading.Event) -> None:
     while not over.wait(PARENT_SECONDS):
         if _starter() != starter:
-            request.request()
+            request.requested = True
             return
 
 

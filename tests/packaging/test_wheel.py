@@ -102,9 +102,9 @@ def test_a_pipeline_of_ones_own_compiles_and_runs_from_the_wheel_alone(environme
     package, _ = yaml.safe_load_all((tmp_path / "package.yaml").read_text())
     assert package["pipelineInfo"]["name"] == "my-pipeline"
 
-    done = run(python, own, "run", "smoke", "out", cwd=tmp_path)
+    done = run(python, own, "run", "smoke", "test_inferred_ood", "0.99", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "pass"
+    assert done.stdout.splitlines()[-1].startswith("fail: test_inferred_ood accuracy is 0.")
     (trained,) = (tmp_path / "out" / "runs").glob("*/my-pipeline-*")
     assert (trained / "evaluation.json").is_file()
 

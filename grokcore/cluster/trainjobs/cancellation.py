@@ -13,6 +13,9 @@ from contextlib import contextmanager
 
 from grokcore.cluster.trainjobs.api import Json, TrainJobApi
 from grokcore.errors import GrokcoreError
+from grokcore.training.signals import StopRequest
+
+_LOOK_SECONDS = 0.1
 
 
 class Cancellation:
@@ -20,10 +23,10 @@ class Cancellation:
     Args:
         job: name of the TrainJob.
         pod: name of the launcher's pod; None outside of a cluster, where the job is always left alone.
-        stop: set when the launcher is told to stop.
+        stop: of the launcher.
     """
 
-    def __init__(self, api: TrainJobApi, job: str, pod: str | None, stop: threading.Event) -> None:
+    def __init__(self, api: TrainJobApi, job: str, pod: str | None, stop: StopRequest) -> None:
         self._api, self._job, self._pod, self._stop = api, job, pod, stop
         self._lock = threading.Lock()
         self._deleted = False
@@ -35,9 +38,11 @@ class Cancellation:
         over = threading.Event()
 
         def watch() -> None:
-            self._stop.wait()
-            if not over.is_set():
-                self.carry_out()
+            # Look instead of waiting for an event: its lock may be held by the code that a signal interrupts.
+            while not over.wait(_LOOK_SECONDS):
+                if self._stop.requested:
+                    self.carry_out()
+                    return
 
         threading.Thread(target=watch, name="cancellation", daemon=True).start()
         try:

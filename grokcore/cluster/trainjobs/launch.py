@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ from grokcore.storage import Store, open_store
 from grokcore.storage.layout import RUN_KEY_VARIABLE, dataset_uri, run_place
 from grokcore.training import TrainResult
 from grokcore.training.heartbeat import BEAT_SECONDS, PATIENCE_SECONDS, PATIENCE_VARIABLE, Heartbeat, forget_launcher
-from grokcore.training.signals import stop_on_signal
+from grokcore.training.signals import StopRequest, stop_on_signal
 
 POD_VARIABLE = "GROKCORE_POD_NAME"
 """Name of the launcher's own pod, from which it finds the Workflow that owns the job."""
@@ -140,11 +139,11 @@ def launch_training(launch: Launch, *, api: TrainJobApi | None = None, stop_with
             a while.
     """
     with stop_on_signal(with_parent=stop_with_parent) as stop:
-        return _Launcher(launch, api or TrainJobApi.connect(), stop.event).run()
+        return _Launcher(launch, api or TrainJobApi.connect(), stop).run()
 
 
 class _Launcher:
-    def __init__(self, launch: Launch, api: TrainJobApi, stop: threading.Event) -> None:
+    def __init__(self, launch: Launch, api: TrainJobApi, stop: StopRequest) -> None:
         self._launch, self._api, self._stop = launch, api, stop
         self._timing, self._notify = launch.timing, launch.notify
         self._store: Store = open_store(launch.run)
@@ -300,7 +299,7 @@ class _Launcher:
         return watch.state
 
     def _check_stop(self) -> None:
-        if self._stop.is_set():
+        if self._stop.requested:
             if self._cancellation.carry_out():
                 raise StoppedError(
                     f"the pipeline run was canceled: TrainJob {self._name} is deleted, its training saves and stops"

@@ -91,7 +91,7 @@ class Group:
             dist.all_reduce(message, group=self._control)
         command, learning_rate, frozen, stops = message.tolist()
         if stops:
-            self._stop.request()
+            self._stop.requested = True
         return command, learning_rate, frozen
 
     def broadcast(self, message: Any, *, sender: int = 0) -> Any:

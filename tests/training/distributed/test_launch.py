@@ -83,7 +83,7 @@ time.sleep(600)
     def ask() -> None:
         while len(list(tmp_path.iterdir())) < 2:
             time.sleep(0.05)
-        stop.request()
+        stop.requested = True
 
     threading.Thread(target=ask, daemon=True).start()
     assert run(program, stop=stop) == (EXIT_STOPPED, [])
