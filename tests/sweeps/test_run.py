@@ -15,7 +15,7 @@ import pytest
 
 import grokcore
 from grokcore.cli import main
-from grokcore.errors import AbsentError, InputError
+from grokcore.errors import AbsentError, BusyError, InputError
 from grokcore.evaluation.records import read_records
 from grokcore.runs import read_manifest
 from grokcore.runs.checkpoints import files_by_step
@@ -24,6 +24,8 @@ from grokcore.runs.lock import sole_writer
 from grokcore.spec import load_spec
 from grokcore.storage import open_store
 from grokcore.sweeps import Shard, SweepSpec, load_sweep, read_index, run_sweep
+from grokcore.sweeps.expansion import expand
+from grokcore.sweeps.index import SweepPlace
 from grokcore.sweeps.ledger import Ledger
 from grokcore.terminal.sweep_progress import SweepProgress
 from tests.support.checks import PATIENCE, wait_until
@@ -153,6 +155,15 @@ def test_a_run_that_another_process_trains_is_waited_for(
     output = capfd.readouterr().err
     assert "waiting for 2 runs that other processes train" in output
     assert "failed" not in output
+
+
+def test_the_index_says_of_a_held_run_that_it_waits(tiny: SweepSpec, tmp_path: Path) -> None:
+    ledger = Ledger(tiny, expand(tiny), SweepPlace(str(tmp_path), tiny.name), {})
+    held, wrong, *_ = ledger.works
+    ledger.record(held, BusyError("is being written"))
+    ledger.record(wrong, InputError("is wrong"))
+    states = [run.state for point in ledger.index().points for run in point.runs]
+    assert states == ["waiting", "failed", "waiting", "waiting"]
 
 
 def test_the_index_is_not_written_for_each_run_that_ends(
