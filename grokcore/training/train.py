@@ -16,7 +16,7 @@ from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.training.attempt import begin, make_trainer
 from grokcore.training.distributed.follower import await_end, await_start, follow, sending_outcome
-from grokcore.training.distributed.group import ALONE, Group, group_of_processes
+from grokcore.training.distributed.group import ALONE, Group, group_of_processes, lost_peers
 from grokcore.training.loop import reproducible, train
 from grokcore.training.metrics_server import serve_metrics
 from grokcore.training.signals import stop_on_signal
@@ -76,7 +76,8 @@ def train_model(
         group.share_stop(stop)
         with reproducible(_dropout_seed(spec, group), device, spec.training.threads):
             if not group.is_leader:
-                return _follow(spec, data, device, group)
+                with lost_peers():
+                    return _follow(spec, data, device, group)
             with (
                 sending_outcome(group) as results,
                 serve_metrics(notify, stop),

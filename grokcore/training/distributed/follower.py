@@ -9,7 +9,7 @@ from typing import Any
 from grokcore.errors import GrokcoreError, TransientError, encode_error
 from grokcore.runs.resume import TrainResult, decode_outcome, encode_outcome
 from grokcore.training.checkpoints.checkpoint import Checkpoint
-from grokcore.training.distributed.group import Command, Group
+from grokcore.training.distributed.group import Command, Group, lost_peers
 from grokcore.training.trainer import Trainer
 
 
@@ -66,10 +66,15 @@ def follow(trainer: Trainer, group: Group) -> TrainResult:
 
 @contextmanager
 def sending_outcome(group: Group) -> Iterator[list[TrainResult]]:
-    """Send the others the outcome of the block: the one result that it appends to the list, or its error."""
+    """Send the others the outcome of the block: the one result that it appends to the list, or its error.
+
+    Raises:
+        TransientError: another process has gone, whatever the block was doing with it.
+    """
     results: list[TrainResult] = []
     try:
-        yield results
+        with lost_peers():
+            yield results
     except GrokcoreError as error:
         _send_outcome(group, encode_error(error))
         raise

@@ -24,7 +24,7 @@ from grokcore.models.precision import autocast
 from grokcore.spec import TrainingSpec
 from grokcore.spec.training import Role
 from grokcore.training.batches import Examples
-from grokcore.training.distributed.group import Command, Group, lost_peers
+from grokcore.training.distributed.group import Command, Group
 from grokcore.training.engines.deepspeed_config import deepspeed_config
 from grokcore.training.engines.deepspeed_state import DeepSpeedState
 from grokcore.training.losses import loss_of
@@ -101,13 +101,12 @@ def initialize(
     for one in optimizer.param_groups:
         one["lr"] = 0.0  # DeepSpeed takes a step with gradients of 0 to create the optimizer's state
     computing = model if training.precision == "fp32" else Widened(model)
-    with lost_peers():
-        engine, *_ = deepspeed.initialize(
-            model=Objective(computing, examples, training, device),
-            optimizer=optimizer,
-            config=deepspeed_config(training, processes=group.world_size),
-            dist_init_required=False,
-        )
+    engine, *_ = deepspeed.initialize(
+        model=Objective(computing, examples, training, device),
+        optimizer=optimizer,
+        config=deepspeed_config(training, processes=group.world_size),
+        dist_init_required=False,
+    )
     for name, buffer in buffers.items():  # rotary tables and the like: constants, which lose by rounding
         owner, _, last = name.rpartition(".")
         model.get_submodule(owner).register_buffer(last, buffer, persistent=_persists(model.get_submodule(owner), last))
@@ -160,12 +159,11 @@ class DeepSpeedStep:
         if self._scaler is not None:
             self._engine.optimizer.loss_scale = float(self._scaler.scale.item())
         mine = rows.chunk(self._group.world_size)[self._group.rank]
-        with lost_peers():
-            for part in mine.chunk(self._training.gradient_accumulation):
-                self._engine.backward(self._scaled(self._engine(part)))
-                if self._plain and self._engine.is_gradient_accumulation_boundary():
-                    self._update.measure(gradients_of(self._full.weights))
-                self._engine.step()
+        for part in mine.chunk(self._training.gradient_accumulation):
+            self._engine.backward(self._scaled(self._engine(part)))
+            if self._plain and self._engine.is_gradient_accumulation_boundary():
+                self._update.measure(gradients_of(self._full.weights))
+            self._engine.step()
         self._update.finish(self._update.skip if self._plain else self._skipped_by_deepspeed())
         self._state.step += 1
 

@@ -95,13 +95,25 @@ class Group(NamedTuple):
 
 
 def train_together(out: Path, trainings: Mapping[str, Mapping[str, Any]], processes: int, **plan: Any) -> Group:
+    assert start_together(out, trainings, processes, **plan) == (0, [])
+    return Group(out, [outcomes_of(out, rank) for rank in range(processes)])
+
+
+def start_together(
+    out: Path, trainings: Mapping[str, Mapping[str, Any]], processes: int, **plan: Any
+) -> tuple[int, list[str]]:
+    """Return the exit code of the group, and what was told of processes that were killed."""
     out.mkdir(parents=True, exist_ok=True)
     request = out / "plan.json"
     request.write_text(json.dumps({"out": str(out), "trainings": trainings, **plan}))
     told: list[str] = []
     code = launch([sys.executable, str(MEMBERS), str(request)], processes, stop=StopRequest(), notify=told.append)
-    assert (code, told) == (0, [])
-    return Group(out, [json.loads((out / f"outcomes-{rank}.json").read_text()) for rank in range(processes)])
+    return code, told
+
+
+def outcomes_of(out: Path, rank: int) -> dict[str, Any]:
+    outcomes: dict[str, Any] = json.loads((out / f"outcomes-{rank}.json").read_text())
+    return outcomes
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from grokcore.errors import GrokcoreError
 from grokcore.spec import load_spec
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.training import precision
+from grokcore.training.distributed.group import Command, Group
 from grokcore.training.signals import leave_group
 
 
@@ -24,6 +26,8 @@ def main(plan: dict[str, Any]) -> None:
     place, out = rank_of_environment(), Path(plan["out"])
     if plan.get("fp16_on_cpu"):
         _allow_fp16()
+    if "lost_at" in plan:
+        _end_leader_at(Command[plan["lost_at"]])
     outcomes: dict[str, Any] = {}
     for name, training in plan["trainings"].items():
         data = training["data"]
@@ -54,6 +58,18 @@ def _allow_fp16() -> None:
 
     type(get_accelerator()).is_fp16_supported = lambda self: True
     train.check_hardware = lambda spec: None
+
+
+def _end_leader_at(last: Command) -> None:
+    """Kill the process that sends this command, which the others then carry out without it."""
+    send = Group.command
+
+    def command(group: Group, command: Command, *arguments: Any) -> None:
+        send(group, command, *arguments)
+        if command is last and group.is_leader:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Group.command = command  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

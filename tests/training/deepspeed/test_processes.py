@@ -18,7 +18,7 @@ from grokcore.runs import read_journal, read_manifest
 from grokcore.storage import open_store
 from grokcore.training.checkpoints.checkpoint import load_checkpoint
 from tests.support.checks import PATIENCE, wait_until
-from tests.training.deepspeed.conftest import DEEPSPEED, Group, train_together
+from tests.training.deepspeed.conftest import DEEPSPEED, Group, outcomes_of, start_together, train_together
 
 pytestmark = pytest.mark.extended
 
@@ -100,6 +100,23 @@ def test_a_group_that_was_killed_is_resumed_by_one_process_to_the_curve_of_an_un
         assert mine["weight_norm"] == pytest.approx(other["weight_norm"], rel=1e-6)
     assert read_manifest(run).resumes == 1
     assert read_manifest(run).hardware["processes"] == 1
+
+
+@pytest.mark.parametrize("command", ["START", "STEP", "NORM", "COLLECT", "CONSOLIDATE"])
+def test_whatever_the_others_do_when_the_leader_goes_they_say_that_it_has_gone(
+    command: str, tmp_path: Path, smoke_data: Path
+) -> None:
+    overrides = [*DEEPSPEED, "training.zero_stage=2"]
+    training = {"data": str(smoke_data), "overrides": overrides}
+    code, [told] = start_together(tmp_path, {"lost": training}, 2, lost_at=command)
+    assert code == EXIT_TRANSIENT
+    assert "process 0 of 2 was killed by SIGKILL" in told
+    assert outcomes_of(tmp_path, 1)["lost"] == {
+        "error": "TransientError",
+        "message": "another process of this training has gone: the same command goes on from the last checkpoint",
+        "said": False,
+        "remarks": [],
+    }
 
 
 def test_a_signal_to_any_process_of_torchrun_stops_all_after_saving(start: Start, tmp_path: Path) -> None:
