@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 
 import pytest
@@ -54,19 +55,26 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         with exporter() as others:
             server = Prometheus(folder / "server", target, rules=paths, labels=POD, others=others)
             with server.running():
-                server.wait_until(lambda: _has_evaluated(server))
+                server.wait_until(lambda: _has_rates(server))
+                # Twice since then: a rule may read what a rule of another group has recorded.
+                evaluated_twice = datetime.now(UTC) + timedelta(seconds=1)
+                server.wait_until(lambda: _have_been_evaluated(server, evaluated_twice))
                 yield server
     finally:
         endpoint.close()
 
 
-def _has_evaluated(server: Prometheus) -> bool:
-    """Whether there are rates, which need two scrapes, and a verdict on every rule."""
+def _has_rates(server: Prometheus) -> bool:
+    """Whether there are rates, which need two scrapes, of both targets, which are scraped at different times."""
+    rates = ("rate(grokking_train_steps_total[5m]) > 0", "rate(container_cpu_usage_seconds_total[5m]) > 0")
     try:
-        known = [rule["health"] != "unknown" for rule in _states(server)]
-        return all(known) and bool(server.query("run:grokking_train_steps:rate5m > 0"))
+        return all(server.query(rate) for rate in rates)
     except HTTPError:  # it reads its own storage still
         return False
+
+
+def _have_been_evaluated(server: Prometheus, since: datetime) -> bool:
+    return all(datetime.fromisoformat(rule["lastEvaluation"]) > since for rule in _states(server))
 
 
 def _states(server: Prometheus) -> list[dict[str, str]]:
