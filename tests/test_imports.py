@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"errors", "version", "__init__"},
-    {"documents"},
+    {"documents", "network"},
     {"storage"},
     {"spec"},
     {"acceleration"},

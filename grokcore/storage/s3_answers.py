@@ -9,6 +9,9 @@ from typing import Any
 _START = 1024
 """Bytes in which a page begins."""
 
+_WITHOUT_CONTENT = ("DeleteObject", "AbortMultipartUpload")
+"""Operations that a store answers without content; botocore takes any content for a success, too."""
+
 
 class ForeignAnswerError(Exception):
     """The endpoint is something else than a store.
@@ -50,16 +53,22 @@ def refuse_foreign_answers(client: Any) -> None:
 
 
 def _is_page(answer: Any, headers: Mapping[str, str], operation: str) -> bool:
-    """Whether the answer is an HTML page.
+    """Whether the answer is an HTML page, or content where a store sends none.
 
     The type alone does not tell: Swift gives it to empty answers, and an object may have it, but then has an ETag.
     """
+    if operation in _WITHOUT_CONTENT:
+        return bool(answer.content.strip())
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "text/html":
-        return False
+        # a page without its type lacks what other operations need
+        return operation == "DeleteObjects" and _starts_like_a_page(answer.content)
     if operation in ("GetObject", "HeadObject"):
         return "etag" not in headers
-    start = answer.content[:_START].lstrip().lower()
-    return bool(start.startswith((b"<!doctype html", b"<html")))
+    return _starts_like_a_page(answer.content)
+
+
+def _starts_like_a_page(content: bytes) -> bool:
+    return content[:_START].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 class Pages:

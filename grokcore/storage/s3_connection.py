@@ -33,6 +33,7 @@ from grokcore.storage.s3_answers import ForeignAnswerError, refuse_foreign_answe
 from grokcore.storage.s3_environment import check_environment
 from grokcore.storage.s3_errors import (
     FAILURES,
+    UNREACHABLE,
     BrokenAnswerError,
     has_advice,
     is_denied,
@@ -118,7 +119,8 @@ class Connection:
         self.settings = settings
         self._lock = threading.Lock()
         self._client: Any = None
-        self._has_answered = self._has_served = False
+        self._has_answered = False
+        self._served: set[tuple[str, str]] = set()  # actions that succeeded, and the bucket of each
         self._buckets: set[str] = set()
 
     @property
@@ -157,7 +159,8 @@ class Connection:
                 answer: dict[str, Any] = getattr(self.client, operation)(**parameters)
                 if not set(needs) <= set(answer):
                     raise BrokenAnswerError
-                self._has_answered = self._has_served = True
+                self._has_answered = True
+                self._served.add((action, _bucket_of(place)))
                 return answer
             except FAILURES as error:
                 if isinstance(error, ClientError) and not is_of_credentials(error):
@@ -193,9 +196,15 @@ class Connection:
     def one_line(self, failure: Exception, action: str, place: str, operation: str) -> GrokcoreError:
         endpoint = "" if self._client is None else str(self._client.meta.endpoint_url)
         translated = one_line(failure, action, place, operation, endpoint)
-        if self._has_served and (is_of_credentials(failure) or isinstance(failure, ForeignAnswerError)):
-            return TransientError(str(translated))  # valid before: they are being renewed, or a proxy has an outage
-        return translated
+        return TransientError(str(translated)) if self._worked_before(failure, action, place) else translated
+
+    def _worked_before(self, failure: Exception, action: str, place: str) -> bool:
+        """Whether settings that now fail have worked: credentials are renewed, proxies and permissions mended."""
+        if is_of_credentials(failure) or isinstance(failure, ForeignAnswerError):
+            return bool(self._served)
+        if is_denied(failure):  # other actions, or other buckets, may need rights that were never granted
+            return (action, _bucket_of(place)) in self._served
+        return isinstance(failure, UNREACHABLE) and self._has_answered
 
     def attempts(self, *, patient: bool = False) -> Iterator[int]:
         """Yield attempt numbers from 0, pausing before all but the first.
@@ -228,6 +237,10 @@ class Connection:
                     f"there is no bucket {bucket}; create it, or check the URI and the endpoint (HeadBucket)"
                 ) from None
         self._buckets.add(bucket)
+
+
+def _bucket_of(place: str) -> str:
+    return place.removeprefix("s3://").partition("/")[0]
 
 
 def _pause_after(attempt: int) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from grokcore.errors import InputError
+from grokcore.network import PRINTABLE, check_certificates, read_token
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _TOKEN_FILES = {
@@ -25,7 +25,6 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _CA_FILES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY")
 
-_PRINTABLE = re.compile(r"[!-~]+")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 
 
@@ -36,7 +35,7 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
         InputError: a value that no request can be made with; the message names the variable.
     """
     for name in _CREDENTIALS:
-        if environment.get(name) and not _PRINTABLE.fullmatch(environment[name]):
+        if environment.get(name) and not PRINTABLE.fullmatch(environment[name]):
             raise InputError(
                 f"{name} holds a line end, a blank or another character that no key has: set it without (a Secret made "
                 "by echo ends with a line end, by printf it does not)"
@@ -51,22 +50,11 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
             _check_url(spelling, environment.get(spelling), "http://HOST:PORT")
     for name in _CA_FILES:
         if environment.get(name) and not _is_plain(environment):
-            _check_certificates(name, Path(environment[name]))
+            check_certificates(name, Path(environment[name]))
     has_keys = environment.get("AWS_ACCESS_KEY_ID")
     for name, other in _TOKEN_FILES.items():
         if environment.get(name) and environment.get(other) and not has_keys:
-            _check_token(name, Path(environment[name]))
-
-
-def proxy_variable(endpoint: str) -> str | None:
-    """Variable that names the proxy to an endpoint, if there is one."""
-    from urllib.request import proxy_bypass
-
-    url = urlsplit(endpoint)
-    if not url.hostname or proxy_bypass(url.hostname):
-        return None
-    names = (f"{url.scheme}_proxy", f"{url.scheme}_proxy".upper())
-    return next((name for name in names if os.environ.get(name)), None)
+            read_token(f"{name} names {environment[name]}, which", Path(environment[name]))
 
 
 def credentials_variable() -> str:
@@ -94,26 +82,5 @@ def _check_url(name: str, text: str | None, form: str) -> None:
         valid = bool(url.hostname) and url.port != 0
     except ValueError:
         valid = False
-    if not valid or not _PRINTABLE.fullmatch(text):
+    if not valid or not PRINTABLE.fullmatch(text):
         raise InputError(f"{name} is not a URL; write it as {form}")
-
-
-def _check_certificates(name: str, file: Path) -> None:
-    try:
-        ssl.create_default_context(
-            **({"capath": str(file)} if file.is_dir() else {"cafile": str(file)})  # type: ignore[arg-type]
-        )
-    except ssl.SSLError:
-        raise InputError(f"{name} names {file}, which holds no certificates in PEM") from None
-    except OSError as error:
-        raise InputError(f"{name} names {file}, which cannot be read: {error.strerror}") from None
-
-
-def _check_token(name: str, file: Path) -> None:
-    try:
-        text = file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise InputError(f"{name} names {file}, which cannot be read: {reason}") from None
-    if not _PRINTABLE.fullmatch(text):
-        raise InputError(f"{name} names {file}, which must hold one token and nothing else")

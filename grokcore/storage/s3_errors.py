@@ -15,8 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from grokcore.errors import AbsentError, GrokcoreError, InputError, TransientError
+from grokcore.network import proxy_variable
 from grokcore.storage.s3_answers import EndlessListError, ForeignAnswerError
-from grokcore.storage.s3_environment import credentials_variable, proxy_variable
+from grokcore.storage.s3_environment import credentials_variable
 
 
 class BrokenAnswerError(Exception):
@@ -62,6 +63,9 @@ _TRANSIENT_STATUS = {
 WRONG_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 """Codes of credentials that are wrong, unless they were accepted before."""
 
+_MENDED_BY_OTHERS = {"RequestTimeTooSkewed", "QuotaExceeded"}
+"""Codes of refusals (403) that do not depend on the credentials: another machine, or another attempt, may succeed."""
+
 _STS = ("AssumeRole", "GetSessionToken")
 """Operations of AWS's token service that botocore calls for credentials."""
 
@@ -74,15 +78,18 @@ _NO_CREDENTIALS = (
     exceptions.TokenRetrievalError,
 )
 
+UNREACHABLE = (exceptions.EndpointConnectionError, exceptions.ProxyConnectionError)
+"""Failures to connect to the endpoint, or to the proxy before it."""
+
+_FAILED_TUNNEL = re.compile(r"Tunnel connection failed: 5\d\d")
+"""In errors of a proxy that is up, and finds the endpoint down."""
+
 _REFUSED_METADATA = re.compile(r"non 200 response \(?4\d\d|Unable to parse")
 """In errors of a service that hands out credentials: it refuses them, or is something else."""
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
 
 _WHERE_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
-_PERMISSIONS = (
-    "check the permissions of the credentials (without s3:ListBucket, S3 reports absent objects the same way)"
-)
 _RENEW = "renew the credentials: AWS_SESSION_TOKEN and the keys that came with it, or the login of AWS_PROFILE"
 _ADVICE = {
     "InvalidAccessKeyId": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -92,6 +99,7 @@ _ADVICE = {
     "TokenRefreshRequired": _RENEW,
     "InvalidToken": "check AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "set this machine's clock",
+    "QuotaExceeded": "delete objects that are no longer needed, or raise the quota",
     "MissingContentLength": "set AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
     "PermanentRedirect": "set AWS_DEFAULT_REGION to the region of the bucket",
     "AuthorizationHeaderMalformed": "set AWS_DEFAULT_REGION to the region of the bucket",
@@ -125,7 +133,7 @@ def has_advice(error: ClientError) -> bool:
 
 
 def is_denied(error: Exception) -> bool:
-    """Whether the store refuses the credentials: retrying the command may help, retrying the request does not."""
+    """Whether the store refuses the request of these credentials, so that repeating it does not help."""
     return isinstance(error, ClientError) and (
         status_of(error) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or code_of(error) in _EXPIRED
     )
@@ -172,11 +180,13 @@ def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[Gro
         return TransientError, f"{response}; try again later"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
         return TransientError, f"{response}; try again later"
-    kind = TransientError if is_denied(error) and code not in WRONG_CREDENTIALS | _EXPIRED else InputError
     if code in _ADVICE:
-        return kind, f"{response}; {_ADVICE[code]}"
-    if kind is TransientError:
-        return kind, f"{response}; {_PERMISSIONS}"
+        return TransientError if code in _MENDED_BY_OTHERS else InputError, f"{response}; {_ADVICE[code]}"
+    if is_denied(error):
+        return InputError, (
+            f"{response}; check the permissions of the credentials of {credentials_variable()} (without s3:ListBucket, "
+            "S3 reports absent objects the same way)"
+        )
     if status == HTTPStatus.LENGTH_REQUIRED:
         return InputError, f"{response}; {_ADVICE['MissingContentLength']}"
     return InputError, f"{response}; check the URI, and whether the store supports this"
@@ -228,8 +238,12 @@ def _of_failure(error: Exception, endpoint: str) -> tuple[type[GrokcoreError], s
             return TransientError, f"{_host(endpoint)} does not respond; try again later"
         case exceptions.EndpointConnectionError() | exceptions.ProxyConnectionError():
             variable = proxy_variable(endpoint)
-            way, checked = (f" through the proxy in {variable}", variable) if variable else ("", "AWS_ENDPOINT_URL_S3")
-            return TransientError, f"{_host(endpoint)} is unreachable{way}; check {checked}, or try again later"
+            if variable is None:
+                advice = "check AWS_ENDPOINT_URL_S3, or try again later"
+                return TransientError, f"{_host(endpoint)} is unreachable; {advice}"
+            if _FAILED_TUNNEL.search(str(error.kwargs.get("error"))):
+                return TransientError, f"the proxy in {variable} does not reach {_host(endpoint)}; try again later"
+            return InputError, f"{_host(endpoint)} is unreachable through the proxy in {variable}; check {variable}"
         case exceptions.FlexibleChecksumError():
             return TransientError, "its content arrives damaged; try again later"
         case exceptions.HTTPClientError() | exceptions.ConnectionError() | exceptions.IncompleteReadError():

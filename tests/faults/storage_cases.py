@@ -29,12 +29,12 @@ ERRORS: dict[Outcome, type[GrokcoreError]] = {
 
 ONCE: dict[Kind, Outcome] = dict.fromkeys(get_args(Kind), "done") | {
     "refused": "transient",  # until healed, so that it is no passing fault
-    "403": "transient",
+    "403": "input",
     "404": "input",
     "412": "input",
 }
 ALWAYS: dict[Kind, Outcome] = dict.fromkeys(get_args(Kind), "transient") | {
-    "403": "transient",
+    "403": "input",
     "404": "input",
     "412": "input",
 }
@@ -204,6 +204,8 @@ def outcomes(**by_request: dict[Kind, Outcome | tuple[Outcome, Outcome]]) -> dic
 _READ: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {"404": "absent", "damaged answer": ("done", "damaged")}
 _STATUS_CAME: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {"cut off": "done"}
 """Of requests whose answer says all in its first line, which arrives."""
+_WORKED_BEFORE: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {"403": "transient"}
+"""Of requests that follow on others with the same right."""
 _ONLY_THE_ANSWER_WAS_LOST: dict[Kind, Outcome | tuple[Outcome, Outcome]] = {
     "lost answer": "done",
     "silent after": "done",
@@ -261,7 +263,9 @@ OPERATIONS = [
         partly=either("runs/1/large", LARGE, None),
         whole=either("runs/1/large", LARGE),
         untypical=outcomes(
-            part=_STATUS_CAME, complete=_ONLY_THE_ANSWER_WAS_LOST | {"404": "transient"}, head={"404": "transient"}
+            part=_STATUS_CAME | _WORKED_BEFORE,
+            complete=_ONLY_THE_ANSWER_WAS_LOST | _WORKED_BEFORE | {"404": "transient"},
+            head={"404": "transient"},
         ),
     ),
     Operation(

@@ -50,9 +50,9 @@ def test_only_an_error_that_another_input_would_mend_is_one_of_the_input(name: s
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (403, "AccessDenied", TransientError),
-        (403, "403", TransientError),
-        (401, "Unauthorized", TransientError),
+        (403, "AccessDenied", InputError),
+        (403, "403", InputError),
+        (401, "Unauthorized", InputError),
         (400, "ExpiredToken", InputError),
         (403, "InvalidAccessKeyId", InputError),
         (403, "SignatureDoesNotMatch", InputError),

@@ -17,6 +17,8 @@ from grokcore.storage import Store, open_store
 
 pytest.importorskip("boto3", reason="no boto3 here: pip install 'grokcore[s3]'")
 
+from grokcore.storage.s3 import S3Store
+
 URI = "s3://bucket/prefix"
 OPERATIONS: dict[str, Callable[[Store], object]] = {
     "read": lambda store: store.read("key"),
@@ -50,6 +52,7 @@ class Endpoint:
     url: str
     answer: Answer = field(default_factory=Answer)
     requests: list[str] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None
 
 
 @pytest.fixture
@@ -71,13 +74,18 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Endpoi
                 self.wfile.write(here.answer.body)
             self.close_connection = True
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_CONNECT = _answer  # noqa: N815
 
         def log_message(self, *arguments: object) -> None:
             """Nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    here = Endpoint(f"http://127.0.0.1:{server.server_address[1]}")
+
+    def close() -> None:
+        server.shutdown()
+        server.server_close()
+
+    here = Endpoint(f"http://127.0.0.1:{server.server_address[1]}", close=close)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
@@ -95,8 +103,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Endpoi
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     yield here
-    server.shutdown()
-    server.server_close()
+    close()
 
 
 def refusal(operation: str, kind: type[Exception] = InputError) -> str:
@@ -222,11 +229,104 @@ def test_certificates_that_are_none_are_named(
     assert "there is no bucket" in refusal("files")
 
 
-def test_a_dead_proxy_is_told_from_a_dead_store(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://me:hidden@127.0.0.1:1")
+LISTING = Answer(
+    200,
+    b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+    {"Content-Type": "application/xml"},
+)
+
+
+@each_operation
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "proxy.invalid:3128"])
+def test_a_dead_proxy_is_told_from_a_dead_store(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, scheme: str, address: str, operation: str
+) -> None:
+    variable = f"{scheme.upper()}_PROXY"
+    monkeypatch.setenv(variable, f"http://me:hidden@{address}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"{scheme}://store.example")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    message = refusal(operation)
+    assert f"{scheme}://store.example is unreachable through the proxy in {variable}; check {variable} (" in message
+    assert endpoint.requests == []
+
+
+@pytest.mark.parametrize(("status", "kind"), [(502, TransientError), (403, InputError)])
+def test_a_proxy_that_is_up_may_find_the_store_down(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, status: int, kind: type[Exception]
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", endpoint.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://store.example")
+    endpoint.answer = Answer(status)
+    assert "the proxy in HTTPS_PROXY" in refusal("files", kind)
+    assert {request.partition(" ")[0] for request in endpoint.requests} == {"CONNECT"}
+
+
+def test_a_proxy_that_goes_away_after_it_has_served_may_come_back(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint plays the proxy."""
+    monkeypatch.setenv("HTTP_PROXY", endpoint.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://store.example")
-    message = refusal("files", TransientError)
-    assert "http://store.example is unreachable through the proxy in HTTP_PROXY; check HTTP_PROXY" in message
+    endpoint.answer = LISTING
+    store = open_store(URI)
+    assert list(store.files()) == []
+    endpoint.close()
+    with pytest.raises(TransientError, match="is unreachable through the proxy in HTTP_PROXY"):
+        list(store.files())
+
+
+DENIED = Answer(403, b"<Error><Code>AccessDenied</Code></Error>", {"Content-Type": "application/xml"})
+
+
+@each_operation
+@pytest.mark.parametrize("denied", [DENIED, Answer(403), Answer(401)], ids=["AccessDenied", "403", "401"])
+def test_a_denied_request_is_input_and_names_object_and_credentials(
+    endpoint: Endpoint, operation: str, denied: Answer
+) -> None:
+    endpoint.answer = denied
+    message = refusal(operation)
+    assert URI in message
+    assert "check the permissions of the credentials of AWS_ACCESS_KEY_ID" in message
+    assert len(endpoint.requests) <= 2
+
+
+def test_rights_to_read_do_not_make_a_denied_write_transient_but_rights_to_write_do(endpoint: Endpoint) -> None:
+    store = open_store(URI)
+    endpoint.answer = LISTING
+    assert list(store.files()) == []
+    endpoint.answer = DENIED
+    with pytest.raises(InputError, match=r"cannot write s3://bucket/prefix/key: .*AccessDenied"):
+        store.write("key", b"")
+    endpoint.answer = Answer(200, headers={"ETag": '"0"'})
+    store.write("key", b"")
+    endpoint.answer = DENIED
+    with pytest.raises(TransientError, match="AccessDenied"):
+        store.write("key", b"")
+    with pytest.raises(InputError, match="s3://other/key"):
+        S3Store("s3://other", store.connection).write("key", b"")  # type: ignore[attr-defined]
+
+
+DELETIONS: dict[str, Callable[[Store], object]] = {
+    "delete": lambda store: store.delete("key"),
+    "remove_leftovers": lambda store: store.remove_leftovers(["key?uploadId=1"]),
+    "delete_all": lambda store: store._delete_together(["key"]),  # type: ignore[attr-defined]
+}
+
+
+@pytest.mark.parametrize("deletion", DELETIONS)
+@pytest.mark.parametrize("body", [b"<html><body>Log in</body></html>", b"{}"])
+def test_a_page_that_does_not_say_its_type_confirms_no_deletion(endpoint: Endpoint, deletion: str, body: bytes) -> None:
+    endpoint.answer = Answer(200, body)
+    with pytest.raises((InputError, TransientError)) as caught:
+        DELETIONS[deletion](open_store(URI))
+    assert "cannot delete s3://bucket" in str(caught.value)
+
+
+@pytest.mark.parametrize("deletion", DELETIONS)
+def test_a_store_confirms_a_deletion_with_status_200_too(endpoint: Endpoint, deletion: str) -> None:
+    endpoint.answer = Answer(200, b"<DeleteResult/>" if deletion == "delete_all" else b"")
+    DELETIONS[deletion](open_store(URI))
 
 
 @pytest.fixture

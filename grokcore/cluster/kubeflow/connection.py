@@ -8,13 +8,12 @@ request, since short-lived tokens are replaced during a long wait.
 from __future__ import annotations
 
 import os
-import re
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from grokcore.errors import InputError
+from grokcore.network import check_certificates, checked_token, read_token
 
 TOKEN_VARIABLE = "GROKCORE_KFP_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105
@@ -33,9 +32,6 @@ _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _IN_CLUSTER_HOST = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 _PROJECTED_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
 """Path of the token that Kubernetes mounts into a pod for Kubeflow's API, on request."""
-
-
-_TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -60,20 +56,8 @@ class Token:
             InputError: the file is unreadable or does not hold exactly one token.
         """
         if self.file is None:
-            return self._checked(os.environ[TOKEN_VARIABLE].strip())
-        try:
-            text = self.file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a text file"
-            raise InputError(f"the token file {self.file} cannot be read: {reason}") from None
-        return self._checked(text)
-
-    def _checked(self, text: str) -> str:
-        """Refuse what cannot be a header of a request: blanks, line ends, letters beyond ASCII."""
-        if not _TOKEN.fullmatch(text):
-            where = f"the token file {self.file}" if self.file else TOKEN_VARIABLE
-            raise InputError(f"{where} must hold one token and nothing else")
-        return text
+            return checked_token(TOKEN_VARIABLE, os.environ[TOKEN_VARIABLE])
+        return read_token(f"the token file {self.file}", self.file)
 
     def __str__(self) -> str:
         return f"the token in {self.file or TOKEN_VARIABLE}"
@@ -125,11 +109,10 @@ def connection(
         named = _IN_CLUSTER_HOST
     if not named:
         raise InputError(f"no Kubeflow given: pass its URL with --host, or set {HOST_VARIABLE}")
-    certificates = ca or os.environ.get(CA_VARIABLE) or os.environ.get("SSL_CERT_FILE")
-    if certificates and not Path(certificates).is_file():
-        raise InputError(f"certificate file not found: {certificates}")
+    named_by = {"--ca": ca, **{name: os.environ.get(name) for name in (CA_VARIABLE, "SSL_CERT_FILE")}}
+    setting, certificates = next(((name, file) for name, file in named_by.items() if file), ("", None))
     if certificates:
-        _check_certificates(certificates)
+        check_certificates(setting, Path(certificates))
     base = _base(named)
     return Connection(
         host=base,
@@ -139,15 +122,6 @@ def connection(
         experiment=experiment or os.environ.get(EXPERIMENT_VARIABLE) or DEFAULT_EXPERIMENT,
         ca=Path(certificates) if certificates else None,
     )
-
-
-def _check_certificates(file: str) -> None:
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError:  # SSLError, too
-        raise InputError(
-            f"{file} holds no certificates in PEM; it is named by --ca, {CA_VARIABLE} or SSL_CERT_FILE"
-        ) from None
 
 
 def _base(host: str) -> str:

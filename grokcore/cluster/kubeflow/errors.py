@@ -7,7 +7,7 @@ from typing import Any
 
 from grokcore.cluster.kubeflow.connection import HOST_VARIABLE, TOKEN_VARIABLE, Connection
 from grokcore.errors import GrokcoreError
-from grokcore.storage.s3_environment import proxy_variable
+from grokcore.network import proxy_variable
 
 
 class RunFailedError(GrokcoreError):
@@ -66,6 +66,17 @@ _LONGEST = 400
 
 _SHORTEST_SECRET = 8
 """Minimum characters of a token to redact; anything shorter may occur in a message by chance."""
+
+
+def is_of_proxy(error: Exception) -> bool:
+    """Whether a request failed because the proxy is unreachable, or refuses to forward it.
+
+    Not where the proxy answers that it does not reach the API (5xx), which is an outage.
+    """
+    from urllib3.exceptions import ProxyError
+
+    reason = getattr(error, "reason", error)
+    return isinstance(reason, ProxyError) and "Tunnel connection failed: 5" not in str(reason)
 
 
 def error_of(error: Exception, connection: Connection, token: str | None) -> ApiError:

@@ -7,15 +7,15 @@ prints, and reports an unreachable server after half a minute of tracebacks.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from grokcore.cluster.kubeflow.connection import Connection
-from grokcore.cluster.kubeflow.errors import ApiError, AuthError, UnavailableError, error_of
+from grokcore.cluster.kubeflow.errors import ApiError, AuthError, UnavailableError, error_of, is_of_proxy
 from grokcore.errors import InputError
+from grokcore.network import proxy_variable
 
 PAGE = 100
 """Records per page of a list."""
@@ -51,6 +51,7 @@ class Transport:
         self.connection, self.models = connection, kfp_server_api
         self._patience, self._timeout, self._sleep = patience, timeout, sleep
         self._secret: str | None = None
+        self._has_answered = False
         configuration = kfp_server_api.Configuration(host=connection.host)
         configuration.ssl_ca_cert = str(connection.ca) if connection.ca else None
         configuration.proxy = _proxy(connection.host)
@@ -72,6 +73,7 @@ class Transport:
 
         Raises:
             ApiError: the API refused or did not respond; see its subclasses.
+            InputError: as in `write`.
         """
         end, pause = time.monotonic() + self._patience, _FIRST_PAUSE
         while True:
@@ -92,16 +94,25 @@ class Transport:
 
         Raises:
             ApiError: as in `read`.
+            InputError: the proxy is unreachable, and no request has been answered.
         """
         from kfp_server_api.exceptions import OpenApiException
         from urllib3.exceptions import HTTPError
 
         try:
-            return call(*arguments, _request_timeout=self._timeout, **options)
+            answer = call(*arguments, _request_timeout=self._timeout, **options)
         except AuthError:  # the token cannot be read
             raise
         except (OpenApiException, HTTPError, OSError, AttributeError, TypeError, ValueError) as error:
+            if not self._has_answered and is_of_proxy(error):
+                variable = proxy_variable(self.connection.host)
+                raise InputError(
+                    f"{self.connection.host} is unreachable through the proxy in {variable}; check {variable}"
+                ) from None
+            self._has_answered |= getattr(error, "status", None) is not None
             raise error_of(error, self.connection, self._secret) from None
+        self._has_answered = True
+        return answer
 
     def text(self, path: str) -> str:
         """Read a page of the server that is not in the API's description, as text.
@@ -166,5 +177,5 @@ def _of_objects_only(deserialize: Callable[..., Any]) -> Callable[..., Any]:
 
 def _proxy(host: str) -> str | None:
     """Proxy for a host from the environment, which the generated client ignores."""
-    url = urlsplit(host)
-    return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
+    variable = proxy_variable(host)
+    return os.environ[variable] if variable else None

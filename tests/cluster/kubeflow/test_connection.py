@@ -125,7 +125,7 @@ def test_a_variable_that_is_no_token_is_refused_without_its_content(
 def test_certificates_that_are_none_are_refused(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("not a certificate")
-    with pytest.raises(InputError, match=r"ca\.pem holds no certificates in PEM"):
+    with pytest.raises(InputError, match=r"--ca names .*ca\.pem, which holds no certificates in PEM"):
         connection(host="h", ca=str(ca))
 
 
@@ -158,7 +158,7 @@ def test_namespace_experiment_pages_and_certificates_come_from_flags_or_the_envi
     assert named.run_page("7") == "https://ui.example/pipeline/#/runs/details/7"
     flags = connection(host="h", namespace="mine", experiment="today")
     assert (flags.namespace, flags.experiment) == ("mine", "today")
-    with pytest.raises(InputError, match=r"certificate file not found: .*absent"):
+    with pytest.raises(InputError, match=r"--ca names .*absent, which cannot be read: No such file"):
         connection(host="h", ca=str(tmp_path / "absent"))
 
 

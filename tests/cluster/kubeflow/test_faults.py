@@ -13,7 +13,7 @@ from grokcore.cluster.kubeflow.api import KubeflowApi
 from grokcore.cluster.kubeflow.connection import connection
 from grokcore.cluster.kubeflow.errors import ApiError, AuthError, NotFoundError, UnavailableError
 from tests.cluster.kubeflow.conftest import TOKEN, Kubeflow
-from tests.servers.kubeflow import Fault
+from tests.servers.kubeflow import Fault, fake_kubeflow
 from tests.servers.process import free_port
 from tests.servers.webhooks import receiver
 
@@ -153,10 +153,28 @@ def test_all_pages_are_read(direct: Kubeflow) -> None:
     assert [run.name for run in api.runs(experiment, limit=3)] == ["run 4", "run 3", "run 2"]
 
 
-def test_a_proxy_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    api = KubeflowApi(connection(host="http://kubeflow.example"), patience=0)
-    with pytest.raises(UnavailableError, match="unreachable through the proxy in http_proxy"):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_down_is_input(
+    scheme: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://me:hidden@127.0.0.1:{free_port()}")
+    host = f"{scheme}://kubeflow.example"
+    assert main(["pipeline", "list", "--host", host]) == 2
+    assert capsys.readouterr().err == (
+        f"grokcore: {host} is unreachable through the proxy in {scheme}_proxy; check {scheme}_proxy\n"
+    )
+
+
+def test_a_proxy_that_goes_away_after_it_has_served_may_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in plays the proxy."""
+    with fake_kubeflow() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        api = KubeflowApi(connection(host="http://kubeflow.invalid"), patience=0)
+        assert list(api.pipelines()) == []
+        proxy.faults = [Fault(status=None)]
+        with pytest.raises(UnavailableError):  # its connection breaks
+            list(api.pipelines())
+    with pytest.raises(UnavailableError, match=r"unreachable through the proxy in http_proxy: .*refused"):
         list(api.pipelines())
 
 
