@@ -202,9 +202,8 @@ class _Launcher:
         if phase in ("waiting", "training"):
             if not same:
                 raise InputError(
-                    f"TrainJob {self._name} is training this run with another budget or other "
-                    "intervals: wait for it to "
-                    f"end, or delete it and submit again"
+                    f"TrainJob {self._name} is training this run with another budget or other intervals: "
+                    "wait for it to end, or delete it and submit again"
                 )
             return True
         if phase == "failed" or not same:
