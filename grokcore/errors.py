@@ -55,6 +55,15 @@ class DamagedError(InputError):
     """Content differs from what was written. A reader may fall back to an older copy."""
 
 
+class DeniedError(GrokcoreError):
+    """Access is denied, which says nothing about what is there; permissions must be changed before a retry.
+
+    Not an InputError: a reader may take that for an absent or damaged file, and write it anew.
+    """
+
+    exit_code = EXIT_BAD_INPUT
+
+
 class TransientError(GrokcoreError, RuntimeError):
     """An external failure; a retry may succeed."""
 
@@ -122,7 +131,9 @@ def _printable(character: str) -> str:
     return " " if character.isspace() else character.encode("unicode_escape").decode()
 
 
-_ERRORS = {error.__name__: error for error in (GrokcoreError, InputError, StoppedError, TransientError, BusyError)}
+_ERRORS = {
+    error.__name__: error for error in (GrokcoreError, InputError, DeniedError, StoppedError, TransientError, BusyError)
+}
 
 
 def encode_error(error: GrokcoreError) -> dict[str, Any]:

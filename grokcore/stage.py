@@ -18,6 +18,7 @@ from typing import Any
 
 from grokcore.errors import (
     EXIT_BAD_INPUT,
+    DeniedError,
     GrokcoreError,
     InputError,
     StoppedError,
@@ -36,6 +37,7 @@ RETRY_VARIABLE = "KFP_RETRY_INDEX"
 """Environment variable in which Kubeflow Pipelines passes the number of earlier attempts."""
 
 _KINDS: dict[type[GrokcoreError], str] = {
+    DeniedError: "bad input",
     InputError: "bad input",
     TransientError: "transient",
     StoppedError: "stopped",

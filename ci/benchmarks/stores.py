@@ -23,7 +23,7 @@ PAGE = 1000
 
 
 def measure(runs: int, compared: int, *, preset: str = "smoke", store: str | None = None) -> list[dict[str, object]]:
-    """Make runs in a store, list all of them by the command line, and compare some.
+    """Make runs in a store, list all of them by the command line, twice, and compare some.
 
     Args:
         runs: how many are listed.
@@ -37,6 +37,7 @@ def measure(runs: int, compared: int, *, preset: str = "smoke", store: str | Non
     if not 0 < compared <= runs:
         raise InputError(f"{compared} of {runs} runs cannot be compared")
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder), store) as uri:
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
         original = _trained(Path(folder), preset)
         begun = time.monotonic()
         make_runs(open_store(uri), compared, original)
@@ -45,6 +46,7 @@ def measure(runs: int, compared: int, *, preset: str = "smoke", store: str | Non
         out = str(Path(folder) / "comparison")
         return [
             _timed("runs list", runs, lambda: main(["runs", "list", uri])),
+            _timed("runs list again", runs, lambda: main(["runs", "list", uri])),
             _timed("compare", compared, lambda: main(["compare", f"{uri}/runs", "--out", out])),
         ]
 

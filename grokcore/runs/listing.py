@@ -15,6 +15,7 @@ from grokcore.runs.journal import last_evaluation
 from grokcore.runs.lock import is_being_written
 from grokcore.runs.manifest import MANIFEST, Manifest, files_by_run, read_manifest
 from grokcore.runs.seal import check_document, manifest_problem, seal_of
+from grokcore.runs.summaries import list_with_summaries
 from grokcore.runs.summary import SUMMARY, Summary, read_summary
 from grokcore.storage import CONCURRENT_READS, Store, StoredFile
 
@@ -52,17 +53,20 @@ def list_runs(root: Store) -> list[RunSummary]:
         InputError: the place may not be read.
         TransientError: the store did not answer.
     """
-    found = files_by_run(root.files())
+    files, summaries = list_with_summaries(root)
+
+    def summarized(item: tuple[str, list[StoredFile]]) -> RunSummary:
+        place, files = item
+        return summarize(root, place, files, summaries.get(f"{place}/{SUMMARY}".lstrip("/")))
+
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-        return list(pool.map(lambda item: summarize(root, *item), sorted(found.items())))
+        return list(pool.map(summarized, sorted(files_by_run(files).items())))
 
 
-def summarize(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummary:
+def summarize(root: Store, place: str, files: Sequence[StoredFile], summary: Summary | None) -> RunSummary:
     """The run at `place` below `root`, whose files are `files`, with their keys below `root`."""
     run = root.child(place) if place else root
-    top = f"{place}/" if place else ""
-    own = [replace(file, key=file.key.removeprefix(top)) for file in files]
-    facts, state = _facts(run, own)
+    facts, state = _facts(run, files, f"{place}/" if place else "", summary)
     return RunSummary(
         place=place,
         uri=run.uri,
@@ -78,19 +82,25 @@ def summarize(root: Store, place: str, files: Sequence[StoredFile]) -> RunSummar
     )
 
 
-def _facts(run: Store, files: Sequence[StoredFile]) -> tuple[Summary | None, str]:
-    """What is known of a run, and its state: one request if it has a summary, two if it has ended without one."""
-    sizes = {file.key: file.size for file in files}
+def _facts(run: Store, files: Sequence[StoredFile], top: str, summary: Summary | None) -> tuple[Summary | None, str]:
+    """What is known of a run, and its state: no request if it has a summary, two if it has ended without one.
+
+    Args:
+        files: of the run.
+        top: start of their keys.
+        summary: the content of its summary.json.
+    """
+    sizes = {file.key.removeprefix(top): file.size for file in files}
     if MANIFEST not in sizes:
         return None, "half deleted"
-    summary = read_summary(run, sizes) if SUMMARY in sizes else None
-    if summary is not None and summary.exit_reason is not None:
+    if summary is not None and summary.exit_reason is not None and summary.is_of(sizes):
         return summary, summary.exit_reason
     try:
         manifest = read_manifest(run)
     except InputError:
         return None, "damaged"
-    state = manifest.exit_reason or ("running" if is_being_written(run, files) else "interrupted")
+    own = [replace(file, key=file.key.removeprefix(top)) for file in files]
+    state = manifest.exit_reason or ("running" if is_being_written(run, own) else "interrupted")
     try:
         last = last_evaluation(run)
     except InputError:
@@ -133,7 +143,7 @@ def describe_run(run: Store, *, verify: bool = False) -> RunDetail:
     except InputError:
         manifest = None
     return RunDetail(
-        summarize(run, "", list(run.files())),
+        summarize(run, "", list(run.files()), read_summary(run)),
         manifest,
         checkpoints_of(run, verify=verify),
         orphans_of(run),

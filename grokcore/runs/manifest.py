@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -188,7 +188,7 @@ DELETING = "deleting.json"
 def files_by_run(files: Iterable[StoredFile]) -> dict[str, list[StoredFile]]:
     """The files of each run by the run's place. What lies below a run belongs to it, manifests of checkpoints too."""
     files = list(files)
-    marked = {_parent(file.key) for file in files if PurePosixPath(file.key).name in (MANIFEST, DELETING)}
+    marked = {place for place, _, name in (file.key.rpartition("/") for file in files) if name in (MANIFEST, DELETING)}
     runs: dict[str, list[StoredFile]] = {}
     for file in files:
         outermost = next((place for place in _directories(file.key) if place in marked), None)
@@ -201,7 +201,3 @@ def _directories(key: str) -> list[str]:
     """The directories that a key lies in, from the outermost, which is ''."""
     parts = key.split("/")[:-1]
     return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
-
-
-def _parent(key: str) -> str:
-    return key.rpartition("/")[0]

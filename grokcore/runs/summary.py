@@ -50,6 +50,10 @@ class Summary(BaseModel):
             sizes=dict(sizes),
         )
 
+    def is_of(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it was made from the manifest and the journal that a run has now, by their bytes."""
+        return self.sizes == {name: sizes.get(name) for name in (MANIFEST, JOURNAL)}
+
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
@@ -60,18 +64,14 @@ def write_summary(run: Store, manifest: Manifest, step: int, sizes: Mapping[str,
     run.write_json(SUMMARY, Summary.of(manifest, step, sizes).model_dump(mode="json"))
 
 
-def read_summary(run: Store, sizes: Mapping[str, int]) -> Summary | None:
-    """Read the summary of a run; None where it is absent, cannot be read, or was made from other files.
-
-    Args:
-        sizes: bytes of manifest.json and metrics.jsonl as they are now.
+def read_summary(store: Store, key: str = SUMMARY) -> Summary | None:
+    """Read the summary of a run; None if it is absent or cannot be read.
 
     Raises:
+        DeniedError: it may not be read.
         TransientError: the store did not answer.
     """
     try:
-        summary = Summary.model_validate(decode_json(run.read(SUMMARY)))
+        return Summary.model_validate(decode_json(store.read(key)))
     except (ValueError, RecursionError):  # which pydantic's errors and InputError are
         return None
-    wanted = {name: sizes.get(name) for name in (MANIFEST, JOURNAL)}
-    return summary if summary.sizes == wanted else None

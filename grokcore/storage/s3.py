@@ -157,7 +157,7 @@ class S3Store(Store):
                 key = item["Key"].removeprefix(self._base)
                 with suppress(InputError):  # by other programs: directory markers, unsafe names
                     check_key(key)
-                    yield StoredFile(key, item["Size"], item["LastModified"].timestamp())
+                    yield StoredFile(key, item["Size"], item["LastModified"].timestamp(), etag=item.get("ETag"))
 
     def delete(self, key: str) -> None:
         self._delete(self._object(key)["Key"])

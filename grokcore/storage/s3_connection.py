@@ -43,6 +43,7 @@ from grokcore.storage.s3_errors import (
     status_of,
 )
 from grokcore.storage.store import CONCURRENT_READS
+from grokcore.version import __version__
 
 _LONGEST_PAUSE = 10.0
 """Maximum seconds between attempts."""
@@ -151,7 +152,7 @@ class Connection:
 
         Raises:
             ClientError: the store responded with one of the `expected` statuses.
-            AbsentError, InputError, TransientError: as the methods of Store.
+            AbsentError, InputError, DeniedError, TransientError: as the methods of Store.
         """
         end = time.monotonic() + self.settings.patience
         for attempt in itertools.count():
@@ -273,6 +274,8 @@ def _new_client(settings: S3Settings) -> Any:
         # hardly any store other than AWS supports virtual-hosted buckets
         s3={"addressing_style": "path" if own_endpoint else "auto"},
         max_pool_connections=CONCURRENT_READS,
+        # botocore composes its own anew, twice per request, in a twelfth of the time that it needs for a small object
+        user_agent=f"grokcore/{__version__}",
     )
     session = botocore.session.Session()
     session.register_component("data_loader", _description_of_s3())

@@ -14,7 +14,7 @@ from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from grokcore.errors import AbsentError, GrokcoreError, InputError, TransientError
+from grokcore.errors import AbsentError, DeniedError, GrokcoreError, InputError, TransientError
 from grokcore.network import proxy_variable
 from grokcore.storage.s3_answers import EndlessListError, ForeignAnswerError
 from grokcore.storage.s3_environment import credentials_variable
@@ -183,7 +183,7 @@ def _of_answer(error: ClientError, place: str, operation: str) -> tuple[type[Gro
     if code in _ADVICE:
         return TransientError if code in _MENDED_BY_OTHERS else InputError, f"{response}; {_ADVICE[code]}"
     if is_denied(error):
-        return InputError, (
+        return DeniedError, (
             f"{response}; check the permissions of the credentials of {credentials_variable()} (without s3:ListBucket, "
             "S3 reports absent objects the same way)"
         )

@@ -28,12 +28,14 @@ class StoredFile:
         size: bytes.
         modified: seconds since the epoch, by the store's clock.
         sha256: hexadecimal; None if the store does not record it.
+        etag: identifies the content, in listings of object storage alone.
     """
 
     key: str
     size: int
     modified: float
     sha256: str | None = None
+    etag: str | None = None
 
 
 class Store(ABC):
@@ -43,8 +45,9 @@ class Store(ABC):
     write, even if the writer is killed. Different files have no guaranteed order, but a completed write is visible to
     every later read and listing.
 
-    All methods raise InputError if the location is wrong or access is denied, and TransientError, after the store's own
-    retries, if another attempt may succeed. Both name the URI, the action and the cause.
+    All methods raise InputError if the location is wrong, DeniedError if object storage denies access, and
+    TransientError, after the store's own retries, if another attempt may succeed. All name the URI, the action and the
+    cause.
     """
 
     def __init__(self, uri: str) -> None:

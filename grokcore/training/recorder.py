@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from grokcore.errors import GrokcoreError, InputError
+from grokcore.errors import DeniedError, GrokcoreError, InputError
 from grokcore.runs.checkpoints import FOLDER
 from grokcore.runs.journal import Journal, JournalLine, decode
 from grokcore.runs.lock import SoleWriter
@@ -154,7 +154,7 @@ class Recorder:
         self._writer.check()
         self._background.check()
         self.saver.check()
-        if isinstance(self._put_error, InputError):
+        if isinstance(self._put_error, InputError | DeniedError):
             raise self._put_error
         while self._news:
             self._notify(self._news.pop(0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from grokcore.errors import AbsentError, DamagedError, GrokcoreError, InputError, TransientError
+from grokcore.errors import AbsentError, DamagedError, DeniedError, GrokcoreError, InputError, TransientError
 from grokcore.storage import Store
 from tests.faults.proxy import Kind
 
@@ -16,25 +16,26 @@ OLD, NEW = b"old " * 1000, b"newer " * 1000
 LARGE = os.urandom(5 << 20) * 2 + b"the last part is a short one"
 """Three parts of the smallest size."""
 
-Outcome = Literal["done", "transient", "input", "damaged", "absent", "untrue"]
+Outcome = Literal["done", "transient", "input", "denied", "damaged", "absent", "untrue"]
 """How an operation ends: as it should, or with an error of a kind; `untrue` where it believes an answer that lies,
 which nobody could tell from a true one."""
 
 ERRORS: dict[Outcome, type[GrokcoreError]] = {
     "transient": TransientError,
     "input": InputError,
+    "denied": DeniedError,
     "damaged": DamagedError,
     "absent": AbsentError,
 }
 
 ONCE: dict[Kind, Outcome] = dict.fromkeys(get_args(Kind), "done") | {
     "refused": "transient",  # until healed, so that it is no passing fault
-    "403": "input",
+    "403": "denied",
     "404": "input",
     "412": "input",
 }
 ALWAYS: dict[Kind, Outcome] = dict.fromkeys(get_args(Kind), "transient") | {
-    "403": "input",
+    "403": "denied",
     "404": "input",
     "412": "input",
 }

@@ -17,7 +17,15 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 import grokcore
 from grokcore.cli import main
-from grokcore.errors import AbsentError, DamagedError, GrokcoreError, InputError, TransientError, error_of_the_machine
+from grokcore.errors import (
+    AbsentError,
+    DamagedError,
+    DeniedError,
+    GrokcoreError,
+    InputError,
+    TransientError,
+    error_of_the_machine,
+)
 from grokcore.runs import JOURNAL, read_journal
 from grokcore.runs.checkpoints import files_by_step, manifest_key
 from grokcore.spec import load_spec
@@ -50,9 +58,9 @@ def test_only_an_error_that_another_input_would_mend_is_one_of_the_input(name: s
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (403, "AccessDenied", InputError),
-        (403, "403", InputError),
-        (401, "Unauthorized", InputError),
+        (403, "AccessDenied", DeniedError),
+        (403, "403", DeniedError),
+        (401, "Unauthorized", DeniedError),
         (400, "ExpiredToken", InputError),
         (403, "InvalidAccessKeyId", InputError),
         (403, "SignatureDoesNotMatch", InputError),

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from grokcore.cli import main
-from grokcore.errors import EXIT_BAD_INPUT, EXIT_TRANSIENT, InputError, TransientError
+from grokcore.errors import EXIT_BAD_INPUT, EXIT_TRANSIENT, DeniedError, InputError, TransientError
+from grokcore.runs import list_runs
 from grokcore.storage import Store, open_store
 
 pytest.importorskip("boto3", reason="no boto3 here: pip install 'grokcore[s3]'")
@@ -46,12 +47,14 @@ class Endpoint:
     """An HTTP server that answers every request with the same.
 
     Attributes:
+        answers: others, by a part of the path.
         requests: methods and paths, in order.
     """
 
     url: str
     answer: Answer = field(default_factory=Answer)
     requests: list[str] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
 
 
@@ -65,13 +68,14 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Endpoi
         def _answer(self) -> None:
             here.requests.append(f"{self.command} {self.path}")
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(here.answer.status)
-            for name, value in here.answer.headers.items():
+            answer = next((answer for part, answer in here.answers.items() if part in self.path), here.answer)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(here.answer.body)))
+            self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(here.answer.body)
+                self.wfile.write(answer.body)
             self.close_connection = True
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_CONNECT = _answer  # noqa: N815
@@ -285,7 +289,7 @@ def test_a_denied_request_is_input_and_names_object_and_credentials(
     endpoint: Endpoint, operation: str, denied: Answer
 ) -> None:
     endpoint.answer = denied
-    message = refusal(operation)
+    message = refusal(operation, DeniedError)
     assert URI in message
     assert "check the permissions of the credentials of AWS_ACCESS_KEY_ID" in message
     assert len(endpoint.requests) <= 2
@@ -296,15 +300,25 @@ def test_rights_to_read_do_not_make_a_denied_write_transient_but_rights_to_write
     endpoint.answer = LISTING
     assert list(store.files()) == []
     endpoint.answer = DENIED
-    with pytest.raises(InputError, match=r"cannot write s3://bucket/prefix/key: .*AccessDenied"):
+    with pytest.raises(DeniedError, match=r"cannot write s3://bucket/prefix/key: .*AccessDenied"):
         store.write("key", b"")
     endpoint.answer = Answer(200, headers={"ETag": '"0"'})
     store.write("key", b"")
     endpoint.answer = DENIED
     with pytest.raises(TransientError, match="AccessDenied"):
         store.write("key", b"")
-    with pytest.raises(InputError, match="s3://other/key"):
+    with pytest.raises(DeniedError, match="s3://other/key"):
         S3Store("s3://other", store.connection).write("key", b"")  # type: ignore[attr-defined]
+
+
+def test_a_list_of_runs_that_may_not_be_read_is_denied_and_not_a_list_of_damaged_runs(endpoint: Endpoint) -> None:
+    key = "<Contents><Key>prefix/{}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>"
+    files = "".join(key.format(name) for name in ("manifest.json", "metrics.jsonl"))
+    listing = f"<ListBucketResult><IsTruncated>false</IsTruncated>{files}</ListBucketResult>".encode()
+    endpoint.answers = {"list-type=2": Answer(200, listing, {"Content-Type": "application/xml"})}
+    endpoint.answer = DENIED
+    with pytest.raises(DeniedError, match=r"cannot read s3://bucket/prefix/manifest.json: .*AccessDenied"):
+        list_runs(open_store(URI))
 
 
 DELETIONS: dict[str, Callable[[Store], object]] = {
@@ -409,8 +423,8 @@ def test_an_expired_token_is_input_until_the_store_has_served_with_it(endpoint: 
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(REDIRECTS["to itself"], EXIT_BAD_INPUT), (Answer(503), EXIT_TRANSIENT)],
-    ids=["redirect", "outage"],
+    [(REDIRECTS["to itself"], EXIT_BAD_INPUT), (DENIED, EXIT_BAD_INPUT), (Answer(503), EXIT_TRANSIENT)],
+    ids=["redirect", "denied", "outage"],
 )
 def test_a_command_ends_with_one_line_and_its_exit_code(
     endpoint: Endpoint, answer: Answer, code: int, capsys: pytest.CaptureFixture[str]

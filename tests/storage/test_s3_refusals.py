@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from grokcore.errors import InputError, TransientError
+from grokcore.errors import DeniedError, InputError, TransientError
 from grokcore.storage import open_store
 
 ADVICE = {
@@ -59,7 +59,7 @@ def test_looking_for_a_file_says_what_is_wrong_with_the_credentials(
     refusing: list[str], request: pytest.FixtureRequest
 ) -> None:
     code = request.node.callspec.params["refusing"]
-    with pytest.raises((InputError, TransientError), match=ADVICE[code][1]) as raised:
+    with pytest.raises((DeniedError, InputError, TransientError), match=ADVICE[code][1]) as raised:
         open_store("s3://bucket/prefix").find("manifest.json")
     assert (refusing[-1], refusing.count("GET")) == ("GET", 1), "it is asked once more, and not again"
     assert "secret words" not in str(raised.value)
