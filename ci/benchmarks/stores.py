@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import grokcore
 from ci.benchmarks.many_runs import counted_requests, make_runs
@@ -36,8 +37,11 @@ def measure(runs: int, compared: int, *, preset: str = "smoke", store: str | Non
     """
     if not 0 < compared <= runs:
         raise InputError(f"{compared} of {runs} runs cannot be compared")
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), store) as uri:
-        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, XDG_CACHE_HOME=f"{folder}/cache"),
+        _server(Path(folder), store) as uri,
+    ):
         original = _trained(Path(folder), preset)
         begun = time.monotonic()
         make_runs(open_store(uri), compared, original)
