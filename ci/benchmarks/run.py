@@ -11,6 +11,7 @@ from pathlib import Path
 from ci.benchmarks import machine
 from ci.benchmarks.accelerators import Turns, compare_accelerators
 from ci.benchmarks.cases import Case, cases
+from ci.benchmarks.checkpoints import measure_waiting
 from ci.benchmarks.generation import compare_generation
 from ci.benchmarks.grokking import time_to_grok
 from ci.benchmarks.losses import compare_losses
@@ -74,6 +75,11 @@ def _telemetry(settings: Settings) -> dict[str, object]:
     return compare_telemetry(case, device=settings.device, threads=settings.threads, pairs=20, seconds=2.0)
 
 
+def _checkpoints(settings: Settings) -> dict[str, object]:
+    model = "thesis" if settings.device == "cuda" else "demo"
+    return measure_waiting(Case(model, "gpt2", "answer"), device=settings.device, threads=settings.threads)
+
+
 def _models(settings: Settings) -> dict[str, object]:
     case = Case("demo", "gpt2", "answer")
     return compare_models(case, device=settings.device, threads=settings.threads, effort=settings.effort)
@@ -85,6 +91,7 @@ OTHER_PARTS = {
     "modular": Part("modular", _modular, 90),
     "seeds": Part("seeds", _seeds, 150),
     "telemetry": Part("telemetry", _telemetry, 90),
+    "checkpoints": Part("checkpoints", _checkpoints, 60),
     "models": Part("models", _models, 400),
 }
 PARTS = (STEPS, *OTHER_PARTS)

@@ -16,6 +16,7 @@ from ci.benchmarks.worker import Job, Worker
 from grokcore.data import generate_dataset
 from grokcore.spec import ExperimentSpec
 from grokcore.training.seeds import train_seeds
+from grokcore.training.seeds.train import Strategy
 
 VARIANT = "fast-shared"
 _TRAINING_ALONE = ("evaluation.interval=1000000", "evaluation.growth=1000000", "training.checkpoint_interval=null")
@@ -23,13 +24,23 @@ _TRAINING_ALONE = ("evaluation.interval=1000000", "evaluation.growth=1000000", "
 
 
 def compare_seeds(
-    case: Case, seeds: int, *, device: str, threads: int, effort: Effort, repeats: int = 3
+    case: Case,
+    seeds: int,
+    *,
+    device: str,
+    threads: int,
+    effort: Effort,
+    repeats: int = 3,
+    strategy: Strategy | None = None,
 ) -> dict[str, Any]:
     """Optimiser steps per second of `grokcore train --seeds`, all seeds together, and of single runs.
 
     In every repeat the seeds train twice, for few and for more steps: the difference is time of training alone, without
     start-up and evaluations. Single runs with one thread and with `threads` take turns with them, and the faster of
     the two is what counts.
+
+    Args:
+        strategy: how the seeds train together; by default as `grokcore train --seeds` chooses.
     """
     settings = (f"training.device={device}", *VARIANTS[VARIANT].overrides)
     spec = case.spec(*settings, *_TRAINING_ALONE)
@@ -53,7 +64,8 @@ def compare_seeds(
             for name, worker in singles.items():
                 alone[name].append(worker.train(effort.steps(step)).seconds_per_step)
             short, long = (
-                _seconds(spec, seeds, steps, data, Path(folder) / f"{repeat}-{steps}") for steps in (few, more)
+                _seconds(spec, seeds, steps, data, Path(folder) / f"{repeat}-{steps}", strategy)
+                for steps in (few, more)
             )
             together.append((long - short) / (seeds * (more - few)))
     best = min(alone, key=lambda name: statistics.median(alone[name]))
@@ -70,9 +82,9 @@ def compare_seeds(
     }
 
 
-def _seconds(spec: ExperimentSpec, seeds: int, steps: int, data: Path, out: Path) -> float:
+def _seconds(spec: ExperimentSpec, seeds: int, steps: int, data: Path, out: Path, strategy: Strategy | None) -> float:
     budget = spec.training.model_copy(update={"max_steps": steps})
     specs = [spec.model_copy(update={"seed": seed, "training": budget}) for seed in range(seeds)]
     begin = time.perf_counter()
-    train_seeds(specs, data, out)
+    train_seeds(specs, data, out, strategy=strategy)
     return time.perf_counter() - begin

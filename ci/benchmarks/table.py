@@ -87,6 +87,13 @@ def other_parts(document: Document) -> list[str]:
             f"{part['seeds']} seeds of `{part['model']}` at once: {part['steps_per_second_together']:.1f} steps/s "
             f"together; a single run {alone}: {part['ratio']:.2f} times the better of them."
         )
+    if "checkpoints" in document:
+        part = document["checkpoints"]
+        lines.append(
+            f"`{part['model']}` saved every {part['interval']:,} steps ({part['bytes'] / 2**20:,.0f} MiB): training "
+            f"waits for it {part['waited_percent']:.2f} % of the time ({part['saved']} checkpoints in "
+            f"{part['seconds']:.1f} s)."
+        )
     if "telemetry" in document:
         part = document["telemetry"]
         lines.append(

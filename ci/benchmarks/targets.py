@@ -163,6 +163,14 @@ TARGETS: list[Target] = [
     ),
     Target("demo, cuda, 16 seeds against one", 8, "times the steps/s", part("seeds", "ratio"), device="cuda"),
     Target(
+        "thesis, cuda, training waits for checkpoints",
+        2,
+        "% of the time",
+        part("checkpoints", "waited_percent"),
+        device="cuda",
+        at_most=True,
+    ),
+    Target(
         "dataset of the thesis against a loop over pairs",
         100,
         "times as fast",
