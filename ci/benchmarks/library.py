@@ -38,7 +38,11 @@ def library(
 
 
 class Library:
-    """A trainer as `train_model` makes it, stepped from outside."""
+    """A trainer as `train_model` makes it, stepped from outside.
+
+    Attributes:
+        trainer: what `step` changes.
+    """
 
     def __init__(self, spec: ExperimentSpec, dataset: Dataset, device: torch.device, attention: str | None) -> None:
         sizes = {
@@ -49,7 +53,7 @@ class Library:
         if attention is not None:
             network: Any = model.network
             network.set_attn_implementation(attention)
-        self._trainer = Trainer(
+        self.trainer = Trainer(
             spec,
             dataset,
             model,
@@ -58,15 +62,15 @@ class Library:
         )
         expected = parameter_count(spec.model, **sizes)
         self._outside_blocks = expected.total - expected.without_embeddings
-        self.step = self._trainer.take_step
+        self.step = self.trainer.take_step
         self.execution = {
-            "prefix_sharing": self._trainer.examples.prefix_sharing,
+            "prefix_sharing": self.trainer.examples.prefix_sharing,
             **execution_choices(spec.model, device.type),
             **({} if attention is None else {"attention": attention}),
         }
 
     def work(self) -> Work:
-        trainer = self._trainer
+        trainer = self.trainer
         batch = trainer.examples[trainer.sampler(trainer.state.step - 1)]
         return Work(
             examples=len(batch.targets),

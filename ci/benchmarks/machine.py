@@ -38,13 +38,15 @@ def facts(device: str) -> dict[str, Any]:
         "processor": _processor(),
         "cores": cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "gpu": _run("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") if device == "cuda" else None,
+        "gpu": first_line("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") if device == "cuda" else None,
         "bf16_in_hardware": device == "cuda" or cpu_computes_bf16(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in ("torch", "transformers", "numpy")},
-        "commit": _run("git", "-C", str(ROOT), "rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_run("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")),
+        "commit": first_line("git", "-C", str(ROOT), "rev-parse", "HEAD"),
+        "uncommitted_changes": bool(
+            first_line("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+        ),
     }
 
 
@@ -84,7 +86,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _run(*command: str) -> str | None:
+def first_line(*command: str) -> str | None:
     """First line of a command's output, or None if it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)

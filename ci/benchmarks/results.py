@@ -11,6 +11,7 @@ from typing import Any
 
 from ci.benchmarks import machine
 from ci.benchmarks.cases import Case
+from ci.benchmarks.checks import checks_markdown
 from ci.benchmarks.rounds import Effort, Timing, paired_ratio
 from ci.benchmarks.table import accelerators_markdown, losses_markdown, speed_markdown
 from ci.benchmarks.targets import judge
@@ -30,7 +31,7 @@ class _Results:
             "date": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
             "machine": facts,
         }
-        self.path = _free_name(folder, f"{now:%Y-%m-%d}-{machine.slug(facts)}{suffix}")
+        self.path = free_name(folder, f"{now:%Y-%m-%d}-{machine.slug(facts)}{suffix}")
 
     def set(self, key: str, value: Any) -> None:
         self.document[key] = value
@@ -48,7 +49,7 @@ class SpeedResults(_Results):
     peak_flops                 FLOP/s of a large matrix product in this run, by number format
     rows                       one for each case, variant and number format (see `row`)
     failures                   a line for each case that could not be measured
-    data_generation, command_line, modular, seeds
+    data_generation, command_line, modular, seeds, checkpoints
                                parts other than training steps; absent unless requested
     targets                    the figures that were to be reached, and what was measured of them
     notes                      lines that whoever read the results has added: why a figure was missed
@@ -104,7 +105,7 @@ def write_markdown(path: Path, document: Document) -> Path:
     return page
 
 
-_PAGES = {"comparisons": losses_markdown, "accelerators": accelerators_markdown}
+_PAGES = {"comparisons": losses_markdown, "accelerators": accelerators_markdown, "checks": checks_markdown}
 """What writes the page of a document, by a key that it has."""
 
 
@@ -154,7 +155,7 @@ def row(
     }
 
 
-def _free_name(folder: Path, stem: str) -> Path:
+def free_name(folder: Path, stem: str) -> Path:
     """`folder/stem.json`, or with a number where that exists: results are never overwritten by a later run."""
     path, number = folder / f"{stem}.json", 2
     while path.exists():

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -133,6 +134,15 @@ def drift(lock: Lock) -> list[str]:
     if not lock.cuda and "torch" in runs:
         problems.append("requirements.txt has torch, of which this image takes the CPU build")
     return problems
+
+
+def needed_packages(extras: tuple[str, ...], *, without: Collection[str] = (), name: str = "grokcore") -> set[str]:
+    """Return the normalized names of all that a package with some of its extras needs, by what is installed here.
+
+    Args:
+        without: packages that are there already, with all that they need themselves.
+    """
+    return _closure(name, extras, {(package, ()) for package in without}) - {name}
 
 
 def _closure(name: str, extras: tuple[str, ...], seen: set[tuple[str, tuple[str, ...]]]) -> set[str]:
