@@ -1,4 +1,7 @@
-"""`grokcore doctor`: check packages, hardware, directories, a store and the rights in a cluster; print a table."""
+"""`grokcore doctor`: check packages, hardware, directories, a store and the rights in a cluster; print a table.
+
+With a spec it also estimates the GPU memory that training it takes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from importlib import metadata
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
+from grokcore.cli.specs import spec_of
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.spec.hardware import cpu_computes_bf16, has_cuda
 from grokcore.storage import Store, open_store
@@ -65,6 +69,7 @@ def _checks(options: argparse.Namespace) -> Iterator[Check]:
         directories(),
         store(uri) if uri else (),
         cluster() if options.cluster or in_cluster() else (),
+        memory(options) if options.spec is not None else (),
     )
 
 
@@ -134,6 +139,25 @@ def directories() -> Iterator[Check]:
         free = shutil.disk_usage(directory).free / 1e9
         writable = "writable" if os.access(directory, os.W_OK) else "read-only"
         yield Check(name, f"{writable}, {free:.1f} GB free", "" if free > 2 else "little space for runs")
+
+
+def memory(options: argparse.Namespace) -> Iterator[Check]:
+    """Estimate what an optimizer step of a spec holds on a GPU; takes seconds, and needs no GPU.
+
+    Raises:
+        InputError: no such spec, an invalid one, or an impossible task.
+    """
+    from grokcore.training.memory import estimate_memory
+
+    spec = spec_of(options)
+    estimate = estimate_memory(spec)
+    yield Check("GPU memory", _gigabytes(estimate.peak), f"for {spec.name}: an estimate, not yet seen on a GPU")
+    for name in ("weights", "gradients", "optimizer_state", "examples", "activations"):
+        yield Check(f"  {name.replace('_', ' ')}", _gigabytes(getattr(estimate, name)))
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"
 
 
 def store(uri: str) -> Iterator[Check]:

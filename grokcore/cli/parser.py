@@ -131,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     doctor = command(commands, "doctor", "doctor:doctor", "check what works on this machine, and in a store or cluster")
+    add_spec(doctor, optional=True)
     doctor.add_argument("--store", metavar="URI", help="also test this store (default: GROKCORE_STORE, if set)")
     doctor.add_argument(
         "--cluster",

@@ -35,6 +35,19 @@ def test_versions_hardware_and_directories_are_shown(capsys: pytest.CaptureFixtu
     assert "store" not in shown
 
 
+def test_the_memory_of_a_spec_is_estimated_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "smoke", "--set", "training.batch_size=32"]) == 0
+    shown = rows(capsys.readouterr().out)
+    assert shown["GPU memory"].endswith("for smoke: an estimate, not yet seen on a GPU")
+    parts = ("weights", "gradients", "optimizer state", "examples", "activations")
+    assert all(shown[part].endswith(" GB") for part in parts)
+
+
+def test_a_spec_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "nothing-like-it"]) == 2
+    assert "nothing-like-it" in capsys.readouterr().err
+
+
 def test_a_store_that_works_is_shown_and_left_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--store", str(tmp_path)]) == 0
     shown = rows(capsys.readouterr().out)
