@@ -22,7 +22,7 @@ from grokcore.sweeps.expansion import expand
 from grokcore.sweeps.index import SweepPlace
 from grokcore.sweeps.loading import as_yaml, load_sweep, sweep_names, with_changes
 from grokcore.sweeps.point import Point
-from grokcore.sweeps.shard import Shard
+from grokcore.sweeps.shard import WHOLE, Shard
 from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.sinks import nonblocking_stream
@@ -81,8 +81,8 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
         raise InputError(
             "--jobs and --pipeline exclude each other: the pipeline's runner decides how many runs are concurrent"
         )
-    shard = None if options.shard is None else Shard.parse(options.shard)
-    if shard is not None and options.pipeline:
+    shard = WHOLE if options.shard is None else Shard.parse(options.shard)
+    if options.shard is not None and options.pipeline:
         raise InputError("--shard and --pipeline exclude each other: the pipeline divides the runs itself")
     webhook_url()  # fail early on an invalid URL
     from grokcore.sweeps.run import run_sweep

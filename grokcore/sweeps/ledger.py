@@ -13,6 +13,7 @@ from grokcore.runs.resume import TrainResult
 from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex, SweepPlace, TunedPoint
 from grokcore.sweeps.point import Point
 from grokcore.sweeps.queue import Work, all_finished
+from grokcore.sweeps.shard import WHOLE, Shard
 from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 
@@ -49,6 +50,7 @@ class Ledger:
     """State of the runs of a sweep.
 
     Attributes:
+        shard: which runs are trained here.
         records: finished runs by URI.
         outcomes: of the runs that have ended here.
     """
@@ -57,6 +59,7 @@ class Ledger:
     points: Sequence[Point]
     place: SweepPlace
     tuned: Mapping[str, TunedPoint]
+    shard: Shard = WHOLE
     records: dict[str, RunRecord] = field(default_factory=dict)
     outcomes: dict[str, TrainResult | GrokcoreError] = field(default_factory=dict)
 
@@ -65,6 +68,7 @@ class Ledger:
     def __post_init__(self) -> None:
         self.by_point = {point.name: works_of(point, self.place) for point in self.points}
         self.works = [work for works in self.by_point.values() for work in works]
+        self.mine = self.shard.of(self.by_point.values())
 
     @property
     def left(self) -> list[Work]:
@@ -82,7 +86,9 @@ class Ledger:
             self.write()
 
     def write(self) -> None:
-        """Write index.json."""
+        """Write index.json; of several shards the one that finds all runs finished does."""
+        if self.left and not self.shard.is_whole:
+            return
         self._written = time.monotonic()
         self.place.directory.write_json(INDEX, self.index().model_dump(mode="json"))
 

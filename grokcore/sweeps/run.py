@@ -17,7 +17,7 @@ from grokcore.sweeps.ledger import Ledger, SweepResult, works_of
 from grokcore.sweeps.loading import as_yaml
 from grokcore.sweeps.point import Point
 from grokcore.sweeps.queue import all_finished, complete_runs, raise_failures
-from grokcore.sweeps.shard import Shard
+from grokcore.sweeps.shard import WHOLE, Shard
 from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.sweeps.tuning import tune
@@ -35,7 +35,7 @@ def run_sweep(
     out: str | Path,
     *,
     processes: int | None = None,
-    shard: Shard | None = None,
+    shard: Shard = WHOLE,
     progress: SweepProgress | None = None,
     on_result: Callable[[SweepResult], None] = lambda result: None,
 ) -> SweepResult:
@@ -49,7 +49,7 @@ def run_sweep(
     Args:
         out: path or URI of a store.
         processes: maximum number of concurrent runs on the CPU; None for one per core.
-        shard: train this part of the runs alone. The shard that finds all runs finished at its end writes the index and
+        shard: the part of the runs to train. The shard that finds all runs finished at its end writes the index and
             the comparison.
         progress: displays the state of the runs.
         on_result: called with the result once all runs have ended, even if some failed.
@@ -66,7 +66,7 @@ def run_sweep(
             check_hardware(point.spec)
         except InputError as error:
             raise InputError(f"sweep {sweep.name}, point {point.name}: {error}") from None
-    if shard is not None and sweep.tuning is not None:
+    if sweep.tuning is not None and not shard.is_whole:
         raise InputError(
             f"sweep {sweep.name} starts with a hyperparameter search, which every shard would repeat: run it without "
             f"--shard, or add --untuned"
@@ -84,29 +84,26 @@ def run_sweep(
         if sweep.tuning is not None:
             tuned = tune(points, sweep.tuning, place, datasets, progress, processes=processes, check_stop=stop.check)
             points = [point.changed(tuned[point.name].values) for point in points]
-        ledger = Ledger(sweep, points, place, tuned)
-        mine = ledger.works if shard is None else shard.of(ledger.by_point.values())
-        ledger.refresh(mine)
-        if shard is None:
-            ledger.write()
+        ledger = Ledger(sweep, points, place, tuned, shard)
+        ledger.refresh(ledger.mine)
+        ledger.write()
         progress.stage("runs", before=len(ledger.records))
         outcomes = complete_runs(
-            [work for work in mine if work.run not in ledger.records],
+            [work for work in ledger.mine if work.run not in ledger.records],
             datasets,
             progress,
             processes=processes,
-            on_end=ledger.record if shard is None else lambda work, outcome: None,
+            on_end=ledger.record,
         )
         stopped = any(outcome is None or isinstance(outcome, StoppedError) for outcome in outcomes.values())
         ledger.refresh()
         left = len(ledger.left)
-        if shard is None or not left:
-            ledger.write()
+        ledger.write()
         if stopped or stop.requested:
             where = f"with {left} of {len(ledger.works)} runs unfinished" if left else "before its comparison"
             raise StoppedError(f"stopped {where}; the same command goes on from there")
         result = ledger.result()
-        if shard is not None and left:
+        if left and not shard.is_whole:
             progress.tell(
                 f"shard {shard} has ended, with {left} of all {len(ledger.works)} runs unfinished: the shard that ends "
                 "last compares them, or the same command without --shard"
@@ -116,7 +113,7 @@ def run_sweep(
 
             comparison = build_comparison([record.uri for record in ledger.records.values()], result.directory)
             result = replace(result, speedups=comparison.speedups)
-    if shard is None or not left:
+    if shard.is_whole or not left:
         on_result(result)
     _raise_failures(outcomes, ledger)
     return result

@@ -33,6 +33,11 @@ class Shard:
             raise InputError(f"--shard {text}: write INDEX/COUNT with an index from 0, for example 0/4 to 3/4")
         return cls(int(match[1]), int(match[2]))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the only shard."""
+        return self.count == 1
+
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
 
@@ -45,3 +50,6 @@ class Shard:
         points = list(points)
         parts = points if len(points) >= self.count else [[run] for runs in points for run in runs]
         return [run for runs in parts[self.index :: self.count] for run in runs]
+
+
+WHOLE = Shard(0, 1)
