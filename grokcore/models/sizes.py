@@ -243,6 +243,7 @@ def execution_choices(spec: ModelSpec, device: str) -> dict[str, str]:
     layout = ARCHITECTURES[spec.architecture].transformers
     if layout is not None and spec.implementation == "transformers":
         return layout.choices()
+    from grokcore.models.fast.gpu_kernels import gpu_kernel_facts
     from grokcore.models.fast.kernels import kernel_facts
 
-    return kernel_facts() if device == "cpu" else {"kernels": "torch"}
+    return kernel_facts() if device == "cpu" else {"kernels": "torch"} | gpu_kernel_facts()

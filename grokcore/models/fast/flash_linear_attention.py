@@ -1,4 +1,4 @@
-"""The CUDA kernels of flash-linear-attention for long sequences, where it is installed (`pip install fla-core`).
+"""The CUDA kernels of flash-linear-attention for long sequences, where they are asked for (`gpu_kernels.py`).
 
 They keep a state per head and read a sequence in chunks; ours compare all tokens with all. Where few tokens are asked
 for, prefixes are shared, sequences are short, in fp32 and on a CPU our own forms compute.
@@ -6,7 +6,6 @@ for, prefixes are shared, sequences are short, in fp32 and on a CPU our own form
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from functools import cache
@@ -14,6 +13,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from grokcore.models.fast.gpu_kernels import may_use
 from grokcore.models.fast.kernels import inside_transform
 from grokcore.models.fast.layout import Layout, Selection
 
@@ -25,7 +25,7 @@ def has_library(key: Tensor, layout: Layout, selected: Selection | None) -> bool
     """Return whether the kernels can and should compute this: all of long sequences, on a GPU, in half precision."""
     half = key.is_cuda and key.dtype in (torch.float16, torch.bfloat16)
     long = layout.tokens >= LONG and not layout.prefixes and selected is None
-    return half and long and not inside_transform() and importlib.util.find_spec("fla") is not None and has_compiler()
+    return half and long and not inside_transform() and may_use("fla") and has_compiler()
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.nn import functional
 from grokcore.models.fast.block import Block, FastArchitecture
 from grokcore.models.fast.causal_convolution import causal_convolution
 from grokcore.models.fast.conversion import Stored, same
+from grokcore.models.fast.gpu_kernels import may_use
 from grokcore.models.fast.kernels import Kernels, inside_transform, kernels_for
 from grokcore.models.fast.layout import Layout, Selection, in_full
 
@@ -91,7 +91,7 @@ def plain_selective_scan(
 def _has_library(layout: Layout, u: Tensor) -> bool:
     """Return whether to use mamba-ssm's kernel: for long sequences on a GPU that continue no prefix."""
     long = u.is_cuda and layout.tokens >= _LONG and not layout.prefixes
-    return long and not inside_transform() and importlib.util.find_spec("mamba_ssm") is not None
+    return long and not inside_transform() and may_use("mamba_ssm")
 
 
 def library_selective_scan(

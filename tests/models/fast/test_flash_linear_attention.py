@@ -6,10 +6,15 @@ from types import ModuleType
 import pytest
 import torch
 
+from grokcore.errors import InputError
+from grokcore.models import execution_choices
 from grokcore.models.fast import flash_linear_attention as library
+from grokcore.models.fast import gpu_kernels, mamba
 from grokcore.models.fast.decayed_attention import attend_decaying
 from grokcore.models.fast.deltanet import attend_by_delta_rule
 from grokcore.models.fast.layout import Layout
+from grokcore.spec.models import GPT2
+from grokcore.training.fake_cuda import CUDA, fake_cuda
 
 EXAMPLES, TOKENS, HEADS, SIZE = 3, 70, 2, 16
 ROWS, WIDTH = EXAMPLES * TOKENS, HEADS * SIZE
@@ -119,8 +124,9 @@ def test_a_cpu_is_left_to_our_forms(stand_in):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
 @pytest.mark.parametrize("case", [*CASES, "delta"])
-def test_the_kernels_equal_our_form(case):
+def test_the_kernels_equal_our_form(case, monkeypatch):
     pytest.importorskip("fla")
+    monkeypatch.setenv(gpu_kernels.VARIABLE, "on")
     layout = Layout(EXAMPLES, TOKENS, torch.device("cuda"))
     if case == "delta":
         attend, tensors, options = attend_by_delta_rule, delta_inputs("cuda", torch.bfloat16), {}
@@ -134,17 +140,41 @@ def test_the_kernels_equal_our_form(case):
     assert ((theirs - exact).square().mean() / exact.square().mean()).sqrt() < 0.02
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
-def test_short_shared_and_chosen_are_left_to_our_forms():
-    device = torch.device("cuda")
-    key = torch.zeros(8, 4, device=device, dtype=torch.bfloat16)
-    long = Layout(1, TOKENS, device)
+@pytest.fixture
+def installed(stand_in, monkeypatch):
+    """A compiler, and the package, with the version that the manifest names."""
+    monkeypatch.setattr(library, "has_compiler", lambda: True)
+    monkeypatch.setattr(gpu_kernels, "find_spec", lambda module: module)
+    monkeypatch.setattr(gpu_kernels, "version", lambda package: "9.9")
 
-    assert not library.has_library(key, Layout(1, library.LONG - 1, device), None)
-    assert not library.has_library(key, Layout(1, TOKENS, device, 2, 2, torch.tensor([0], device=device)), None)
-    assert not library.has_library(key, long, long.select(torch.tensor([[3]], device=device)))
-    assert not library.has_library(key.float(), long, None)
+
+def test_short_shared_and_chosen_are_left_to_our_forms(installed, monkeypatch):
+    monkeypatch.setenv(gpu_kernels.VARIABLE, "on")
+    with fake_cuda():
+        key = torch.zeros(8, 4, device=CUDA, dtype=torch.bfloat16)
+        long = Layout(1, TOKENS, CUDA)
+        assert library.has_library(key, long, None)
+        assert not library.has_library(key, Layout(1, library.LONG - 1, CUDA), None)
+        assert not library.has_library(key, Layout(1, TOKENS, CUDA, 2, 2, torch.tensor([0], device=CUDA)), None)
+        assert not library.has_library(key, long, long.select(torch.tensor([[3]], device=CUDA)))
+        assert not library.has_library(key.float(), long, None)
+
+
+def test_kernels_of_other_packages_are_taken_only_where_they_are_asked_for(installed, monkeypatch):
+    """Whatever is installed; and a run's manifest says so."""
+    with fake_cuda():
+        key, long = torch.zeros(8, 4, device=CUDA, dtype=torch.bfloat16), Layout(1, TOKENS, CUDA)
+        for value, taken in {None: False, "": False, "off": False, "on": True}.items():
+            monkeypatch.delenv(gpu_kernels.VARIABLE, raising=False)
+            if value is not None:
+                monkeypatch.setenv(gpu_kernels.VARIABLE, value)
+            assert library.has_library(key, long, None) == mamba._has_library(long, key) == taken
+            named = {"gpu_kernels": "fla-core 9.9, mamba-ssm 9.9"} if taken else {}
+            assert execution_choices(GPT2(), "cuda") == {"kernels": "torch"} | named
+    monkeypatch.setenv(gpu_kernels.VARIABLE, "yes")
+    with pytest.raises(InputError, match="GROKCORE_GPU_KERNELS='yes' must be on or off"):
+        execution_choices(GPT2(), "cuda")
+    assert execution_choices(GPT2(), "cpu").keys() >= {"kernels"}
 
 
 def test_without_a_compiler_for_triton_our_own_forms_compute(tmp_path, monkeypatch):

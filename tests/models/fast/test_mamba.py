@@ -137,8 +137,9 @@ def test_the_scan_kernel_equals_its_twin(shared, channels, states, some, dtype, 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here: try another machine")
 @pytest.mark.parametrize("some", [True, False])
-def test_the_kernel_of_mamba_ssm_equals_the_plain_scan(some):
+def test_the_kernel_of_mamba_ssm_equals_the_plain_scan(some, monkeypatch):
     pytest.importorskip("mamba_ssm")
+    monkeypatch.setenv("GROKCORE_GPU_KERNELS", "on")
     where = Layout(EXAMPLES, 80, torch.device("cuda"))
     selected = where.select(torch.arange(2 * EXAMPLES, device="cuda").view(EXAMPLES, 2)) if some else None
     inputs = [tensor.float().cuda() for tensor in scan_inputs(where, 64, 16, selected)]
