@@ -14,7 +14,7 @@ from grokcore.cluster.kubeflow import connection as module
 from grokcore.cluster.kubeflow.connection import connection
 from grokcore.errors import InputError
 from tests.cluster.kubeflow.conftest import TOKEN, Kubeflow
-from tests.servers.kubeflow import Fault
+from tests.servers.grpc_gateway import Fault
 
 VARIABLES = [
     "KF_PIPELINES_ENDPOINT",

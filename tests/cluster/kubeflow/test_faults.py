@@ -13,7 +13,8 @@ from grokcore.cluster.kubeflow.api import KubeflowApi
 from grokcore.cluster.kubeflow.connection import connection
 from grokcore.cluster.kubeflow.errors import ApiError, AuthError, NotFoundError, UnavailableError
 from tests.cluster.kubeflow.conftest import TOKEN, Kubeflow
-from tests.servers.kubeflow import Fault, fake_kubeflow
+from tests.servers.grpc_gateway import Fault
+from tests.servers.kubeflow import fake_kubeflow
 from tests.servers.process import free_port
 from tests.servers.webhooks import receiver
 

@@ -15,7 +15,7 @@ from grokcore.cluster.kubeflow.schedule import Scheduled, interval_seconds, kube
 from grokcore.cluster.kubeflow.submit import upload
 from grokcore.errors import InputError
 from tests.cluster.kubeflow.conftest import Kubeflow
-from tests.servers.kubeflow import Fault
+from tests.servers.grpc_gateway import Fault
 
 WEEKLY = ["pipeline", "schedule", "grokking_experiment", "--preset", "smoke", "--cron", "30 2 * * 1"]
 

@@ -25,7 +25,7 @@ from grokcore.cluster.kubeflow.submit import Submission, submit, upload
 from grokcore.spec import load_spec, resolve
 from grokcore.version import __version__
 from tests.cluster.kubeflow.conftest import COMMIT, Kubeflow
-from tests.servers.kubeflow import Fault
+from tests.servers.grpc_gateway import Fault
 
 SMOKE = ["pipeline", "submit", "grokking_experiment", "--preset", "smoke"]
 

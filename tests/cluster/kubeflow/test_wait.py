@@ -18,7 +18,7 @@ from grokcore.cluster.kubeflow.errors import AuthError, StillRunningError, Unava
 from grokcore.cluster.kubeflow.records import Run
 from grokcore.cluster.kubeflow.wait import wait
 from tests.cluster.kubeflow.conftest import TOKEN, Kubeflow
-from tests.servers.kubeflow import Fault
+from tests.servers.grpc_gateway import Fault
 from tests.support.checks import PATIENCE
 
 QUICK = ["--poll", "0.01"]
