@@ -16,18 +16,15 @@ from transformers import AutoModelForCausalLM
 import grokcore
 from grokcore.data import open_dataset
 from grokcore.errors import InputError, StoppedError
-from grokcore.models import build_model, load_model
-from grokcore.models.loading import milestones
+from grokcore.models import build_model
 from grokcore.runs import read_journal, read_manifest
-from grokcore.spec import ExperimentSpec, load_spec, resolve
+from grokcore.spec import load_spec, resolve
 from grokcore.storage import open_store
-from grokcore.training.attempt import make_trainer
-from grokcore.training.distributed.group import ALONE
 from grokcore.training.seeds import train_seeds
 from grokcore.training.source import load_start, read_source
-from grokcore.training.trainer import Trainer
 from tests.support.checks import without_clock
 from tests.support.extended import extended
+from tests.training.starting import embedding, starting, trainer_of
 
 WEAK, STEPS = ["model.width=16", "training.max_steps=20"], 20
 
@@ -38,21 +35,6 @@ def weak(tmp_path_factory: pytest.TempPathFactory, smoke_data: Path) -> Path:
     place = tmp_path_factory.mktemp("weak") / "run"
     grokcore.train_model(load_spec("smoke", WEAK), smoke_data, place)
     return place
-
-
-def starting(source: object, *overrides: str) -> ExperimentSpec:
-    return resolve(load_spec("smoke", [f"model.start_from.model={source}", *overrides]))
-
-
-def trainer_of(spec: ExperimentSpec, data: Path) -> Trainer:
-    dataset = open_dataset(data)
-    source = read_source(spec, dataset)
-    assert source is not None
-    return make_trainer(spec, dataset, torch.device("cpu"), lambda line: None, ALONE, source.weights)
-
-
-def embedding(run: Path) -> torch.Tensor:
-    return dict(load_model(run / "model").named_parameters())["embedding.weight"].detach()
 
 
 @pytest.mark.parametrize(
@@ -154,126 +136,6 @@ def test_the_id_is_that_of_the_weights_wherever_they_lie(weak: Path, smoke_run: 
     assert given.run_id == here.run_id
     with pytest.raises(ValueError, match="resolve the spec first"):
         _ = load_spec("smoke", [f"model.start_from.model={weak}"]).run_id
-
-
-@pytest.fixture(scope="module")
-def memorizer(tmp_path_factory: pytest.TempPathFactory, smoke_data: Path) -> Path:
-    """A finished run of smoke that has memorized at step 30, with the checkpoints of steps 20, 40 and 60; read only."""
-    place = tmp_path_factory.mktemp("memorizer") / "run"
-    overrides = ["training.checkpoint_interval=20", "training.checkpoint_keep_every=20", "training.learning_rate=0.01"]
-    rules = ["evaluation.interval=10", "evaluation.threshold=0.4", "evaluation.window=1"]
-    grokcore.train_model(load_spec("smoke", [*overrides, *rules]), smoke_data, place)
-    return place
-
-
-ALL = "model.start_from.parts=all"
-
-
-def test_a_run_starts_from_a_saved_step_of_another(memorizer: Path, smoke_data: Path, tmp_path: Path) -> None:
-    spec = starting(memorizer, ALL, "model.start_from.step=20")
-    trainer = trainer_of(spec, smoke_data)
-    expected = dict(load_model(memorizer, step=20).named_parameters())
-    assert all(torch.equal(weight, expected[name]) for name, weight in trainer.model.named_parameters())
-
-    ends = starting(memorizer, ALL)
-    assert len({spec.run_id, ends.run_id, starting(memorizer, ALL, "model.start_from.step=40").run_id}) == 3
-    assert starting(f"{memorizer}/model", ALL, "model.start_from.step=20").run_id == spec.run_id
-    grokcore.train_model(spec, smoke_data, tmp_path / "run")
-    source = read_manifest(tmp_path / "run").source
-    assert source is not None
-    line = next(line for line in read_journal(memorizer / "metrics.jsonl") if line["step"] == 20)
-    assert (source.steps, source.flops) == (20, line["flops"])
-
-
-def test_a_milestone_is_a_step_with_a_name(memorizer: Path, smoke_data: Path) -> None:
-    found = milestones(memorizer)
-    held_out = next(name for name in found if name != "memorized")
-    for name in ("memorized", held_out):
-        spec = starting(memorizer, ALL, f"model.start_from.step={name}")
-        assert spec.run_id == starting(memorizer, ALL, f"model.start_from.step={found[name]}").run_id
-        source = read_source(spec, open_dataset(smoke_data))
-        assert source is not None
-        assert source.facts.uses_held_out == (name == held_out)
-
-
-@pytest.mark.parametrize("step", ["7", "collapsed"])
-def test_a_step_that_is_not_saved_is_refused(step: str, memorizer: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=rf"step={step} .* is not saved: there are 20.*; .*memorized.*; 60"):
-        starting(memorizer, f"model.start_from.step={step}")
-    shutil.copytree(memorizer / "model", tmp_path / "found")
-    with pytest.raises(InputError, match="belongs to none"):
-        starting(tmp_path / "found", f"model.start_from.step={step}")
-
-
-def test_a_damaged_step_is_refused(memorizer: Path, smoke_data: Path, tmp_path: Path) -> None:
-    shutil.copytree(memorizer, tmp_path / "source")
-    spec = starting(tmp_path / "source", "model.start_from.step=20")
-    (file,) = (tmp_path / "source" / "checkpoints" / "step-00000020").glob("*/state.safetensors")
-    save_file({name: one + 1 for name, one in load_file(file).items()}, file)
-    with pytest.raises(InputError, match=r"state.safetensors of step 20 is not the file that was written"):
-        read_source(spec, open_dataset(smoke_data))
-
-
-@pytest.mark.parametrize("implementation", ["fast", "transformers"])
-def test_a_step_of_any_implementation_is_taken_over_by_any(
-    implementation: str, smoke_data: Path, tmp_path: Path
-) -> None:
-    ours, theirs = ("fast", "transformers") if implementation == "fast" else ("transformers", "fast")
-    spec = load_spec("smoke", [f"model.implementation={theirs}", "training.max_steps=2"])
-    grokcore.train_model(spec, smoke_data, tmp_path / "run")
-    at_end, at_step = (
-        trainer_of(starting(tmp_path / "run", ALL, f"model.implementation={ours}", *step), smoke_data).model
-        for step in ([], ["model.start_from.step=2"])
-    )
-    pairs = zip(at_end.parameters(), at_step.parameters(), strict=True)
-    assert all(torch.equal(one, other) for one, other in pairs)
-
-
-COMPOSITION = ["task.relations=20", "task.phi=6", "task.test_ratio=0.2", "model.width=16", "model.layers=1"]
-RESERVED = "task.new_facts={facts: 0, reserved_entities: 30}"
-
-
-@pytest.mark.parametrize("tied", ["true", "false"])
-@pytest.mark.parametrize("parts", ["all", "embedding"])
-def test_reserved_entities_are_drawn_anew_like_trained_ones(parts: str, tied: str, tmp_path: Path) -> None:
-    overrides = [*COMPOSITION, "training.max_steps=30", f"model.tie_embeddings={tied}"]
-    first = load_spec("composition-small", [*overrides, RESERVED])
-    grokcore.generate_dataset(first.task, tmp_path / "data")
-    grokcore.train_model(first, tmp_path / "data", tmp_path / "first")
-
-    def weights_of(*more: str) -> dict[str, torch.Tensor]:
-        start = [f"model.start_from.model={tmp_path / 'first'}", f"model.start_from.parts={parts}"]
-        spec = resolve(load_spec("composition-small", [*overrides, RESERVED, *start, *more]))
-        return dict(trainer_of(spec, tmp_path / "data").model.named_parameters())
-
-    kept, drawn = weights_of(), weights_of("model.start_from.redraw_reserved=true")
-    other = weights_of("model.start_from.redraw_reserved=true", "seed=1")
-    changed = [name for name in kept if not torch.equal(kept[name], drawn[name])]
-    embedding = "embedding.factor" if parts == "embedding" else "embedding.weight"
-    assert changed == [embedding] + (["head.weight"] if (parts, tied) == ("all", "false") else [])
-    for name in changed:
-        assert torch.equal(kept[name][:-30], drawn[name][:-30])
-        assert not torch.equal(drawn[name][-30:], other[name][-30:])
-        trained, reserved = drawn[name][:40], drawn[name][-30:]
-        assert reserved.std(0).mean().item() == pytest.approx(trained.std(0).mean().item(), rel=0.15)
-
-
-def test_new_entities_of_a_comparison_are_drawn_anew_for_the_training_that_states_them(tmp_path: Path) -> None:
-    powered, new = ["task.entities=60", "task.test_ratio=0.3"], "task.new_facts={reserved_entities: 30, stated: %s}"
-    first = load_spec("smoke", [*powered, new % "false", "training.max_steps=5"])
-    grokcore.generate_dataset(first.task, tmp_path / "old")
-    grokcore.train_model(first, tmp_path / "old", tmp_path / "first")
-    second = starting(tmp_path / "first", ALL, "model.start_from.redraw_reserved=true", *powered, new % "true")
-    grokcore.generate_dataset(second.task, tmp_path / "new")
-    before, after = embedding(tmp_path / "first"), trainer_of(second, tmp_path / "new").model.state_dict()
-    found = after["embedding.weight"]
-    assert torch.equal(found[:-30], before[:-30])
-    assert bool((found[-30:] != before[-30:]).any(dim=1).all())
-
-
-def test_only_reserved_entities_can_be_drawn_anew(weak: Path) -> None:
-    with pytest.raises(InputError, match=r"redraw_reserved needs entities in task.new_facts.reserved_entities"):
-        starting(weak, "model.start_from.redraw_reserved=true")
 
 
 @pytest.mark.parametrize(
