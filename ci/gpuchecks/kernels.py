@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -59,9 +59,18 @@ def time_kernels(setting: Setting) -> None:
             setting.add(kernel=kernel.name, package=kernel.package, length=length, **row)
             if row["distance"] is not None and row["distance"] > FAR:
                 setting.problem(f"{kernel.name} of {length} tokens: {kernel.package} is {row['distance']:.2g} away")
-            faster = there and row["milliseconds_of_library"] < row["milliseconds"]
-            pays = (pays or length) if faster else None
-        setting.add(kernel=kernel.name, package=kernel.package, pays_from=pays if there else "absent: not installed")
+            pays = (pays or length) if _is_faster(row) else None
+        setting.add(
+            kernel=kernel.name,
+            package=kernel.package,
+            pays_from=(pays or "no length tried") if there else "absent: not installed",
+        )
+
+
+def _is_faster(row: Mapping[str, Any]) -> bool:
+    """Tell whether the library is faster, or computes where our own form has no memory for it."""
+    ours, theirs = row["milliseconds"], row["milliseconds_of_library"]
+    return theirs is not None and (ours is None or theirs < ours)
 
 
 def _compared(kernel: Kernel, length: int, setting: Setting, *, there: bool) -> dict[str, Any]:
@@ -70,13 +79,17 @@ def _compared(kernel: Kernel, length: int, setting: Setting, *, there: bool) -> 
     torch.manual_seed(0)
     tensors = [tensor.requires_grad_() for tensor in kernel.inputs(layout, setting.device)]
     ours = partial(kernel.ours, layout, tensors)
-    row: dict[str, Any] = {"milliseconds": _milliseconds(ours, tensors, setting.device)}
-    row |= {"milliseconds_of_library": None, "distance": None}
-    if there:
-        theirs = partial(kernel.theirs, layout, tensors)
-        row["milliseconds_of_library"] = _milliseconds(theirs, tensors, setting.device)
-        with torch.no_grad():
-            row["distance"] = distance({"": theirs().float()}, {"": ours().float()})
+    row: dict[str, Any] = {"milliseconds": None, "milliseconds_of_library": None, "distance": None}
+    try:
+        row["milliseconds"] = _milliseconds(ours, tensors, setting.device)
+        if there:
+            theirs = partial(kernel.theirs, layout, tensors)
+            row["milliseconds_of_library"] = _milliseconds(theirs, tensors, setting.device)
+            with torch.no_grad():
+                row["distance"] = distance({"": theirs().float()}, {"": ours().float()})
+    except Exception as error:  # a kernel that cannot be compiled, or too little memory: the others go on
+        line = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        setting.problem(f"{kernel.name} of {length} tokens: {line}")
     return row
 
 

@@ -31,30 +31,36 @@ RECIPE_FIELDS = (
     *("schedule", "schedule_steps", "schedule_floor", "warmup_steps", "max_steps"),
 )
 """What the thesis' task takes from the recipe's training; the model stays the thesis'."""
-REHEARSAL = ("training.max_steps=60",)
 
 
 def train_recipe(setting: Setting) -> None:
-    """The seeds that a record is judged on, so that they can become one."""
+    """Train the seeds that a record is judged on, so that they can become one."""
     recipe = resolve(load_spec("smoke" if setting.rehearse else RECIPE, _place(setting)))
     _train(setting, "recipe", recipe, seeds_of(recipe)[:2] if setting.rehearse else seeds_of(recipe))
 
 
 def train_thesis_by_recipe(setting: Setting) -> None:
-    training = load_spec(RECIPE).training
-    taken = {name: getattr(training, name) for name in RECIPE_FIELDS}
-    spec = load_spec("smoke" if setting.rehearse else THESIS, [*_place(setting), "evaluation.interval=50"])
+    spec = thesis_by_recipe(*_place(setting))
     if setting.rehearse:
-        taken |= {"max_steps": 20, "batch_size": 64}
-    spec = spec.model_copy(update={"name": "thesis-recipe", "training": spec.training.model_copy(update=taken)})
+        toy = load_spec("smoke", [*_place(setting), "training.precision=fp32"])
+        training = spec.training.model_copy(update={"max_steps": 20, "batch_size": 64, "precision": "fp32"})
+        spec = toy.model_copy(update={"name": spec.name, "training": training, "evaluation": toy.evaluation})
     _train(setting, "thesis-recipe", spec, [0])
 
 
 def train_thesis(setting: Setting) -> None:
-    if setting.rehearse:
-        _train(setting, "thesis", load_spec("smoke", [*_place(setting), *REHEARSAL]), [0])
-    else:
-        _train(setting, "thesis", load_spec(THESIS, _place(setting)), [0])
+    _train(setting, "thesis", load_spec("smoke" if setting.rehearse else THESIS, _place(setting)), [0])
+
+
+def thesis_by_recipe(*overrides: str) -> ExperimentSpec:
+    """Return the task and the model of the thesis with the training of the recipe, evaluated more often."""
+    training = load_spec(RECIPE).training
+    taken = {name: getattr(training, name) for name in RECIPE_FIELDS}
+    spec = load_spec(THESIS, ["evaluation.interval=50", *overrides])
+    changed: ExperimentSpec = spec.model_copy(
+        update={"name": "thesis-recipe", "training": spec.training.model_copy(update=taken)}
+    )
+    return changed
 
 
 def _place(setting: Setting) -> list[str]:
