@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -72,9 +73,10 @@ class Library:
     def work(self) -> Work:
         trainer = self.trainer
         batch = trainer.examples[trainer.sampler(trainer.state.step - 1)]
+        norm = trainer.state.gradient_norm.item()
         return Work(
             examples=len(batch.targets),
             supervised_tokens=batch.targets.numel(),
             block_parameters=sum(parameter.numel() for parameter in trainer.parameters) - self._outside_blocks,
-            gradient_norm=trainer.state.gradient_norm.item(),
+            gradient_norm=norm if math.isfinite(norm) else None,  # in fp16 the first steps overflow and are skipped
         )

@@ -19,7 +19,8 @@ class Work:
     block_parameters: int
     """Trained parameters of blocks and norms: neither embeddings nor head."""
     gradient_norm: float | None
-    """Before clipping, of the first step: the same for all variants that start from the same weights and rows."""
+    """Before clipping, of the first step: the same for all variants that start from the same weights and rows; None
+    where it is unknown."""
 
 
 class Stepper(Protocol):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ci.benchmarks import machine, rounds
 from ci.benchmarks.__main__ import main
@@ -121,6 +122,21 @@ def test_work_of_unknown_gradient_is_compared_in_the_rest() -> None:
     check_equal({"reference": unknown, "one": WORK, "other": WORK}, "fp32")
     with pytest.raises(UnequalWorkError):
         check_equal({"reference": unknown, "one": WORK, "other": Work(**{**vars(WORK), "gradient_norm": 2.0})}, "fp32")
+
+
+def test_the_gradient_of_a_skipped_step_is_unknown_and_fits_into_results(smoke_data: Path) -> None:
+    """The first steps in fp16 overflow until the loss scale has come down; JSON has no infinity."""
+    from ci.benchmarks.library import library
+
+    spec = Case("smoke", "gpt2", "answer").spec("training.device=cpu", "training.precision=fp16", "training.threads=1")
+    with library(spec, smoke_data, torch.device("cpu")) as stepper:
+        scaler = stepper.trainer.state.scaler
+        assert scaler is not None
+        scaler.scale.fill_(2.0**40)
+        stepper.step()
+        assert stepper.trainer.state.steps_skipped.item() == 1
+        assert stepper.work().gradient_norm is None
+        json.dumps(vars(stepper.work()), allow_nan=False)
 
 
 class ScriptedWorker:
