@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from grokcore.models.fast.decayed_attention import BLOCK, LONG
+from grokcore.models.precision import autocast
 from grokcore.training.fake_cuda import CUDA, LOWER, PROMOTED, fake_cuda, policy
 from tests.models.variants import ARCHITECTURES, VARIANTS, every_variant
 from tests.support.extended import mostly_extended
@@ -82,6 +84,23 @@ def test_whole_sequences_are_read_on_a_gpu(variant: str, smoke_data: Path) -> No
         with checked("fp32", found):
             for positions in (everywhere[:, -1:], everywhere):
                 model(tokens, positions).sum().backward()
+    assert found == []
+
+
+@pytest.mark.parametrize("variant", mostly_extended(["gla", "rwkv6", "deltanet", "rwkv", "mamba", "mamba2"], {"gla"}))
+def test_long_sequences_are_read_on_a_gpu(variant: str, smoke_data: Path) -> None:
+    """Beyond the lengths from which decays are summed in fp64 and taken in blocks."""
+    found: list[str] = []
+    tokens = 40
+    assert tokens > LONG > BLOCK
+    with fake_cuda():
+        model = trainer_of(smoke_data, *VARIANTS[variant]).model
+        everywhere = torch.arange(tokens, device=CUDA).expand(3, -1)
+        with checked("fp16", found):
+            for positions in (everywhere[:, -1:], everywhere):
+                with autocast("fp16", CUDA):
+                    logits = model(torch.zeros_like(everywhere), positions)
+                logits.sum().backward()
     assert found == []
 
 
