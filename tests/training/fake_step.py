@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,9 +31,19 @@ triangular system, and the optimizer's."""
 INDEXING = frozenset(("index", "index_put_", "index_put", "_index_put_impl_"))
 
 
-def findings(data: Path, *overrides: str, precision: str = "fp32", seeds: int = 1) -> list[str]:
-    """Return what is wrong in the training steps of a spec on `cuda`, one line for each, and the first error."""
-    with fake_cuda():
+def findings(
+    data: Path,
+    *overrides: str,
+    precision: str = "fp32",
+    seeds: int = 1,
+    device: Callable[[], AbstractContextManager[None]] = fake_cuda,
+) -> list[str]:
+    """Return what is wrong in the training steps of a spec on `cuda`, one line for each, and the first error.
+
+    Args:
+        device: makes `cuda` what it is inside the block; `nullcontext` takes a real one.
+    """
+    with device():
         step, graphs, kind = _step(data, [f"training.precision={precision}", *overrides], seeds)
         found: list[str] = []
         traces: dict[int, list[tuple[str, ...]]] = {}

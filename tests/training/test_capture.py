@@ -3,6 +3,7 @@ nothing waits for the device, so that a CUDA graph can hold it."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.models.variants import ARCHITECTURES, VARIANTS, every_variant
 from tests.support.extended import mostly_extended
 from tests.training.fake_step import checked, findings, trainer_of
 from tests.training.methods import METHODS
+from tests.training.test_step import gpu
 
 COMBINED = [
     ["training.loss_on=answer_and_eos", "training.gradient_clip=null"],
@@ -102,6 +104,14 @@ def test_long_sequences_are_read_on_a_gpu(variant: str, smoke_data: Path) -> Non
                     logits = model(torch.zeros_like(everywhere), positions)
                 logits.sum().backward()
     assert found == []
+
+
+@gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_real_gpu_objects_to_nothing_either(variant: str, precision: str, smoke_data: Path) -> None:
+    """With torch's own autocast, and with the operators that it has for CUDA alone."""
+    assert findings(smoke_data, *VARIANTS[variant], precision=precision, device=nullcontext) == []
 
 
 def test_autocast_follows_the_lists_of_the_installed_torch() -> None:

@@ -17,6 +17,7 @@ from grokcore.training.source import drawn_model
 from grokcore.training.trainer import Trainer
 from tests.models.variants import VARIANTS
 from tests.support.extended import mostly_extended
+from tests.training.test_step import gpu
 
 CPU = torch.device("cpu")
 SAME_KERNELS = ("gpt2", "rwkv", "gpt2 in cycle")
@@ -62,6 +63,22 @@ def test_the_allocator_gives_out_what_is_counted(smoke_data: Path) -> None:
     with LiveBytes(CPU, block=1) as live:
         trainer.take_step()
     assert live.peak == pytest.approx(most, rel=0.1)
+
+
+@gpu
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "rwkv", "mamba"])
+def test_a_real_gpu_holds_what_is_estimated(architecture: str, precision: str, smoke_data: Path) -> None:
+    """Beside workspaces, which the first step makes."""
+    sizes = [*VARIANTS[architecture], "model.width=256", "training.batch_size=512", f"training.precision={precision}"]
+    spec, dataset = given(smoke_data, *sizes)
+    with fake_cuda():
+        fake = step_memory(spec, dataset, CUDA, block=BLOCK)
+    step_memory(spec, dataset, CUDA)
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    step_memory(spec, dataset, CUDA)
+    assert fake.peak == pytest.approx(torch.cuda.max_memory_allocated() - before, rel=0.12)
 
 
 def test_a_spec_is_estimated_for_a_gpu(smoke_data: Path) -> None:
