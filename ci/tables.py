@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ci import accelerators, architectures, headlines, speedups, tasks, transfer
+from ci import accelerators, architectures, headlines, realfacts, speedups, tasks, transfer
 from ci.inside import comparison, composition
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "comparison inside": comparison.markdown,
     },
     "docs/transfer.md": {"transfer": transfer.transfer},
+    "examples/real/README.md": {"real facts": realfacts.real_facts},
     "docs/architectures.md": {"architectures": architectures.sizes, "deviations": architectures.deviations},
 }
 """The generated sections of each page; a section stands between `markers` of its name."""

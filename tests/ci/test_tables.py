@@ -22,8 +22,8 @@ each_page = pytest.mark.parametrize("name", SECTIONS)
 def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with pages whose generated sections are empty."""
     monkeypatch.setattr(tables, "ROOT", tmp_path)
-    (tmp_path / "docs").mkdir()
     for name, sections in SECTIONS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(
             "before\n" + "".join("".join(markers(section)) for section in sections) + "after\n"
         )
