@@ -98,7 +98,7 @@ def _unfinished(out: Path) -> Iterator[Path]:
     """Yield the run directories of parts that are not settled."""
     for folder in sorted((out / "runs").glob("*")):
         result = results.read(out, folder.name)
-        if result is None or result.document["state"] not in results.SETTLED:
+        if result is None or not result.is_settled:
             yield from sorted(path.parent for path in folder.glob(f"*/{CHECKPOINTS}"))
 
 

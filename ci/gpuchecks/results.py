@@ -21,8 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-SETTLED = ("done", "rehearsed", "absent")
-"""States of a part that a later call leaves as it is."""
 FOLDER = "parts"
 
 
@@ -61,6 +59,12 @@ class PartResult:
         return result
 
     _begun: float | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a later call leaves the part as it is: what was absent may be there then, but not in a rehearsal."""
+        state = self.document["state"]
+        return state in ("done", "rehearsed") or (state == "absent" and self.document["device"] == "cpu")
 
     def add(self, **row: Any) -> None:
         self.document["rows"].append(row)

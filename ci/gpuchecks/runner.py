@@ -46,7 +46,7 @@ def run_parts(
     found = []
     for part in parts:
         earlier = results.read(out, part.name)
-        if earlier is not None and earlier.document["state"] in results.SETTLED:
+        if earlier is not None and earlier.is_settled:
             print(f"{part.name}: {earlier.document['state']} earlier; delete {earlier.path} to repeat it", flush=True)
             found.append(earlier)
             continue

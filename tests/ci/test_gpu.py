@@ -132,11 +132,15 @@ def test_a_stopped_script_stops_its_part_brings_home_and_continues(tmp_path: Pat
     assert document(tmp_path / "again", "hang")["rows"] == [{"number": 1}]
 
 
-def test_without_a_gpu_every_part_that_needs_one_is_absent(tmp_path: Path) -> None:
-    found = run_parts([part("answer")], tmp_path, deadline=time.monotonic() + ALIVE)
-    assert [(one.document["state"], one.document["why"]) for one in found] == [
-        ("absent", "torch sees no CUDA GPU here")
-    ]
+def test_without_a_gpu_every_part_that_needs_one_is_absent_and_asks_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        found = run_parts([part("answer")], tmp_path, deadline=time.monotonic() + ALIVE)
+        assert [(one.document["state"], one.document["why"]) for one in found] == [
+            ("absent", "torch sees no CUDA GPU here")
+        ]
+    assert "earlier" not in capsys.readouterr().out
 
 
 def test_parts_are_listed_and_chosen_by_name(capsys: pytest.CaptureFixture[str]) -> None:
