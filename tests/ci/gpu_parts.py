@@ -1,4 +1,4 @@
-"""Parts for tests of what runs parts: each in a process of its own, as those of ci/gpu are."""
+"""Parts for tests of what runs parts, each in a process of its own as those of ci/gpu are, and what is read of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+from ci.gpuchecks import results
+from ci.gpuchecks.catalog import Part
 from ci.gpuchecks.setting import AbsentError, PausedError, Setting
+
+ALIVE = 300.0
+"""Seconds that tests give to everything that is not to be killed."""
+
+
+def part(name: str, seconds: float | None = 60, cuda: Any = "needed") -> Part:
+    return Part(name, f"What does {name} do?", f"tests.ci.gpu_parts:{name}", seconds, cuda)
+
+
+def document(out: Path, name: str) -> dict[str, Any]:
+    found = results.read(out, name)
+    assert found is not None
+    return found.document
 
 
 def answer(setting: Setting) -> None:

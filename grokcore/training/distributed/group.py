@@ -133,8 +133,7 @@ class Group:
             one = (
                 tensors[name].cpu().contiguous() if self.is_leader else torch.empty(shape, dtype=getattr(torch, dtype))
             )
-            with lost_peers():
-                dist.broadcast(one.view(-1).view(torch.uint8), 0, group=self._control)
+            dist.broadcast(one.view(-1).view(torch.uint8), 0, group=self._control)
             found[name] = one
         return found
 
@@ -145,8 +144,7 @@ class Group:
         found: dict[str, Tensor] = {}
         for name, mine in tensors.items():
             gathered = [torch.empty_like(mine) for _ in range(self.world_size)]
-            with lost_peers():
-                dist.all_gather(gathered, mine.contiguous(), group=self._control)
+            dist.all_gather(gathered, mine.contiguous(), group=self._control)
             found |= {f"{name}.{rank}" if rank else name: one for rank, one in enumerate(gathered)}
         return found
 
