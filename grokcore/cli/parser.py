@@ -249,8 +249,8 @@ def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     runs = commands.add_parser(
         "runs",
-        help="list, inspect and delete the runs in a store",
-        description="List, inspect and delete the runs in a store.",
+        help="list, inspect, pack and delete the runs in a store",
+        description="List, inspect, pack and delete the runs in a store.",
     )
     actions = runs.add_subparsers(metavar="ACTION", required=True)
 
@@ -267,11 +267,16 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="verify the hashes of model and checkpoints on object storage too",
     )
 
+    pack = command(actions, "pack", "runs:pack", "put the records of evaluated runs into one file, to publish them")
+    pack.add_argument("uris", nargs="+", metavar="URI", help="run directories, or directories that contain runs")
+    pack.add_argument("--out", required=True, metavar="FILE", help="the archive, *.tar.xz; claims and compare read it")
+    pack.add_argument("--skip-unfinished", action="store_true", help="leave out runs that are not evaluated yet")
+
     delete = command(actions, "delete", "runs:delete", "delete a run; refused if it is being written")
     delete.add_argument("uri", metavar="RUN_URI", help="run directory")
     delete.add_argument("--leftovers", action="store_true", help="delete only the leftovers of interrupted writes")
     delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    for action in (found, show, delete):
+    for action in (found, show, pack, delete):
         action.set_defaults(name="runs")
 
 

@@ -1,4 +1,4 @@
-"""`grokcore runs`: list, inspect and delete the runs in a store."""
+"""`grokcore runs`: list, inspect, pack and delete the runs in a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grokcore.cli.specs import say
 from grokcore.errors import InputError, printable
@@ -22,9 +22,12 @@ from grokcore.runs import (
     describe_run,
     list_runs,
 )
-from grokcore.storage import open_store
+from grokcore.storage import local_path, open_store
 from grokcore.terminal.output import print_line, print_text
 from grokcore.terminal.tables import print_columns
+
+if TYPE_CHECKING:
+    from grokcore.evaluation.records import Unfinished
 
 
 def list_(options: argparse.Namespace) -> None:
@@ -100,6 +103,18 @@ def _replaced(detail: RunDetail) -> dict[str, Any]:
         "summary": _record(detail.summary),
         "manifest": detail.manifest.model_dump() if detail.manifest is not None else None,
     }
+
+
+def pack(options: argparse.Namespace) -> None:
+    """Write the records of evaluated runs to one archive."""
+    from grokcore.evaluation.records import read_records
+    from grokcore.runs.packing import pack_runs
+
+    unfinished: Unfinished = "skip" if options.skip_unfinished else "refuse"
+    records = read_records(options.uris, unfinished=unfinished, notify=say)
+    path = local_path(options.out)
+    pack_runs(records, path)
+    print_line(f"{len(records)} run{'' if len(records) == 1 else 's'}, {size(path.stat().st_size)}: {options.out}")
 
 
 def delete(options: argparse.Namespace) -> None:

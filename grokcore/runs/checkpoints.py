@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from grokcore.documents import decode_json
 from grokcore.errors import AbsentError, DamagedError, InputError
 from grokcore.runs.journal import current_phase
-from grokcore.storage import Store, StoredFile, sha256
+from grokcore.storage import Store, StoredFile, sha256, temporary_directory
 
 FOLDER = "checkpoints"
 MANIFEST, LATEST = "manifest.json", "latest"
@@ -177,9 +177,9 @@ def hash_of(store: Store, key: str) -> str:
     """SHA-256 of a file's content, all of which is read."""
     if store.directory is not None:
         return sha256(store.directory / key)
-    with store.scratch() as scratch:
-        store.download(key, scratch / "file")
-        return sha256(scratch / "file")
+    with temporary_directory() as copy:
+        store.download(key, copy / "file")
+        return sha256(copy / "file")
 
 
 def orphans_of(run: Store) -> list[StoredFile]:

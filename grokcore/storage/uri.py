@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from grokcore.errors import InputError
+from grokcore.storage.archive import archive_in
 from grokcore.storage.directory import FileStore
 from grokcore.storage.local import local_path
 from grokcore.storage.store import Store
@@ -15,6 +16,8 @@ _S3 = "s3://"
 
 def open_store(uri: str | Path, like: Store | None = None) -> Store:
     """Open the store at a path, a `file://` URI or `s3://BUCKET/PREFIX`, without accessing it yet.
+
+    A path may name a `.tar.xz` archive, or a directory in one.
 
     Args:
         like: a store whose connection it shares if both are on object storage.
@@ -30,7 +33,8 @@ def open_store(uri: str | Path, like: Store | None = None) -> Store:
                 raise
             raise InputError(f"{_S3} needs boto3: pip install 'grokcore[s3]'") from None
         return S3Store(str(uri), like.connection if isinstance(like, S3Store) else None)
-    return FileStore(local_path(uri).absolute())
+    path = local_path(uri).absolute()
+    return archive_in(path) or FileStore(path)
 
 
 def open_stores(uris: Iterable[str | Path]) -> list[Store]:
@@ -60,4 +64,4 @@ def open_parent(uri: str | Path) -> tuple[Store, str]:
             raise InputError(f"{uri} is not the URI of a file: write s3://BUCKET/.../FILE")
         return open_store(parent), name
     path = local_path(uri).absolute()
-    return FileStore(path.parent), path.name
+    return archive_in(path.parent) or FileStore(path.parent), path.name
