@@ -7,7 +7,8 @@ The four stages, each also a command and a Kubeflow component of the same meanin
     evaluate_model(run)           a run gets accuracies, phases and times to grok
     build_report(runs, out)       runs become one HTML page; build_comparison sets groups of seeds against each other
 
-Any saved step of a run opens as a model by load_model(run, step=...), and analyze_model(run) looks inside them.
+For analyses of one's own, load_runs(place) reads runs as a collection with data frames and charts. Any saved step of a
+run opens as a model by load_model(run, step=...), and analyze_model(run) looks inside them.
 
 Importing grokcore imports none of what the stages need; each loads its own at first use.
 """
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from grokcore.evaluation import evaluate_model
     from grokcore.interpret import analyze_model
     from grokcore.models import load_model
+    from grokcore.notebook import Run, Runs, load_runs
     from grokcore.reporting import build_comparison, build_report
     from grokcore.spec import ExperimentSpec, load_spec
     from grokcore.training import train_model, train_seeds
 
 __all__ = [
     "ExperimentSpec",
+    "Run",
+    "Runs",
     "__version__",
     "analyze_model",
     "build_comparison",
@@ -37,6 +41,7 @@ __all__ = [
     "evaluate_model",
     "generate_dataset",
     "load_model",
+    "load_runs",
     "load_spec",
     "train_model",
     "train_seeds",
@@ -44,12 +49,15 @@ __all__ = [
 
 _HOMES = {
     "ExperimentSpec": "grokcore.spec",
+    "Run": "grokcore.notebook",
+    "Runs": "grokcore.notebook",
     "analyze_model": "grokcore.interpret",
     "build_comparison": "grokcore.reporting",
     "build_report": "grokcore.reporting",
     "evaluate_model": "grokcore.evaluation",
     "generate_dataset": "grokcore.data",
     "load_model": "grokcore.models",
+    "load_runs": "grokcore.notebook",
     "load_spec": "grokcore.spec",
     "train_model": "grokcore.training",
     "train_seeds": "grokcore.training",
@@ -60,3 +68,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'grokcore' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What tab completion offers: the names above, and whatever has been imported."""
+    return sorted({*globals(), *__all__})

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"errors", "version", "__init__"},
-    {"documents", "network"},
+    {"documents", "markup", "network"},
     {"storage"},
     {"spec"},
     {"acceleration"},
@@ -26,7 +26,7 @@ LAYERS = [
     {"claims", "champions", "leaderboard", "terminal"},
     {"training", "reporting"},
     {"sweeps"},
-    {"stage"},
+    {"notebook", "stage"},
     {"local", "cluster", "kfp"},
     {"cli"},
     {"__main__"},

@@ -9,18 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from grokcore.errors import InputError
+from grokcore.data.info import read_info
+from grokcore.errors import GrokcoreError, InputError
 from grokcore.evaluation.contradictions import check_against_journal
 from grokcore.evaluation.judging import Judgeable, assemble, times_in
 from grokcore.evaluation.phases import evidence
 from grokcore.runs.evaluation import Evaluation, Times
 from grokcore.runs.record import RunRecord, UnusableError, read_run, runs_at
-from grokcore.storage import CONCURRENT_READS, Store, open_stores
+from grokcore.storage import CONCURRENT_READS, Store, open_store, open_stores
 from grokcore.tasks import Role
 
-Unfinished = Literal["refuse", "skip", "show"]
+Unfinished = Literal["refuse", "skip", "show", "judge"]
 """How to treat runs whose evaluation is missing or outdated: `show` brings an outdated one up to date for the reader,
-from the journal, and refuses one that is missing."""
+from the journal, and refuses one that is missing; `judge` judges that by its journal, too, with the splits that its
+dataset names, and skips a run whose dataset is out of reach."""
 
 
 def read_records(
@@ -57,7 +59,7 @@ def read_records(
     for one in found:
         if isinstance(one, RunRecord):
             records.append(one)
-        elif unfinished == "skip":
+        elif unfinished in ("skip", "judge"):
             notify(f"left out: {one}")
         else:
             raise one
@@ -85,7 +87,9 @@ def _read_or_reason(run: Store, evaluation: str | Path | None, unfinished: Unfin
     try:
         return checked(record)
     except UnusableError as reason:
-        return _from_journal(record, reason) if unfinished == "show" and record.result is not None else reason
+        if unfinished == "show" and record.result is not None:
+            return _from_journal(record, _splits_of(record.evaluation), reason)
+        return _judged(record, reason) if unfinished == "judge" else reason
 
 
 def read_record(run: str | Store) -> RunRecord:
@@ -154,7 +158,19 @@ def _steps(times: Times) -> list[int | None]:
     return [None if time is None else time.steps for time in (times.first_crossing, times.sustained, times.stable)]
 
 
-def _from_journal(record: RunRecord, reason: UnusableError) -> RunRecord:
+def _judged(record: RunRecord, reason: UnusableError) -> RunRecord | UnusableError:
+    """Judge a run by its journal, or tell why it cannot be judged."""
+    try:
+        if record.result is not None:
+            return _from_journal(record, _splits_of(record.result), reason)
+        return _from_journal(record, read_info(open_store(record.manifest.dataset.uri)).splits, reason)
+    except UnusableError as obstacle:
+        return obstacle
+    except GrokcoreError:  # the dataset is not where it was
+        return reason
+
+
+def _from_journal(record: RunRecord, splits: Mapping[str, Judgeable], reason: UnusableError) -> RunRecord:
     """Judge a run by its journal alone, up to its last line, and add a remark that says so.
 
     Raises:
@@ -162,7 +178,7 @@ def _from_journal(record: RunRecord, reason: UnusableError) -> RunRecord:
     """
     if not record.journal:
         raise UnusableError(f"{record.uri} holds no evaluation yet: let the run train up to its first one") from None
-    last, splits = record.journal[-1], _splits_of(record.evaluation)
+    last = record.journal[-1]
     if not last["splits"].keys() <= splits.keys():
         raise reason
     known = {name: splits[name] for name in last["splits"]}

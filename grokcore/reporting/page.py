@@ -16,7 +16,7 @@ from grokcore.evaluation.speedups import SpeedupReport
 from grokcore.interpret.result import Analysis
 from grokcore.reporting import accuracy_charts as curves
 from grokcore.reporting import findings
-from grokcore.reporting.exports import CURVES, columns_of_runs
+from grokcore.reporting.columns import CURVES, columns_of_runs
 from grokcore.reporting.fairness import SweepFacts, confounds, known_confounds, only_some_have, size_table, tuned_by_run
 from grokcore.reporting.formatting import phase_definitions
 from grokcore.reporting.html import page_part, render_page

@@ -1,0 +1,6 @@
+"""What a notebook works with: runs as collections, data frames, charts that draw themselves, and progress."""
+
+from grokcore.notebook.loading import load_runs
+from grokcore.notebook.runs import Run, Runs
+
+__all__ = ["Run", "Runs", "load_runs"]
