@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from ci.markdown import table
-from grokcore.runs.groups import value_text
+from grokcore.runs.fields import value_text
 from grokcore.sweeps import load_sweep
 
 RESULTS = Path(__file__).parent / "benchmarks" / "results"

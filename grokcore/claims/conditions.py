@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from grokcore.claims.base import Part
-from grokcore.runs.groups import value_text
+from grokcore.runs.fields import value_text
 
 
 class Is(Part):

@@ -18,7 +18,8 @@ from grokcore.claims.result import Scope
 from grokcore.claims.strata import FREE, constant_of, strata_of
 from grokcore.claims.units import draw_of, seed_of
 from grokcore.evaluation.survival import follow_up
-from grokcore.runs.groups import grouped, text_of, value_text
+from grokcore.runs.fields import text_of, value_text
+from grokcore.runs.groups import grouped
 from grokcore.runs.record import RunRecord
 from grokcore.spec.experiment import fingerprint
 

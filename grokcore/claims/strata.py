@@ -16,7 +16,8 @@ from typing import Any
 from grokcore.claims.base import Arm, Stratum
 from grokcore.claims.claim import Claim, Confound
 from grokcore.claims.conditions import all_hold
-from grokcore.runs.groups import Group, distinguishing_fields, fields_of, grouped, labels_of, text_of, value_text
+from grokcore.runs.fields import distinguishing_fields, fields_of, text_of, value_text
+from grokcore.runs.groups import Group, grouped, labels_of
 
 FREE = frozenset(
     {

@@ -6,7 +6,10 @@ import argparse
 import sys
 from typing import Any
 
-SPEC = "name of a preset (see `grokcore presets`), a YAML or JSON file, or a URI such as that of a run's spec.yaml"
+SPEC = (
+    "name of a preset (see `grokcore presets`), a YAML or JSON file, a URI such as that of a run's spec.yaml, or - for "
+    "standard input"
+)
 RESUME = (
     "auto resumes an existing run or starts a new one; never refuses an existing run; require refuses to start a new "
     "one (default: %(default)s)"

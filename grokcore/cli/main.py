@@ -7,9 +7,18 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from grokcore.errors import EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_TRANSIENT, GrokcoreError, error_of_the_machine, printable
+from grokcore.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_STOPPED,
+    EXIT_TRANSIENT,
+    GrokcoreError,
+    InputError,
+    error_of_the_machine,
+    printable,
+)
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 _EXTRAS = {
@@ -80,6 +89,7 @@ def _run(arguments: Sequence[str]) -> int:
         os.environ["GROKCORE_METRICS_PORT"] = options.metrics_port  # training processes read it too
     module, _, function = options.command.partition(":")
     try:
+        _take_standard_input(options)
         getattr(importlib.import_module(f"grokcore.cli.{module}"), function)(options)
     except GrokcoreError as error:
         if not error.reported and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, rank 0 prints
@@ -92,6 +102,28 @@ def _run(arguments: Sequence[str]) -> int:
         _print_error(f"{options.name} needs {package}: pip install 'grokcore[{_EXTRAS[options.name]}]'")
         return EXIT_BAD_INPUT
     return 0
+
+
+def _take_standard_input(options: argparse.Namespace) -> None:
+    """Put the text on standard input in the place of a spec or sweep named `-`; other processes of a training get it.
+
+    Raises:
+        InputError: it is empty, or no text.
+    """
+    for name in ("spec", "sweep"):
+        if getattr(options, name, None) != "-":
+            continue
+        try:
+            text = sys.stdin.buffer.read().decode() if sys.stdin is not None else ""
+        except UnicodeDecodeError:
+            raise InputError("standard input is not text: pipe a spec in YAML or JSON into it") from None
+        if not text.strip():
+            raise InputError(
+                "there is nothing on standard input, which `-` stands for: pipe a spec in YAML or JSON into it"
+            )
+        text = f"{text.rstrip()}\n"  # the newline marks it as content, not a name
+        setattr(options, name, text)
+        options.arguments[options.arguments.index("-")] = text
 
 
 def _print_error(line: str) -> None:

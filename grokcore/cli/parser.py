@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", default="grokcore-store", metavar="DIR", help="directory for all output (default: %(default)s)"
     )
     run.add_argument("--resume", choices=("auto", "never", "require"), default="auto", help=RESUME)
+    run.add_argument("--seeds", metavar="LIST", help=argparse.SUPPRESS)  # refused, with the commands that take it
     run.add_argument(
         "--analyze", action="store_true", help="also look inside the checkpoints where a phase began, and report it"
     )
@@ -174,7 +175,9 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sweep = command(
         commands, "sweep", "sweep:sweep", "train many experiments that differ in a few fields, and compare them"
     )
-    sweep.add_argument("sweep", metavar="SPEC", nargs="?", help="name of a sweep (see --list), or a YAML or JSON file")
+    sweep.add_argument(
+        "sweep", metavar="SPEC", nargs="?", help="name of a sweep (see --list), a YAML or JSON file, or -"
+    )
     sweep.add_argument("--out", metavar="URI", help="store for data, runs and the comparison")
     add_overrides(sweep, "change a field of the base experiment")
     sweep.add_argument("--seeds", metavar="LIST", help="seeds of each point, for example 0..4 or 0,3,5")

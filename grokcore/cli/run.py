@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import threading
 import time
@@ -22,6 +23,8 @@ from grokcore.terminal.tables import print_evaluation
 
 def run(options: argparse.Namespace) -> None:
     """Generate, train, evaluate and report one experiment."""
+    if options.seeds is not None:
+        raise InputError(_for_seeds(options))
     spec = resolve(spec_of(options))
     check_hardware(spec)  # fail before anything is generated
     webhook_url()
@@ -67,6 +70,16 @@ def run(options: argparse.Namespace) -> None:
     print_evaluation(read_json(pipeline.run_directory / "evaluation.json"))
     print_line(f"run     {pipeline.run_directory}")
     print_line(f"report  {pipeline.run_directory / 'report.html'}")
+
+
+def _for_seeds(options: argparse.Namespace) -> str:
+    """Name the commands that train several seeds of what `grokcore run` was asked for."""
+    spec = shlex.join([options.spec, *(word for one in options.overrides for word in ("--set", one))])
+    return (
+        f"run trains one seed; for several: grokcore generate {spec} --out data && grokcore train {spec} --data data "
+        f"--out runs --seeds {shlex.quote(options.seeds)} && grokcore evaluate runs/* && grokcore report runs "
+        "--out report.html"
+    )
 
 
 def _steps_so_far(place: Store) -> int:

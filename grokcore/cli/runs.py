@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -70,7 +71,7 @@ def show(options: argparse.Namespace) -> None:
         print_columns([_checkpoint(facts) for facts in detail.checkpoints])
     junk = [*((file.key, size(file.size)) for file in detail.orphans), *((name, "") for name in detail.leftovers)]
     if junk:
-        print_line(f"leftovers of interrupted writes (grokcore runs delete --leftovers {options.uri})")
+        print_line(f"leftovers of interrupted writes (grokcore runs delete --leftovers {shlex.quote(options.uri)})")
         print_columns(junk)
 
 

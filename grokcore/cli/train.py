@@ -96,7 +96,7 @@ def _train_one(options: argparse.Namespace, stop: StopRequest) -> None:
         )
         display.end(result.exit_reason)
     print_line(f"run at {options.out}: {result.exit_reason} after {result.step} steps")
-    print_line(f"next: grokcore evaluate {options.out}")
+    print_line(f"next: grokcore evaluate {shlex.quote(options.out)}")
 
 
 def _spec_and_processes(options: argparse.Namespace) -> tuple[ExperimentSpec, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -116,7 +117,7 @@ def checked(record: RunRecord) -> RunRecord:
     if evaluation.step != last:
         raise UnusableError(
             f"{uri} was evaluated at step {evaluation.step}, but its journal ends at {last}; bring it up to date with: "
-            f"grokcore evaluate {uri}"
+            f"grokcore evaluate {shlex.quote(uri)}"
         )
     if evaluation.splits.keys() != journal[-1]["splits"].keys():
         raise InputError(f"{uri} is damaged: its evaluation does not have the splits of its journal")
@@ -135,7 +136,8 @@ def _check_identity(record: RunRecord) -> None:
         )
     if record.evaluation.evaluation_id != spec.evaluation_id:
         raise UnusableError(
-            f"{uri} was evaluated by other rules than its spec's; bring it up to date with: grokcore evaluate {uri}"
+            f"{uri} was evaluated by other rules than its spec's; bring it up to date with: "
+            f"grokcore evaluate {shlex.quote(uri)}"
         )
 
 
@@ -150,7 +152,7 @@ def _check_times(record: RunRecord) -> None:
     if not same or evaluation.censored_at != seen.steps[-1]:
         raise UnusableError(
             f"{uri} was evaluated by a version of grokcore that read other times off its journal; bring it up to date "
-            f"with: grokcore evaluate {uri}"
+            f"with: grokcore evaluate {shlex.quote(uri)}"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,7 +133,8 @@ def read_analysis(place: str | Store) -> Analysis:
     try:
         content, table = store.read(ANALYSIS), store.read(TABLE)
     except AbsentError:
-        raise AbsentError(f"there is no analysis at {place}: make one with `grokcore analyze {place}`") from None
+        hint = f"make one with `grokcore analyze {shlex.quote(str(place))}`"
+        raise AbsentError(f"there is no analysis at {place}: {hint}") from None
     document = decode_analysis(content, str(place))
     if hashlib.sha256(table).hexdigest() != document.table_sha256:
         raise DamagedError(f"{place}: {TABLE} is not the one of {ANALYSIS}: analyze the run again")

@@ -14,7 +14,8 @@ from typing import Any
 from grokcore.data.supervision import supervised_tokens
 from grokcore.errors import InputError
 from grokcore.models.sizes import step_flops
-from grokcore.runs.groups import differing_fields, experiment_id, fields_of, value_text
+from grokcore.runs.fields import differing_fields, fields_of, value_text
+from grokcore.runs.groups import experiment_id
 from grokcore.spec import ExperimentSpec, load_spec, preset_names
 
 LEAST_SEEDS = 8

@@ -23,7 +23,8 @@ from grokcore.reporting.columns import (
 )
 from grokcore.reporting.exports import table_of
 from grokcore.reporting.study import POOLED
-from grokcore.runs.groups import Group, differing_fields, fields_of
+from grokcore.runs.fields import differing_fields, fields_of
+from grokcore.runs.groups import Group
 from grokcore.runs.record import RunRecord
 
 FrameKind = Literal["pandas", "arrow"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from grokcore.reporting.formatting import count
-from grokcore.runs.groups import value_text
+from grokcore.runs.fields import value_text
 
 
 @dataclass(frozen=True)

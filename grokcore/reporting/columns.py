@@ -10,7 +10,8 @@ from typing import Any, Generic, Literal, TypeVar
 from grokcore.evaluation.phases import DEFINITIONS
 from grokcore.reporting.study import POOLED
 from grokcore.runs.evaluation import Time, Times
-from grokcore.runs.groups import Group, differing_fields, fields_of
+from grokcore.runs.fields import differing_fields, fields_of
+from grokcore.runs.groups import Group
 from grokcore.runs.record import RunRecord
 from grokcore.storage.local import home_relative
 

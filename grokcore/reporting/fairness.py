@@ -14,7 +14,8 @@ from grokcore.evaluation.speedups import Search, short_names
 from grokcore.reporting.formatting import NOTHING, count, flops, setting
 from grokcore.reporting.study import Study
 from grokcore.reporting.table import Cell, Row, Section, Table, note_of
-from grokcore.runs.groups import Group, fields_of, labels_of, value_text
+from grokcore.runs.fields import fields_of, value_text
+from grokcore.runs.groups import Group, labels_of
 from grokcore.runs.record import RunRecord
 from grokcore.spec import validate
 from grokcore.storage import Store

@@ -15,7 +15,8 @@ from grokcore.reporting.formatting import NARROW, OUTCOMES, count, duration, lis
 from grokcore.reporting.outcomes import Outcome, Outcomes, are_comparable, delay_text, limits_text, median_text, p_text
 from grokcore.reporting.study import POOLED, Axis, Split, Study
 from grokcore.runs.evaluation import TRAINING_SET, Verdict
-from grokcore.runs.groups import Group, grouped, seed_text, value_text
+from grokcore.runs.fields import value_text
+from grokcore.runs.groups import Group, grouped, seed_text
 
 _MOST_VALUES = 6
 _LEVEL = 0.05

@@ -10,7 +10,7 @@ from grokcore.reporting.formatting import significant
 from grokcore.reporting.outcomes import Outcome, Outcomes, median_text
 from grokcore.reporting.palette import in_order
 from grokcore.reporting.study import Axis, Split, Study
-from grokcore.runs.groups import value_text
+from grokcore.runs.fields import value_text
 
 _SHADES = 32
 _LIGHT_FROM = 0.72

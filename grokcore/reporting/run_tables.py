@@ -18,7 +18,7 @@ from grokcore.reporting.formatting import (
 from grokcore.reporting.study import POOLED, Split
 from grokcore.reporting.table import DEFINITIONS, Cell, Row, Section, Table, known, settings_section
 from grokcore.runs.evaluation import TRAINING_SET, HeldOut, Time, Times
-from grokcore.runs.groups import fields_of
+from grokcore.runs.fields import fields_of
 from grokcore.runs.record import RunRecord
 
 _ROLES = {"train": "training", "held_out": "held out", "diagnostic": "diagnostic"}

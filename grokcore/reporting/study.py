@@ -8,7 +8,8 @@ from typing import Any
 
 from grokcore.reporting.axis import StepAxis, step_axis
 from grokcore.reporting.palette import CYCLE, DASHES, Style, in_order, told_apart
-from grokcore.runs.groups import Group, differing_fields, fields_of
+from grokcore.runs.fields import differing_fields, fields_of
+from grokcore.runs.groups import Group
 from grokcore.runs.record import RunRecord
 
 POOLED = "train"

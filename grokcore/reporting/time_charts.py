@@ -27,7 +27,8 @@ from grokcore.reporting.figures import FRAME, Chart, Quantity, curve, dress, ine
 from grokcore.reporting.outcomes import Outcome, Outcomes, shown
 from grokcore.reporting.palette import Style, told_apart
 from grokcore.reporting.study import Axis, Split, Study
-from grokcore.runs.groups import fields_of, labels_of, text_of
+from grokcore.runs.fields import fields_of, text_of
+from grokcore.runs.groups import labels_of
 
 SHARE = Quantity("not yet grokked", "share", "{0.0 %}")
 _APART = 0.008

@@ -7,27 +7,18 @@ run by its group and its seed, `model.architecture gpt2, seed 3`.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from grokcore.runs.fields import MOST_TRIED, distinguishing_settings, fields_of, text_of, value_text, with_pooled_source
 from grokcore.runs.record import RunRecord
 from grokcore.spec import ExperimentSpec
-from grokcore.spec.base import Spec, identity_rule
 
 T = TypeVar("T")
-
-SEEDS = frozenset({"seed", "model.seed", "training.seed", "task.seed"})
-"""Fields that runs of one group may differ in. Another `task.seed` draws other data of the same kind: a repetition."""
-
-_CHOOSERS = ("task.kind", "model.architecture")
-_TUNED = ("training.learning_rate", "training.weight_decay", "training.schedule_steps")
-"""Fields that are usually searched anew for whatever else differs, and so are the last to name anything."""
-_MOST_TRIED = 3
-"""Fields beyond the choosers of which every combination is tried, to find the shortest."""
+NameForm = Literal["full", "short", "values"]
+"""How a run is written: `model.architecture gpt2, seed 3`, `architecture gpt2, seed 3`, or `gpt2, seed 3`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -92,7 +83,7 @@ def groups_of(records: Sequence[RunRecord]) -> list[Group]:
     return sorted(made, key=lambda group: [_order(group.settings.get(name)) for name in names])
 
 
-def group_labels(specs: Sequence[ExperimentSpec]) -> list[str]:
+def group_labels(specs: Sequence[ExperimentSpec], form: NameForm = "full") -> list[str]:
     """Name each of several experiments by what tells it from the others; a single one by its own name.
 
     One that has none of the fields which the others differ in is called by the first of them: `without
@@ -102,16 +93,17 @@ def group_labels(specs: Sequence[ExperimentSpec]) -> list[str]:
         return [specs[0].name]
     settings = distinguishing_settings(specs)
     first = next((name for one in settings for name in one), "")
+    shown = first if form == "full" else first.rpartition(".")[2]
     return [
-        label or f"{'with' if any(name.startswith(f'{first}.') for name in fields_of(spec)) else 'without'} {first}"
-        for label, spec in zip(labels_of(_notable(settings)), specs, strict=True)
+        label or f"{'with' if any(name.startswith(f'{first}.') for name in fields_of(spec)) else 'without'} {shown}"
+        for label, spec in zip(labels_of(_notable(settings), form), specs, strict=True)
     ]
 
 
-def run_names(specs: Sequence[ExperimentSpec]) -> list[str]:
+def run_names(specs: Sequence[ExperimentSpec], form: NameForm = "full") -> list[str]:
     """Name runs, in their order, by group and seed; equal names are left to two copies of one run."""
     groups = grouped(range(len(specs)), lambda place: group_key(specs[place])[1:])
-    labels = group_labels([specs[places[0]] for places in groups])
+    labels = group_labels([specs[places[0]] for places in groups], form)
     names = [""] * len(specs)
     for label, places in zip(labels, groups, strict=True):
         draws = len({specs[place].task.seed for place in places})
@@ -125,76 +117,15 @@ def seed_text(spec: ExperimentSpec, draws: int = 1) -> str:
     return f"seed {spec.seed}" + (f" of draw {spec.task.seed}" if draws > 1 else "")
 
 
-def labels_of(settings: Iterable[Mapping[str, Any]]) -> list[str]:
+def labels_of(settings: Iterable[Mapping[str, Any]], form: NameForm = "full") -> list[str]:
     """Write settings as text: `task.values 20, training.weight_decay 0.1`."""
-    return [", ".join(f"{name} {value_text(value)}" for name, value in one.items()) for one in settings]
+    return [", ".join(_label(name, value_text(value), form) for name, value in one.items()) for one in settings]
 
 
-def value_text(value: Any) -> str:
-    """Write a setting: 0.001, 1e-05, true, none, [0.9, 0.98]."""
-    if value is None:
-        return "none"
-    if isinstance(value, float):
-        return f"{value:.12g}"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def fields_of(spec: ExperimentSpec) -> dict[str, Any]:
-    """Return what decides a run's result, without seeds: `model.architecture` -> `gpt2`, `task.phi` -> 12.6, ...
-
-    Values are plain JSON values; a field at its default is included. Budgets, names and places are left out.
-    """
-    found: dict[str, Any] = {}
-    spec = _with_pooled_source(spec)
-    for section in ("task", "model", "training", "evaluation"):
-        _collect(getattr(spec, section), f"{section}.", found)
-    return {name: value for name, value in found.items() if name not in SEEDS}
-
-
-def _collect(part: Spec, prefix: str, found: dict[str, Any]) -> None:
-    plain = part.model_dump(mode="json")
-    for name, field in type(part).model_fields.items():
-        if identity_rule(field) is False:
-            continue
-        value = getattr(part, name)
-        if isinstance(value, Spec):
-            _collect(value, f"{prefix}{name}.", found)
-        else:
-            found[f"{prefix}{name}"] = plain[name]
-
-
-def differing_fields(fields: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names in which these differ: those that choose a task or an architecture, then in a spec's order.
-
-    A field that one of them does not have at all (`model.heads` of a Mamba) differs, too.
-    """
-    names = dict.fromkeys([*_CHOOSERS, *(name for found in fields for name in found)])
-    return [name for name in names if len({text_of(found, name) for found in fields}) > 1]
-
-
-def distinguishing_fields(fields: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return as few names as tell these apart; what chooses a task or an architecture always, where it differs.
-
-    Of specs that differ in `model.architecture` and so in `model.heads` and what was tuned, the architecture alone; of
-    optimizers with a learning rate each, the optimizer.
-    """
-    names = differing_fields(fields)
-    kept = [name for name in names if name in _CHOOSERS]
-    rest = [name for name in names if name not in _CHOOSERS]
-    wanted = _kinds(fields, names)
-    if _kinds(fields, kept) == wanted:
-        return kept
-    for pool in ([name for name in rest if name not in _TUNED], rest):
-        for size in range(1, _MOST_TRIED + 1):
-            for more in combinations(pool, size):
-                if _kinds(fields, [*kept, *more]) == wanted:
-                    return [*kept, *more]
-        if _kinds(fields, [*kept, *pool]) == wanted:
-            break
-    for name in pool:
-        if _kinds(fields, [*kept, name]) > _kinds(fields, kept):
-            kept.append(name)
-    return kept
+def _label(name: str, value: str, form: NameForm) -> str:
+    if form == "values" and value not in ("true", "false", "none"):
+        return value
+    return f"{name if form == 'full' else name.rpartition('.')[2]} {value}"
 
 
 def _notable(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -204,28 +135,11 @@ def _notable(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     nothing of its own is called by the first field.
     """
     names = list(dict.fromkeys(name for one in settings for name in one))
-    if len(names) <= _MOST_TRIED:
+    if len(names) <= MOST_TRIED:
         return list(settings)
     usual = {name: Counter(text_of(one, name) for one in settings).most_common(1)[0][0] for name in names}
     own = [{name: value for name, value in one.items() if text_of(one, name) != usual[name]} for one in settings]
     return [mine or dict(list(one.items())[:1]) for mine, one in zip(own, settings, strict=True)]
-
-
-def distinguishing_settings(specs: Sequence[ExperimentSpec]) -> list[dict[str, Any]]:
-    """Return, for each spec, its values of the fields that tell the specs apart."""
-    fields = [fields_of(spec) for spec in specs]
-    names = distinguishing_fields(fields)
-    return [{name: found[name] for name in names if name in found} for found in fields]
-
-
-def _kinds(fields: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int:
-    """Count the different combinations of values."""
-    return len({tuple(text_of(found, name) for name in names) for found in fields})
-
-
-def text_of(fields: Mapping[str, Any], name: str) -> str:
-    """Return a value as text that is equal for equal values; an absent value differs from null."""
-    return repr(fields[name]) if name in fields else ""
 
 
 def replicate_of(spec: ExperimentSpec) -> Replicate:
@@ -266,16 +180,9 @@ def experiment_id(spec: ExperimentSpec) -> str:
 
     Runs that start from sources of one group are one experiment.
     """
-    spec = _with_pooled_source(spec)
+    spec = with_pooled_source(spec)
     model, training = (part.model_copy(update={"seed": None}) for part in (spec.model, spec.training))
     return spec.model_copy(update={"seed": 0, "model": model, "training": training}).run_id
-
-
-def _with_pooled_source(spec: ExperimentSpec) -> ExperimentSpec:
-    start = spec.model.start_from
-    if start is None or start.group is None:
-        return spec
-    return spec.model_copy(update={"model": spec.model.model_copy(update={"start_from": start.pooled})})
 
 
 def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:

@@ -7,6 +7,7 @@ evaluation is up to date: `grokcore.evaluation.records` does.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +61,9 @@ class RunRecord:
             UnusableError: the run has not been evaluated.
         """
         if self.result is None:
-            raise UnusableError(f"{self.uri} has no evaluation yet; make one with: grokcore evaluate {self.uri}")
+            raise UnusableError(
+                f"{self.uri} has no evaluation yet; make one with: grokcore evaluate {shlex.quote(self.uri)}"
+            )
         return self.result
 
 
@@ -123,7 +126,7 @@ def _with_analysis(record: RunRecord, directory: Path) -> RunRecord:
     analysis = decode_analysis(path.read_bytes(), record.uri)
     if analysis.run_id != record.manifest.run_id:
         found = f"holds the analysis of run {analysis.run_id}, but is run {record.manifest.run_id}"
-        raise InputError(f"{record.uri} {found}; make its own with: grokcore analyze {record.uri}")
+        raise InputError(f"{record.uri} {found}; make its own with: grokcore analyze {shlex.quote(record.uri)}")
     return replace(record, analysis=analysis)
 
 
@@ -132,7 +135,7 @@ def _read_evaluation(place: str | Path, run: str | Path) -> tuple[Evaluation, bo
     try:
         store, name = open_parent(place)
         document = store.read_json(name)
-        verified = check_document(document, place, f"make it anew with: grokcore evaluate {run}")
+        verified = check_document(document, place, f"make it anew with: grokcore evaluate {shlex.quote(str(run))}")
         result: Evaluation = validate(Evaluation, document)
     except InputError as error:
         if str(place) in str(error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import shlex
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -83,7 +84,9 @@ class ArchiveStore(Store):
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise InputError(f"{self._path} is an archive, which is only read: unpack it first (tar xf {self._path.name})")
+        raise InputError(
+            f"{self._path} is an archive, which is only read: unpack it first (tar xf {shlex.quote(self._path.name)})"
+        )
 
     def _full(self, key: str) -> str:
         return f"{self._prefix}/{check_key(key)}".lstrip("/")

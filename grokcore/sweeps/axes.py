@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from grokcore.runs.groups import value_text
+from grokcore.runs.fields import value_text
 from grokcore.spec.overrides import Override
 from grokcore.sweeps.spec import Axis, GridAxis, ListAxis, PointsAxis, RandomAxis, draw
 

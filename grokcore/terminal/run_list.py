@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from grokcore.data.info import SplitInfo
 from grokcore.errors import GrokcoreError, InputError, TransientError, printable
 from grokcore.runs.follow import tail_of
-from grokcore.runs.groups import run_names
+from grokcore.runs.groups import NameForm, run_names
 from grokcore.runs.journal import JournalLine, check_line
 from grokcore.runs.lock import is_being_written
 from grokcore.runs.manifest import files_by_run, not_a_run
@@ -121,10 +121,27 @@ class WatchedRun:
         return [f"{self.state} at step {step}"] if self.state != before else []
 
 
-def names_of(runs: Sequence[WatchedRun]) -> list[str]:
-    """Name runs as every view does; by their places where a spec cannot be read, or two are copies of one run."""
+def names_of(runs: Sequence[WatchedRun], room: int | None = None) -> list[str]:
+    """Name runs as every view does; by their places where a spec cannot be read, or two are copies of one run.
+
+    Args:
+        room: columns of the longest name, if they are few: names are written shorter until all fit, down to the values
+            that tell the runs apart.
+    """
+    names = full = _names(runs, "full")
+    forms: tuple[NameForm, ...] = ("short", "values")
+    for form in forms:
+        if room is None or max(map(columns, names), default=0) <= room:
+            break
+        shorter = _names(runs, form)
+        if len(set(shorter)) == len(set(full)):
+            names = shorter
+    return names
+
+
+def _names(runs: Sequence[WatchedRun], form: NameForm) -> list[str]:
     specs = [run.head.spec for run in runs if run.head is not None]
-    known = iter(run_names(specs))
+    known = iter(run_names(specs, form))
     names = [run.place if run.head is None else next(known) for run in runs]
     counts = Counter(names)
     return [name if counts[name] == 1 else run.place for name, run in zip(names, runs, strict=True)]
@@ -219,13 +236,14 @@ class RunList:
     def rows(self, width: int, height: int) -> list[Row]:
         """Return the table; where space is short, runs in training come before ended ones."""
         runs = list(self._runs.values())
-        labels = names_of(runs)
+        most = max(8, width // 3 if width >= _WIDE else width // 2)
+        labels = names_of(runs, most)
         counts = Counter(_group(run) for run in runs)
         head = f"{len(runs)} run{'s' * (len(runs) != 1)}: " + ", ".join(f"{n} {state}" for state, n in counts.items())
         shown = list(range(len(runs)))
         if len(runs) > height - 1:
             shown = sorted(shown, key=lambda place: runs[place].over)[: max(0, height - 2)]
-        label = min(max(map(columns, labels), default=0), max(8, width // 3))
+        label = min(max(map(columns, labels), default=0), most)
         rows: list[Row] = [(Part(head, "bold"),)]
         rows += [self._row(runs[place], labels[place], label, width) for place in sorted(shown)]
         if len(shown) < len(runs):

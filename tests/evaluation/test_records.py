@@ -10,7 +10,8 @@ import pytest
 
 from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
-from grokcore.runs.groups import by_draw, differing_fields, distinguishing_fields, fields_of, groups_of
+from grokcore.runs.fields import differing_fields, distinguishing_fields, fields_of
+from grokcore.runs.groups import by_draw, groups_of
 from grokcore.spec import load_spec, resolve
 from grokcore.storage import open_store
 from tests.evaluation.made_up import Rise, record, write

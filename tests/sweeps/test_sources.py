@@ -12,7 +12,8 @@ from grokcore.cli import main
 from grokcore.errors import InputError
 from grokcore.evaluation.records import read_record, read_records
 from grokcore.models.loading import milestones
-from grokcore.runs.groups import fields_of, group_key, groups_of
+from grokcore.runs.fields import fields_of
+from grokcore.runs.groups import group_key, groups_of
 from grokcore.sweeps import load_sweep, read_index, run_sweep
 from grokcore.sweeps.loop import loop_items
 

@@ -116,6 +116,25 @@ def test_the_table_fits_any_window(width: int, height: int, tmp_path: Path) -> N
         assert "and 3 more" in encode(rows[-1], color=False) or width < 10
 
 
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [
+        (200, ["training.learning_rate 0.001, seed 0", "training.learning_rate 0.02, seed 0"]),
+        (90, ["learning_rate 0.001, seed 0", "learning_rate 0.02, seed 0"]),
+        (60, ["0.001, seed 0", "0.02, seed 0"]),
+        (30, ["0.001, seed 0", "0.02, seed 0"]),
+    ],
+)
+def test_runs_are_named_by_what_tells_them_apart_in_any_width(width: int, names: list[str], tmp_path: Path) -> None:
+    for rate in (0.02, 0.001):
+        place = tmp_path / "runs" / f"6eedced3eec57b{rate}" / "local"
+        write(place, grokking(), f"training.learning_rate={rate}", exit_reason="budget_steps")
+    board = RunList([open_store(tmp_path)], io.StringIO())
+    board.follow(seconds=0.01, find_seconds=0.01)
+    shown = [encode(row, color=False) for row in board.rows(width, 10)[1:]]
+    assert sorted(text.partition("  ")[0] for text in shown) == names
+
+
 def test_a_place_without_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match=r"is not a run: it has no manifest\.json, and there is no run below it"):
         follow(tmp_path)
