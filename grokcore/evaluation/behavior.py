@@ -233,3 +233,19 @@ def behavior_of(run: RunRecord, split: str) -> Behavior:
         unlikely=waiting and unlikely_to_grok(accuracy, steps, memorized, threshold=rules.threshold),
         collapsed=held_out.collapsed if held_out is not None else None,
     )
+
+
+def first_warning(run: RunRecord, split: str) -> int | None:
+    """The first step at which somebody who followed the run was told that a held-out split is unlikely to grok.
+
+    None if that was never said. It may be said of a split that is sustained later: then it was a false alarm.
+    """
+    seen, rules = evidence(run.journal, run.spec.training), run.spec.evaluation
+    steps, accuracy = steps_of(seen.lines), accuracy_of(seen.lines, split)
+    memorized = crossings(seen, "train", rules)["sustained"]
+    held = crossings(seen, split, rules)["sustained"]
+    for index in range(len(steps) if held is None else held):
+        so_far = memorized if memorized is not None and memorized <= index else None
+        if unlikely_to_grok(accuracy[: index + 1], steps[: index + 1], so_far, threshold=rules.threshold):
+            return steps[index]
+    return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grokcore.evaluation.behavior import behavior_of, falls, is_unstable, peak_and_dip, unlikely_to_grok
+from grokcore.evaluation.behavior import behavior_of, falls, first_warning, is_unstable, peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.phases import sustained
 from grokcore.spec import load_spec
 from tests.evaluation.made_up import Rise, record
@@ -191,3 +191,21 @@ def test_the_behavior_of_a_runs_split() -> None:
     assert (ood.unlikely, iid.unlikely) == (True, False)
     assert (ood.peak, ood.collapsed, ood.unstable) == (None, None, False)
     assert behavior_of(run, "id_atomic").unlikely is False
+
+
+@pytest.mark.parametrize(
+    ("rises_at", "warned", "sustained"), [(None, True, False), (300, False, True), (3000, True, True)]
+)
+def test_the_first_warning_is_that_of_somebody_who_followed_the_run(
+    rises_at: float | None, warned: bool, sustained: bool
+) -> None:
+    """A flat curve is given up after 20 times the steps to memorize, also where it rises later."""
+    spec = load_spec("smoke", ["training.precision=fp32", "training.max_steps=6000"])
+    run = record(spec, Rise(10), {"test_inferred_ood": Rise(rises_at)})
+    step = first_warning(run, "test_inferred_ood")
+    memorized, held = run.evaluation.memorized.sustained, run.evaluation.held_out["test_inferred_ood"].sustained
+    assert memorized is not None
+    assert (step is not None) is warned
+    assert (held is not None) is sustained
+    if step is not None:
+        assert 20 * memorized.steps <= step < (held.steps if held is not None else 6000)
