@@ -2,8 +2,9 @@
 
     python -m ci.speedups COMPARISON
 
-keeps the speedups, the table of runs and the curves of a sweep's comparison in ci/benchmarks/results/SWEEP/, without
-places of this machine, in the place of those kept before.
+keeps the speedups of a sweep's comparison in ci/benchmarks/results/SWEEP/, in the place of those kept before, and its
+packed runs, which anyone can judge anew. While points of the sweep are missing it keeps the packed trials of its
+store, too: unpacked into STORE/runs and STORE/tuning/runs, they let the sweep go on on another machine.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from ci.markdown import table
+from grokcore.evaluation.records import read_records
 from grokcore.runs.fields import value_text
-from grokcore.sweeps import load_sweep
+from grokcore.runs.packing import pack_runs
+from grokcore.sweeps import expand, load_sweep
 
 RESULTS = Path(__file__).parent / "benchmarks" / "results"
 SPEEDUPS = "speedups.json"
@@ -77,12 +80,21 @@ def keep(comparison: Path) -> Path:
     if not (comparison / SPEEDUPS).exists():
         raise LookupError(f"{comparison} has no {SPEEDUPS}: it is of a sweep without a baseline")
     target: Path = RESULTS / json.loads((comparison / SPEEDUPS).read_text("utf-8"))["sweep"]
-    target.mkdir(exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
     shutil.copyfile(comparison / SPEEDUPS, target / SPEEDUPS)
-    runs = parquet.read_table(comparison / "runs.parquet")
-    parquet.write_table(runs.drop_columns(["uri"]), target / "runs.parquet")
-    shutil.copyfile(comparison / "curves.parquet", target / "curves.parquet")
+    runs = parquet.read_table(comparison / "runs.parquet", columns=["uri"])["uri"].unique().to_pylist()
+    pack_runs(read_records(runs), target / "runs.tar.xz")
+    if _missing(json.loads((target / SPEEDUPS).read_text("utf-8"))):
+        trials = read_records([comparison.parents[1] / "tuning" / "runs"], unfinished="skip")
+        pack_runs(trials, target / "trials.tar.xz")
     return target
+
+
+def _missing(document: dict[str, Any]) -> set[str]:
+    """The points of a sweep that were not run."""
+    points = {point.name for point in expand(load_sweep(document["sweep"]))}
+    return points - {arm["name"] for arm in document["arms"]}
 
 
 def main() -> None:

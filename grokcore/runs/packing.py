@@ -25,7 +25,7 @@ from grokcore.storage.store import encode_json
 
 
 def pack_runs(runs: Sequence[RunRecord], path: Path) -> None:
-    """Write the records of evaluated runs to an archive, one directory a run, named by its id.
+    """Write the records of evaluated runs to an archive, as they lie in the `runs` of a store.
 
     Raises:
         InputError: the path has another suffix, or a run has not ended.
@@ -46,7 +46,7 @@ def pack_runs(runs: Sequence[RunRecord], path: Path) -> None:
         rest = {name: value for name, value in document.items() if name != "seal"}
         sealed = sealed_manifest(rest, {name: digest_of(kept[name]) for name in (SPEC, JOURNAL)})
         for name, content in (kept | {MANIFEST: encode_json(sealed)}).items():
-            files[f"{run.manifest.run_id}/{name}"] = content
+            files[f"{run.manifest.run_id}/local/{name}"] = content
     write_archive(path, files)
 
 
