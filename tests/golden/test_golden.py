@@ -2,6 +2,7 @@
 
 `ids.json` and `smoke.jsonl` were made once: results that people hold are found by these ids, and compared with these
 numbers. A change that is meant raises a version (of a task's generator, of an architecture's semantics) and the files.
+`claims.json` freezes the claims before the runs that decide them: their hashes cover test, threshold and conditions.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from grokcore.claims import LEDGER
 from grokcore.runs import read_journal
 from grokcore.runs.journal import upgraded
 from grokcore.spec import load_spec, preset_names
 
 HERE = Path(__file__).parent
 IDS: dict[str, dict[str, str]] = json.loads((HERE / "ids.json").read_text())
+CLAIMS: dict[str, dict[str, str]] = json.loads((HERE / "claims.json").read_text())
 VARIANTS: dict[str, str] = json.loads((HERE / "variants.json").read_text())
 
 
@@ -35,6 +38,14 @@ def test_the_ids_of_a_preset_stay(preset: str) -> None:
 @pytest.mark.parametrize("overrides", VARIANTS)
 def test_the_ids_of_variants_stay(overrides: str) -> None:
     assert load_spec("smoke", overrides.split(" ")).run_id == VARIANTS[overrides]
+
+
+def test_no_claim_changes_once_it_is_frozen() -> None:
+    """A claim that was badly put stays, and a better one gets a number of its own."""
+    found = {str(claim.number): {"id": claim.id, "hash": claim.hash} for claim in LEDGER}
+    changed = [number for number, claim in CLAIMS.items() if found.get(number) != claim]
+    assert not changed, f"claims {', '.join(changed)} were frozen before runs were judged by them"
+    assert found.keys() == CLAIMS.keys(), "add the hash of a new claim to claims.json, before any run of it"
 
 
 def test_smoke_gives_the_numbers_that_it_always_gave(smoke_run: Path) -> None:
