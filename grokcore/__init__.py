@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from grokcore.notebook import Run, Runs, load_runs
     from grokcore.reporting import build_comparison, build_report
     from grokcore.spec import ExperimentSpec, load_spec
-    from grokcore.training import train_model, train_seeds
+    from grokcore.training import TrainingContext, train_model, train_seeds
 
 __all__ = [
     "ExperimentSpec",
     "Run",
     "Runs",
+    "TrainingContext",
     "__version__",
     "analyze_model",
     "build_comparison",
@@ -51,6 +52,7 @@ _HOMES = {
     "ExperimentSpec": "grokcore.spec",
     "Run": "grokcore.notebook",
     "Runs": "grokcore.notebook",
+    "TrainingContext": "grokcore.training",
     "analyze_model": "grokcore.interpret",
     "build_comparison": "grokcore.reporting",
     "build_report": "grokcore.reporting",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from grokcore.evaluation.phases import DEFINITIONS, Evidence, Lines, crossings, evidence, phases_of
-from grokcore.evaluation.remarks import rate_remarks, remarks_before
+from grokcore.evaluation.remarks import callback_remarks, rate_remarks, remarks_before
 from grokcore.runs.evaluation import Evaluation, HeldOut, Pooled, SplitResult, Time, Times, verdict_of
 from grokcore.spec import ExperimentSpec, TrainingSpec
 from grokcore.spec.schedule import phase_drops, share_of_peak
@@ -61,6 +61,9 @@ def assemble(
         schedule=spec.training.schedule,
         remarks=remarks_before(spec, splits),
     )
+    if exit_reason == "callback":
+        censored = [split for split, one in evaluation.held_out.items() if one.sustained is None]
+        evaluation.remarks += callback_remarks(censored, last["step"], spec.training.max_steps)
     evaluation.remarks += rate_remarks([evaluation])
     return evaluation
 

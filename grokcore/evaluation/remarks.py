@@ -132,6 +132,18 @@ def lowest_accuracy(examples: int) -> float:
     return float((1 - CONFIDENCE) ** (1 / examples))
 
 
+def callback_remarks(censored: Sequence[str], step: int, budget: int) -> list[str]:
+    """Remark on a run that a callback has ended before these held-out splits were sustained."""
+    if not censored or step >= budget:
+        return []
+    remark = (
+        f"a callback ended training at step {step:,} of max_steps={budget:,}, before {' and '.join(censored)} was "
+        "sustained: it may have seen held-out accuracies, and times over seeds take the end of a run for independent "
+        "of them; train on to the budget before comparing"
+    )
+    return [remark]
+
+
 def rate_remarks(evaluations: Sequence[EvaluationLike]) -> list[str]:
     """Remark on how much of the learning rate was left when each split was sustained, unless the rate was constant."""
     found: dict[str, list[TimeLike]] = {}

@@ -32,7 +32,7 @@ from grokcore.reporting.palette import (
 )
 from grokcore.reporting.phase_markers import LabelSlot, PhaseMarker
 
-_FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
 
 FRAME = {
@@ -107,7 +107,7 @@ def dress(plot: Any) -> None:
     plot.toolbar.autohide = True
     for part in (plot.xaxis, plot.yaxis):
         part.axis_label_text_font_style = "normal"
-        part.axis_label_text_font = part.major_label_text_font = _FONT
+        part.axis_label_text_font = part.major_label_text_font = FONT
         part.axis_label_text_font_size = part.major_label_text_font_size = "12px"
         part.axis_label_text_color = part.major_label_text_color = INK
         part.axis_line_color = part.major_tick_line_color = part.minor_tick_line_color = FAINT
@@ -150,7 +150,7 @@ def tooltip(run: str, split: str | None, quantity: Quantity, column: str, where:
     if split is not None:
         lines.append(inert(split))
     lines += [where, f"{quantity.name} @{column}{quantity.shown}"]
-    return f'<div style="font: 12px {_FONT.replace(chr(39), "")}; max-width: 260px">{"<br>".join(lines)}</div>'
+    return f'<div style="font: 12px {FONT.replace(chr(39), "")}; max-width: 260px">{"<br>".join(lines)}</div>'
 
 
 def inert(text: str) -> str:
@@ -183,7 +183,7 @@ def baseline_line(
         y_offset=2 if above else -2 - 13 * max(0, order - 1),
         text=PlainText(text=text),
         text_color=INK,
-        text_font=_FONT,
+        text_font=FONT,
         text_font_size="11px",
         text_baseline="bottom" if above else "top",
     )
@@ -211,7 +211,7 @@ def marker_line(
         text_align="left",
         text_baseline="top" if slot.side == "right" else "bottom",
         text_color=INK,
-        text_font=_FONT,
+        text_font=FONT,
         text_font_size="11px",
         background_fill_color="#ffffff",
         background_fill_alpha=0.7,

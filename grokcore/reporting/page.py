@@ -18,15 +18,17 @@ from grokcore.reporting import accuracy_charts as curves
 from grokcore.reporting import findings
 from grokcore.reporting.columns import CURVES, columns_of_runs
 from grokcore.reporting.fairness import SweepFacts, confounds, known_confounds, only_some_have, size_table, tuned_by_run
+from grokcore.reporting.figures import Chart
 from grokcore.reporting.formatting import phase_definitions
 from grokcore.reporting.html import page_part, render_page
-from grokcore.reporting.interaction import heat_maps
+from grokcore.reporting.interaction import HeatMap, heat_maps
 from grokcore.reporting.interpret.cells import count_of, heat_rows, shades
 from grokcore.reporting.interpret.comparison import compared
 from grokcore.reporting.interpret.glance import FEWEST
 from grokcore.reporting.interpret.section import inside_of
 from grokcore.reporting.links import RunLinks, links_of
 from grokcore.reporting.outcomes import Outcomes, median_text, number_text, outcomes_of, p_text, verdicts_text
+from grokcore.reporting.phase_diagrams import phase_diagram, reached_text
 from grokcore.reporting.run_findings import run_facts
 from grokcore.reporting.run_section import MOST_DETAILED, run_sections
 from grokcore.reporting.run_tables import manifest_table
@@ -53,6 +55,14 @@ class RunRow:
     cells: list[Cell]
     diverged: bool
     links: RunLinks
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A phase diagram, and the map that it draws."""
+
+    chart: Chart
+    map: HeatMap
 
 
 def render(
@@ -87,6 +97,8 @@ def render(
     accuracy = [] if bands is None else curves.accuracy_charts(study, bands, x_range, band_button)
     survival = [] if is_alone else survival_charts(study, outcomes, x_range, band_button)
     doses = dose_responses(study, outcomes)
+    mapped = heat_maps(study, outcomes)
+    diagrams = [Diagram(phase_diagram(f"phase-diagram-{place}", one), one) for place, one in enumerate(mapped.maps)]
     first_button = 0 if is_alone else band_button + 1
     sections = run_sections(study, x_range, first_button) if len(runs) <= MOST_DETAILED else []
     inside = None
@@ -94,7 +106,12 @@ def render(
         first_toggle = first_button + len(sections[0].buttons)
         inside = inside_of(study, runs[0], analyses[runs[0].uri], names[0], x_range, first_toggle)
     inside_groups = compared(study, analyses) if analyses and not is_alone else None
-    drawn = [*accuracy, *survival, *(chart for dose in doses for chart in dose.charts)]
+    drawn = [
+        *accuracy,
+        *survival,
+        *(one.chart for one in diagrams),
+        *(chart for dose in doses for chart in dose.charts),
+    ]
     is_crowded = study.is_crowded and bands is not None
     return render_page(
         "report.html.j2",
@@ -116,7 +133,10 @@ def render(
         accuracy_charts=accuracy,
         survival_charts=survival,
         doses=doses,
-        heat_maps=heat_maps(study, outcomes),
+        diagrams=diagrams,
+        diagrams_note=mapped.note,
+        median_text=median_text,
+        reached_text=reached_text,
         band_button=band_button,
         thinned=(bands is not None and bands.thinned) or any(section.thinned for section in sections),
         thresholds=sorted({group.spec.evaluation.threshold for group in groups}),

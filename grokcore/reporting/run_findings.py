@@ -8,7 +8,12 @@ from grokcore.reporting.phase_markers import is_delayed
 from grokcore.runs.evaluation import HeldOut, Time, Times
 from grokcore.runs.record import RunRecord
 
-_ENDINGS = {"budget_steps": "step budget", "budget_seconds": "time budget", "grokked": "grokking"}
+_ENDINGS = {
+    "budget_steps": "step budget",
+    "budget_seconds": "time budget",
+    "grokked": "grokking",
+    "callback": "a callback",
+}
 
 
 def run_findings(run: RunRecord) -> list[Statement]:

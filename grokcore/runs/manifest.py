@@ -15,8 +15,8 @@ from grokcore.runs.seal import FileDigest, Seal, sealed_manifest
 from grokcore.storage import FileStore, Store, StoredFile
 from grokcore.storage.store import encode_json
 
-ExitReason = Literal["budget_steps", "budget_seconds", "grokked", "diverged", "stopped"]
-"""Why training ended; `grokked` names the rule `stop_on_grok`, not the verdict."""
+ExitReason = Literal["budget_steps", "budget_seconds", "grokked", "callback", "diverged", "stopped"]
+"""Why training ended; `grokked` names the rule `stop_on_grok`, not the verdict; `callback` a function of the user."""
 
 FORMAT: Literal[2] = 2
 """Of the manifest and the journal beside it. In format 1 the journal calls the phase `sustained` `grokked`."""
@@ -107,6 +107,9 @@ class Manifest(Conditions):
     seeds: dict[str, int] = Field(description="seeds of the data, of initialization and of the order")
     remarks: list[str] = Field([], description="what was known to be odd about this run at its start, a line each")
     exit_reason: ExitReason | None = Field(None, description="why training ended; null while it runs")
+    callback: str | None = Field(
+        None, description="why a callback ended training, in its words; null unless exit_reason is callback"
+    )
     started: str = Field(description="UTC, ISO 8601")
     resumes: int = Field(0, description="how often training has gone on from a checkpoint")
     finished: str | None = None

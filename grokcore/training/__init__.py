@@ -21,12 +21,15 @@ from grokcore.runs.resume import TrainResult
 from grokcore.training.seeds import train_seeds
 
 if TYPE_CHECKING:
+    from grokcore.training.callbacks import TrainingContext
     from grokcore.training.train import train_model
 
-__all__ = ["TrainResult", "train_model", "train_seeds"]
+__all__ = ["TrainResult", "TrainingContext", "train_model", "train_seeds"]
+
+_HOMES = {"TrainingContext": "grokcore.training.callbacks", "train_model": "grokcore.training.train"}
 
 
 def __getattr__(name: str) -> Any:
-    if name != "train_model":
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    return importlib.import_module("grokcore.training.train").train_model
+    return getattr(importlib.import_module(_HOMES[name]), name)

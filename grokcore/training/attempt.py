@@ -67,8 +67,11 @@ class Attempt:
             self.manifest.set_execution("cuda_graph", str(graphs.status))
             self.manifest.write(self.store)
 
-    def end(self, reason: ExitReason) -> TrainResult:
+    def end(self, reason: ExitReason, *, callback: str | None = None) -> TrainResult:
         """Write the model, the final metrics, the sealed manifest and its summary.
+
+        Args:
+            callback: why a callback ended training, if one did.
 
         Raises:
             StoppedError: the reason is a signal.
@@ -81,6 +84,7 @@ class Attempt:
         write_final_metrics(self.store, self.metrics.samples(), self.notify)
         self.record_graphs()
         self.manifest.exit_reason, self.manifest.finished = reason, utc_now()
+        self.manifest.callback = callback if reason == "callback" else None
         cpu = self.trainer.clock.cpu
         self.manifest.cpu_seconds = None if cpu is None else round(cpu, 3)
         size = self.manifest.write(self.store, seal=files)
@@ -216,7 +220,7 @@ def _resumed(
 ) -> Manifest:
     """Return the manifest of a resumed run: this attempt's, or the one before if nothing is left to train."""
     if has_ended(trainer, recorder.lines):  # the record stays that of the processes that trained
-        return before.model_copy(update={"exit_reason": None, "finished": None})
+        return before.model_copy(update={"exit_reason": None, "callback": None, "finished": None})
     manifest.begin_attempt(trainer.state.step, manifest.started, before)
     manifest.started = before.started
     manifest.resumes = before.resumes + (recorder.checkpoint is not None)

@@ -25,14 +25,18 @@ MAX_RESTARTS = 3
 
 
 def train(
-    trainer: Trainer, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[dict[str, Any]], None]
+    trainer: Trainer,
+    recorder: Recorder,
+    stop: StopRequest,
+    on_evaluation: Callable[[dict[str, Any]], ExitReason | None],
 ) -> ExitReason:
     """Train until a budget is used up, the split of `stop_on_grok` is sustained, training diverges, or `stop`.
 
     Args:
         recorder: writes the run.
         stop: checked before every step, and between the batches of an evaluation.
-        on_evaluation: called with every new line of the journal.
+        on_evaluation: called with every new line of the journal; training ends with a reason that it returns, unless
+            it ends anyway.
     """
     steps = training_steps(trainer, recorder, stop, on_evaluation)
     while True:
@@ -47,7 +51,10 @@ def train(
 
 
 def training_steps(
-    trainer: Trainer, recorder: Recorder, stop: StopRequest, on_evaluation: Callable[[dict[str, Any]], None]
+    trainer: Trainer,
+    recorder: Recorder,
+    stop: StopRequest,
+    on_evaluation: Callable[[dict[str, Any]], ExitReason | None],
 ) -> Generator[None, None, ExitReason]:
     """Do all of `train` but the optimizer steps: yield where the next is due, return why training ends.
 
@@ -68,9 +75,9 @@ def training_steps(
             else:
                 milestones = new_phases(lines[-1]["phases"] if lines else {}, line["phases"])
                 recorder.append(line)
-                on_evaluation(line)
+                asked = on_evaluation(line)
                 evaluated, due = _evaluations(lines, trainer.spec.evaluation)
-                reason = exit_reason(trainer, lines)
+                reason = exit_reason(trainer, lines) or asked
         if _can_walk_back(trainer, reason):
             _walk_back(trainer, recorder)
             evaluated, due = _evaluations(lines, trainer.spec.evaluation)

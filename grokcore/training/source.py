@@ -215,6 +215,6 @@ def _facts(record: RunRecord | None, start: StartFrom, place: str, digest: str, 
 
 def _chosen_by_held_out(record: RunRecord, start: StartFrom, saved: SavedStep | None) -> bool:
     """Whether accuracy on held-out data decided when these weights were taken, as far as can be known."""
-    if saved is None:
-        return record.manifest.exit_reason == "grokked"
+    if saved is None:  # what a callback looks at is not known: it gets held-out accuracies with the rest
+        return record.manifest.exit_reason in ("grokked", "callback")
     return start.step != MEMORIZED and any(name != MEMORIZED for name in saved.milestones)

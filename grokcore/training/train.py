@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_devic
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.training.attempt import begin, make_trainer
+from grokcore.training.callbacks import Callback, Watcher
 from grokcore.training.distributed.follower import await_end, await_start, follow, sending_outcome
 from grokcore.training.distributed.group import ALONE, Group, group_of_processes, lost_peers
 from grokcore.training.loop import reproducible, train
@@ -29,7 +30,8 @@ def train_model(
     *,
     resume: Resume = "auto",
     stop_with_parent: bool = False,
-    on_evaluation: Callable[[dict[str, Any]], None] | None = None,
+    on_evaluation: Callable[[dict[str, Any]], object] | None = None,
+    callbacks: Sequence[Callback] = (),
     notify: Callable[[str], None] = lambda line: None,
 ) -> TrainResult:
     """Train a run, or resume it from its last checkpoint.
@@ -45,8 +47,8 @@ def train_model(
     With `training.engine: deepspeed` this process trains in the group that RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR
     and MASTER_PORT describe, as torchrun and deepspeed set them, or mpirun's own variables; without them it trains
     alone. All processes of a group call this with the same arguments, and all return the same result or raise the same
-    error. Rank 0 does what is described here; the others compute for it, and call neither `on_evaluation` nor `notify`.
-    A signal to any of them stops all after the current step.
+    error. Rank 0 does what is described here; the others compute for it, and call neither `on_evaluation` nor
+    `callbacks` nor `notify`. A signal to any of them stops all after the current step.
 
     Args:
         spec: what to train; `precision: auto` and `engine: auto` are resolved for this process, which takes the engine
@@ -57,6 +59,14 @@ def train_model(
         stop_with_parent: stop as at a signal when the parent process has exited: for programs that start this one, and
             whose users stop them. Someone who leaves the shell with nohup does not want that.
         on_evaluation: called with each new line of the journal.
+        callbacks: called after each evaluation with a `TrainingContext`: the line, a copy of the model, and `stop`.
+            They change nothing in training but its end: the weights are copies, and the random numbers that they draw
+            are drawn apart. Their time is left out of the steps per second. A run that one of them stops has ended like
+            one whose budget is used up: with its model, and with `exit_reason` and `callback` in its manifest. Up to
+            there it equals the run without callbacks bit for bit, so that `uses_held_out` stays as it is; but weights
+            that another run starts from count as chosen by held-out data, and its evaluation remarks on splits that
+            were not sustained by then. The same call on the same place shows the callbacks the last evaluation again,
+            and goes on if none stops. If a callback raises, the state is saved, and the error raised.
         notify: called with a line when `match` chose the model's size, for each remark of the manifest, when resuming,
             for each checkpoint that had to be skipped or could not be saved, if the C kernels cannot be compiled or
             the step cannot be recorded as a CUDA graph, if a run resumes under other conditions, and if it is beyond
@@ -83,8 +93,10 @@ def train_model(
                 serve_metrics(notify, stop),
                 begin(spec, data, out, device, resume=resume, stop=stop, notify=notify, group=group) as attempt,
             ):
-                reason = train(attempt.trainer, attempt.recorder, stop, on_evaluation or (lambda line: None))
-                results.append(attempt.end(reason))
+                trainer, recorder = attempt.trainer, attempt.recorder
+                watcher = Watcher(trainer, recorder, attempt.store.uri, on_evaluation, callbacks)
+                reason = watcher.resume() or train(trainer, recorder, stop, watcher.evaluated)
+                results.append(attempt.end(reason, callback=watcher.stop_reason))
             return results[0]
 
 

@@ -19,6 +19,7 @@ from grokcore.errors import GrokcoreError
 from grokcore.models import SharedPrefixes
 from grokcore.models.precision import autocast
 from grokcore.models.roles import layouts
+from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
@@ -71,7 +72,7 @@ def _train_group(
 ) -> dict[int, Outcome]:
     outcomes: dict[int, Outcome] = {}
     steps = {
-        number: training_steps(attempt.trainer, attempt.recorder, stop, partial(listener.on_evaluation, jobs[number]))
+        number: training_steps(attempt.trainer, attempt.recorder, stop, partial(_show, listener, jobs[number]))
         for number, attempt in attempts.items()
     }
     for attempt in attempts.values() if len(attempts) > 1 else ():  # other rounding, and equal shares of CPU seconds
@@ -96,6 +97,11 @@ def _train_group(
             for number in steps:
                 attempts[number].trainer.count_step(seconds, cpu)
     return outcomes
+
+
+def _show(listener: Listener, job: Job, line: JournalLine) -> None:
+    """Show a line, whatever the listener returns: the loop takes that for a reason to end."""
+    listener.on_evaluation(job, line)
 
 
 def _ended(attempt: Attempt, job: Job, end: StopIteration) -> TrainResult | GrokcoreError:
