@@ -8,7 +8,8 @@ The four stages, each also a command and a Kubeflow component of the same meanin
     build_report(runs, out)       runs become one HTML page; build_comparison sets groups of seeds against each other
 
 For analyses of one's own, load_runs(place) reads runs as a collection with data frames and charts. Any saved step of a
-run opens as a model by load_model(run, step=...), and analyze_model(run) looks inside them.
+run opens as a model by load_model(run, step=...), analyze_model(run) looks inside them, and export_model(run, folder)
+writes one for the libraries of Hugging Face.
 
 Importing grokcore imports none of what the stages need; each loads its own at first use.
 """
@@ -22,7 +23,7 @@ from grokcore.version import __version__
 
 if TYPE_CHECKING:
     from grokcore.data import generate_dataset
-    from grokcore.evaluation import evaluate_model
+    from grokcore.evaluation import evaluate_model, export_model
     from grokcore.interpret import analyze_model
     from grokcore.models import load_model
     from grokcore.notebook import Run, Runs, load_runs
@@ -40,6 +41,7 @@ __all__ = [
     "build_comparison",
     "build_report",
     "evaluate_model",
+    "export_model",
     "generate_dataset",
     "load_model",
     "load_runs",
@@ -57,6 +59,7 @@ _HOMES = {
     "build_comparison": "grokcore.reporting",
     "build_report": "grokcore.reporting",
     "evaluate_model": "grokcore.evaluation",
+    "export_model": "grokcore.evaluation",
     "generate_dataset": "grokcore.data",
     "load_model": "grokcore.models",
     "load_runs": "grokcore.notebook",

@@ -252,8 +252,8 @@ def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     runs = commands.add_parser(
         "runs",
-        help="list, inspect, pack and delete the runs in a store",
-        description="List, inspect, pack and delete the runs in a store.",
+        help="list, inspect, pack and delete the runs in a store, or write their models",
+        description="List, inspect, pack and delete the runs in a store, or write their models.",
     )
     actions = runs.add_subparsers(metavar="ACTION", required=True)
 
@@ -279,7 +279,16 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     delete.add_argument("uri", metavar="RUN_URI", help="run directory")
     delete.add_argument("--leftovers", action="store_true", help="delete only the leftovers of interrupted writes")
     delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    for action in (found, show, pack, delete):
+    model = command(
+        actions, "model", "runs:model", "write the model of a run as a folder that Hugging Face's libraries load"
+    )
+    model.add_argument("uri", metavar="RUN_URI", help="run directory; it may be training")
+    model.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    model.add_argument(
+        "--step", metavar="STEP", help="a saved step, or a milestone such as memorized (default: the last saved step)"
+    )
+    model.add_argument("--data", metavar="URI", help="dataset of the run (default: where its manifest names it)")
+    for action in (found, show, pack, delete, model):
         action.set_defaults(name="runs")
 
 

@@ -1,4 +1,4 @@
-"""`grokcore runs`: list, inspect, pack and delete the runs in a store."""
+"""`grokcore runs`: list, inspect, pack and delete the runs in a store, and write their models."""
 
 from __future__ import annotations
 
@@ -134,6 +134,15 @@ def delete(options: argparse.Namespace) -> None:
     else:
         delete_run(run, notify=say)
         print_line(f"deleted {run}")
+
+
+def model(options: argparse.Namespace) -> None:
+    """Write the model of a run's end or of another saved step, with tokenizer and card."""
+    from grokcore.evaluation import export_model
+
+    step = int(options.step) if options.step is not None and options.step.isdecimal() else options.step
+    written = export_model(options.uri, options.out, step=step, data=options.data, notify=say)
+    print_line(f"model of step {written} at {options.out}")
 
 
 def confirmed(question: str) -> bool:

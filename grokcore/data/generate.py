@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from grokcore.data.card import CARD, dataset_card
 from grokcore.data.dataset import open_dataset, verify
 from grokcore.data.formats import GROKCORE, LAYOUTS, Layout, layout_of, write_all
 from grokcore.data.info import FACTS_FILE, INFO_FILE, DatasetInfo, FileInfo, SplitInfo, encoded, read_info
@@ -34,6 +36,7 @@ def generate_dataset(
     layout, store = LAYOUTS[format], open_store(out)
     standing = standing_dataset(store, task, layout)
     if standing is not None:
+        _add_card(store, standing)
         return standing
     data = build_task(task, facts)
     return put_dataset(store, task, layout, lambda folder: _make(task, data, folder, layout))
@@ -71,6 +74,7 @@ def _upload(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path],
         with clear_errors("write", folder):
             info = make(folder)
         _upload_files(store, folder, info)
+        store.write(CARD, dataset_card(info))
         if store.write_new(INFO_FILE, encoded(info)):
             return info
         # Another process was faster. Its files and ours are the same, unless another version of a library wrote them.
@@ -91,7 +95,15 @@ def _make(task: TaskSpec, data: TaskData, folder: Path, layout: Layout) -> Datas
     """Write all files of a dataset into an existing directory."""
     info = _describe(task, data, folder, write_all(data, folder, layout))
     (folder / INFO_FILE).write_bytes(encoded(info))
+    (folder / CARD).write_bytes(dataset_card(info))
     return info
+
+
+def _add_card(store: Store, info: DatasetInfo) -> None:
+    """Add the card to a dataset of an earlier version, which has none, if this user may write there."""
+    if store.find(CARD) is None:
+        with contextlib.suppress(InputError):
+            store.write(CARD, dataset_card(info))
 
 
 def standing_dataset(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | None:
@@ -136,7 +148,7 @@ def _described(store: Store, task: TaskSpec, layout: Layout) -> DatasetInfo | No
 def _vacant(store: Store) -> bool:
     """Return whether a dataset may be written to a store; files of an interrupted upload do not matter."""
     if store.directory is None:
-        known = {FACTS_FILE, *(name for layout in LAYOUTS.values() for name in layout.files)}
+        known = {FACTS_FILE, CARD, *(name for layout in LAYOUTS.values() for name in layout.files)}
         return all(file.key in known for file in store.files())
     with clear_errors("write", store.directory):
         return not store.directory.exists() or (store.directory.is_dir() and not any(store.directory.iterdir()))
@@ -200,6 +212,7 @@ def copy_dataset(task: TaskSpec, source: str | Path, out: str | Path) -> Dataset
         for name in original.info.files:
             shutil.copyfile(original.path / name, folder / name)
         (folder / INFO_FILE).write_bytes(encoded(original.info))
+        (folder / CARD).write_bytes(dataset_card(original.info))
         return original.info
 
     return put_dataset(store, task, GROKCORE, copy)

@@ -14,9 +14,14 @@ from grokcore.runs.evaluation import EVALUATION, Evaluation
 
 if TYPE_CHECKING:
     from grokcore.evaluation.evaluate import evaluate_model
+    from grokcore.evaluation.export import export_model
     from grokcore.evaluation.probes import Probes
 
-_NEEDS_TORCH = {"Probes": "grokcore.evaluation.probes", "evaluate_model": "grokcore.evaluation.evaluate"}
+_NEEDS_TORCH = {
+    "Probes": "grokcore.evaluation.probes",
+    "evaluate_model": "grokcore.evaluation.evaluate",
+    "export_model": "grokcore.evaluation.export",
+}
 
 __all__ = [
     "DEFINITIONS",
@@ -24,6 +29,7 @@ __all__ = [
     "Evaluation",
     "Probes",
     "evaluate_model",
+    "export_model",
     "next_evaluation",
     "phases_of",
 ]

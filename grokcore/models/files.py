@@ -40,7 +40,10 @@ def save_model(directory: Path, config: Any, weights: Mapping[str, Tensor]) -> N
             take_usual_mode(directory / WEIGHTS)
             config.save_pretrained(directory)
             if isinstance(config, PretrainedConfig):
-                GenerationConfig.from_model_config(config).save_pretrained(directory)
+                # One answer, the most likely token: what `pipeline` and `generate` do by themselves with such a folder.
+                GenerationConfig(
+                    do_sample=False, max_new_tokens=1, eos_token_id=config.eos_token_id, use_cache=False
+                ).save_pretrained(directory)
         except SafetensorError as error:
             raise TransientError(
                 f"cannot write {directory}: {error}; free some space or choose another place"

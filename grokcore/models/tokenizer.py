@@ -17,6 +17,10 @@ def read_vocabulary(directory: Path) -> list[str]:
     Raises:
         InputError: there is no tokenizer, or it is not one that `save_tokenizer` wrote.
     """
+    if not (directory / TOKENIZER).exists():
+        raise InputError(
+            f"{directory} has no {TOKENIZER}: `grokcore runs model RUN --out FOLDER` writes the model of a run with one"
+        )
     document = read_json(directory / TOKENIZER)
     try:
         ids = document["model"]["vocab"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -166,6 +167,8 @@ def _states(run: Store, *, verify: bool) -> Iterator[tuple[str, str]]:
         read = verify or run.directory is not None or key in RUN_FILES
         wrong = problem_of(run, key, digest.bytes, digest.sha256, verify=read)
         yield key, f"damaged: it {wrong}" if wrong else "good" if read else "not verified"
+    if run.find("model/config.json") is not None and run.find("model/tokenizer.json") is None:
+        yield "model/tokenizer.json", f"absent: `grokcore runs model {shlex.quote(run.uri)} --out FOLDER` writes one"
     if run.find(EVALUATION) is not None:
         try:
             checked = check_document(run.read_json(EVALUATION), run.uri_of(EVALUATION), "make it anew")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from grokcore.data import Dataset, open_dataset
 from grokcore.errors import StoppedError
+from grokcore.evaluation.card import Example, example_of, write_model_card
 from grokcore.models import execution_choices
 from grokcore.models.tokenizer import save_tokenizer
 from grokcore.runs import JOURNAL, MANIFEST, Manifest
@@ -48,6 +49,7 @@ class Attempt:
         trainer: at the step where training continues.
         recorder: with the journal up to there.
         spec: the content of spec.yaml.
+        example: a question and its answer, for the card of the model.
         notifications: None unless the environment asks for them.
     """
 
@@ -57,6 +59,7 @@ class Attempt:
     metrics: RunMetrics
     manifest: Manifest
     spec: bytes
+    example: Example
     notify: Callable[[str], None]
     notifications: Notifications | None
 
@@ -79,7 +82,7 @@ class Attempt:
         step = self.trainer.state.step
         files = {SPEC: digest_of(self.spec), JOURNAL: digest_of(self.recorder.journal)}
         if reason != "stopped":
-            files |= self._write_model()
+            files |= self._write_model(reason)
             self.metrics.ended = True
         write_final_metrics(self.store, self.metrics.samples(), self.notify)
         self.record_graphs()
@@ -95,21 +98,30 @@ class Attempt:
             self.notifications.end(reason, self.recorder.lines[-1])
         return TrainResult(self.store.uri, reason, step)
 
-    def _write_model(self) -> dict[str, FileDigest]:
+    def _write_model(self, reason: ExitReason) -> dict[str, FileDigest]:
         """Write the model, and return the digests of its files by their keys."""
         self.trainer.state.full.consolidate()
         if self.store.directory is not None:  # where all of it can appear at once
             with new_directory(self.store.directory / MODEL, replace=True) as folder:
-                return self._save_model(folder)
+                return self._save_model(folder, reason)
         with self.store.scratch() as folder:
-            files = self._save_model(folder)
+            files = self._save_model(folder, reason)
             self.store.upload_directory(folder, MODEL, last="model.safetensors")
             return files
 
-    def _save_model(self, folder: Path) -> dict[str, FileDigest]:
+    def _save_model(self, folder: Path, reason: ExitReason) -> dict[str, FileDigest]:
         dataset = self.trainer.dataset
         self.trainer.model.save(folder)
         save_tokenizer(folder, dataset.vocabulary, dataset.info.eos)
+        write_model_card(
+            folder,
+            self.trainer.spec,
+            self.manifest,
+            self.recorder.lines,
+            self.trainer.state.step,
+            self.example,
+            reason,
+        )
         return {f"{MODEL}/{path.name}": file_digest(path) for path in folder.iterdir()}
 
 
@@ -138,6 +150,7 @@ def begin(
     store = open_store(out)
     check_place(store, spec, resume)
     dataset = open_dataset(data, expected_id=spec.dataset_id)
+    example = example_of(dataset)
     execution_choices(spec.model, device.type)  # compiles the kernels, for up to a minute, before a place is taken
     stop.check()
     with sole_writer(store, notify=notify, check_stop=stop.check) as writer:
@@ -176,7 +189,7 @@ def begin(
             metrics = RunMetrics(trainer, recorder, resumes=manifest.resumes)
             with show_run(trainer.spec, store.uri, metrics.samples):
                 attempt = Attempt(
-                    *(writer.store, trainer, recorder, metrics, manifest, _yaml(spec), notify, notifications)
+                    *(writer.store, trainer, recorder, metrics, manifest, _yaml(spec), example, notify, notifications)
                 )
                 recorder.listeners.append(attempt.record_graphs)
                 yield attempt

@@ -12,7 +12,7 @@ from tests.tasks.small_tasks import SMALL, texts
 def written(request, tmp_path):
     task = SMALL[request.param]
     generate_dataset(task, tmp_path / "data", format="grokked-transformer")
-    files = {path.stem: json.loads(path.read_text("utf-8")) for path in (tmp_path / "data").iterdir()}
+    files = {path.stem: json.loads(path.read_text("utf-8")) for path in (tmp_path / "data").glob("*.json")}
     return task, build_task(task), files
 
 
