@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from grokcore.evaluation import evaluate_model, export_model
     from grokcore.interpret import analyze_model
     from grokcore.models import load_model
-    from grokcore.notebook import Run, Runs, load_runs
+    from grokcore.notebook import Progress, Run, Runs, load_runs
     from grokcore.reporting import build_comparison, build_report
     from grokcore.spec import ExperimentSpec, load_spec
     from grokcore.training import TrainingContext, train_model, train_seeds
 
 __all__ = [
     "ExperimentSpec",
+    "Progress",
     "Run",
     "Runs",
     "TrainingContext",
@@ -52,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "ExperimentSpec": "grokcore.spec",
+    "Progress": "grokcore.notebook",
     "Run": "grokcore.notebook",
     "Runs": "grokcore.notebook",
     "TrainingContext": "grokcore.training",

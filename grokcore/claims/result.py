@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from grokcore.claims.base import Verdict
+from grokcore.markup import table_html
 
 
 class _Result(BaseModel):
@@ -93,6 +94,14 @@ class ClaimResult(_Result):
     needs: list[str] = Field(description="what would decide a claim that is underpowered")
     note: str = Field(description="remarks on the published evidence")
 
+    def __repr__(self) -> str:
+        return f"claim {self.number}, {self.id}: {self.verdict}\n  {self.statement}\n  {self.sentence}"
+
+    def _repr_html_(self) -> str:
+        rows = [("claimed", self.statement), ("found", self.sentence), ("source", self.source)]
+        rows += [("needs", "; ".join(self.needs))] if self.needs else []
+        return table_html(f"claim {self.number}, {self.id}: {self.verdict}", ("", ""), rows)
+
 
 class Claims(_Result):
     """claims.json."""
@@ -105,3 +114,20 @@ class Claims(_Result):
     ledger: str = Field(description="hash of all claims' hashes")
     runs: int = Field(description="runs that were read")
     claims: list[ClaimResult]
+
+    @property
+    def tested(self) -> list[ClaimResult]:
+        """Those that the runs have something to say about."""
+        return [claim for claim in self.claims if claim.verdict != "not tested"]
+
+    def __repr__(self) -> str:
+        lines = [f"  {claim.number:>2}  {claim.verdict}  {claim.id}: {claim.sentence}" for claim in self.tested]
+        return "\n".join([self._title, *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [(claim.number, claim.verdict, claim.statement, claim.sentence) for claim in self.tested]
+        return table_html(self._title, ("claim", "verdict", "claimed", "found"), rows)
+
+    @property
+    def _title(self) -> str:
+        return f"{self.runs} runs: {len(self.tested)} of {len(self.claims)} claims tested"

@@ -11,8 +11,12 @@ from grokcore.claims import Claims, document
 from grokcore.errors import InputError
 from grokcore.markup import table_html
 from grokcore.notebook.frames import FrameKind, Row, columns_of_frame, curves_of, frame_of, rows_of_runs
-from grokcore.notebook.shown import outcome_of_group, outcomes_of_run
+from grokcore.notebook.inline import Inline, inline_charts
+from grokcore.reporting import render
+from grokcore.reporting.chart_page import ChartKind, chart_page
 from grokcore.reporting.fairness import SweepFacts, in_order_of, named_after_points
+from grokcore.reporting.interpret.reading import analyses_of
+from grokcore.reporting.shown import outcome_of_group, outcomes_of_run
 from grokcore.runs.evaluation import Verdict
 from grokcore.runs.groups import Group, groups_of, seed_text
 from grokcore.runs.record import RunRecord
@@ -64,6 +68,14 @@ class Run:
     def curves(self, kind: FrameKind = "pandas") -> Any:
         """As `Runs.curves`, of this run alone."""
         return self._alone.curves(kind)
+
+    def plot(self, kind: ChartKind = "accuracy") -> Inline:
+        """Draw the `accuracy` of all splits with their phases, the `loss`, or the `optimizer`'s rate and norms."""
+        return self._alone.plot(kind)
+
+    def report(self) -> Inline:
+        """Draw the page that `grokcore report` writes of this run."""
+        return self._alone.report()
 
     def load_model(self, step: int | str | None = None) -> Any:
         """Open the model of a saved step, by default the last, or of a phase: `memorized`, `SPLIT.sustained`.
@@ -190,9 +202,49 @@ class Runs(Sequence[Run]):
         """
         return curves_of(self.groups, kind)
 
+    def plot(
+        self, kind: ChartKind = "accuracy", *, split: str | None = None, x: str | None = None, y: str | None = None
+    ) -> Inline:
+        """Draw charts as they are on the page of a comparison.
+
+        Args:
+            kind: `accuracy`: median and band over seeds, by group; `time_to_grok`: the share of seeds not there
+                yet; `dose_response`: times along each numeric field; `phase_diagram`: times by two fields. Of a single
+                run: `accuracy` of all splits, `loss`, `optimizer` (learning rate, norms of gradient and weights).
+            split: the only split to draw.
+            x, y: fields for the axes of a phase diagram, or the ends of their names; by default those with the most
+                values.
+
+        Raises:
+            InputError: these runs have no such chart, split or field.
+        """
+        return inline_charts(chart_page(self._some_groups, kind, split=split, x=x, y=y))
+
+    def report(self) -> Inline:
+        """Draw the page that `grokcore report` writes of these runs."""
+        groups, records = self._some_groups, list(self.records)
+        page = render(
+            *(groups, self.claims().claims, "."),
+            facts=self._facts,
+            left_out=self.left_out,
+            analyses=analyses_of(records),
+        )
+        return Inline(page, f"report of {self._title}", 800)
+
     def claims(self) -> Claims:
         """Test the claims of the literature on these runs, as `grokcore claims` does."""
         return document(self.records)
+
+    @property
+    def _some_groups(self) -> tuple[Group, ...]:
+        """The groups, of which there must be one.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not self.groups:
+            raise InputError("there are no runs here: nothing can be drawn")
+        return self.groups
 
     @property
     def _rows(self) -> list[Row]:

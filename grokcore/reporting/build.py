@@ -11,12 +11,14 @@ from grokcore.claims import ClaimResult, document
 from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
 from grokcore.evaluation.speedups import SPEEDUPS, SpeedupReport
+from grokcore.markup import table_html
 from grokcore.reporting.exports import csv_bytes, curves_table, parquet_bytes, runs_table
 from grokcore.reporting.fairness import in_order_of, named_after_points, read_sweep_facts
 from grokcore.reporting.interpret.reading import analyses_of
 from grokcore.reporting.page import render
+from grokcore.reporting.shown import outcome_of_group
 from grokcore.reporting.speedups import report_of
-from grokcore.runs.groups import Group, groups_of
+from grokcore.runs.groups import Group, groups_of, seed_text
 from grokcore.runs.manifest import MANIFEST
 from grokcore.runs.seal import not_verified
 from grokcore.storage import open_parent, open_store
@@ -24,7 +26,7 @@ from grokcore.storage import open_parent, open_store
 PAGE, RUNS_CSV, RUNS, CURVES, CLAIMS = "report.html", "runs.csv", "runs.parquet", "curves.parquet", "claims.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The files and groups of a comparison.
 
@@ -47,6 +49,27 @@ class Comparison:
     @property
     def runs(self) -> int:
         return sum(len(group.runs) for group in self.groups)
+
+    def __repr__(self) -> str:
+        lines = [f"  {label}: {seeds}; {told}" for label, seeds, told in self._rows()]
+        return "\n".join([self._title, *lines, self.page])
+
+    def _repr_html_(self) -> str:
+        return table_html(self._title, ("group", "seeds", "found"), self._rows(), notes=[self.page, *self.left_out])
+
+    @property
+    def _title(self) -> str:
+        return f"comparison of {self.runs} runs in {len(self.groups)} groups"
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        return [
+            (
+                group.label,
+                ", ".join(seed_text(run.spec, len(group.draws)) for run in group.runs),
+                "; ".join(f"{split}: {outcome_of_group(group, split)}" for split in group.runs[0].evaluation.held_out),
+            )
+            for group in self.groups
+        ]
 
 
 def build_report(

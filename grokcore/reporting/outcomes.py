@@ -95,8 +95,12 @@ class Outcomes:
         return self.of.get((number, split.name, definition))
 
 
-def outcomes_of(study: Study) -> Outcomes:
-    """The outcomes of every group on the training set and on each held-out split."""
+def outcomes_of(study: Study, *, contrasts: bool = True) -> Outcomes:
+    """The outcomes of every group on the training set and on each held-out split.
+
+    Args:
+        contrasts: hold the groups against the reference, too, which takes most of the time.
+    """
     of: dict[tuple[int, str, str], Outcome] = {}
     horizons: dict[tuple[str, str], int] = {}
     for split in study.timed:
@@ -110,7 +114,7 @@ def outcomes_of(study: Study) -> Outcomes:
             for number, times in samples.items():
                 group = study.groups[number]
                 of[number, split.name, definition] = _outcome(group, split, definition, times, horizon)
-    against = dict(_against(study))
+    against = dict(_against(study)) if contrasts else {}
     return Outcomes(of, horizons, against, _corrected(against))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -75,7 +75,10 @@ class TrainingContext:
 
 
 Callback = Callable[[TrainingContext], object]
-"""Called after each evaluation; what it returns is ignored."""
+"""Called after each evaluation; what it returns is ignored.
+
+One that has a method `end` gets told by it why training ended: an `exit_reason`, or `failed`.
+"""
 
 
 class Watcher:
@@ -113,6 +116,13 @@ class Watcher:
         if self._on_evaluation is not None:
             self._on_evaluation(line)
         return self._call(line)
+
+    def end(self, reason: ExitReason | Literal["failed"]) -> None:
+        """Tell those callbacks that ask for it why training ended."""
+        for callback in self._callbacks:
+            ended = getattr(callback, "end", None)
+            if callable(ended):
+                ended(reason)
 
     def _call(self, line: JournalLine) -> ExitReason | None:
         if not self._callbacks:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from grokcore.data import open_dataset
 from grokcore.errors import GrokcoreError
+from grokcore.runs.manifest import ExitReason
 from grokcore.runs.resume import Resume, TrainResult
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.experiment import derived_seed
@@ -95,7 +96,11 @@ def train_model(
             ):
                 trainer, recorder = attempt.trainer, attempt.recorder
                 watcher = Watcher(trainer, recorder, attempt.store.uri, on_evaluation, callbacks)
-                reason = watcher.resume() or train(trainer, recorder, stop, watcher.evaluated)
+                ended: ExitReason | Literal["failed"] = "failed"
+                try:
+                    ended = reason = watcher.resume() or train(trainer, recorder, stop, watcher.evaluated)
+                finally:
+                    watcher.end(ended)
                 results.append(attempt.end(reason, callback=watcher.stop_reason))
             return results[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -135,3 +136,27 @@ def test_a_bare_install_says_which_extra_is_missing(tmp_path: Path) -> None:
         assert f"pip install 'grokcore[{extra}]'" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert run(sys.executable, "-c", blocked, "presets", cwd=tmp_path).returncode == 0
+
+
+_RUN_NOTEBOOK = """
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], 4)
+nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
+nbformat.write(notebook, "executed.ipynb")
+"""
+
+
+@pytest.mark.packaging
+@pytest.mark.extended
+def test_the_notebook_of_the_documentation_runs_from_the_wheel(environment: Path, tmp_path: Path) -> None:
+    python, notebook = environment / "bin" / "python", ROOT / "docs" / "notebook.ipynb"
+    done = run(python, "-c", _RUN_NOTEBOOK, notebook, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    cells = json.loads((tmp_path / "executed.ipynb").read_text("utf-8"))["cells"]
+    html = [
+        "".join(out["data"].get("text/html", "")) for cell in cells for out in cell.get("outputs", ()) if "data" in out
+    ]
+    assert sum(text.startswith("<iframe srcdoc=") for text in html) == 4, "three charts and a report are drawn inline"
+    assert any("<progress" in text and "budget_steps" in text for text in html), "one bar, updated to its end"
+    assert sum("<progress" in text for text in html) == 1
+    assert (tmp_path / "store" / "runs" / "first" / "model" / "model.safetensors").exists()
