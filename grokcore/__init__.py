@@ -78,5 +78,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What tab completion offers: the names above, and whatever has been imported."""
-    return sorted({*globals(), *__all__})
+    """What tab completion offers: the names above, whether or not they have been loaded."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
