@@ -29,14 +29,35 @@ def generate(options: argparse.Namespace) -> None:
         spec = spec_of(options)
         _show(generate_dataset(spec.task, options.out, format=options.format), options.out, spec)
         return
-    from grokcore.data import read_facts, task_over
+    from grokcore.data import is_reference, read_facts, task_over
     from grokcore.tasks import FROM_FACTS
 
+    if is_reference(options.facts):
+        _generate_from_rows(options)
+        return
     spec = _spec_for_facts(options)
     facts = read_facts(options.facts, FROM_FACTS[spec.task.kind][0])
     task = task_over(spec.task, facts)
     say(f"facts: {len(facts)}, entities: {len(facts.subjects)}, {facts.kind}: {len(facts.relations)}")
     _show(generate_dataset(task, options.out, format=options.format, facts=facts), options.out, spec)
+    _show_next(options)
+
+
+def _generate_from_rows(options: argparse.Namespace) -> None:
+    """Generate a dataset from the files of the public code of arXiv 2405.15071."""
+    from grokcore.data import generate_dataset, read_reference
+
+    for override in options.overrides:
+        if override.partition(".")[0].strip() == "task":
+            raise InputError(f"the task follows from the files in {options.facts}: leave out --set {override}")
+    spec = spec_of(options)
+    task, data = read_reference(options.facts)
+    info = generate_dataset(task, options.out, format=options.format, data=data)
+    _show(info, options.out, spec)
+    _show_next(options)
+
+
+def _show_next(options: argparse.Namespace) -> None:
     if options.format == "grokcore":
         place = shlex.quote(options.out)
         print_line(f"next: grokcore spec {shlex.quote(options.spec)} --data {place} > mine.yaml")

@@ -210,7 +210,8 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="FILE",
         help="use your own facts instead of drawing them: CSV or Parquet with the columns subject, relation, object "
         "(composition) or entity, attribute, value (comparison, complex_reasoning; values are numbers or dates); or "
-        "FILE.json, whose questions name such triples as `evidences`, in the layout of 2WikiMultiHopQA",
+        "FILE.json, whose questions name such triples as `evidences`, in the layout of 2WikiMultiHopQA; or a folder "
+        "with train.json, valid.json, test.json and vocab.json, as --format grokked-transformer writes them",
     )
     generate.add_argument(
         "--format",

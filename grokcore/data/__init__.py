@@ -4,6 +4,7 @@ from grokcore.data.dataset import Dataset, open_dataset
 from grokcore.data.facts import read_facts, task_over
 from grokcore.data.generate import generate_dataset
 from grokcore.data.info import DatasetInfo, FileInfo, SplitInfo
+from grokcore.data.reference import is_reference, read_reference
 from grokcore.tasks import Rows
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "Rows",
     "SplitInfo",
     "generate_dataset",
+    "is_reference",
     "open_dataset",
     "read_facts",
+    "read_reference",
     "task_over",
 ]

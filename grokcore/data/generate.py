@@ -11,6 +11,7 @@ from grokcore.data.card import CARD, dataset_card
 from grokcore.data.dataset import open_dataset, verify
 from grokcore.data.formats import GROKCORE, LAYOUTS, Layout, layout_of, write_all
 from grokcore.data.info import FACTS_FILE, INFO_FILE, DatasetInfo, FileInfo, SplitInfo, encoded, read_info
+from grokcore.data.reference import rows_digest
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec, dataset_id
 from grokcore.storage import Store, clear_errors, new_directory, open_store, sha256
@@ -18,7 +19,12 @@ from grokcore.tasks import FactTable, TaskData, build_task
 
 
 def generate_dataset(
-    task: TaskSpec, out: str | Path, *, format: str = "grokcore", facts: FactTable | None = None
+    task: TaskSpec,
+    out: str | Path,
+    *,
+    format: str = "grokcore",
+    facts: FactTable | None = None,
+    data: TaskData | None = None,
 ) -> DatasetInfo:
     """Write the dataset of `task` to `out`, or reuse the same one if it is there already.
 
@@ -26,6 +32,7 @@ def generate_dataset(
         out: a path, a `file://` or an `s3://` URI; parents are made.
         format: `grokcore`, or `grokked-transformer` for the files of the public reference code.
         facts: those that the task names, if it names any: `task_over` makes it name them.
+        data: the rows that the task names, if it names any: `read_reference` returns both.
 
     Raises:
         InputError: the task is impossible, `out` holds something else, or it cannot be written.
@@ -38,8 +45,10 @@ def generate_dataset(
     if standing is not None:
         _add_card(store, standing)
         return standing
-    data = build_task(task, facts)
-    return put_dataset(store, task, layout, lambda folder: _make(task, data, folder, layout))
+    if data is not None and getattr(task, "rows", None) != rows_digest(data):
+        raise InputError("these are not the rows that the task names: they were changed since its spec was made")
+    built = build_task(task, facts) if data is None else data
+    return put_dataset(store, task, layout, lambda folder: _make(task, built, folder, layout))
 
 
 def put_dataset(store: Store, task: TaskSpec, layout: Layout, make: Callable[[Path], DatasetInfo]) -> DatasetInfo:

@@ -11,6 +11,7 @@ from typing import Any
 
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec
+from grokcore.spec.tasks import GrokkedTransformerTask
 from grokcore.tasks import (
     comparison,
     complex_reasoning,
@@ -32,7 +33,7 @@ TASKS: dict[str, TaskDefinition[Any]] = {
     "modular": modular.TASK,
     "permutations": permutations.TASK,
 }
-"""Every `kind` of task, in the order of the tables of README and docs/."""
+"""Every `kind` of task that is drawn, in the order of the tables of README and docs/."""
 
 FROM_FACTS: dict[str, tuple[FactKind, Callable[[Any, FactTable], TaskData]]] = {
     kind: task.from_facts for kind, task in TASKS.items() if task.from_facts is not None
@@ -50,6 +51,11 @@ def build_task(task: TaskSpec, facts: FactTable | None = None) -> TaskData:
         InputError: the spec asks for more than a draw can give, with the field to change; or the facts are not those
             that it names.
     """
+    if isinstance(task, GrokkedTransformerTask):
+        raise InputError(
+            f"this task is made from rows of files (SHA-256 {task.rows[:12]}...), which a spec does not hold: name "
+            f"their folder with `grokcore generate SPEC --from DIR`, or train on the dataset that was made from it"
+        )
     named = getattr(task, "facts", None)
     if facts is None and named is not None:
         raise InputError(

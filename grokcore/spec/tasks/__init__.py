@@ -11,6 +11,7 @@ from grokcore.spec.tasks.comparison import ComparisonTask
 from grokcore.spec.tasks.complex_reasoning import ComplexReasoningTask
 from grokcore.spec.tasks.composition import CompositionTask
 from grokcore.spec.tasks.equations import ModularTask, PermutationsTask
+from grokcore.spec.tasks.grokked_transformer import GrokkedTransformerTask
 from grokcore.spec.tasks.in_context import InContextTask
 from grokcore.spec.tasks.in_context_modular import InContextModularTask
 from grokcore.spec.tasks.new_facts import NewEntities, NewFacts
@@ -23,14 +24,17 @@ TaskSpec = Annotated[
     | ComplexReasoningTask
     | InContextTask
     | InContextModularTask
-    | PermutationsTask,
+    | PermutationsTask
+    | GrokkedTransformerTask,
     Field(discriminator="kind"),
 ]
 
 CLASSES: dict[str, type[Task]] = {
-    member.model_fields["kind"].default: member for member in get_args(get_args(TaskSpec)[0])
+    member.model_fields["kind"].default: member
+    for member in get_args(get_args(TaskSpec)[0])
+    if member is not GrokkedTransformerTask
 }
-"""The class of every `kind`."""
+"""The class of every `kind` that is drawn from its fields."""
 
 __all__ = [
     "CLASSES",
@@ -38,6 +42,7 @@ __all__ = [
     "ComparisonTask",
     "ComplexReasoningTask",
     "CompositionTask",
+    "GrokkedTransformerTask",
     "InContextModularTask",
     "InContextTask",
     "ModularTask",
