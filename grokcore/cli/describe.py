@@ -105,7 +105,7 @@ def _spec_over_data(options: argparse.Namespace) -> ExperimentSpec:
     changes: dict[str, Any] = {"task": task.model_dump()}
     if task != base.task and base.description:
         counts = ", ".join(f"{getattr(task, name):,} {name}" for name in _COUNTS if hasattr(task, name))
-        changes["description"] = f"{base.name}, on the dataset {info.id} of {counts}"
+        changes["description"] = f"{base.name}, on the dataset {info.id}{f' of {counts}' if counts else ''}"
     spec: ExperimentSpec = validate(ExperimentSpec, {**base.model_dump(), **changes})
     return spec
 

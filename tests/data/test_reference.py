@@ -113,6 +113,7 @@ def test_it_trains_and_is_evaluated_like_any_other(
     capsys.readouterr()
     assert main(["spec", "smoke", "--data", "data"]) == 0
     (tmp_path / "mine.yaml").write_text(capsys.readouterr().out)
+    assert f"on the dataset {open_dataset('data').info.id}" in load_spec("mine.yaml").description
     assert main(["train", "mine.yaml", "--data", "data", "--out", "run", "--set", "training.max_steps=5"]) == 0
     evaluation = grokcore.evaluate_model("run")
     assert set(evaluation.held_out) == {"test_inferred_iid", "test_inferred_ood"}
