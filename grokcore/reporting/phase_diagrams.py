@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bokeh.core.properties import value
 from bokeh.models import (
     ColorBar,
     ColumnDataSource,
@@ -150,7 +151,7 @@ def _write(plot: Any, source: Any, columns: int) -> None:
     """The median, and below it how many runs got there, on the color of the cell so that no line crosses them."""
     size = 13 if columns <= 6 else 11 if columns <= 10 else 9
     glyph = Text(
-        x="x", y="y", text="text", text_align="center", text_baseline="middle", text_color="ink", text_font=FONT,
+        x="x", y="y", text="text", text_align="center", text_baseline="middle", text_color="ink", text_font=value(FONT),
         text_font_size=f"{size}px", text_line_height=1.3, background_fill_color="fill", padding=3, border_radius=3,
     )  # fmt: skip
     plot.add_glyph(source, glyph)
