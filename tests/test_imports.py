@@ -162,6 +162,10 @@ def test_the_library_imports_no_kfp_and_no_kubernetes() -> None:
             "import grokcore.spec, grokcore.telemetry, grokcore.local",
             {"torch", "transformers", "kfp", "numpy", "prometheus_client"},
         ),
+        (
+            "import grokcore.telemetry.trackers.tracking, grokcore.telemetry.trackers.export, grokcore.cli.export",
+            {"torch", "mlflow", "tensorboard", "numpy"},
+        ),
         ("import grokcore.models; import grokcore.models.sizes", {"torch", "transformers", "kfp"}),
         ("import grokcore.data, grokcore.evaluation, grokcore.evaluation.phases", {"torch", "transformers", "kfp"}),
         ("from grokcore.storage import open_store; open_store('here')", {"torch", "numpy", "boto3", "botocore"}),

@@ -45,6 +45,17 @@ def add_metrics(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_track(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --track, collected in `track`."""
+    parser.add_argument(
+        "--track",
+        action="append",
+        metavar="NAME",
+        help=f"{what}: mlflow (the server that MLFLOW_TRACKING_URI names) or tensorboard (event files in the run, or "
+        "below GROKCORE_TENSORBOARD_DIR); can be repeated (default: GROKCORE_TRACK, else none)",
+    )
+
+
 def add_overrides(
     parser: argparse.ArgumentParser, summary: str = "change a field, for example --set model.layers=4"
 ) -> None:

@@ -80,6 +80,8 @@ _EXTRAS = {
     "pipelines": ("kfp", "kfp-kubernetes"),
     "s3": ("boto3",),
     "metrics": ("prometheus-client",),
+    "mlflow": ("mlflow-skinny",),
+    "tensorboard": ("tensorboard",),
     "deepspeed": ("deepspeed",),
     "cuda": ("mamba-ssm", "causal-conv1d"),
 }

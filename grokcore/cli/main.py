@@ -87,6 +87,8 @@ def _run(arguments: Sequence[str]) -> int:
     options.arguments = list(arguments)
     if getattr(options, "metrics_port", None) is not None:
         os.environ["GROKCORE_METRICS_PORT"] = options.metrics_port  # training processes read it too
+    if getattr(options, "track", None):
+        os.environ["GROKCORE_TRACK"] = ",".join(options.track)  # read by every process that trains or reports
     module, _, function = options.command.partition(":")
     try:
         _take_standard_input(options)

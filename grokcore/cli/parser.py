@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from grokcore.cli.arguments import RESUME, SPEC, Parser, add_metrics, add_overrides, add_spec, command
+from grokcore.cli.arguments import RESUME, SPEC, Parser, add_metrics, add_overrides, add_spec, add_track, command
 from grokcore.cli.pipeline_parser import add_pipeline
 from grokcore.version import __version__
 
@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--analyze", action="store_true", help="also look inside the checkpoints where a phase began, and report it"
     )
     add_metrics(run)
+    add_track(run, "show the run in a tracker too")
 
     _add_generate(commands)
 
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         "deepspeed, else 1); on several machines use torchrun ... -m grokcore train",
     )
     add_metrics(train)
+    add_track(train, "show the run in a tracker too")
 
     evaluate = command(
         commands, "evaluate", "evaluate:evaluate", "evaluate finished runs: accuracy per split, phases, time to grok"
@@ -62,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     report = command(commands, "report", "report:report", "write an HTML report of one or more evaluated runs")
     report.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories")
     report.add_argument("--out", required=True, metavar="FILE", help="HTML file to write")
+    add_track(report, "keep the report beside its runs in a tracker, which only mlflow does")
 
     _add_analyze(commands)
 
@@ -198,6 +201,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sweep.add_argument("--dry-run", action="store_true", help="print the points and their ids without running anything")
     sweep.add_argument("--list", action="store_true", help="list the sweeps that come with grokcore")
     add_metrics(sweep)
+    add_track(sweep, "show the runs in a tracker too")
 
 
 def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -253,8 +257,8 @@ def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     runs = commands.add_parser(
         "runs",
-        help="list, inspect, pack and delete the runs in a store, or write their models",
-        description="List, inspect, pack and delete the runs in a store, or write their models.",
+        help="list, inspect, pack, export and delete the runs in a store, or write their models",
+        description="List, inspect, pack, export and delete the runs in a store, or write their models.",
     )
     actions = runs.add_subparsers(metavar="ACTION", required=True)
 
@@ -276,6 +280,24 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     pack.add_argument("--out", required=True, metavar="FILE", help="the archive, *.tar.xz; claims and compare read it")
     pack.add_argument("--skip-unfinished", action="store_true", help="leave out runs that are not evaluated yet")
 
+    export = command(
+        actions, "export", "export:export", "show runs in MLflow or TensorBoard; doing so again adds nothing"
+    )
+    export.add_argument("runs", nargs="+", metavar="RUN_URI", help="run directories, or directories that contain runs")
+    export.add_argument(
+        "--to",
+        required=True,
+        action="append",
+        metavar="NAME",
+        help="mlflow (the server that MLFLOW_TRACKING_URI names) or tensorboard; can be repeated",
+    )
+    export.add_argument(
+        "--out",
+        metavar="DIR",
+        help="directory for TensorBoard, which gets a folder per run (default: GROKCORE_TENSORBOARD_DIR, else "
+        "tensorboard)",
+    )
+
     delete = command(actions, "delete", "runs:delete", "delete a run; refused if it is being written")
     delete.add_argument("uri", metavar="RUN_URI", help="run directory")
     delete.add_argument("--leftovers", action="store_true", help="delete only the leftovers of interrupted writes")
@@ -289,7 +311,7 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--step", metavar="STEP", help="a saved step, or a milestone such as memorized (default: the last saved step)"
     )
     model.add_argument("--data", metavar="URI", help="dataset of the run (default: where its manifest names it)")
-    for action in (found, show, pack, delete, model):
+    for action in (found, show, pack, export, delete, model):
         action.set_defaults(name="runs")
 
 

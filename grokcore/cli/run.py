@@ -15,6 +15,7 @@ from grokcore.runs import JOURNAL, MANIFEST, read_journal, read_manifest
 from grokcore.runs.follow import follow
 from grokcore.spec import check_hardware, resolve
 from grokcore.storage import Store, local_path, open_store, read_json
+from grokcore.telemetry.trackers.settings import trackers_of
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.terminal.display import RunDisplay
 from grokcore.terminal.output import print_line
@@ -28,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
     spec = resolve(spec_of(options))
     check_hardware(spec)  # fail before anything is generated
     webhook_url()
+    trackers_of()
     from grokcore.local import LocalExperiment
 
     pipeline = LocalExperiment(spec, options.out, resume=options.resume, analyze=options.analyze)

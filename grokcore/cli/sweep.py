@@ -26,6 +26,7 @@ from grokcore.sweeps.shard import WHOLE, Shard
 from grokcore.sweeps.sources import source_points
 from grokcore.sweeps.spec import SweepSpec
 from grokcore.telemetry.sinks import nonblocking_stream
+from grokcore.telemetry.trackers.settings import trackers_of
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.terminal.output import print_line
 from grokcore.terminal.speedups import print_speedups
@@ -85,6 +86,7 @@ def _run(spec: SweepSpec, options: argparse.Namespace) -> None:
     if options.shard is not None and options.pipeline:
         raise InputError("--shard and --pipeline exclude each other: the pipeline divides the runs itself")
     webhook_url()  # fail early on an invalid URL
+    trackers_of()
     from grokcore.sweeps.run import run_sweep
     from grokcore.terminal.sweep_progress import SweepProgress
 

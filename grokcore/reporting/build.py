@@ -22,6 +22,8 @@ from grokcore.runs.groups import Group, groups_of, seed_text
 from grokcore.runs.manifest import MANIFEST
 from grokcore.runs.seal import not_verified
 from grokcore.storage import open_parent, open_store
+from grokcore.telemetry.trackers.export import attach_report
+from grokcore.telemetry.trackers.settings import trackers_of
 
 PAGE, RUNS_CSV, RUNS, CURVES, CLAIMS = "report.html", "runs.csv", "runs.parquet", "curves.parquet", "claims.json"
 
@@ -77,6 +79,7 @@ def build_report(
     out: str | Path,
     *,
     evaluations: Sequence[str | Path] | None = None,
+    track: Sequence[str] | None = None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> str:
     """Write the page of one or more runs to the file `out`, and return where it lies.
@@ -87,23 +90,28 @@ def build_report(
         runs: run directories, or places below which runs lie: paths, `file://` or `s3://` URIs.
         out: the HTML file, by path or URI; it is written whole or not at all.
         evaluations: the runs' evaluations in the same order, where they do not lie in the run directories.
-        notify: called with a line where files cannot be verified, since an older version wrote them, and where a run is
-            there twice.
+        track: trackers that keep the page beside its runs, as `mlflow` does; None takes `GROKCORE_TRACK`.
+        notify: called with a line where files cannot be verified, since an older version wrote them, where a run is
+            there twice, and where a tracker does not take the page.
 
     Raises:
-        InputError: a run has no evaluation yet, a file is damaged, or `out` cannot be written.
+        InputError: a run has no evaluation yet, a file is damaged, `out` cannot be written, or a tracker not be used.
         TransientError: a store could not be reached.
     """
     store, name = open_parent(out)
+    trackers = trackers_of(track)
     left_out: list[str] = []
     records = read_records(runs, evaluations=evaluations, unfinished="show", notify=left_out.append)
     for line in left_out:
         notify(line)
     analyses = analyses_of(records)
     page = render(groups_of(records), document(records).claims, store.uri, left_out=left_out, analyses=analyses)
-    store.write(name, page.encode("utf-8", "replace"))
+    content = page.encode("utf-8", "replace")
+    store.write(name, content)
     if remark := not_verified(records):
         notify(remark)
+    for line in attach_report([record.uri for record in records], content, trackers):
+        notify(line)
     return str(out)
 
 

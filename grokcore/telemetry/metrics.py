@@ -30,7 +30,7 @@ DEFINITIONS = ("first_crossing", "sustained", "stable")
 """Values of the label `definition`."""
 QUANTILES = (0.0, 0.5, 1.0)
 """Values of the label `quantile`, as Prometheus writes them: 0, 0.5 and 1."""
-Sink = Literal["journal", "prometheus", "terminal", "webhook"]
+Sink = Literal["journal", "prometheus", "terminal", "webhook", "mlflow", "tensorboard", "trainjob"]
 SINKS: tuple[Sink, ...] = get_args(Sink)
 """Values of the label `sink`."""
 
@@ -194,7 +194,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "grokking_sink_failures_total",
         "counter",
-        "Failures of a sink: the journal, Prometheus, the terminal or the webhook.",
+        "Failures of a sink: the journal, Prometheus, the terminal, the webhook, a tracker or a TrainJob's status.",
         (SINK,),
         "sum",
     ),

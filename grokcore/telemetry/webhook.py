@@ -78,7 +78,7 @@ class Webhook:
     ) -> None:
         self._url, self._on_failure, self._pauses, self._timeout = url, on_failure, pauses, timeout
         self._capacity = capacity
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
         self._changed = threading.Condition()
         self._waiting: deque[tuple[bytes, Callable[[], None]]] = deque()
         self._busy = self._closed = False
@@ -179,7 +179,9 @@ class Webhook:
         self._on_failure()
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: what is sent is meant for the one who was named."""
+
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from grokcore.data.info import SplitInfo, read_info
@@ -15,13 +14,11 @@ from grokcore.errors import GrokcoreError
 from grokcore.evaluation.behavior import peak_and_dip, unlikely_to_grok
 from grokcore.evaluation.phases import Curve, accuracy_of, evidence, steps_of
 from grokcore.runs.journal import JournalLine
+from grokcore.runs.pace import seconds_left, steps_per_second
 from grokcore.runs.record import RunRecord
 from grokcore.storage import open_store
 
 Phase = Literal["learning", "memorized", "waiting", "rising", "generalized", "grokked", "collapsed"]
-
-_RECENT = 5
-"""Evaluations over whose rates a view takes the median, so that the time left does not jump."""
 
 
 def dataset_splits(run: RunRecord) -> Mapping[str, SplitInfo]:
@@ -99,18 +96,12 @@ class RunFacts:
     @cached_property
     def rate(self) -> float | None:
         """Steps per second."""
-        rates = [line["clock"].get("steps_per_second") for line in self.lines[-_RECENT:]]
-        known = [rate for rate in rates if rate]
-        return median(known) if known else None
+        return steps_per_second(self.lines)
 
     @property
     def seconds_left(self) -> float | None:
         """Until the budget is used up, at the present rate; None where that is not known or all is over."""
-        if self.ended is not None or self.rate is None:
-            return None
-        left = (self.max_steps - self.step) / max(self.rate, 1e-9)
-        budget = self.run.spec.training.max_seconds
-        return left if budget is None else max(0.0, min(left, budget - self.last["clock"]["elapsed_seconds"]))
+        return None if self.ended is not None else seconds_left(self.lines, self.run.spec.training)
 
     @property
     def last_checkpoint(self) -> float | None:

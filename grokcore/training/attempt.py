@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ import yaml
 from torch import Tensor
 
 from grokcore.data import Dataset, open_dataset
-from grokcore.errors import StoppedError
+from grokcore.errors import GrokcoreError, StoppedError
 from grokcore.evaluation.card import Example, example_of, write_model_card
 from grokcore.models import execution_choices
 from grokcore.models.tokenizer import save_tokenizer
@@ -27,6 +27,9 @@ from grokcore.runs.summary import write_summary
 from grokcore.spec import ExperimentSpec
 from grokcore.storage import Store, new_directory, open_store
 from grokcore.telemetry.notifications import Notifications
+from grokcore.telemetry.trackers.settings import trackers_of
+from grokcore.telemetry.trackers.tracking import Trackings, check_places
+from grokcore.telemetry.trainjob import TrainJobProgress
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.training.distributed.group import ALONE, Command, Group
 from grokcore.training.loop import has_ended
@@ -50,7 +53,8 @@ class Attempt:
         recorder: with the journal up to there.
         spec: the content of spec.yaml.
         example: a question and its answer, for the card of the model.
-        notifications: None unless the environment asks for them.
+        notifications, progress: None unless the environment asks for them.
+        trackings: of the trackers that the run reports to, none of them as a rule.
     """
 
     store: Store
@@ -62,6 +66,8 @@ class Attempt:
     example: Example
     notify: Callable[[str], None]
     notifications: Notifications | None
+    progress: TrainJobProgress | None
+    trackings: Trackings
 
     def record_graphs(self, _line: Mapping[str, Any] | None = None) -> None:
         """Note in the manifest that a step could not be recorded as a CUDA graph, once that is known."""
@@ -92,11 +98,21 @@ class Attempt:
         self.manifest.cpu_seconds = None if cpu is None else round(cpu, 3)
         size = self.manifest.write(self.store, seal=files)
         write_summary(self.store, self.manifest, step, {MANIFEST: size, JOURNAL: files[JOURNAL].bytes})
+        self._report_end(reason)
         if reason == "stopped":
             raise StoppedError(f"stopped at step {step}; the same command goes on from there")
         if self.notifications is not None:
             self.notifications.end(reason, self.recorder.lines[-1])
         return TrainResult(self.store.uri, reason, step)
+
+    def _report_end(self, reason: ExitReason) -> None:
+        if self.progress is not None:
+            self.progress.end(reason)
+        if self.trackings:
+            kept = {SPEC: self.spec, JOURNAL: self.recorder.journal}
+            with suppress(GrokcoreError):  # a store that answers no more is no reason to fail for trackers
+                kept[MANIFEST] = self.store.read(MANIFEST)
+            self.trackings.end(reason, self.manifest, kept)
 
     def _write_model(self, reason: ExitReason) -> dict[str, FileDigest]:
         """Write the model, and return the digests of its files by their keys."""
@@ -136,18 +152,22 @@ def begin(
     stop: StopRequest,
     notify: Callable[[str], None],
     group: Group = ALONE,
+    track: Sequence[str] | None = None,
 ) -> Iterator[Attempt]:
     """Do everything that comes before the first step: check, take the place, make the trainer, load a checkpoint.
 
     Args:
         spec: resolved, and able to run here.
         group: the processes that train together, of which this one is the leader.
+        track: as in `train_model`.
 
     Raises:
         GrokcoreError: as in `train_model`.
     """
     webhook_url()  # fail early on an invalid webhook URL
     store = open_store(out)
+    trackers = trackers_of(track)
+    check_places(trackers, store)
     check_place(store, spec, resume)
     dataset = open_dataset(data, expected_id=spec.dataset_id)
     example = example_of(dataset)
@@ -172,7 +192,7 @@ def begin(
             writer.store.write(SPEC, _yaml(spec))
             manifest.write(writer.store)
         recorder = Recorder(writer, spec, checkpoint, notify=notify)
-        notifications: Notifications | None = None
+        outlets: list[Notifications | TrainJobProgress | Trackings] = []
         try:
             if checkpoint is not None:
                 trainer.restore(checkpoint)
@@ -184,19 +204,22 @@ def begin(
             notifications = Notifications.of_environment(
                 writer.store, manifest, recorder.lines, notify, delay=spec.evaluation.delay
             )
-            if notifications is not None:
-                recorder.listeners.append(notifications.show)
+            progress = TrainJobProgress.of_environment(spec, recorder.lines, lambda: trainer.state.step, notify)
+            trackings = Trackings(trackers, writer.store, spec, manifest, recorder.lines, notify)
+            outlets += [outlet for outlet in (notifications, progress, trackings) if outlet is not None]
+            recorder.listeners += [outlet.show for outlet in outlets]
             metrics = RunMetrics(trainer, recorder, resumes=manifest.resumes)
             with show_run(trainer.spec, store.uri, metrics.samples):
                 attempt = Attempt(
-                    *(writer.store, trainer, recorder, metrics, manifest, _yaml(spec), example, notify, notifications)
+                    *(writer.store, trainer, recorder, metrics, manifest, _yaml(spec), example, notify),
+                    *(notifications, progress, trackings),
                 )
                 recorder.listeners.append(attempt.record_graphs)
                 yield attempt
         finally:
             recorder.close()
-            if notifications is not None:
-                notifications.close()
+            for outlet in outlets:
+                outlet.close()
 
 
 def make_trainer(

@@ -31,6 +31,7 @@ def train_model(
     *,
     resume: Resume = "auto",
     stop_with_parent: bool = False,
+    track: Sequence[str] | None = None,
     on_evaluation: Callable[[dict[str, Any]], object] | None = None,
     callbacks: Sequence[Callback] = (),
     notify: Callable[[str], None] = lambda line: None,
@@ -59,6 +60,8 @@ def train_model(
         resume: `auto` resumes if there is a checkpoint; `never` refuses to resume, `require` refuses to start anew.
         stop_with_parent: stop as at a signal when the parent process has exited: for programs that start this one, and
             whose users stop them. Someone who leaves the shell with nohup does not want that.
+        track: trackers that the run is shown in, such as `mlflow` and `tensorboard`; None takes `GROKCORE_TRACK`. What
+            fails there is one remark, and stops nothing.
         on_evaluation: called with each new line of the journal.
         callbacks: called after each evaluation with a `TrainingContext`: the line, a copy of the model, and `stop`.
             They change nothing in training but its end: the weights are copies, and the random numbers that they draw
@@ -75,7 +78,7 @@ def train_model(
 
     Raises:
         InputError: the spec cannot run here, the data are not the spec's, `out` holds another run or cannot be written,
-            or `GROKCORE_WEBHOOK_URL` is not a webhook's URL.
+            `GROKCORE_WEBHOOK_URL` is not a webhook's URL, or a tracker cannot be used here.
         TransientError: another process is writing the run, or its store could not be reached for several checkpoints.
         StoppedError: SIGINT or SIGTERM; the state is saved, and the same call continues from there.
     """
@@ -92,7 +95,9 @@ def train_model(
             with (
                 sending_outcome(group) as results,
                 serve_metrics(notify, stop),
-                begin(spec, data, out, device, resume=resume, stop=stop, notify=notify, group=group) as attempt,
+                begin(
+                    spec, data, out, device, resume=resume, stop=stop, notify=notify, group=group, track=track
+                ) as attempt,
             ):
                 trainer, recorder = attempt.trainer, attempt.recorder
                 watcher = Watcher(trainer, recorder, attempt.store.uri, on_evaluation, callbacks)

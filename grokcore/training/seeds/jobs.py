@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from grokcore.errors import GrokcoreError, error_of_the_machine
 from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import Resume, TrainResult
 from grokcore.spec import ExperimentSpec, validate
+from grokcore.telemetry.trainjob import several_runs
 
 Outcome = TrainResult | GrokcoreError | None
 """The result of a job, the error that it ended with, or None if it was not started."""
@@ -27,6 +28,7 @@ class Job:
 
     Attributes:
         evaluate: whether `evaluate_model` follows, as a part of the job.
+        track: names of trackers.
     """
 
     spec: ExperimentSpec
@@ -34,6 +36,7 @@ class Job:
     run: str
     resume: Resume
     evaluate: bool = False
+    track: Sequence[str] | None = None
 
     @property
     def seed(self) -> int:
@@ -64,7 +67,14 @@ def run_job(
     from grokcore.training.train import train_model
 
     try:
-        result = train_model(job.spec, job.data, job.run, resume=job.resume, on_evaluation=on_evaluation, notify=notify)
+        with several_runs():
+            result = train_model(
+                *(job.spec, job.data, job.run),
+                resume=job.resume,
+                track=job.track,
+                on_evaluation=on_evaluation,
+                notify=notify,
+            )
         if job.evaluate:
             evaluate(job)
         return result

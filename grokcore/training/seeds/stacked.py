@@ -23,6 +23,7 @@ from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import TrainResult
 from grokcore.spec import resolve_device
 from grokcore.spec.schedule import learning_rate_at
+from grokcore.telemetry.trainjob import several_runs
 from grokcore.training.attempt import Attempt, begin
 from grokcore.training.loop import reproducible, training_steps
 from grokcore.training.losses import loss_of
@@ -42,6 +43,7 @@ def train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
     device = torch.device(resolve_device(spec.training.device))
     outcomes: list[Outcome] = [None] * len(jobs)
     with ExitStack() as runs:
+        runs.enter_context(several_runs())
         stop = runs.enter_context(stop_on_signal())
         runs.enter_context(reproducible(spec.order_seed, device, spec.training.threads))
         groups: dict[int, dict[int, Attempt]] = {}
@@ -54,6 +56,7 @@ def train_stacked(jobs: Sequence[Job], listener: Listener) -> list[Outcome]:
                         resume=job.resume,
                         stop=stop,
                         notify=partial(listener.on_remark, job),
+                        track=job.track,
                     )
                 )
             except GrokcoreError as error:

@@ -17,6 +17,8 @@ from grokcore.runs.resume import Resume, TrainResult, check_place
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
+from grokcore.telemetry.trackers.settings import trackers_of
+from grokcore.telemetry.trackers.tracking import check_places
 from grokcore.telemetry.webhook import webhook_url
 from grokcore.training.costs import SMALL_STEP, flops_of_model
 from grokcore.training.metrics_server import serve_metrics
@@ -43,6 +45,7 @@ def train_seeds(
     resume: Resume = "auto",
     strategy: Strategy | None = None,
     stop_with_parent: bool = False,
+    track: Sequence[str] | None = None,
     on_evaluation: Callable[[int, JournalLine], None] = lambda seed, line: None,
     on_end: Callable[[int, TrainResult | GrokcoreError], None] = lambda seed, outcome: None,
     notify: Callable[[str], None] = lambda line: None,
@@ -66,7 +69,7 @@ def train_seeds(
             process; `stacked` trains all of them side by side in it, with their weights stacked, equal to single runs
             up to rounding. None takes processes on the CPU; on a GPU it stacks small models and takes the sequence for
             those that fill it alone.
-        stop_with_parent: as in `train_model`.
+        stop_with_parent, track: as in `train_model`.
         on_evaluation: called with the seed and each new line of its journal.
         on_end: called with the seed and its result or error.
         notify: called with a line about resuming, once for each remark on all seeds, and for each seed that failed, at
@@ -82,7 +85,7 @@ def train_seeds(
         GrokcoreError: some seeds failed; of the class whose exit code tells best what to do next.
     """
     resolved = [resolve(spec, devices=1) for spec in specs]
-    jobs = _jobs(resolved, data, _places(resolved, out), resume)
+    jobs = _jobs(resolved, data, _places(resolved, out), resume, track)
     if strategy is None:
         strategy = best_strategy(resolved[0], jobs[0])
     if strategy not in STRATEGIES:
@@ -123,7 +126,13 @@ def _places(specs: Sequence[ExperimentSpec], out: str | Path | Sequence[str | Pa
     return [store.child(directory_of(spec.seed)) for spec in specs]
 
 
-def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, runs: Sequence[Store], resume: Resume) -> list[Job]:
+def _jobs(
+    specs: Sequence[ExperimentSpec],
+    data: str | Path,
+    runs: Sequence[Store],
+    resume: Resume,
+    track: Sequence[str] | None,
+) -> list[Job]:
     """Make one job per spec, after checking all that can be checked before training."""
     _check_seeds(specs)
     together = rank_of_environment().world_size
@@ -133,13 +142,15 @@ def _jobs(specs: Sequence[ExperimentSpec], data: str | Path, runs: Sequence[Stor
         )
     check_hardware(specs[0])
     webhook_url()  # fail early on an invalid webhook URL
+    trackers = trackers_of(track)
     for run, spec in zip(runs, specs, strict=True):
+        check_places(trackers, run)
         check_place(run, spec, resume)
     open_dataset(data, expected_id=specs[0].dataset_id)
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     place = open_store(data).uri  # absolute, for worker processes
-    return [Job(spec, place, run.uri, resume) for run, spec in zip(runs, specs, strict=True)]
+    return [Job(spec, place, run.uri, resume, track=trackers) for run, spec in zip(runs, specs, strict=True)]
 
 
 def best_strategy(spec: ExperimentSpec, job: Job) -> Strategy:
