@@ -10,6 +10,9 @@ from pathlib import Path
 
 from tests.servers.process import Server, answers, free_port
 
+_PATIENCE = 400.0
+"""Seconds for its start: on a quiet machine it takes ten, most of them for imports, which two processes do in turn."""
+
 
 class MlflowServer(Server):
     """
@@ -39,4 +42,4 @@ class MlflowServer(Server):
             *("--backend-store-uri", f"sqlite:///{self.directory / 'mlflow.db'}", "--workers", "1"),
             *("--artifacts-destination", str(self.directory / "artifacts")),
         )
-        self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self._port, timeout=5)))
+        self.wait_until(lambda: answers(HTTPConnection("127.0.0.1", self._port, timeout=5)), _PATIENCE)

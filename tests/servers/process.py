@@ -64,14 +64,14 @@ class Server:
                 subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=_die_with_parent)  # one thread here
             )
 
-    def wait_until(self, condition: Callable[[], bool]) -> None:
+    def wait_until(self, condition: Callable[[], bool], patience: float = _PATIENCE) -> None:
         """Raises RuntimeError, with what the processes have said, when one ends or the condition does not come true."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + patience
         while not condition():
             ended = [process.args for process in self._processes if process.poll() is not None]
             if ended or time.monotonic() > end:
                 said = "\n".join(path.read_text("utf-8", "replace")[-1000:] for path in self.directory.glob("*.out"))
-                raise RuntimeError(f"ended: {ended}; not ready after {_PATIENCE:.0f} s at most; {said}")
+                raise RuntimeError(f"ended: {ended}; not ready after {patience:.0f} s at most; {said}")
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -16,6 +16,8 @@ from grokcore.spec import ExperimentSpec, load_spec
 from grokcore.telemetry.trackers.export import export_run
 from grokcore.telemetry.trackers.run import values
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the server
+
 
 def client() -> Any:
     return pytest.importorskip("mlflow", reason="no mlflow here: pip install 'grokcore[mlflow]'").MlflowClient()
@@ -83,7 +85,7 @@ def test_points_beyond_the_checkpoint_stay_once(experiment: str, smoke_data: Pat
     grokcore.train_model(spec.model_copy(), smoke_data, run, track=["mlflow"])
     [first] = runs_of(experiment)
     before = curve(first, "accuracy/train")
-    last = max(run.glob("checkpoints/*"), key=lambda path: int(path.name.rpartition("=")[2]))
+    last = max(run.glob("checkpoints/step=*"), key=lambda path: int(path.name.rpartition("=")[2]))
     for path in sorted(last.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     last.rmdir()
