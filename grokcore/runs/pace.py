@@ -32,5 +32,5 @@ def seconds_left(lines: Sequence[JournalLine], training: TrainingSpec, step: int
     left = max(0, training.max_steps - step) / max(rate, 1e-9)
     if training.max_seconds is None:
         return left
-    elapsed = lines[-1]["clock"]["elapsed_seconds"] + (step - lines[-1]["step"]) / max(rate, 1e-9)
+    elapsed: float = lines[-1]["clock"]["elapsed_seconds"] + (step - lines[-1]["step"]) / max(rate, 1e-9)
     return max(0.0, min(left, training.max_seconds - elapsed))

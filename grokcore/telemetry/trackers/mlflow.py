@@ -127,7 +127,9 @@ class MlflowTracker:
         new = {name: value for name, value in given.items() if name not in known}
         changed = {name: value for name, value in given.items() if known.get(name, value) != value}
         wanted = {**_shortened(tags(run), _LONGEST_TAG), **_shortened(changed, _LONGEST_TAG)}
-        wanted |= {name: "" for name in ("exit_reason",) if name in self._tags and name not in wanted}  # it goes on
+        wanted |= {
+            name: "" for name in ("exit_reason", "callback") if name in self._tags and name not in wanted
+        }  # it goes on
         news = {name: value for name, value in wanted.items() if self._tags.get(name) != value}
         for part in _parts([Param(name, value) for name, value in new.items()], _MOST_ENTRIES):
             self._client.log_batch(self._id, params=part)

@@ -141,6 +141,7 @@ def tags(run: TrackedRun) -> dict[str, str]:
         "grokcore.dataset": manifest.dataset.uri,
         "grokcore.resumes": str(manifest.resumes),
         "exit_reason": manifest.exit_reason or "",
+        "callback": manifest.callback or "",
         **{f"hardware.{name}": str(value) for name, value in manifest.hardware.items() if value is not None},
         **verdicts(run),
     }

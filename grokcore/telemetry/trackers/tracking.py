@@ -137,7 +137,12 @@ class Trackings:
         lines: Sequence[JournalLine],
         notify: Callable[[str], None],
     ) -> None:
-        run = TrackedRun(store.uri, spec, manifest.model_copy(deep=True, update={"exit_reason": None}), tuple(lines))
+        run = TrackedRun(
+            store.uri,
+            spec,
+            manifest.model_copy(deep=True, update={"exit_reason": None, "callback": None}),
+            tuple(lines),
+        )
         self._trackings = [Tracking(name, partial(make_tracker, name, store, run), run, notify) for name in names]
 
     def __bool__(self) -> bool:
