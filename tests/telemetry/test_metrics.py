@@ -43,4 +43,4 @@ def test_ids_are_labels_of_the_info_metric_alone() -> None:
 def test_label_values_are_those_that_the_code_uses() -> None:
     assert DEFINITIONS == phases.DEFINITIONS
     assert PHASES == ("memorized", "onset", "sustained", "collapsed")
-    assert SINKS == ("journal", "prometheus", "terminal", "webhook")
+    assert SINKS == ("journal", "prometheus", "terminal", "webhook", "mlflow", "tensorboard", "trainjob")
