@@ -11,6 +11,8 @@ For analyses of one's own, load_runs(place) reads runs as a collection with data
 run opens as a model by load_model(run, step=...), analyze_model(run) looks inside them, and export_model(run, folder)
 writes one for the libraries of Hugging Face.
 
+Tasks, architectures, optimizers and losses of your own come from a package, or by register_task and its like.
+
 Importing grokcore imports none of what the stages need; each loads its own at first use.
 """
 
@@ -26,9 +28,17 @@ if TYPE_CHECKING:
     from grokcore.evaluation import evaluate_model, export_model
     from grokcore.interpret import analyze_model
     from grokcore.models import load_model
+    from grokcore.models.registering import register_architecture
     from grokcore.notebook import Progress, Run, Runs, load_runs
     from grokcore.reporting import build_comparison, build_report
     from grokcore.spec import ExperimentSpec, load_spec
+    from grokcore.spec.plugins.registering import (
+        register_filter,
+        register_loss,
+        register_optimizer,
+        register_projection,
+    )
+    from grokcore.tasks.registering import register_task
     from grokcore.training import TrainingContext, train_model, train_seeds
 
 __all__ = [
@@ -47,6 +57,12 @@ __all__ = [
     "load_model",
     "load_runs",
     "load_spec",
+    "register_architecture",
+    "register_filter",
+    "register_loss",
+    "register_optimizer",
+    "register_projection",
+    "register_task",
     "train_model",
     "train_seeds",
 ]
@@ -66,6 +82,12 @@ _HOMES = {
     "load_model": "grokcore.models",
     "load_runs": "grokcore.notebook",
     "load_spec": "grokcore.spec",
+    "register_architecture": "grokcore.models.registering",
+    "register_filter": "grokcore.spec.plugins.registering",
+    "register_loss": "grokcore.spec.plugins.registering",
+    "register_optimizer": "grokcore.spec.plugins.registering",
+    "register_projection": "grokcore.spec.plugins.registering",
+    "register_task": "grokcore.tasks.registering",
     "train_model": "grokcore.training",
     "train_seeds": "grokcore.training",
 }

@@ -18,6 +18,7 @@ from grokcore.errors import InputError
 from grokcore.models.registry import ArchitectureInfo, catalog
 from grokcore.spec import ExperimentSpec, devices_here, load_spec, preset_names, resolve, validate
 from grokcore.spec.hardware import check_shares
+from grokcore.spec.plugins import GROUPS, Refused, survey
 from grokcore.terminal.output import print_line, print_text
 
 _SCHEMAS = {
@@ -36,7 +37,7 @@ _SCHEMAS = {
 
 
 def presets(options: argparse.Namespace) -> None:
-    """List the presets with their descriptions."""
+    """List the presets with their descriptions, and what other packages offer for specs."""
     names = preset_names()
     indent = max(len(name) for name in names) + 2
     columns = max(40, shutil.get_terminal_size((120, 24)).columns)
@@ -45,6 +46,9 @@ def presets(options: argparse.Namespace) -> None:
         print_line(f"{name:<{indent}}{text[0]}")
         for line in text[1:]:
             print_line(f"{'':<{indent}}{line}")
+    for kind in GROUPS:
+        for found in survey(kind):
+            print_line(found.problem if isinstance(found, Refused) else f"{kind} `{found.name}` of {found.origin}")
 
 
 def spec(options: argparse.Namespace) -> None:

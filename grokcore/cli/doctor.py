@@ -19,9 +19,11 @@ from importlib import metadata
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
+from grokcore.cli.registries import REGISTRIES
 from grokcore.cli.specs import spec_of
 from grokcore.errors import GrokcoreError, InputError
 from grokcore.spec.hardware import cpu_computes_bf16, has_cuda
+from grokcore.spec.plugins import GROUPS, Refused, survey
 from grokcore.storage import Store, open_store
 from grokcore.storage.layout import STORE_VARIABLE
 from grokcore.terminal.output import print_line
@@ -65,6 +67,7 @@ def _checks(options: argparse.Namespace) -> Iterator[Check]:
     uri = options.store or os.environ.get(STORE_VARIABLE, "")
     return chain(
         versions(),
+        plugins(),
         hardware(),
         directories(),
         store(uri) if uri else (),
@@ -102,6 +105,23 @@ def _package(package: str, extra: str) -> Check:
     except metadata.PackageNotFoundError:
         needs = " (needs a CUDA GPU)" if extra == "cuda" else ""
         return Check(package, "missing", f"pip install 'grokcore[{extra}]'{needs}", "absent")
+
+
+def plugins() -> Iterator[Check]:
+    """Check every part that other packages offer; one that cannot be used stops nothing else."""
+    for kind in GROUPS:
+        for found in survey(kind):
+            name = f"{kind} {found.name}"
+            if isinstance(found, Refused):
+                yield Check(name, "not used", found.problem, "absent")
+                continue
+            try:
+                digest = found.source.sha256[:12]
+                REGISTRIES[kind]()[found.name]
+            except InputError as error:
+                yield Check(name, "broken", str(error), "absent")
+            else:
+                yield Check(name, f"{found.distribution} {found.version}", f"sha256 {digest}")
 
 
 def hardware() -> Iterator[Check]:

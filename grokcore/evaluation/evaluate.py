@@ -23,6 +23,7 @@ from grokcore.runs.evaluation import EVALUATION, Evaluation
 from grokcore.runs.record import read_trained
 from grokcore.runs.seal import check_model, with_checksum
 from grokcore.spec import ExperimentSpec, resolve_device
+from grokcore.spec.code import check_architecture
 from grokcore.storage import local_copy, open_parent, open_store
 
 
@@ -101,6 +102,7 @@ class _Measurement:
 
 def _measure(spec: ExperimentSpec, dataset: Dataset, weights: Path) -> _Measurement:
     """Measure the saved model in the precision of its training, independently of the loop that trained it."""
+    check_architecture(spec.model)
     device = torch.device(resolve_device("auto"))
     precision = "fp32" if spec.training.precision == "fp16" and device.type == "cpu" else spec.training.precision
     model = load_model(weights).to(device)

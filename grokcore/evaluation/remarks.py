@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from grokcore.runs.evaluation import TRAINING_SET
 from grokcore.spec import EvaluationSpec, ExperimentSpec, TrainingSpec
+from grokcore.spec.code import plugins_of
 from grokcore.spec.schedule import last_change
 from grokcore.spec.start_from import StartFrom
 
@@ -50,6 +51,7 @@ class TimeLike(Protocol):
 def remarks_before(spec: ExperimentSpec, splits: Mapping[str, Sized]) -> list[str]:
     """Make the remarks that are known before the first step."""
     return [
+        *(source.remark for source in plugins_of(spec)),
         *schedule_remarks(spec.training),
         *source_remarks(spec.model.start_from),
         *split_remarks(spec.evaluation, splits),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from grokcore.data import Dataset, open_dataset
 from grokcore.errors import InputError
 from grokcore.evaluation.threads import cpu_threads
-from grokcore.interpret.cases import CASES, Case, cases_of
+from grokcore.interpret.cases import Case, case_builder, cases_of
 from grokcore.interpret.number import Number
 from grokcore.interpret.registry import ANALYSES
 from grokcore.interpret.result import Analysis, write_analysis
@@ -65,8 +65,7 @@ def analyze_model(
     store = open_store(run)
     record = read_head(store)
     task = record.spec.task.kind
-    if task not in CASES:
-        raise InputError(f"{run} was trained on {task}, which has no cases; those that have: {', '.join(CASES)}")
+    case_builder(record.spec)
     if model is None:
         saved = SavedModels(run)
         chosen, phases = chosen_steps(run, saved, steps), saved.milestones

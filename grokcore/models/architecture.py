@@ -112,6 +112,10 @@ class Architecture(Generic[S]):
     position_parameters: Callable[[S, int], int] = lambda spec, positions: 0
     """(spec, positions) -> parameters of learned position embeddings."""
     minimum_layers: int = 1
+    spec: type[S] | None = None
+    """For an architecture of another package or of a notebook: the class of its fields, a subclass of PluginModel."""
+    fast: Callable[[], Any] | None = None
+    """For such an architecture: () -> its FastArchitecture, importing torch; ours are in `grokcore.models.fast`."""
     deviations: tuple[str, ...] = ()
     """Where it departs from its paper or from its authors' code, a sentence each."""
 

@@ -26,8 +26,10 @@ from grokcore.models.initial_scale import scale_matrices
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.models.sequence_model import SequenceModel
 from grokcore.models.sizes import built_spec, embedding_rank
+from grokcore.spec.code import check_architecture
 from grokcore.spec.experiment import derived_seed
 from grokcore.spec.models import ModelSpec
+from grokcore.spec.plugins import names
 from grokcore.storage import read_json, write_json
 
 FORMAT = "grokcore"
@@ -90,6 +92,7 @@ def build_model(
         seed: of the weights; seeds the same generator in the same way for every architecture.
         eos: the token that ends an answer, recorded for those who generate with the saved model.
     """
+    check_architecture(spec)
     architecture, built = ARCHITECTURES[spec.architecture], built_spec(spec)
     configuration = {
         **architecture.weights.config(built, built.layers, sequence_length),
@@ -144,8 +147,9 @@ def load_model(directory: Path, implementation: str = "fast") -> SequenceModel:
     composed = kind == COMPOSED
     if composed:
         kind = document.get("architecture")
-    if not isinstance(kind, str) or kind not in ARCHITECTURES:
-        raise InputError(f"{config_file}: model_type is {str(kind)[:64]!r}; allowed are {', '.join(ARCHITECTURES)}")
+    if not isinstance(kind, str) or (kind not in ARCHITECTURES and kind not in names("architecture")):
+        known = ", ".join([*ARCHITECTURES, *names("architecture")])
+        raise InputError(f"{config_file}: model_type is {str(kind)[:64]!r}; allowed are {known}")
     layout = ARCHITECTURES[kind].transformers
     if (layout is None or composed) and implementation != "fast":
         what = f"a composed {kind}" if composed else f"a model of {kind}"

@@ -27,6 +27,7 @@ from grokcore.runs.checkpoints import (
 from grokcore.runs.journal import last_evaluation
 from grokcore.runs.record import RunRecord, read_head
 from grokcore.runs.seal import MANIFEST, MODEL
+from grokcore.spec.code import check_architecture
 from grokcore.storage import CONCURRENT_READS, Store, clear_errors, local_copy, open_store
 
 _MODEL = "model."
@@ -102,6 +103,7 @@ class SavedModels:
             step = self._final_step if self._final_step is not None else max(self._manifests, default=None)
         if step is None:
             raise InputError(f"{self._run} has no weights yet: its training has saved no checkpoint")
+        check_architecture(self._record.spec.model)
         if step == self._final_step:
             with local_copy(self._store.child(MODEL), (CONFIG, WEIGHTS)) as folder:
                 return building.load_model(folder)

@@ -1,6 +1,6 @@
 """The registry of architectures, and the table of them for `grokcore models` and the documentation.
 
-A new one is a file beside this, a file of its fast blocks in `fast/`, a class in `grokcore/spec/models.py`, and a line
+A new one is a file beside this, a file of its fast blocks in `fast/`, a class in `grokcore/spec/models/`, and a line
 here.
 """
 
@@ -15,8 +15,16 @@ from pydantic import TypeAdapter
 from grokcore.models import deltanet, gla, gpt2, linear_attention, llama, mamba, mamba2, retnet, rwkv, rwkv6
 from grokcore.models.architecture import Architecture
 from grokcore.spec.models import ModelSpec
+from grokcore.spec.plugins import Plugin, Registry, names
 
-ARCHITECTURES: dict[str, Architecture[Any]] = {
+
+def _accept(found: Plugin, definition: Any) -> Architecture[Any]:
+    if not isinstance(definition, Architecture) or definition.fast is None or definition.own is None:
+        raise found.refuse("its entry point must name an Architecture with `spec`, `own` and `fast`")
+    return definition
+
+
+_OWN: dict[str, Architecture[Any]] = {
     "gpt2": gpt2.ARCHITECTURE,
     "llama": llama.ARCHITECTURE,
     "rwkv": rwkv.ARCHITECTURE,
@@ -28,7 +36,11 @@ ARCHITECTURES: dict[str, Architecture[Any]] = {
     "mamba2": mamba2.ARCHITECTURE,
     "rwkv6": rwkv6.ARCHITECTURE,
 }
-"""Architectures by the spec's `architecture`, which is also the `model_type` in the files of a model."""
+
+ARCHITECTURES = Registry("architecture", _OWN, _accept)
+"""Architectures by the spec's `architecture`, which is also the `model_type` in the files of a model.
+
+Other packages may add theirs."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ class ArchitectureInfo:
 
 
 def catalog(fields: dict[str, Any] | None = None) -> Iterator[ArchitectureInfo]:
-    """List every architecture of the registry, with its defaults for all but `fields`.
+    """List every architecture, those of other packages last, with its defaults for all but `fields`.
 
     Args:
         fields: of a model's spec, such as `width` and `heads`; each architecture takes those that it has.
@@ -64,7 +76,8 @@ def catalog(fields: dict[str, Any] | None = None) -> Iterator[ArchitectureInfo]:
         ValueError: an architecture cannot have such a size.
     """
     adapter: TypeAdapter[Any] = TypeAdapter(ModelSpec)
-    for name, architecture in ARCHITECTURES.items():
+    for name in [*ARCHITECTURES, *names("architecture")]:
+        architecture = ARCHITECTURES[name]
         known = type(adapter.validate_python({"architecture": name})).model_fields
         chosen = {field: value for field, value in (fields or {}).items() if field in known}
         spec = adapter.validate_python({**chosen, "architecture": name})

@@ -104,7 +104,7 @@ def _starts(groups: Sequence[Group]) -> list[Start]:
     found = []
     for group in groups:
         reference = first.setdefault(group.spec.dataset_id, group)
-        share = group.spec.task.new_facts.share_in_inferred  # type: ignore[union-attr]
+        share = group.spec.task.new_facts.share_in_inferred  # type: ignore[attr-defined]
         found.append(Start(_name(group.spec), share, group, None if reference is group else reference))
     return found
 
@@ -115,7 +115,7 @@ def _name(spec: ExperimentSpec) -> str:
     if start is None:
         return f"drawn weights, {count(spec.training.max_steps)} steps"
     source = (start.group or start.sha256 or "source")[:24].split(" ")[0]
-    kept = ", embeddings kept" if spec.task.new_facts.reserved_entities and not start.redraw_reserved else ""  # type: ignore[union-attr]
+    kept = ", embeddings kept" if spec.task.new_facts.reserved_entities and not start.redraw_reserved else ""  # type: ignore[attr-defined]
     return f"{source}, {'end' if start.step is None else start.step}{kept}"
 
 

@@ -33,6 +33,7 @@ def fields_of(spec: ExperimentSpec) -> dict[str, Any]:
 
 def _collect(part: Spec, prefix: str, found: dict[str, Any]) -> None:
     plain = part.model_dump(mode="json")
+    found.update({f"{prefix}{name}": plain[name] for name in part.model_extra or ()})
     for name, field in type(part).model_fields.items():
         if identity_rule(field) is False:
             continue

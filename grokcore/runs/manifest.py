@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from grokcore.errors import AbsentError, InputError
 from grokcore.runs.seal import MANIFEST as MANIFEST
 from grokcore.runs.seal import FileDigest, Seal, sealed_manifest
+from grokcore.spec.plugins import PluginSource
 from grokcore.storage import FileStore, Store, StoredFile
 from grokcore.storage.store import encode_json
 
@@ -98,6 +99,7 @@ class Manifest(Conditions):
     dataset: DatasetReference
     choices: dict[str, Any] = Field(description="every choice that could confound a comparison of two runs")
     model: ModelFacts
+    plugins: list[PluginSource] = Field([], description="where the parts that are not grokcore's own come from")
     source: SourceFacts | None = Field(None, description="the weights that it starts from; null for drawn ones alone")
     uses_held_out: bool | None = Field(
         None,

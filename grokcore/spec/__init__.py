@@ -14,6 +14,7 @@ from grokcore.spec.models import (
     Mamba,
     Mamba2,
     ModelSpec,
+    PluginModel,
     RetNet,
 )
 from grokcore.spec.overrides import split_overrides
@@ -27,6 +28,7 @@ from grokcore.spec.tasks import (
     NewEntities,
     NewFacts,
     PermutationsTask,
+    PluginTask,
     Prompts,
     TaskSpec,
 )
@@ -55,6 +57,8 @@ __all__ = [
     "NewEntities",
     "NewFacts",
     "PermutationsTask",
+    "PluginModel",
+    "PluginTask",
     "Prompts",
     "RetNet",
     "StopOnGrok",

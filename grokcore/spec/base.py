@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
@@ -14,6 +14,8 @@ class Spec(BaseModel):
     """A frozen description: an unknown field or a value of another type is an error; it never changes afterwards."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    RULED: ClassVar[frozenset[str] | None] = None
+    """Fields whose rule of identity counts; all others belong to the identity. None: it counts for all."""
 
     @model_validator(mode="before")
     @classmethod
@@ -54,8 +56,11 @@ def identity_rule(field: FieldInfo) -> Any:
 def identity_of(spec: Spec) -> dict[str, Any]:
     """The fields of `spec` that decide a result, as plain JSON values."""
     dumped = spec.model_dump(mode="json")
-    identity: dict[str, Any] = {}
+    identity: dict[str, Any] = {name: dumped[name] for name in spec.model_extra or ()}
     for name, field in type(spec).model_fields.items():
+        if spec.RULED is not None and name not in spec.RULED:
+            identity[name] = dumped[name]
+            continue
         rule = identity_rule(field)
         value = getattr(spec, name)
         if rule is False or (rule == "unless neutral" and value == _neutral(field)):

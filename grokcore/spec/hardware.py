@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grokcore.errors import InputError
+from grokcore.spec.code import check_training
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.spec.start_from import resolve_source
@@ -140,7 +141,7 @@ def _number(name: str, text: str, *, least: int) -> int:
 
 
 def check_hardware(spec: ExperimentSpec, *, processes: int | None = None) -> None:
-    """Refuse what this machine cannot train.
+    """Refuse what cannot be trained here: for want of hardware, or of code that the spec names.
 
     Args:
         processes: that will train it together; None for those of this group.
@@ -148,6 +149,7 @@ def check_hardware(spec: ExperimentSpec, *, processes: int | None = None) -> Non
     Raises:
         InputError: in one line, with the overrides that work here.
     """
+    check_training(spec)
     training = spec.training
     device = resolve_device(training.device)
     if training.device == "cuda" and not has_cuda():

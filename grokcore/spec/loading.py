@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from grokcore.documents import parse_plain_yaml
 from grokcore.errors import InputError, nearest
@@ -15,7 +15,7 @@ from grokcore.spec.base import with_neutral_fields
 from grokcore.spec.experiment import ExperimentSpec
 from grokcore.spec.overrides import Override, override_all
 from grokcore.spec.shown import shown
-from grokcore.spec.tasks import TaskSpec
+from grokcore.spec.tasks import TASKS_IN_SPECS, Task, TaskSpec
 from grokcore.spec.training import STABLE_THRESHOLD
 from grokcore.spec.validation import validate
 from grokcore.storage.regular import read_whole
@@ -101,9 +101,10 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def load_task(text: str) -> Any:
+def load_task(text: str) -> Task:
     """A task from its JSON or YAML text."""
-    return validate(TaskSpec, parse_plain_yaml(text, "the task"))
+    task: Task = validate(TaskSpec, parse_plain_yaml(text, "the task"))
+    return task
 
 
 def read_task(document: Any) -> TaskSpec:
@@ -118,8 +119,7 @@ def read_task(document: Any) -> TaskSpec:
 
 def _as_written(task: Any) -> Any:
     """Read a stored task, giving fields that were added later the values that reproduce it."""
-    kinds = {member.model_fields["kind"].default: member for member in get_args(get_args(TaskSpec)[0])}
-    kind = kinds.get(str(task.get("kind"))) if isinstance(task, dict) else None
+    kind = TASKS_IN_SPECS.classes.get(str(task.get("kind"))) if isinstance(task, dict) else None
     return task if kind is None else with_neutral_fields(kind, task)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from grokcore.spec.base import Spec, added_later, outside_identity
+from grokcore.spec.plugins.open_name import OpenName, with_sources
+from grokcore.spec.plugins.source import PluginSource
 
 MOST_STEPS = 2**53
 """Largest number of steps: up to here a float holds every whole number."""
@@ -20,7 +22,13 @@ OptimizerName = Literal["adamw", "adam", "sgd", "muon", "lion"]
 GradientFilterName = Literal["none", "grokfast", "orthograd", "normalize"]
 LossName = Literal["cross_entropy", "cross_entropy_fp64", "stablemax"]
 ProjectionName = Literal["none", "norm_ball", "row_norm"]
-"""Each is a file of that name in `optimizers/`, `filters/`, `losses/` or `projections/` of grokcore/training."""
+"""Each is a file of that name in `optimizers/`, `filters/`, `losses/` or `projections/` of grokcore/training. Other
+packages may add names (`grokcore.spec.plugins`)."""
+
+_Optimizer = Annotated[str, OpenName("optimizer", OptimizerName)]
+_Filter = Annotated[str, OpenName("filter", GradientFilterName)]
+_Loss = Annotated[str, OpenName("loss", LossName)]
+_Projection = Annotated[str, OpenName("projection", ProjectionName)]
 
 Role = Literal["embedding", "position", "head", "matrix", "vector", "state"]
 """What a parameter is for. A tied head is an embedding; vectors are biases and gains of norms; states are parameters
@@ -82,7 +90,7 @@ class RoleFactors(Spec):
 
 
 class TrainingSpec(Spec):
-    optimizer: OptimizerName = Field(
+    optimizer: _Optimizer = Field(
         "adamw",
         description="adamw; adam, whose weight decay is part of the gradient; sgd with betas[0] as momentum; muon for "
         "matrices and adamw for other weights; lion",
@@ -90,7 +98,7 @@ class TrainingSpec(Spec):
     muon_iterations: int = added_later(
         5, ge=0, le=20, description="muon: Newton-Schulz iterations; 0 is momentum of equal size, its control"
     )
-    gradient_filter: GradientFilterName = added_later(
+    gradient_filter: _Filter = added_later(
         "none",
         description="what is done to the clipped gradient before the optimizer sees it: none; grokfast, which adds its "
         "moving average; orthograd, which removes what only scales a weight; normalize, to norm 1",
@@ -131,7 +139,7 @@ class TrainingSpec(Spec):
     batch_size: int = Field(512, ge=1, le=MOST_EXAMPLES, description="examples per optimizer step, over all devices")
     gradient_accumulation: int = Field(1, ge=1, description="forward passes per optimizer step; divides batch_size")
     gradient_clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null does not clip")
-    projection: ProjectionName = Field(
+    projection: _Projection = Field(
         "none",
         description="what is done to the weights after each optimizer step: none; norm_ball, which bounds the norm of "
         "all; row_norm, which bounds that of each row of a matrix",
@@ -142,7 +150,7 @@ class TrainingSpec(Spec):
     projection_on: Literal["matrices", "matrices_and_norms"] = added_later(
         "matrices", description="row_norm: which weights; a vector, such as the gain of a norm, counts as one row"
     )
-    loss: LossName = Field(
+    loss: _Loss = Field(
         "cross_entropy",
         description="the loss of one supervised token: cross_entropy, cross_entropy_fp64 (computed in fp64), or "
         "stablemax (arXiv 2501.04697); the journal's loss is cross-entropy always",
@@ -200,6 +208,14 @@ class TrainingSpec(Spec):
         description="a loss or gradient that is not a finite number: stop ends training, skip leaves out the step, "
         "walk_back goes on from the last good multiple of checkpoint_interval in another order, at most 3 times",
     )
+    plugins: tuple[PluginSource, ...] = added_later(
+        (), description="where a named part that is not grokcore's own comes from, which grokcore writes itself"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_known(cls, document: Any) -> Any:
+        return with_sources(cls, document)
 
     @property
     def uses_held_out(self) -> bool:

@@ -9,12 +9,13 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from grokcore.errors import InputError
-from grokcore.spec.models import ModelSpec
+from grokcore.spec.models import ARCHITECTURES_IN_SPECS
+from grokcore.spec.plugins.open_union import OpenUnion
 from grokcore.spec.shown import shown
-from grokcore.spec.tasks import TaskSpec
+from grokcore.spec.tasks import TASKS_IN_SPECS
 
-UNIONS: dict[str, tuple[str, Any]] = {"task": ("kind", TaskSpec), "model": ("architecture", ModelSpec)}
-"""Sections that are a choice between classes: the field that chooses, and the union."""
+UNIONS: dict[str, OpenUnion] = {"task": TASKS_IN_SPECS, "model": ARCHITECTURES_IN_SPECS}
+"""Sections that are a choice between classes."""
 
 T = TypeVar("T")
 
@@ -92,16 +93,16 @@ def _locate(loc: tuple[Any, ...], kind: Any, value: Any) -> tuple[str, type[Base
 
 def _tags(member: type[BaseModel]) -> set[str]:
     tags: set[str] = set()
-    for chooser, _ in UNIONS.values():
-        if chooser in member.model_fields:
-            tags.update(get_args(member.model_fields[chooser].annotation))
+    for union in UNIONS.values():
+        if union.chooser in member.model_fields:
+            tags.update(get_args(member.model_fields[union.chooser].annotation))
     return tags
 
 
 def classes_of(annotation: Any) -> list[type[BaseModel]]:
     """The spec classes that an annotation can stand for."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+        return next(([*union.known] for union in UNIONS.values() if union.base is annotation), [annotation])
     if get_origin(annotation) is Literal:
         return []
     if get_origin(annotation) in (Union, types.UnionType) or get_args(annotation):

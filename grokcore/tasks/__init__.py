@@ -11,7 +11,9 @@ from typing import Any
 
 from grokcore.errors import InputError
 from grokcore.spec import TaskSpec
-from grokcore.spec.tasks import GrokkedTransformerTask
+from grokcore.spec.code import check_task
+from grokcore.spec.plugins import Plugin, Registry
+from grokcore.spec.tasks import GrokkedTransformerTask, PluginTask
 from grokcore.tasks import (
     comparison,
     complex_reasoning,
@@ -22,9 +24,17 @@ from grokcore.tasks import (
     permutations,
 )
 from grokcore.tasks.base import Role, Rows, Split, TaskData, TaskDefinition
+from grokcore.tasks.checks import problem_of
 from grokcore.tasks.facts import FactKind, FactTable
 
-TASKS: dict[str, TaskDefinition[Any]] = {
+
+def _accept(found: Plugin, definition: Any) -> TaskDefinition[Any]:
+    if not isinstance(definition, TaskDefinition):
+        raise found.refuse(f"its entry point must name a TaskDefinition, not {type(definition).__name__}")
+    return definition
+
+
+_OWN: dict[str, TaskDefinition[Any]] = {
     "comparison": comparison.TASK,
     "composition": composition.TASK,
     "complex_reasoning": complex_reasoning.TASK,
@@ -33,7 +43,9 @@ TASKS: dict[str, TaskDefinition[Any]] = {
     "modular": modular.TASK,
     "permutations": permutations.TASK,
 }
-"""Every `kind` of task that is drawn, in the order of the tables of README and docs/."""
+
+TASKS = Registry("task", _OWN, _accept)
+"""Every `kind` of task that is drawn, in the order of the tables of README and docs/; and those of other packages."""
 
 FROM_FACTS: dict[str, tuple[FactKind, Callable[[Any, FactTable], TaskData]]] = {
     kind: task.from_facts for kind, task in TASKS.items() if task.from_facts is not None
@@ -62,11 +74,26 @@ def build_task(task: TaskSpec, facts: FactTable | None = None) -> TaskData:
             f"this task is made from facts of a file (SHA-256 {named[:12]}...), which a spec does not hold: name the "
             f"file with `grokcore generate SPEC --from FILE`, or train on the dataset that was made from it"
         )
+    check_task(task)
     if facts is None:
-        return TASKS[task.kind].build(task)
+        return _checked(task, TASKS[task.kind].build(task))
     if facts.sha256 != named:
         raise InputError("these are not the facts that the task names: they were changed since its spec was made")
     return replace(FROM_FACTS[task.kind][1](task, facts), facts=facts)
+
+
+def _checked(task: TaskSpec, data: TaskData) -> TaskData:
+    """Check what a package of others has built.
+
+    Raises:
+        InputError: it is not what data are made of, with what is wrong.
+    """
+    if not isinstance(task, PluginTask):
+        return data
+    problem = problem_of(data, task.held_out_splits)
+    if problem is not None:
+        raise InputError(f"the data of task `{task.kind}` of {task.plugin and task.plugin.origin} are wrong: {problem}")
+    return data
 
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,11 @@ class TaskDefinition(Generic[T]):
     """What the held-out splits ask for, in the order of the spec's `held_out_splits`."""
     from_facts: tuple[FactKind, Callable[[T, FactTable], TaskData]] | None = None
     """Where a user's own facts can become such a task, the kind of facts and the builder."""
+    spec: type[T] | None = None
+    """For a task of another package or of a notebook: the class of its fields, a subclass of PluginTask."""
+    cases: Callable[[T, Any, int, int], Sequence[Any]] | None = None
+    """For such a task: (spec, dataset, examples of each split, seed) -> `grokcore.interpret.cases.Case` of each split,
+    without which its runs cannot be analyzed."""
 
 
 def majority_baseline(counts: npt.NDArray[np.int64]) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from grokcore.acceleration.costs import (
     OF_FILTER,
@@ -98,17 +100,28 @@ def _weight_operations(training: TrainingSpec, model: SequenceModel) -> float:
     """Operations on gradients and weights."""
     from grokcore.models.roles import layouts
 
-    each = OF_OPTIMIZER[training.optimizer] + OF_FILTER[training.gradient_filter]
+    each = _operations(OF_OPTIMIZER, training.optimizer, "optimizers:OPTIMIZERS")
+    each += _operations(OF_FILTER, training.gradient_filter, "filters:FILTERS")
+    of_projection = _operations(OF_PROJECTION, training.projection, "projections:PROJECTIONS")
     found, flops = layouts(model), 0.0
     for name, weight in model.named_parameters():
         layout, size = found[name], weight.numel()
         flops += each * size
-        if training.projection != "none" and (training.projection == "norm_ball" or layout.role in _clipped(training)):
-            flops += OF_PROJECTION[training.projection] * size
+        if training.projection != "row_norm" or layout.role in _clipped(training):
+            flops += of_projection * size
         if training.optimizer == "muon" and layout.role == "matrix":
             inputs = size // sum(layout.parts)
             flops += sum(newton_schulz_flops(part, inputs, training.muon_iterations) for part in layout.parts)
     return flops
+
+
+def _operations(own: Mapping[Any, int], name: str, registry: str) -> float:
+    """Operations per number of a part: of ours from their table, of others from their attribute `operations`."""
+    if name in own:
+        return own[name]
+    module, _, attribute = registry.partition(":")
+    part = getattr(import_module(f"grokcore.training.{module}"), attribute)[name]
+    return float(getattr(part, "operations", 0))
 
 
 def _clipped(training: TrainingSpec) -> tuple[str, ...]:
@@ -117,6 +130,6 @@ def _clipped(training: TrainingSpec) -> tuple[str, ...]:
 
 def _logit_operations(training: TrainingSpec, info: DatasetInfo) -> float:
     """Operations on logits; as in the model, the backward pass costs twice the forward pass."""
-    each = OF_LOSS[training.loss] + OF_TEMPERATURE * (training.loss_temperature != 1)
+    each = _operations(OF_LOSS, training.loss, "losses:LOSSES") + OF_TEMPERATURE * (training.loss_temperature != 1)
     supervised = supervised_tokens(info.supervised, training.loss_on)
     return float(3 * each * training.batch_size * supervised * info.vocabulary_size)

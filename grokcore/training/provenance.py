@@ -21,6 +21,7 @@ from grokcore.models.sizes import mean_passes
 from grokcore.runs.manifest import Conditions, DatasetReference, Manifest, ModelFacts, SourceFacts
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.base import identity_of
+from grokcore.spec.code import plugins_of
 from grokcore.storage.local import home_relative
 from grokcore.training.costs import device_remarks
 from grokcore.training.trainer import Trainer
@@ -67,6 +68,7 @@ def manifest_of(trainer: Trainer, data_uri: str, source: SourceFacts | None = No
             sequence_length=input_length(info.sequence_length, spec.training.loss_on),
             files=file_format(spec.model),
         ),
+        plugins=plugins_of(spec),
         uses_held_out=spec.training.uses_held_out or (source is not None and source.uses_held_out),
         seeds={"data": spec.task.seed, "init": spec.init_seed, "order": spec.order_seed},
         source=source,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from grokcore.data import Dataset
+from grokcore.errors import InputError
 from grokcore.interpret.cases import (
     comparison,
     complex_reasoning,
@@ -13,10 +16,12 @@ from grokcore.interpret.cases import (
 )
 from grokcore.interpret.cases.base import Case, CaseBuilder, Counterfactual, Target
 from grokcore.spec import ExperimentSpec
+from grokcore.spec.code import check_task
+from grokcore.spec.plugins import Plugin, Registry
 
-__all__ = ["CASES", "Case", "Counterfactual", "Target", "cases_of"]
+__all__ = ["CASES", "Case", "Counterfactual", "Target", "case_builder", "cases_of"]
 
-CASES: dict[str, CaseBuilder] = {
+_OWN: dict[str, CaseBuilder] = {
     "comparison": comparison.cases,
     "composition": composition.cases,
     "complex_reasoning": complex_reasoning.cases,
@@ -25,9 +30,32 @@ CASES: dict[str, CaseBuilder] = {
     "modular": equations.cases,
     "permutations": equations.cases,
 }
-"""By kind of task."""
+
+
+def _accept(found: Plugin, definition: Any) -> CaseBuilder:
+    if definition.cases is None:
+        raise InputError(
+            f"{found.kind} `{found.name}` of {found.origin} has no cases, without which its runs cannot be analyzed: "
+            "give its TaskDefinition `cases`"
+        )
+    builder: CaseBuilder = definition.cases
+    return builder
+
+
+CASES: Registry[CaseBuilder] = Registry("task", _OWN, _accept)
+"""By kind of task; and those of other packages."""
 
 
 def cases_of(spec: ExperimentSpec, dataset: Dataset, *, examples: int, seed: int) -> list[Case]:
-    """Return the questions of every split that are analyzed, from the dataset alone."""
-    return CASES[spec.task.kind](spec.task, dataset, examples, seed)
+    """Return the questions of every split that are analyzed, from the dataset alone.
+
+    Raises:
+        InputError: the task is one of another package, which is not here or gives no cases.
+    """
+    return case_builder(spec)(spec.task, dataset, examples, seed)
+
+
+def case_builder(spec: ExperimentSpec) -> CaseBuilder:
+    """Return what makes the cases of a spec's task; errors as those of `cases_of`."""
+    check_task(spec.task)
+    return CASES[spec.task.kind]

@@ -5,12 +5,25 @@ positions, prefixes that examples share once. All tokens are one flat list of ro
 matrix product. And what lies between the products is one pass in a kernel (`kernels/`) instead of many over copies.
 """
 
+from typing import Any
+
 from grokcore.models.fast.block import FastArchitecture
 from grokcore.models.fast.model import FastModel
 from grokcore.models.registry import ARCHITECTURES
 from grokcore.spec.implementations import implementations
+from grokcore.spec.plugins import Plugin, Registry
 
-FAST_ARCHITECTURES: dict[str, FastArchitecture] = implementations(__name__, ARCHITECTURES, "FAST")
-"""By the spec's `architecture`, which is the name of a file here."""
+
+def _accept(found: Plugin, definition: Any) -> FastArchitecture:
+    fast = definition.fast()
+    if not isinstance(fast, FastArchitecture):
+        raise found.refuse(f"its `fast` must return a FastArchitecture, not {type(fast).__name__}")
+    return fast
+
+
+FAST_ARCHITECTURES: Registry[FastArchitecture] = Registry(
+    "architecture", implementations(__name__, ARCHITECTURES, "FAST"), _accept
+)
+"""By the spec's `architecture`, which is the name of a file here, or that of another package."""
 
 __all__ = ["FAST_ARCHITECTURES", "FastModel"]

@@ -1,11 +1,15 @@
-"""The fields of every task: one class per `kind`, and their union `TaskSpec`."""
+"""The fields of every task: one class per `kind`, and `TaskSpec`, which is one of them.
+
+Other packages may add to them (`grokcore.spec.plugins`).
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated
 
 from pydantic import Field
 
+from grokcore.spec.plugins.open_union import OpenUnion
 from grokcore.spec.tasks.base import GENERATOR_VERSIONS, Task
 from grokcore.spec.tasks.comparison import ComparisonTask
 from grokcore.spec.tasks.complex_reasoning import ComplexReasoningTask
@@ -15,30 +19,37 @@ from grokcore.spec.tasks.grokked_transformer import GrokkedTransformerTask
 from grokcore.spec.tasks.in_context import InContextTask
 from grokcore.spec.tasks.in_context_modular import InContextModularTask
 from grokcore.spec.tasks.new_facts import NewEntities, NewFacts
+from grokcore.spec.tasks.plugin import PluginTask, RecordedTask
 from grokcore.spec.tasks.prompts import Prompts
 
-TaskSpec = Annotated[
-    ComparisonTask
-    | ModularTask
-    | CompositionTask
-    | ComplexReasoningTask
-    | InContextTask
-    | InContextModularTask
-    | PermutationsTask
-    | GrokkedTransformerTask,
-    Field(discriminator="kind"),
-]
+TASKS_IN_SPECS = OpenUnion(
+    "task",
+    "kind",
+    Annotated[
+        ComparisonTask
+        | ModularTask
+        | CompositionTask
+        | ComplexReasoningTask
+        | InContextTask
+        | InContextModularTask
+        | PermutationsTask
+        | GrokkedTransformerTask,
+        Field(discriminator="kind"),
+    ],
+    base=Task,
+    plugin=PluginTask,
+    recorded=RecordedTask,
+)
 
-CLASSES: dict[str, type[Task]] = {
-    member.model_fields["kind"].default: member
-    for member in get_args(get_args(TaskSpec)[0])
-    if member is not GrokkedTransformerTask
-}
-"""The class of every `kind` that is drawn from its fields."""
+TaskSpec = Annotated[Task, TASKS_IN_SPECS]
+
+CLASSES = {kind: member for kind, member in TASKS_IN_SPECS.classes.items() if member is not GrokkedTransformerTask}
+"""Our class of every `kind` that is drawn from its fields."""
 
 __all__ = [
     "CLASSES",
     "GENERATOR_VERSIONS",
+    "TASKS_IN_SPECS",
     "ComparisonTask",
     "ComplexReasoningTask",
     "CompositionTask",
@@ -49,7 +60,9 @@ __all__ = [
     "NewEntities",
     "NewFacts",
     "PermutationsTask",
+    "PluginTask",
     "Prompts",
+    "RecordedTask",
     "Task",
     "TaskSpec",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grokcore.spec.base import Spec, added_later
 
@@ -12,6 +12,14 @@ GENERATOR_VERSIONS = (2, 3)
 
 class Task(Spec):
     """The fields of every task: they determine the dataset."""
+
+    if TYPE_CHECKING:  # every subclass has these, each with a default or a description of its own
+        kind: str
+        seed: int
+
+        @property
+        def held_out_splits(self) -> tuple[str, ...]:
+            """Splits that measure generalization; the last is the one a run is about."""
 
     @property
     def generator_version(self) -> int:

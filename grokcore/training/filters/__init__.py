@@ -7,10 +7,20 @@ own.
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from grokcore.spec.implementations import implementations
+from grokcore.spec.plugins import Plugin, Registry
 from grokcore.spec.training import GradientFilterName
 from grokcore.training.filters.filter import Filter
 
-FILTERS: dict[str, type[Filter]] = implementations(__name__, get_args(GradientFilterName), "FILTER")
+
+def _accept(found: Plugin, definition: Any) -> type[Filter]:
+    if isinstance(definition, type) and issubclass(definition, Filter):
+        return definition
+    raise found.refuse("its entry point must name a class derived from grokcore.training.filters.filter.Filter")
+
+
+FILTERS: Registry[type[Filter]] = Registry(
+    "filter", implementations(__name__, get_args(GradientFilterName), "FILTER"), _accept
+)

@@ -6,15 +6,26 @@ A file `NAME.py` defines `LOSS`, a function `(logits (N, V), targets (N,), label
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 from torch import Tensor
 
 from grokcore.spec import TrainingSpec
 from grokcore.spec.implementations import implementations
+from grokcore.spec.plugins import Plugin, Registry
 from grokcore.spec.training import LossName
 
-LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = implementations(__name__, get_args(LossName), "LOSS")
+Definition = Callable[[Tensor, Tensor, float], Tensor]
+
+
+def _accept(found: Plugin, definition: Any) -> Definition:
+    if not callable(definition):
+        raise found.refuse(f"its entry point must name a function, not {type(definition).__name__}")
+    loss: Definition = definition
+    return loss
+
+
+LOSSES: Registry[Definition] = Registry("loss", implementations(__name__, get_args(LossName), "LOSS"), _accept)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -7,19 +7,30 @@ A file `NAME.py` defines `PROJECTION`, a function `(weights, layouts, training, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 from torch import Tensor
 
 from grokcore.models.roles import Layout
 from grokcore.spec import TrainingSpec
 from grokcore.spec.implementations import implementations
+from grokcore.spec.plugins import Plugin, Registry
 from grokcore.spec.training import ProjectionName
 
 Definition = Callable[[Sequence[Tensor], Sequence[Layout], TrainingSpec, Tensor | None], None]
 
-PROJECTIONS: dict[str, Definition] = implementations(
-    __name__, (name for name in get_args(ProjectionName) if name != "none"), "PROJECTION"
+
+def _accept(found: Plugin, definition: Any) -> Definition:
+    if not callable(definition):
+        raise found.refuse(f"its entry point must name a function, not {type(definition).__name__}")
+    projection: Definition = definition
+    return projection
+
+
+PROJECTIONS: Registry[Definition] = Registry(
+    "projection",
+    implementations(__name__, (name for name in get_args(ProjectionName) if name != "none"), "PROJECTION"),
+    _accept,
 )
 
 Projection = Callable[[Sequence[Tensor], Tensor | None], None]

@@ -15,6 +15,7 @@ from grokcore.runs import MANIFEST
 from grokcore.runs.journal import JournalLine
 from grokcore.runs.resume import Resume, TrainResult, check_place
 from grokcore.spec import ExperimentSpec, check_hardware, resolve, resolve_device
+from grokcore.spec.code import plugins_of
 from grokcore.spec.ranks import rank_of_environment
 from grokcore.storage import Store, open_store
 from grokcore.telemetry.trackers.settings import trackers_of
@@ -175,6 +176,8 @@ def why_not_stacked(spec: ExperimentSpec) -> str | None:
         return "training.schedule=phase, whose learning rate drops at another step with every seed"
     if spec.training.freeze_on:
         return "training.freeze_on, which freezes weights at another step with every seed"
+    if others := [source for source in plugins_of(spec) if source.kind != "task"]:
+        return f"{others[0].kind} `{others[0].name}`, which is not grokcore's own"
     if spec.training.on_nonfinite != "stop":
         return f"training.on_nonfinite={spec.training.on_nonfinite}, which treats one seed's steps unlike another's"
     return None

@@ -1,0 +1,121 @@
+"""Digests of source: of an installed package, or of what was defined in a notebook."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+from pydantic import BaseModel
+
+from grokcore.errors import InputError
+
+
+@cache
+def package_digest(module: str) -> str:
+    """SHA-256 of all files of the package that `module` lies in, but for what Python has compiled of them.
+
+    That is the outermost package with an `__init__.py`, or a single file. The digest does not depend on where the
+    package lies, nor on how it was installed. It is taken once in a process: of the code that the process runs.
+
+    Raises:
+        InputError: there is no such package.
+    """
+    digest = hashlib.sha256()
+    for name, path in _files(module):
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(module: str) -> Iterator[tuple[str, Path]]:
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        try:
+            found = find_spec(".".join(parts[:depth]))
+        except (ImportError, ValueError):
+            found = None
+        if found is None:
+            break
+        if found.origin is None:  # a namespace, which several distributions may share
+            continue
+        origin = Path(found.origin)
+        if found.submodule_search_locations is None:
+            yield origin.name, origin
+            return
+        folder = origin.parent
+        files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        yield from sorted((path.relative_to(folder).as_posix(), path) for path in files)
+        return
+    raise InputError(f"there is no module {module}")
+
+
+def definition_digest(*defined: Any) -> str:
+    """SHA-256 of the source of functions and classes, and of what of their own module these name, in turn.
+
+    Raises:
+        InputError: the source of a function is not known, as of one that was typed into the plain interpreter.
+    """
+    digest, seen = hashlib.sha256(), set[int]()
+    waiting = list(defined)
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        for text, named in _described(one):
+            digest.update(f"{text}\0".encode())
+            waiting += named
+    return digest.hexdigest()
+
+
+def _described(one: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The texts that say what something is, each with what it refers to."""
+    if isinstance(one, FunctionType):
+        function = inspect.unwrap(one)
+        yield _source(function), list(_named(function.__code__, function))
+    elif isinstance(one, type):
+        yield f"{one.__name__}({', '.join(base.__name__ for base in one.__bases__)})", []
+        if issubclass(one, BaseModel):
+            yield repr({name: repr(field) for name, field in one.model_fields.items()}), []
+        for name, value in sorted(vars(one).items()):
+            value = getattr(value, "__func__", getattr(value, "fget", getattr(value, "wrapped", value)))
+            if isinstance(value, FunctionType) and value.__module__ == one.__module__:
+                yield from _described(value)
+            elif not name.startswith("_") and _is_constant(value):
+                yield f"{name}={value!r}", []
+    else:
+        yield repr(one), []
+
+
+def _source(function: FunctionType) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        raise InputError(
+            f"the source of {function.__qualname__} is not known, so that no id could cover it: define it in a file or "
+            "in the cell of a notebook"
+        ) from None
+
+
+def _named(code: CodeType, function: FunctionType) -> Iterator[Any]:
+    """What a function names of its own module: functions, classes and constants."""
+    for name in code.co_names:
+        value = function.__globals__.get(name)
+        own = isinstance(value, FunctionType | type) and value.__module__ == function.__module__
+        if own or (value is not None and _is_constant(value)):
+            yield value
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _named(inner, function)
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, tuple | frozenset | list):
+        return all(map(_is_constant, value))
+    return isinstance(value, bool | int | float | str | bytes | None)
