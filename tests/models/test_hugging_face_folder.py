@@ -97,7 +97,7 @@ print(json.dumps({"refused": refused, "ids": ids, "library": card.data.library_n
 """
 
 
-@pytest.mark.parametrize("overrides", [["model.architecture=gla"], ["model.recurrence.kind=fixed"]])
+@pytest.mark.parametrize("overrides", [["model.architecture=gla"], ["model.memory={kind: slots, slots: 4}"]])
 def test_a_model_that_transformers_lacks_says_what_loads_it(
     overrides: list[str], smoke_data: Path, tmp_path: Path
 ) -> None:
