@@ -41,11 +41,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the data of xor.yaml and a run that has ended."""
+    """A folder with the data of xor.yaml and an evaluated run."""
     folder = tmp_path_factory.mktemp("trained")
     for command in (("generate", "--out", "data"), ("train", "--data", "data", "--out", "runs/muon")):
         done = run("grokcore", command[0], TEMPLATE / "xor.yaml", *command[1:], cwd=folder, site=site)
         assert done.returncode == 0, done.stderr
+    done = run("grokcore", "evaluate", "runs/muon", cwd=folder, site=site)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
