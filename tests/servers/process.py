@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import HTTPServer
 from pathlib import Path
@@ -61,7 +62,13 @@ class Server:
     def start_process(self, *command: str) -> None:
         with (self.directory / f"{Path(command[0]).name}.out").open("ab") as output:
             self._processes.append(
-                subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=_die_with_parent)  # one thread here
+                subprocess.Popen(
+                    command,
+                    stdout=output,
+                    stderr=output,
+                    process_group=0,  # what it starts itself ends with it
+                    preexec_fn=_die_with_parent,  # one thread here
+                )
             )
 
     def wait_until(self, condition: Callable[[], bool], patience: float = _PATIENCE) -> None:
@@ -76,7 +83,8 @@ class Server:
 
     def stop(self) -> None:
         for process in reversed(self._processes):
-            process.kill()  # nothing of it is to be kept
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # nothing of it is to be kept
         for process in self._processes:
             process.wait()
         self._processes.clear()
