@@ -8,9 +8,10 @@ import pytest
 
 import grokcore
 from grokcore.spec import ExperimentSpec, load_spec
+from tests.support.chromium import browser, visit
 from tests.support.session import bucket, pytest_terminal_summary, s3_uri, store_uri
 
-__all__ = ["bucket", "pytest_terminal_summary", "s3_uri", "store_uri"]
+__all__ = ["browser", "bucket", "pytest_terminal_summary", "s3_uri", "store_uri", "visit"]
 
 
 @pytest.fixture(scope="session")

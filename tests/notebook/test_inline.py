@@ -12,8 +12,6 @@ import pytest
 from grokcore.errors import InputError
 from grokcore.notebook import Inline, Progress, Runs
 from grokcore.notebook.progress import bar_html, in_notebook
-from tests.reporting.conftest import browser as browser
-from tests.reporting.conftest import visit as visit
 from tests.reporting.made_up_groups import OOD, grid, run_of
 from tests.reporting.visits import Visit
 
