@@ -117,7 +117,7 @@ def sources() -> Iterator[tuple[str, int, list[Path]]]:
     shared = [rooms / "claims" / f"{name}.py" for name in SHARED]
     shared.append(rooms / "claims" / "predicates" / "grokking.py")
     shared += [rooms / "evaluation" / f"{name}.py" for name in ("behavior", "phases", "units")]
-    shared.append(rooms / "runs" / "groups.py")
+    shared += [rooms / "runs" / f"{name}.py" for name in ("fields", "groups")]
     shared += sorted((rooms / "evaluation" / "survival").glob("*.py"))
     yield "shared", SHARED_VERSION, shared
 

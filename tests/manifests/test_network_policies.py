@@ -129,10 +129,16 @@ def test_only_prometheus_comes_in_and_only_for_metrics() -> None:
     assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "prometheus"}
 
 
-def test_pods_of_a_trainjob_reach_each_other_and_nothing_else_does() -> None:
+def test_pods_of_a_trainjob_reach_each_other_and_their_controller_and_nothing_else_reaches_them() -> None:
     spec = policies("trainjob")["grokcore-trainers"]
     assert spec["ingress"] == [{"from": [{"podSelector": spec["podSelector"]}]}]
-    assert spec["egress"] == [{"to": [{"podSelector": spec["podSelector"]}]}]
+    each_other, controller = spec["egress"]
+    assert each_other == {"to": [{"podSelector": spec["podSelector"]}]}
+    labels = {"app.kubernetes.io/name": "trainer", "app.kubernetes.io/component": "manager"}
+    (peer,) = controller["to"]
+    assert peer["podSelector"]["matchLabels"] == labels
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kubeflow-system"}
+    assert controller["ports"] == [{"protocol": "TCP", "port": 10443}]
     assert [pod for pod, labels in pods().items() if selects(spec["podSelector"], labels)] == ["trainjob"]
 
 

@@ -18,6 +18,7 @@ from grokcore.interpret.cases.base import Case, CaseBuilder, Counterfactual, Tar
 from grokcore.spec import ExperimentSpec
 from grokcore.spec.code import check_task
 from grokcore.spec.plugins import Plugin, Registry
+from grokcore.spec.tasks import GrokkedTransformerTask
 
 __all__ = ["CASES", "Case", "Counterfactual", "Target", "case_builder", "cases_of"]
 
@@ -50,7 +51,7 @@ def cases_of(spec: ExperimentSpec, dataset: Dataset, *, examples: int, seed: int
     """Return the questions of every split that are analyzed, from the dataset alone.
 
     Raises:
-        InputError: the task is one of another package, which is not here or gives no cases.
+        InputError: the task is one of another package, which is not here or gives no cases; or read from files.
     """
     return case_builder(spec)(spec.task, dataset, examples, seed)
 
@@ -58,4 +59,9 @@ def cases_of(spec: ExperimentSpec, dataset: Dataset, *, examples: int, seed: int
 def case_builder(spec: ExperimentSpec) -> CaseBuilder:
     """Return what makes the cases of a spec's task; errors as those of `cases_of`."""
     check_task(spec.task)
+    if isinstance(spec.task, GrokkedTransformerTask):
+        raise InputError(
+            f"task `{spec.task.kind}` has no cases, without which its runs cannot be analyzed: rows read from files "
+            "do not tell the facts behind them"
+        )
     return CASES[spec.task.kind]
