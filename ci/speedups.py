@@ -79,15 +79,19 @@ def keep(comparison: Path) -> Path:
     """
     if not (comparison / SPEEDUPS).exists():
         raise LookupError(f"{comparison} has no {SPEEDUPS}: it is of a sweep without a baseline")
-    target: Path = RESULTS / json.loads((comparison / SPEEDUPS).read_text("utf-8"))["sweep"]
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    shutil.copyfile(comparison / SPEEDUPS, target / SPEEDUPS)
+    document = json.loads((comparison / SPEEDUPS).read_text("utf-8"))
+    target: Path = RESULTS / document["sweep"]
+    new = target.with_name(f"{target.name}.new")  # what was kept before stays until all is packed
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    shutil.copyfile(comparison / SPEEDUPS, new / SPEEDUPS)
     runs = parquet.read_table(comparison / "runs.parquet", columns=["uri"])["uri"].unique().to_pylist()
-    pack_runs(read_records(runs), target / "runs.tar.xz")
-    if _missing(json.loads((target / SPEEDUPS).read_text("utf-8"))):
+    pack_runs(read_records(runs), new / "runs.tar.xz")
+    if _missing(document):
         trials = read_records([comparison.parents[1] / "tuning" / "runs"], unfinished="skip")
-        pack_runs(trials, target / "trials.tar.xz")
+        pack_runs(trials, new / "trials.tar.xz")
+    shutil.rmtree(target, ignore_errors=True)
+    new.rename(target)
     return target
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 
 from grokcore.errors import InputError
 from grokcore.runs.record import runs_at
@@ -25,4 +26,4 @@ def export(options: argparse.Namespace) -> None:
         for uri in runs:
             print_line(f"{uri}  {name}  {export_run(uri, name, directory)}")
     if "tensorboard" in names:
-        print_line(f"next: tensorboard --logdir {directory}")
+        print_line(f"next: tensorboard --logdir {shlex.quote(str(directory))}")

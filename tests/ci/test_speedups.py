@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
 from ci import speedups
+from grokcore.errors import InputError
 from grokcore.evaluation.records import read_records
 from grokcore.storage import open_store
 from grokcore.sweeps import expand, load_sweep
@@ -47,6 +50,30 @@ def test_trials_are_kept_as_long_as_points_are_missing() -> None:
     for folder in FOLDERS:
         if (folder / "trials.tar.xz").exists():
             assert speedups._missing(json.loads((folder / speedups.SPEEDUPS).read_text("utf-8")))
+
+
+def test_what_is_kept_is_packed_from_the_store_and_nothing_is_lost_where_a_run_is(
+    smoke_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speedups, "RESULTS", tmp_path / "results")
+    comparison = tmp_path / "store" / "sweeps" / "accelerators-modular"
+    comparison.mkdir(parents=True)
+    parquet.write_table(pa.table({"uri": [str(smoke_run)] * 2}), comparison / "runs.parquet")
+    shutil.copytree(smoke_run, tmp_path / "store" / "tuning" / "runs" / "trial" / "local")
+    arms = [{"name": point} for point in _points("accelerators-modular")]
+
+    def keep(*of: dict[str, str]) -> set[str]:
+        (comparison / speedups.SPEEDUPS).write_text(json.dumps({"sweep": "accelerators-modular", "arms": of}))
+        return {path.name for path in speedups.keep(comparison).iterdir()}
+
+    assert keep(*arms[1:]) == {"speedups.json", "runs.tar.xz", "trials.tar.xz"}
+    (record,) = read_records([tmp_path / "results" / "accelerators-modular" / "trials.tar.xz"])
+    assert record.manifest.run_id == read_records([smoke_run])[0].manifest.run_id
+    assert keep(*arms) == {"speedups.json", "runs.tar.xz"}
+    parquet.write_table(pa.table({"uri": [str(tmp_path / "gone")]}), comparison / "runs.parquet")
+    with pytest.raises(InputError, match="is not a run"):
+        keep(*arms)
+    assert len(read_records([tmp_path / "results" / "accelerators-modular" / "runs.tar.xz"])) == 1
 
 
 def _points(sweep: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +76,46 @@ def test_functions_that_are_named_belong_to_the_source(cell: Any) -> None:
         cell(f"import numpy as np\n\n\ndef counted(n):\n    return {body}\n\n\n{helped}")
         ids.append(load_spec("smoke", ["task.kind=copy"]).dataset_id)
     assert ids[0] != ids[1]
+
+
+MODULE = """
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel
+
+from grokcore.spec.plugins.digest import definition_digest
+
+KINDS = (frozenset({"a", "b", "c", "d"}), 1)
+
+
+def halved(value):
+    return value // 2
+
+
+class Fields(BaseModel):
+    size: Annotated[int, AfterValidator(halved)] = 4
+
+
+def build(task):
+    return KINDS
+
+
+print(definition_digest(Fields, build))
+"""
+
+
+def test_a_digest_is_the_same_in_every_process_and_covers_validators(tmp_path: Path) -> None:
+    """Sets of text have another order in each process, and functions another address."""
+
+    def digest(source: str, seed: int) -> str:
+        (tmp_path / "module.py").write_text(source)
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        command = [sys.executable, str(tmp_path / "module.py")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert len({digest(MODULE, seed) for seed in range(3)}) == 1
+    changed = [MODULE.replace("// 2", "// 3"), MODULE.replace('"d"}', '"e"}')]
+    assert len({digest(source, 0) for source in (MODULE, *changed)}) == 3
 
 
 def test_names_that_are_ours_or_none_are_refused() -> None:

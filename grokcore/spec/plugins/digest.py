@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from grokcore.errors import InputError
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @cache
@@ -82,15 +85,28 @@ def _described(one: Any) -> Iterator[tuple[str, list[Any]]]:
     elif isinstance(one, type):
         yield f"{one.__name__}({', '.join(base.__name__ for base in one.__bases__)})", []
         if issubclass(one, BaseModel):
-            yield repr({name: repr(field) for name, field in one.model_fields.items()}), []
+            fields = one.model_fields
+            # pydantic writes a validator as its address in memory, another one in every process
+            yield repr({name: _ADDRESS.sub("", repr(field)) for name, field in fields.items()}), []
+            functions = (getattr(part, "func", None) for field in fields.values() for part in field.metadata)
+            yield "validators", [one for one in functions if isinstance(one, FunctionType)]
         for name, value in sorted(vars(one).items()):
             value = getattr(value, "__func__", getattr(value, "fget", getattr(value, "wrapped", value)))
             if isinstance(value, FunctionType) and value.__module__ == one.__module__:
                 yield from _described(value)
             elif not name.startswith("_") and _is_constant(value):
-                yield f"{name}={value!r}", []
+                yield f"{name}={_written(value)}", []
     else:
-        yield repr(one), []
+        yield _written(one), []
+
+
+def _written(constant: Any) -> str:
+    """A constant as text that is the same in every process, whose sets have orders of their own."""
+    if isinstance(constant, frozenset):
+        return f"frozenset({sorted(map(_written, constant))})"
+    if isinstance(constant, tuple | list):
+        return f"{type(constant).__name__}({', '.join(map(_written, constant))})"
+    return repr(constant)
 
 
 def _source(function: FunctionType) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -110,7 +111,7 @@ class Tracking:
             self._warned = True
             self._notify(
                 f"{self._name} lacks a part of this run; training goes on, and tries again at each evaluation: "
-                f"{self._problem} (later: grokcore runs export {self._run.uri} --to {self._name})"
+                f"{self._problem} (later: grokcore runs export {shlex.quote(self._run.uri)} --to {self._name})"
             )
 
 
@@ -185,7 +186,8 @@ def check_places(names: Sequence[Name], store: Store) -> None:
     if "tensorboard" in names and not os.environ.get(DIRECTORY_VARIABLE) and store.directory is None:
         raise InputError(
             f"tracking with tensorboard writes files, and the run lies on object storage: name a directory for them by "
-            f"{DIRECTORY_VARIABLE}, or write them afterwards by: grokcore runs export {store.uri} --to tensorboard"
+            f"{DIRECTORY_VARIABLE}, or write them afterwards by: grokcore runs export {shlex.quote(store.uri)} "
+            "--to tensorboard"
         )
 
 
