@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,7 +123,7 @@ class Connection:
         self._client: Any = None
         self._has_answered = False
         self._served: set[tuple[str, str]] = set()  # actions that succeeded, and the bucket of each
-        self._buckets: set[str] = set()
+        self._buckets: dict[str, Future[None]] = {}
 
     @property
     def client(self) -> Any:
@@ -222,13 +223,24 @@ class Connection:
             yield attempt
 
     def require_bucket(self, bucket: str) -> None:
-        """Distinguish an absent object from an absent bucket.
+        """Distinguish an absent object from an absent bucket: one request, however many threads ask.
 
         Raises:
             InputError: the bucket does not exist.
         """
-        if bucket in self._buckets:
-            return
+        mine: Future[None] = Future()
+        with self._lock:
+            found = self._buckets.setdefault(bucket, mine)
+        if found is mine:
+            try:
+                self._look_for(bucket)
+                mine.set_result(None)
+            except BaseException as error:
+                del self._buckets[bucket]  # may be mended: ask again next time
+                mine.set_exception(error)
+        found.result()
+
+    def _look_for(self, bucket: str) -> None:
         try:
             # 403: credentials for objects need not include rights on the bucket
             self.send("find", f"s3://{bucket}", "head_bucket", expected=(403, 404), Bucket=bucket)
@@ -237,7 +249,6 @@ class Connection:
                 raise InputError(
                     f"there is no bucket {bucket}; create it, or check the URI and the endpoint (HeadBucket)"
                 ) from None
-        self._buckets.add(bucket)
 
 
 def _bucket_of(place: str) -> str:

@@ -32,4 +32,6 @@ def test_a_comparison_reads_each_file_of_a_run_once_and_makes_no_client_per_run(
     # is it there? spec, manifest, journal, evaluation, an analysis? a report?
     assert len(per_run) <= 7 * RUNS, requests.urls
     assert len(requests) - len(per_run) < 20, requests.urls
+    buckets = [url for url in requests.urls if url.startswith("HEAD") and url.count("/") == 3]
+    assert 0 < len(buckets) <= new_client.call_count, requests.urls  # threads that miss a file ask once together
     assert new_client.call_count < 6

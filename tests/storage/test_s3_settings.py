@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import pytest
 
@@ -151,6 +155,32 @@ def test_a_bucket_that_is_not_there_is_wrong_input(s3_uri: str, operation: Calla
     with pytest.raises(InputError, match="there is no bucket absent; create it") as caught:
         operation(open_store("s3://absent/prefix"))
     assert not isinstance(caught.value, AbsentError)
+
+
+def test_threads_that_miss_an_object_look_for_its_bucket_once(store: S3Store) -> None:
+    connection, asked, together = store.connection, threading.Barrier(8), threading.Event()
+    send, sent = connection.send, []
+
+    def slow(*arguments: object, **named: object) -> object:
+        sent.append(arguments[2])
+        together.wait(1)  # the others come to the same question meanwhile
+        return send(*arguments, **named)  # type: ignore[arg-type]
+
+    def miss(_: int) -> None:
+        asked.wait(30)
+        connection.require_bucket(store._bucket)
+
+    with ThreadPoolExecutor(8) as pool, patch.object(connection, "send", slow):
+        list(pool.map(miss, range(8)))
+    assert sent == ["head_bucket"]
+
+
+def test_a_bucket_that_was_created_since_is_found(store: S3Store) -> None:
+    connection, bucket = store.connection, f"late-{uuid.uuid4().hex}"
+    with pytest.raises(InputError, match="there is no bucket"):
+        connection.require_bucket(bucket)
+    connection.client.create_bucket(Bucket=bucket)
+    connection.require_bucket(bucket)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
