@@ -16,6 +16,7 @@ from grokcore.kfp import (
     announce,
     configure,
     connect_store,
+    track,
 )
 
 
@@ -63,6 +64,7 @@ def add_experiment(
     )
     configure(report, LIGHT)  # the compared runs may have changed
     connect_store(report)
+    track(report)  # keeps the page beside the run
     announce(report, pipeline)
 
     # A second report, since a task cannot wait for one that may not run: without analysis, none of this has a pod.
@@ -80,3 +82,4 @@ def add_experiment(
         whole_report.after(report)  # both write the run's report.html
         configure(whole_report, LIGHT)
         connect_store(whole_report)
+        track(whole_report)

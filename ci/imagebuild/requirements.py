@@ -61,10 +61,10 @@ class Lock:
         return ROOT / "images" / self.image
 
 
-RUNTIME = Lock("runtime", ("all",), (), {"kfp-server-api": None}, BUILDERS, cuda=False)
+RUNTIME = Lock("runtime", ("all", "mlflow"), (), {"kfp-server-api": None}, BUILDERS, cuda=False)
 TRAINER = Lock(
     "trainer",
-    ("all", "deepspeed"),
+    ("all", "deepspeed", "mlflow"),
     # of mamba-ssm and causal-conv1d, whose own metadata need torch; and what the extra `cuda` has beside these two
     ("einops", "ninja", "packaging", "triton", "fla-core"),
     {"kfp-server-api": None, "deepspeed": None, "causal-conv1d": "1.7.0", "mamba-ssm": "2.3.1"},

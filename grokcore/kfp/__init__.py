@@ -3,6 +3,7 @@
 load_component(name)        a compiled component of this version
 configure(task, limits)     resources, timeout, retries, caching, security context, the label of the network policies
 configure_training(task)    the same for a task that trains in its own pod: GPUs, metrics, notifications, store
+track(task)                 the namespace's trackers, for tasks that train or report a run
 connect_store(task)         store, credentials and run key, for tasks that handle a run
 launch_trainjobs(task)      the same for a task that starts TrainJobs
 announce(task, pipeline)    push the success of a pipeline from its last task
@@ -28,6 +29,7 @@ from grokcore.kfp.tasks import (
     notify,
     reporting_failure,
     request_gpus,
+    track,
 )
 
 __all__ = [
@@ -52,4 +54,5 @@ __all__ = [
     "notify",
     "reporting_failure",
     "request_gpus",
+    "track",
 ]

@@ -20,6 +20,8 @@ CONFIG_MAP = "grokcore"
 S3_SECRET = "grokcore-s3"  # noqa: S105 - a name
 """Secret with credentials of the store, unless the service account has a role with access."""
 WEBHOOK_SECRET = "grokcore-webhook"  # noqa: S105
+MLFLOW_SECRET = "grokcore-mlflow"  # noqa: S105
+"""Secret with what MLflow's server asks for: user and password, or a token."""
 
 WORKFLOW = dsl.PipelineConfig(ttl_seconds_after_success=DAY, ttl_seconds_after_failure=7 * DAY)
 """Keep failed runs for a week, so that their logs can be read; a default installation deletes them after an hour."""
@@ -120,6 +122,21 @@ def notify(task: dsl.PipelineTask) -> dsl.PipelineTask:
     return task
 
 
+_TRACKERS = {
+    "track": "GROKCORE_TRACK",
+    "mlflow-tracking-uri": "MLFLOW_TRACKING_URI",
+    "mlflow-experiment": "MLFLOW_EXPERIMENT_NAME",
+}
+_MLFLOW_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+
+
+def track(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Show the run that a task trains or reports in the trackers that the ConfigMap names."""
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, _TRACKERS, optional=True)
+    kubernetes.use_secret_as_env(task, MLFLOW_SECRET, {name: name for name in _MLFLOW_KEYS}, optional=True)
+    return task
+
+
 def announce(task: dsl.PipelineTask, pipeline: str) -> dsl.PipelineTask:
     """Push the outcome of a pipeline's run from this task, if the ConfigMap names a Pushgateway."""
     task.set_env_variable("GROKCORE_PIPELINE", pipeline)
@@ -199,4 +216,5 @@ def configure_training(
     request_gpus(task, gpu_type=gpu_type, gpu_count=gpu_count, node_selector=node_selector, tolerations=tolerations)
     expose_metrics(task, limits)
     notify(task)
+    track(task)
     return connect_store(task)

@@ -28,7 +28,7 @@ from tests.manifests.kustomize import (
 
 MANIFESTS_ALONE = {"s3-role", "api-server-port"}
 """Keys of the ConfigMap that kustomize reads and no pod."""
-VARIABLE = re.compile(r"\b(?:GROKCORE|AWS|TORCH_ELASTIC)_[A-Z0-9_]+\b")
+VARIABLE = re.compile(r"\b(?:GROKCORE|AWS|MLFLOW|TORCH_ELASTIC)_[A-Z0-9_]+\b")
 
 
 def executors() -> list[dict[str, Any]]:
@@ -116,8 +116,9 @@ def test_the_secrets_that_are_asked_for_are_made_with_those_keys() -> None:
         secret["spec"]["target"]["name"]: {entry["secretKey"] for entry in secret["spec"]["data"]}
         for secret in of_kind(everything(), "ExternalSecret").values()
     }
+    wanted[tasks.MLFLOW_SECRET].remove("MLFLOW_TRACKING_TOKEN")  # instead of user and password, by hand
     assert made == wanted
-    assert set(wanted) == {tasks.S3_SECRET, tasks.WEBHOOK_SECRET}
+    assert set(wanted) == {tasks.S3_SECRET, tasks.WEBHOOK_SECRET, tasks.MLFLOW_SECRET}
 
 
 def test_every_variable_of_the_runtime_is_read_by_somebody() -> None:
@@ -140,6 +141,10 @@ def test_variables_that_are_not_ours_are_known_to_those_who_read_them() -> None:
     launcher = Path(torch.origin).parent / "distributed" / "launcher" / "api.py"
     known = {name for name in launcher.read_text().split('"') if name.startswith("TORCH_ELASTIC")}
     known |= {name for entry in config.BOTOCORE_DEFAUT_SESSION_VARIABLES.values() for name in _names(entry[1])}
+    mlflow = importlib.util.find_spec("mlflow")
+    if mlflow is None or mlflow.origin is None:
+        pytest.skip("no mlflow here: pip install 'grokcore[mlflow]'")
+    known |= set(re.findall(r'"(MLFLOW_\w+)"', (Path(mlflow.origin).parent / "environment_variables.py").read_text()))
     known |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3"}
     ours = {entry["name"] for entry in container_of(training_runtime(everything()))["env"]}
     assert {name for name in ours if not name.startswith("GROKCORE_")} <= known

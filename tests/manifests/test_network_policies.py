@@ -108,6 +108,11 @@ def test_pod_identity_is_one_address_of_either_family_at_one_port() -> None:
     assert "grokcore-pod-identity" not in policies()
 
 
+def test_the_server_of_mlflow_is_reached_where_it_is_asked_for() -> None:
+    assert reached(policies("mlflow")["grokcore-mlflow"]) == {("mlflow", "mlflow", 5000)}
+    assert "grokcore-mlflow" not in policies()
+
+
 def test_the_credentials_of_a_node_are_out_of_reach() -> None:
     blocks = [
         peer["ipBlock"]

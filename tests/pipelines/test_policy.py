@@ -224,6 +224,23 @@ def test_a_training_tells_the_webhook_and_names_the_dashboard_where_there_are_su
     assert environment_of(task, "configMapAsEnv")["GROKCORE_DASHBOARD"] == ("grokcore", "dashboard")
 
 
+@each_task
+def test_what_trains_or_reports_a_run_shows_it_in_the_trackers_of_the_namespace(task: Task):
+    settings, secrets = environment_of(task, "configMapAsEnv"), environment_of(task, "secretAsEnv")
+    tracked = {name: source for name, source in {**settings, **secrets}.items() if "TRACK" in name or "MLFLOW" in name}
+    if task.gpu or task.name.startswith("build-report"):
+        assert tracked == {
+            "GROKCORE_TRACK": ("grokcore", "track"),
+            "MLFLOW_TRACKING_URI": ("grokcore", "mlflow-tracking-uri"),
+            "MLFLOW_EXPERIMENT_NAME": ("grokcore", "mlflow-experiment"),
+            "MLFLOW_TRACKING_USERNAME": ("grokcore-mlflow", "MLFLOW_TRACKING_USERNAME"),
+            "MLFLOW_TRACKING_PASSWORD": ("grokcore-mlflow", "MLFLOW_TRACKING_PASSWORD"),
+            "MLFLOW_TRACKING_TOKEN": ("grokcore-mlflow", "MLFLOW_TRACKING_TOKEN"),
+        }
+    else:
+        assert tracked == {}
+
+
 @each_gpu_task
 def test_an_autoscaler_does_not_end_a_training_to_tidy_up(task: Task):
     annotations = task.kubernetes["podMetadata"]["annotations"]
