@@ -86,6 +86,15 @@ from pydantic import AfterValidator, BaseModel
 from grokcore.spec.plugins.digest import definition_digest
 
 KINDS = (frozenset({"a", "b", "c", "d"}), 1)
+SIZES = {"small": {"width": 8}, "large": {"width": 16}}
+SHARE = 0.5
+
+
+def builder(weight):
+    def scaled(task, share=SHARE):
+        return weight * share
+
+    return scaled
 
 
 def halved(value):
@@ -97,10 +106,10 @@ class Fields(BaseModel):
 
 
 def build(task):
-    return KINDS
+    return KINDS, SIZES
 
 
-print(definition_digest(Fields, build))
+print(definition_digest(Fields, build, builder(3)))
 """
 
 
@@ -114,8 +123,14 @@ def test_a_digest_is_the_same_in_every_process_and_covers_validators(tmp_path: P
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
     assert len({digest(MODULE, seed) for seed in range(3)}) == 1
-    changed = [MODULE.replace("// 2", "// 3"), MODULE.replace('"d"}', '"e"}')]
-    assert len({digest(source, 0) for source in (MODULE, *changed)}) == 3
+    changed = [
+        MODULE.replace("// 2", "// 3"),
+        MODULE.replace('"d"}', '"e"}'),
+        MODULE.replace('"width": 16', '"width": 32'),
+        MODULE.replace("SHARE = 0.5", "SHARE = 0.25"),
+        MODULE.replace("builder(3)", "builder(4)"),
+    ]
+    assert len({digest(source, 0) for source in (MODULE, *changed)}) == 1 + len(changed)
 
 
 def test_names_that_are_ours_or_none_are_refused() -> None:

@@ -81,7 +81,7 @@ def _described(one: Any) -> Iterator[tuple[str, list[Any]]]:
     """The texts that say what something is, each with what it refers to."""
     if isinstance(one, FunctionType):
         function = inspect.unwrap(one)
-        yield _source(function), list(_named(function.__code__, function))
+        yield _source(function), [*_named(function.__code__, function), *_captured(function)]
     elif isinstance(one, type):
         yield f"{one.__name__}({', '.join(base.__name__ for base in one.__bases__)})", []
         if issubclass(one, BaseModel):
@@ -102,8 +102,10 @@ def _described(one: Any) -> Iterator[tuple[str, list[Any]]]:
 
 def _written(constant: Any) -> str:
     """A constant as text that is the same in every process, whose sets have orders of their own."""
-    if isinstance(constant, frozenset):
-        return f"frozenset({sorted(map(_written, constant))})"
+    if isinstance(constant, set | frozenset):
+        return f"{type(constant).__name__}({sorted(map(_written, constant))})"
+    if isinstance(constant, dict):
+        return f"dict({', '.join(f'{_written(key)}: {_written(value)}' for key, value in constant.items())})"
     if isinstance(constant, tuple | list):
         return f"{type(constant).__name__}({', '.join(map(_written, constant))})"
     return repr(constant)
@@ -131,7 +133,17 @@ def _named(code: CodeType, function: FunctionType) -> Iterator[Any]:
             yield from _named(inner, function)
 
 
+def _captured(function: FunctionType) -> Iterator[Any]:
+    """What a function took along when it was defined: values of defaults, and variables of functions around it."""
+    cells = [cell.cell_contents for cell in function.__closure__ or () if cell.cell_contents is not function]
+    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *cells):
+        if _is_constant(value) or (isinstance(value, FunctionType | type) and value.__module__ == function.__module__):
+            yield value
+
+
 def _is_constant(value: Any) -> bool:
-    if isinstance(value, tuple | frozenset | list):
+    if isinstance(value, dict):
+        return all(_is_constant(key) and _is_constant(part) for key, part in value.items())
+    if isinstance(value, tuple | frozenset | set | list):
         return all(map(_is_constant, value))
     return isinstance(value, bool | int | float | str | bytes | None)
