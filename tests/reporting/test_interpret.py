@@ -13,11 +13,12 @@ from grokcore.errors import DamagedError
 from grokcore.interpret.number import Number
 from grokcore.interpret.result import Analysis
 from grokcore.reporting import build_report
+from grokcore.reporting.interpret.catalog import FAMILIES
 from grokcore.reporting.interpret.cells import fixed, heat_cell
 from grokcore.reporting.interpret.comparison import over_seeds
 from grokcore.reporting.interpret.glance import glance
 from grokcore.reporting.interpret.grids import Frame, Grid, grids_of
-from grokcore.reporting.interpret.metrics import FAMILIES, MapSpec, base_of, controls_of
+from grokcore.reporting.interpret.metrics import MapSpec, base_of, controls_of
 from grokcore.reporting.page import render
 from grokcore.runs.groups import groups_of
 from grokcore.runs.record import RunRecord

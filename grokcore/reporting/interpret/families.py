@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grokcore.reporting.interpret.catalog import FAMILIES
 from grokcore.reporting.interpret.headlines import metrics_of
-from grokcore.reporting.interpret.metrics import FAMILIES, Beside, Family, MapSpec, base_of, controls_of, is_progress
+from grokcore.reporting.interpret.metrics import Beside, Family, MapSpec, base_of, controls_of, is_progress
 from grokcore.reporting.study import Study
 from grokcore.runs.analysis import AnalysisDocument
 from grokcore.runs.record import RunRecord

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grokcore.reporting.interpret.catalog import SERIES
 from grokcore.reporting.interpret.cells import fixed
 from grokcore.reporting.interpret.curves import CurveChart, Drawing, grid_chart, series_chart
 from grokcore.reporting.interpret.grids import Frame, Grid, Row, frame_of, rows_of
-from grokcore.reporting.interpret.metrics import SERIES, Beside, MapSpec, SeriesSpec, base_of, controls_of
+from grokcore.reporting.interpret.metrics import Beside, MapSpec, SeriesSpec, base_of, controls_of
 from grokcore.reporting.palette import FAINT, Style, told_apart
 
 _HEIGHT = 165
