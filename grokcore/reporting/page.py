@@ -16,6 +16,7 @@ from grokcore.evaluation.speedups import SpeedupReport
 from grokcore.interpret.result import Analysis
 from grokcore.reporting import accuracy_charts as curves
 from grokcore.reporting import findings
+from grokcore.reporting.beside_published import beside_published
 from grokcore.reporting.columns import CURVES, columns_of_runs
 from grokcore.reporting.fairness import SweepFacts, confounds, known_confounds, only_some_have, size_table, tuned_by_run
 from grokcore.reporting.figures import Chart
@@ -99,6 +100,7 @@ def render(
     doses = dose_responses(study, outcomes)
     mapped = heat_maps(study, outcomes)
     diagrams = [Diagram(phase_diagram(f"phase-diagram-{place}", one), one) for place, one in enumerate(mapped.maps)]
+    published = beside_published(study)
     first_button = 0 if is_alone else band_button + 1
     sections = run_sections(study, x_range, first_button) if len(runs) <= MOST_DETAILED else []
     inside = None
@@ -111,6 +113,7 @@ def render(
         *survival,
         *(one.chart for one in diagrams),
         *(chart for dose in doses for chart in dose.charts),
+        *(published.charts if published else ()),
     ]
     is_crowded = study.is_crowded and bands is not None
     return render_page(
@@ -135,6 +138,7 @@ def render(
         doses=doses,
         diagrams=diagrams,
         diagrams_note=mapped.note,
+        published=published,
         median_text=median_text,
         reached_text=reached_text,
         band_button=band_button,

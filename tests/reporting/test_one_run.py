@@ -174,7 +174,7 @@ def test_every_button_moves_models_that_exist_and_every_chart_has_its_place() ->
     places = {attributes["id"]: attributes for _, attributes in page.elements if attributes.get("class") == "chart"}
     assert set(items[0]["roots"].values()) == set(places)
     kinds = ("accuracy", "loss", "learning-rate", "gradient-norm", "weight-norm")
-    assert set(places) == {f"run-0-{kind}" for kind in kinds}
+    assert set(places) == {*(f"run-0-{kind}" for kind in kinds), "published-0", "published-1"}
 
 
 def test_a_few_runs_have_a_section_each_and_many_have_none() -> None:
