@@ -45,7 +45,7 @@ def measure_waiting(
         "model": case.model,
         "precision": spec.training.precision,
         "interval": interval,
-        "saved": saves,  # what is still being written as training ends has been waited for, too
+        "saved": saved["begun"],  # as training ends the last ones may still be in writing
         "bytes": size,
         "seconds": clock["elapsed_seconds"],
         "waited_seconds": saved["waited_seconds"],

@@ -32,7 +32,7 @@ from grokcore.reporting.figures import (
 )
 from grokcore.reporting.formatting import count
 from grokcore.reporting.palette import BLACK, DASHES, FAINT, Style
-from grokcore.reporting.published import CURVES, PRESET, PublishedCurve
+from grokcore.reporting.published import CURVES, PRESET, SOURCE, PublishedCurve
 from grokcore.reporting.study import Split, Study
 from grokcore.runs.fields import fields_of, value_text
 from grokcore.runs.groups import Group
@@ -80,6 +80,7 @@ class BesidePublished:
     readings: list[Reading]
     conditions: list[Condition]
     memorized: str
+    source: str = SOURCE
 
 
 def beside_published(study: Study) -> BesidePublished | None:
@@ -89,7 +90,12 @@ def beside_published(study: Study) -> BesidePublished | None:
         for number, group in enumerate(study.groups)
         if group.spec.task.kind == "comparison" and group.spec.model.architecture in CURVES
     ]
-    known = [(number, run) for number, group in groups for run in group.runs if _memorized(run)]
+    known = [
+        (number, name, run)
+        for number, group in groups
+        for name, run in zip(group.names, group.runs, strict=True)
+        if _memorized(run)
+    ]
     if not known:
         return None
     curves = [CURVES[name] for name in dict.fromkeys(group.spec.model.architecture for _, group in groups)]
@@ -104,7 +110,7 @@ def beside_published(study: Study) -> BesidePublished | None:
             if (readings := one.readings.get(split.name))
         ],
         conditions=_conditions([group for _, group in groups]),
-        memorized=", ".join(f"{one.title} {count(one.memorized)}" for one in curves),
+        memorized=", ".join(f"{one.title} {count(one.memorized)}{f' ({one.on})' if one.on else ''}" for one in curves),
     )
 
 
@@ -118,11 +124,12 @@ def _chart(
     study: Study,
     place: int,
     split: Split,
-    runs: Sequence[tuple[int, RunRecord]],
+    runs: Sequence[tuple[int, str, RunRecord]],
     curves: Sequence[PublishedCurve],
     most: int,
 ) -> Chart:
-    drawn = [(number, run, *_points(run, split, most)) for number, run in runs if split.name in run.evaluation.held_out]
+    here = [(number, name, run) for number, name, run in runs if split.name in run.evaluation.held_out]
+    drawn = [(number, name, *_points(run, split, most)) for number, name, run in here]
     ends = [ratios[-1] for _, _, ratios, _ in drawn if ratios]
     ends += [step / one.memorized for one in curves for step, _ in one.readings.get(split.name, ())]
     plot = figure(
@@ -145,10 +152,8 @@ def _chart(
     plot.add_layout(Span(location=1, dimension="height", line_color=FAINT, line_dash="dotted", line_width=1))
     for threshold in sorted({group.spec.evaluation.threshold for group in study.groups}):
         threshold_line(plot, threshold)
-    for number, run, ratios, accuracies in drawn:
-        group = study.groups[number]
-        name = group.names[group.runs.index(run)]
-        style = study.styles[number].faint if len(group.runs) > 1 else study.styles[number]
+    for number, name, ratios, accuracies in drawn:
+        style = study.styles[number].faint if len(study.groups[number].runs) > 1 else study.styles[number]
         _draw(plot, ratios, accuracies, style, name, split, points=False)
     for order, one in enumerate(curves):
         readings = one.readings.get(split.name, ())

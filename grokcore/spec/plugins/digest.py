@@ -7,6 +7,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -135,10 +136,16 @@ def _named(code: CodeType, function: FunctionType) -> Iterator[Any]:
 
 def _captured(function: FunctionType) -> Iterator[Any]:
     """What a function took along when it was defined: values of defaults, and variables of functions around it."""
-    cells = [cell.cell_contents for cell in function.__closure__ or () if cell.cell_contents is not function]
-    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *cells):
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    for value in (*defaults, *_contents(function)):
         if _is_constant(value) or (isinstance(value, FunctionType | type) and value.__module__ == function.__module__):
             yield value
+
+
+def _contents(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # a variable that has no value yet
+            yield cell.cell_contents
 
 
 def _is_constant(value: Any) -> bool:

@@ -144,6 +144,7 @@ class SaveStatistics:
     """The cost of saving in this process.
 
     Attributes:
+        begun: number of states that training has handed over to be saved.
         saved: number of checkpoints.
         failures: number of saves that failed.
         superseded: number of saves replaced by a later one before they had started.
@@ -153,6 +154,7 @@ class SaveStatistics:
         last: when the last one was complete, in seconds since the epoch.
     """
 
+    begun: int = 0
     saved: int = 0
     failures: int = 0
     superseded: int = 0
@@ -203,6 +205,7 @@ class CheckpointWriter:
             self._milestones += tuple(milestones)  # those of a save that is superseded are kept with this one
             self.statistics.superseded += self._waiting is not None
             self._waiting = checkpoint.step
+            self.statistics.begun += 1
         self._background.submit("checkpoint", lambda: self._save(snapshot))
         self.statistics.waited_seconds += time.monotonic() - begin
 
