@@ -5,18 +5,21 @@ ci/bench --quick         the demo's GPT-2 alone, about a minute
 ci/bench --models demo --architectures gpt2,rwkv --parts steps
 ci/bench --accelerators  what each method against the delay of grokking adds to a step of AdamW
 ci/bench losses          whether both choices of loss_on learn alike
+ci/bench denormals       what training would take with denormal numbers, once gradients have died away
 ci/bench runs            how long a list of 10,000 runs takes on an S3 server, and a comparison of 1,000
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ci.benchmarks import accelerators, machine, run, stores
 from ci.benchmarks.cases import LOSSES, MODELS, check_names
+from ci.benchmarks.denormals import measure_denormals
 from ci.benchmarks.results import write_markdown
 from ci.benchmarks.rounds import Effort
 from ci.benchmarks.variants import VARIANTS
@@ -91,6 +94,16 @@ def losses(options: argparse.Namespace) -> None:
     run.measure_losses(options.presets, options.seeds, options.overrides, options.out or run.RESULTS)
 
 
+def denormals(options: argparse.Namespace) -> None:
+    measured = measure_denormals("modular-multiplication", ("model.width=64",), steps=options.steps)
+    kept, flushed = (statistics.median(measured["seconds_per_step"][name]) for name in ("kept", "flushed"))
+    print(
+        f"{measured['preset']}, width 64, {measured['steps']} steps with half of the hidden units dead: a step takes "
+        f"{1000 * kept:.1f} ms with {measured['denormal']['kept']:,} denormal numbers in the optimizer's state, "
+        f"{1000 * flushed:.1f} ms where they are 0 ({measured['ratio']:.1f} times as long)"
+    )
+
+
 def runs(options: argparse.Namespace) -> None:
     stores.measure(options.runs, options.compared, store=options.store)
 
@@ -135,6 +148,9 @@ def build_parser() -> argparse.ArgumentParser:
     alike.add_argument("--seeds", type=_count, default=5, metavar="N", help="default: %(default)s")
     alike.add_argument("--set", dest="overrides", action="append", default=[], metavar="FIELD=VALUE")
     alike.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: ci/benchmarks/results)")
+    dead = commands.add_parser("denormals", help="what training would take with denormal numbers")
+    dead.set_defaults(command=denormals)
+    dead.add_argument("--steps", type=_count, default=1000, metavar="N", help="before measuring (default: %(default)s)")
     many = commands.add_parser("runs", help="how long a list and a comparison of many runs take on an S3 server")
     many.set_defaults(command=runs)
     many.add_argument("--runs", type=_count, default=10_000, metavar="N", help="listed (default: %(default)s)")

@@ -21,6 +21,7 @@ from grokcore.cli import main
 from grokcore.errors import InputError, StoppedError
 from grokcore.runs import read_journal, read_manifest
 from grokcore.spec import ExperimentSpec, load_spec
+from grokcore.training.loop import reproducible
 from tests.support.checks import PATIENCE, wait_until, without_clock
 from tests.support.extended import extended
 
@@ -275,6 +276,35 @@ def test_the_callers_random_numbers_are_left_alone(smoke_data: Path, tmp_path: P
     torch.manual_seed(0)
     grokcore.train_model(load_spec("smoke", ["training.max_steps=1"]), smoke_data, tmp_path / "run")
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_denormal_numbers_count_as_zero_while_a_cpu_trains(smoke_data: Path, tmp_path: Path) -> None:
+    """Each operation on one takes many times as long, and optimizer state of dead gradients decays into them."""
+
+    def is_zero() -> bool:
+        return (torch.tensor(1e-40) * 1).item() == 0
+
+    during: list[bool] = []
+    grokcore.train_model(
+        load_spec("smoke", ["training.max_steps=2"]),
+        *(smoke_data, tmp_path / "run"),
+        on_evaluation=lambda line: during.append(is_zero()),
+    )
+
+    assert during
+    assert all(during)
+    assert not is_zero()
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_the_callers_choice_about_denormal_numbers_comes_back(flushed: bool) -> None:
+    torch.set_flush_denormal(flushed)
+    try:
+        with reproducible(0, torch.device("cpu"), None):
+            pass
+        assert ((torch.tensor(1e-40) * 1).item() == 0) == flushed
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def test_the_manifest_says_what_a_model_is_composed_of_and_what_match_chose(smoke_data: Path, tmp_path: Path) -> None:
