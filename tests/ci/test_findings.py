@@ -1,0 +1,126 @@
+"""FINDINGS.md: judged from packed runs alone, and saying what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ci import findings
+from ci.findings import CLAIMS, SUMMARY, judge, keep
+from grokcore.evaluation.records import read_records
+from grokcore.runs import JOURNAL, MANIFEST
+from grokcore.runs.packing import pack_runs
+from grokcore.runs.record import RunRecord
+from grokcore.runs.seal import SPEC, digest_of, sealed_manifest
+from grokcore.spec import load_spec, resolve
+from grokcore.storage import write_json
+from grokcore.storage.store import encode_json
+from grokcore.sweeps.index import INDEX, PointEntry, RunEntry, SweepIndex
+from tests.evaluation.made_up import Rise, record
+from tests.reporting.made_up_groups import IID, OOD, write_all
+
+SEEDS = 6
+
+
+def group(*overrides: str, ood: float | None) -> list[RunRecord]:
+    """One run per seed of the laboratory's conditions, changed, that reach OOD at about this step, or never."""
+    runs = []
+    for seed in range(SEEDS):
+        spec = resolve(load_spec("laboratory", [*overrides, f"seed={seed}"]))
+        at = ood and ood + 60 * seed
+        runs.append(record(spec, Rise(300), {IID: Rise(250), OOD: Rise(at)}))
+    return runs
+
+
+def pack(runs: list[RunRecord], place: Path, archive: Path) -> None:
+    """Pack made-up runs, sealed as ended ones are."""
+    for manifest in write_all(runs, place).rglob(MANIFEST):
+        kept = {name: digest_of((manifest.parent / name).read_bytes()) for name in (SPEC, JOURNAL)}
+        unsealed = {name: value for name, value in json.loads(manifest.read_text()).items() if name != "seal"}
+        manifest.write_bytes(encode_json(sealed_manifest(unsealed, kept)))
+    pack_runs(read_records([place]), archive)
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Path:
+    """Two packed studies: decay, without which runs are later by a half, and SGD, which never gets there."""
+    folder = tmp_path / "laboratory"
+    folder.mkdir()
+    for name, runs in {
+        "decay": [*group(ood=2000), *group("training.weight_decay=0", ood=3000)],
+        "optimizer": [*group(ood=2000), *group("training.optimizer=sgd", "training.weight_decay=0", ood=None)],
+    }.items():
+        pack(runs, tmp_path / name, folder / f"{name}.tar.xz")
+    return folder
+
+
+def test_levers_stand_beside_the_laboratory_with_their_interval(studies: Path) -> None:
+    _, summary = judge(studies)
+
+    base, later, never = summary.levers
+    assert base.change == "laboratory"
+    assert (base.runs, base.sustained, base.ratio) == (SEEDS, SEEDS, None)
+    assert "weight_decay 0" in later.change
+    assert later.ratio is not None
+    assert later.lower is not None
+    assert 1.2 < later.lower < later.ratio < 1.6
+    assert (never.sustained, never.median, never.ratio) == (0, None, None)
+    assert summary.warnings.sustained == 3 * 2 * SEEDS - SEEDS  # two splits of each run but those of SGD
+
+
+def test_a_run_in_two_studies_counts_once_in_the_verdicts_and_in_each_study(studies: Path) -> None:
+    claims, summary = judge(studies)
+
+    assert claims.runs == 3 * SEEDS
+    assert [(one.name, one.runs, one.least_seeds) for one in summary.studies] == [
+        ("decay", 2 * SEEDS, SEEDS),
+        ("optimizer", 2 * SEEDS, SEEDS),
+    ]
+
+
+def test_sweeps_that_have_run_to_their_end_are_packed_and_no_others(tmp_path: Path) -> None:
+    runs = group(ood=2000)
+    pack(runs, tmp_path, tmp_path / "unused.tar.xz")
+    for name, state in (("phi-small", "done"), ("values-small", "stopped")):
+        entries = [
+            RunEntry(seed=run.spec.seed, run_id=run.spec.run_id, place=f"runs/{run.spec.run_id}/local", state=state)
+            for run in runs
+        ]
+        point = PointEntry(name="all", settings={}, dataset_id="0", runs=tuple(entries))
+        index = SweepIndex(name=name, description="", claims=(), tuning=None, baseline=None, points=(point,))
+        write_json(tmp_path / "sweeps" / name / INDEX, index.model_dump(mode="json"))
+
+    assert keep(tmp_path, tmp_path / "kept") == [tmp_path / "kept" / "phi.tar.xz"]
+    assert len(read_records([tmp_path / "kept" / "phi.tar.xz"])) == SEEDS
+
+
+def test_a_folder_without_runs_of_the_laboratory_is_refused(tmp_path: Path, studies: Path) -> None:
+    with pytest.raises(LookupError, match=r"no \*\.tar\.xz"):
+        judge(tmp_path)
+    for path in studies.iterdir():
+        path.unlink()
+    pack(group("training.weight_decay=0", ood=3000), tmp_path / "other", studies / "other.tar.xz")
+    with pytest.raises(LookupError, match="conditions of laboratory"):
+        judge(studies)
+
+
+def test_every_verdict_on_the_page_names_its_scope_and_no_claim_is_missing(
+    studies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims, summary = judge(studies)
+    (studies / CLAIMS).write_text(claims.model_dump_json())
+    (studies / SUMMARY).write_text(summary.model_dump_json())
+    monkeypatch.setattr(findings, "FINDINGS", studies)
+
+    page = findings.verdicts()
+    for claim in claims.claims:
+        if claim.verdict == "not tested":
+            assert str(claim.number) in page.rpartition("Not tested")[2]
+        else:
+            assert claim.scope is not None
+            assert claim.sentence in page
+    assert "| laboratory |" in findings.levers()
+    assert "decay.tar.xz" in findings.studies()
+    assert f"Of {6 * SEEDS} held-out splits" in findings.warnings()
