@@ -90,7 +90,12 @@ def keep(store: Path, folder: Path) -> list[Path]:
 
     Returns:
         The archives written.
+
+    Raises:
+        LookupError: the store holds no sweeps.
     """
+    if not (store / "sweeps").is_dir():
+        raise LookupError(f"{store} holds no sweeps: name the --out of `grokcore sweep`")
     written = []
     for place in sorted((store / "sweeps").iterdir()):
         index = read_index(place)
@@ -271,13 +276,16 @@ def warnings() -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m ci.findings", description=__doc__.partition("\n")[0])
     parser.add_argument("store", nargs="?", type=Path, metavar="STORE", help="of sweeps, to pack first")
-    options = parser.parse_args()
-    if options.store is not None:
-        print(*keep(options.store, FINDINGS), sep="\n")
-    claims, summary = judge(FINDINGS)
+    options = parser.parse_args(arguments)
+    try:
+        if options.store is not None:
+            print(*keep(options.store, FINDINGS), sep="\n")
+        claims, summary = judge(FINDINGS)
+    except LookupError as error:
+        parser.error(str(error))
     write_json(FINDINGS / CLAIMS, claims.model_dump(mode="json"))
     write_json(FINDINGS / SUMMARY, summary.model_dump(mode="json"))
     print(f"{claims.runs} runs of {len(summary.studies)} studies judged: {FINDINGS / CLAIMS}")

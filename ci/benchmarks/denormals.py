@@ -21,7 +21,7 @@ DEAD = -100.0
 
 
 def measure_denormals(
-    preset: str, overrides: Sequence[str] = (), *, steps: int = 1200, rounds: int = 9, burst: int = 10
+    preset: str, overrides: Sequence[str] = (), *, steps: int, rounds: int = 9, burst: int = 10
 ) -> dict[str, Any]:
     """Seconds of a step where half of the hidden units are dead: denormal numbers kept, and taken for 0 as in training.
 

@@ -1,4 +1,4 @@
-"""FINDINGS.md: judged from packed runs alone, and saying what they say."""
+"""What ci.findings says of the laboratory: judged from packed runs alone, and no more than they say."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_folder_without_runs_of_the_laboratory_is_refused(tmp_path: Path, stud
         judge(studies)
 
 
-def test_every_verdict_on_the_page_names_its_scope_and_no_claim_is_missing(
+def test_every_verdict_in_the_table_names_its_scope_and_no_claim_is_missing(
     studies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claims, summary = judge(studies)
@@ -114,13 +114,24 @@ def test_every_verdict_on_the_page_names_its_scope_and_no_claim_is_missing(
     (studies / SUMMARY).write_text(summary.model_dump_json())
     monkeypatch.setattr(findings, "FINDINGS", studies)
 
-    page = findings.verdicts()
+    text = findings.verdicts()
     for claim in claims.claims:
         if claim.verdict == "not tested":
-            assert str(claim.number) in page.rpartition("Not tested")[2]
+            assert str(claim.number) in text.rpartition("Not tested")[2]
         else:
             assert claim.scope is not None
-            assert claim.sentence in page
+            assert claim.sentence in text
     assert "| laboratory |" in findings.levers()
     assert "decay.tar.xz" in findings.studies()
     assert f"Of {6 * SEEDS} held-out splits" in findings.warnings()
+
+
+def test_what_cannot_be_judged_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(findings, "FINDINGS", tmp_path)
+    for arguments, said in (([], "nothing to judge"), ([str(tmp_path)], f"{tmp_path} holds no sweeps")):
+        with pytest.raises(SystemExit) as left:
+            findings.main(arguments)
+        assert left.value.code == 2
+        assert said in capsys.readouterr().err.splitlines()[-1]
