@@ -7,13 +7,20 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ci import accelerators, architectures, headlines, realfacts, speedups, tasks, transfer
+from ci import accelerators, architectures, findings, headlines, realfacts, speedups, tasks, transfer
 from ci.inside import comparison, composition
 
 ROOT = Path(__file__).parents[1]
 
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"tasks": tasks.summary, "architectures": architectures.summary},
+    "FINDINGS.md": {
+        "verdicts": findings.verdicts,
+        "levers": findings.levers,
+        "early warning": findings.warnings,
+        "found": findings.found,
+        "studies": findings.studies,
+    },
     "docs/tasks.md": {"tasks": tasks.summary_in_docs, "task fields": tasks.fields},
     "docs/acceleration.md": {
         "accelerators": accelerators.methods,

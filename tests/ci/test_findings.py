@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from ci import findings
-from ci.findings import CLAIMS, SUMMARY, judge, keep
+from ci.findings import CLAIMS, DRAWING, FINDINGS, SUMMARY, judge, keep, write
+from ci.findings.__main__ import main
+from ci.findings.drawing import forest
+from grokcore.documents import parse_json
 from grokcore.evaluation.records import read_records
 from grokcore.runs import JOURNAL, MANIFEST
 from grokcore.runs.packing import pack_runs
@@ -106,32 +110,58 @@ def test_a_folder_without_runs_of_the_laboratory_is_refused(tmp_path: Path, stud
         judge(studies)
 
 
-def test_every_verdict_in_the_table_names_its_scope_and_no_claim_is_missing(
-    studies: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_tested_claim_has_a_row_and_its_scope_in_words(studies: Path) -> None:
     claims, summary = judge(studies)
-    (studies / CLAIMS).write_text(claims.model_dump_json())
-    (studies / SUMMARY).write_text(summary.model_dump_json())
-    monkeypatch.setattr(findings, "FINDINGS", studies)
+    write(claims, summary, studies)
 
-    text = findings.verdicts()
+    text, words = findings.verdicts(studies), findings.found(studies)
     for claim in claims.claims:
         if claim.verdict == "not tested":
             assert str(claim.number) in text.rpartition("Not tested")[2]
         else:
             assert claim.scope is not None
-            assert claim.sentence in text
-    assert "| laboratory |" in findings.levers()
-    assert "decay.tar.xz" in findings.studies()
-    assert f"Of {6 * SEEDS} held-out splits" in findings.warnings()
+            assert claim.statement in text
+            assert " ".join(claim.sentence.split()) in words
+    assert "decay.tar.xz" in text
+    assert "| laboratory |" in findings.levers(studies)
+    assert "decay.tar.xz" in findings.studies(studies)
+    assert f"Of {6 * SEEDS} held-out splits" in findings.warnings(studies)
 
 
-def test_what_cannot_be_judged_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(findings, "FINDINGS", tmp_path)
+def test_an_effect_stands_with_its_interval_in_the_row_of_its_claim(studies: Path) -> None:
+    claims, summary = judge(studies)
+    write(claims, summary, studies)
+    (decay,) = (claim for claim in claims.claims if claim.id == "decay-may-delay")
+    (row,) = (line for line in findings.verdicts(studies).splitlines() if decay.statement in line)
+
+    assert f"times as late: {decay.numbers['ratio']:.2g} (" in row
+    assert summary.studies_of[decay.number] == ["decay"]
+
+
+def test_the_drawing_has_the_strongest_lever_of_each_study(studies: Path) -> None:
+    claims, summary = judge(studies)
+    write(claims, summary, studies)
+
+    drawn = ElementTree.fromstring((studies / DRAWING).read_bytes())  # noqa: S314 - written above
+    words = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    for lever in summary.levers[1:]:
+        assert lever.change in words
+    assert any(word and word.startswith("not held: ") for word in words)
+    assert f"0 of {SEEDS}" in words
+
+
+def test_the_kept_verdicts_are_those_of_the_packed_runs() -> None:
+    """Judged anew on this machine, the archives in the tree give the files beside them."""
+    claims, summary = judge(FINDINGS)
+
+    assert parse_json((FINDINGS / CLAIMS).read_bytes(), "claims") == json.loads(claims.model_dump_json())
+    assert parse_json((FINDINGS / SUMMARY).read_bytes(), "summary") == json.loads(summary.model_dump_json())
+    assert (FINDINGS / DRAWING).read_text("utf-8") == forest(summary.levers)
+
+
+def test_what_cannot_be_judged_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, said in (([], "nothing to judge"), ([str(tmp_path)], f"{tmp_path} holds no sweeps")):
         with pytest.raises(SystemExit) as left:
-            findings.main(arguments)
+            main(arguments, tmp_path)
         assert left.value.code == 2
         assert said in capsys.readouterr().err.splitlines()[-1]

@@ -1,24 +1,15 @@
-"""Findings of the laboratory, from packed runs: verdicts, what moves the time to grok, how good the early warning is.
-
-    python -m ci.findings [STORE]
-
-packs the sweeps of a store that have run to their end. Then it judges all that is packed in
-ci/benchmarks/results/laboratory, as `grokcore claims` does with these files, and writes claims.json and summary.json
-there, and prints the tables.
-"""
+"""Pack the laboratory's runs, and judge them: claims.json, and in summary.json what moves the time to grok."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ci.markdown import table
+from ci.findings.drawing import forest
 from grokcore.claims import ClaimResult, Claims, document
-from grokcore.documents import parse_json
 from grokcore.evaluation.behavior import first_warning
 from grokcore.evaluation.records import read_records
 from grokcore.evaluation.survival import compare, median_time, times_of
@@ -30,9 +21,8 @@ from grokcore.spec import load_spec
 from grokcore.storage import write_json
 from grokcore.sweeps.index import read_index
 
-FINDINGS = Path(__file__).parent / "benchmarks" / "results" / "laboratory"
-LINK = FINDINGS.relative_to(Path(__file__).parents[1])
-CLAIMS, SUMMARY = "claims.json", "summary.json"
+FINDINGS = Path(__file__).parents[1] / "benchmarks" / "results" / "laboratory"
+CLAIMS, SUMMARY, DRAWING = "claims.json", "summary.json", "levers.svg"
 LABORATORY = "laboratory"
 """The preset that the studies vary."""
 
@@ -55,6 +45,7 @@ class Lever(_Part):
     """A group that differs from the laboratory's conditions, against these."""
 
     change: str
+    study: str = Field(description="the first that has its runs")
     runs: int
     sustained: int
     grokked: int
@@ -83,6 +74,9 @@ class Summary(_Part):
     studies: list[Study]
     levers: list[Lever] = Field(description="the laboratory first, then by the ratio")
     warnings: Warnings
+    studies_of: dict[int, list[str]] = Field(
+        description="by the number of a claim that was tested: as few studies as have the runs that it rests on"
+    )
 
 
 def keep(store: Path, folder: Path) -> list[Path]:
@@ -118,13 +112,44 @@ def judge(folder: Path) -> tuple[Claims, Summary]:
     if not archives:
         raise LookupError(f"there is no *.tar.xz in {folder}: nothing to judge")
     records = read_records(archives)
+    claims = document(records)
+    runs_of = {_name(path): {run.spec.run_id for run in read_records([path])} for path in archives}
+    by_claim: dict[int, set[str]] = {}
+    for claim in claims.tested:
+        by_claim.setdefault(claim.number, set()).update(_runs_of(claim))
     summary = Summary(
         split=_split(),
         studies=[_study(path) for path in archives],
-        levers=list(_levers(records)),
+        levers=list(_levers(records, runs_of)),
         warnings=_warnings(records),
+        studies_of={number: _fewest(runs, runs_of) for number, runs in by_claim.items()},
     )
-    return document(records), summary
+    return claims, summary
+
+
+def write(claims: Claims, summary: Summary, folder: Path) -> None:
+    """Write claims.json, summary.json and levers.svg."""
+    write_json(folder / CLAIMS, claims.model_dump(mode="json"))
+    write_json(folder / SUMMARY, summary.model_dump(mode="json"))
+    (folder / DRAWING).write_text(forest(summary.levers), "utf-8")
+
+
+def _name(archive: Path) -> str:
+    return archive.name.removesuffix(".tar.xz")
+
+
+def _runs_of(claim: ClaimResult) -> set[str]:
+    return {run for stratum in claim.strata for group in stratum.groups for run in group.run_ids}
+
+
+def _fewest(wanted: set[str], runs_of: Mapping[str, set[str]]) -> list[str]:
+    """Choose the study with most of the runs, then that with most of the others, until none is left."""
+    chosen = []
+    while wanted:
+        best = max(runs_of, key=lambda name: (len(wanted & runs_of[name]), -len(runs_of[name])))
+        chosen.append(best)
+        wanted = wanted - runs_of[best]
+    return chosen
 
 
 def _split() -> str:
@@ -135,7 +160,7 @@ def _study(path: Path) -> Study:
     records = read_records([path])
     groups = groups_of(records)
     return Study(
-        name=path.name.removesuffix(".tar.xz"),
+        name=_name(path),
         groups=len(groups),
         runs=len(records),
         least_seeds=min(len(group.runs) for group in groups),
@@ -145,7 +170,7 @@ def _study(path: Path) -> Study:
     )
 
 
-def _levers(records: Sequence[RunRecord]) -> Iterator[Lever]:
+def _levers(records: Sequence[RunRecord], runs_of: Mapping[str, set[str]]) -> Iterator[Lever]:
     """The laboratory's own group, then the others on its split, the strongest effects first."""
     groups, own, split = groups_of(records), experiment_id(load_spec(LABORATORY)), _split()
     base = next((group for group in groups if experiment_id(group.spec) == own), None)
@@ -153,15 +178,15 @@ def _levers(records: Sequence[RunRecord]) -> Iterator[Lever]:
         raise LookupError(f"no packed run has the conditions of {LABORATORY}: nothing to compare the others with")
     same_task = (group for group in groups if group.spec.task.kind == base.spec.task.kind)
     others = [group for group in same_task if group is not base and split in group.runs[0].evaluation.held_out]
-    yield _lever(base, base, split)
-    yield from sorted((_lever(base, group, split) for group in others), key=_place)
+    yield _lever(base, base, split, runs_of)
+    yield from sorted((_lever(base, group, split, runs_of) for group in others), key=_place)
 
 
 def _place(lever: Lever) -> tuple[bool, float, str]:
     return lever.ratio is None, lever.ratio or 0.0, lever.change
 
 
-def _lever(base: Group, group: Group, split: str) -> Lever:
+def _lever(base: Group, group: Group, split: str, runs_of: Mapping[str, set[str]]) -> Lever:
     found = [run.evaluation.held_out[split] for run in group.runs]
     middle = median_time(times_of(group.runs, split))
     contrast = None if group is base else compare(base.runs, group.runs, split, ends="any")
@@ -169,6 +194,7 @@ def _lever(base: Group, group: Group, split: str) -> Lever:
     delays = [one.ratio for one in found if one.ratio is not None]
     return Lever(
         change=LABORATORY if group is base else labels_of(distinguishing_settings([base.spec, group.spec]))[1],
+        study=_fewest({group.runs[0].spec.run_id}, runs_of)[0],
         runs=len(group.runs),
         sustained=sum(one.sustained is not None for one in found),
         grokked=sum(one.verdict == "grokked" for one in found),
@@ -198,99 +224,3 @@ def _warnings(records: Sequence[RunRecord]) -> Warnings:
         share=median(step / run.evaluation.step for run, _, step in told) if told else None,
         missed=sum(sustained is None and step is None for _, sustained, step in followed),
     )
-
-
-def _summary() -> Summary:
-    return Summary.model_validate(_read(SUMMARY))
-
-
-def _read(name: str) -> object:
-    path = FINDINGS / name
-    if not path.exists():
-        raise LookupError(f"{path} is missing: python -m ci.findings makes it from the packed runs")
-    return parse_json(path.read_bytes(), path)
-
-
-def verdicts() -> str:
-    """Return the table of decided claims, what was found about each in words, and the rest by number."""
-    claims = Claims.model_validate(_read(CLAIMS)).claims
-    tested = [claim for claim in claims if claim.verdict != "not tested"]
-    head = ("claim", "says", "verdict", "found")
-    text = table(head, map(_claim, sorted(tested, key=lambda claim: claim.verdict == "underpowered")))
-    silent = [str(claim.number) for claim in claims if claim.verdict == "not tested"]
-    return f"{text}\nNot tested, for lack of runs: claims {', '.join(silent)}.\n" if silent else text
-
-
-def _claim(claim: ClaimResult) -> tuple[str, ...]:
-    confounds = [f"{one.field}: " + ", ".join(f"{part.value} {part.verdict}" for part in one.parts)
-                 for one in claim.confounds if len(one.parts) > 1]  # fmt: skip
-    more = f" Apart by {'; '.join(confounds)}." if confounds else ""
-    return str(claim.number), claim.statement, f"**{claim.verdict}**", f"{claim.sentence}{more}"
-
-
-def studies() -> str:
-    """Return the table of the studies."""
-    head = ("study", "groups", "runs", "seeds of a group", "draws of the data", "CPU hours")
-    return table(
-        head,
-        (
-            (
-                f"[{one.name}]({LINK}/{one.name}.tar.xz)",
-                *map(str, (one.groups, one.runs, one.least_seeds, one.draws)),
-                f"{one.cpu_hours:.1f}",
-            )
-            for one in _summary().studies
-        ),
-    )
-
-
-def levers() -> str:
-    """Return the table of what moves the time to grok."""
-    summary = _summary()
-    head = ("change", "times as late (95 %)", "held from step", "T_ood / T_train", "held by", "grokked", "at the end")
-    return table(head, (_row(one) for one in summary.levers))
-
-
-def _row(lever: Lever) -> tuple[str, ...]:
-    limits = " to ".join("?" if limit is None else f"{limit:.2g}" for limit in (lever.lower, lever.upper))
-    return (
-        lever.change,
-        "" if lever.ratio is None else f"{lever.ratio:.2g} ({limits})",
-        "later than half the runs" if lever.median is None else f"{lever.median:,}",
-        "" if lever.delay is None else f"{lever.delay:.1f}",
-        f"{lever.sustained} of {lever.runs}",
-        str(lever.grokked),
-        f"{lever.accuracy:.3f}",
-    )
-
-
-def warnings() -> str:
-    """Return in words how good the early warning was."""
-    found = _summary().warnings
-    share = "" if found.share is None else f", at the median after {found.share:.0%} of the steps"
-    return (
-        f"Of {found.splits} held-out splits of runs that memorized, {found.sustained} were sustained. "
-        f"{found.warned} were called unlikely to grok{share}; "
-        f"of these {found.false_alarms} were sustained all the same. "
-        f"{found.missed} were never sustained and never warned of within their budgets.\n"
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m ci.findings", description=__doc__.partition("\n")[0])
-    parser.add_argument("store", nargs="?", type=Path, metavar="STORE", help="of sweeps, to pack first")
-    options = parser.parse_args(arguments)
-    try:
-        if options.store is not None:
-            print(*keep(options.store, FINDINGS), sep="\n")
-        claims, summary = judge(FINDINGS)
-    except LookupError as error:
-        parser.error(str(error))
-    write_json(FINDINGS / CLAIMS, claims.model_dump(mode="json"))
-    write_json(FINDINGS / SUMMARY, summary.model_dump(mode="json"))
-    print(f"{claims.runs} runs of {len(summary.studies)} studies judged: {FINDINGS / CLAIMS}")
-    print(verdicts(), levers(), warnings(), studies(), sep="\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,25 @@
+"""Findings of the laboratory, from packed runs: verdicts, levers of the time to grok, and the early warning."""
+
+from __future__ import annotations
+
+from ci.findings.judging import CLAIMS, DRAWING, FINDINGS, SUMMARY, Lever, Study, Summary, Warnings, judge, keep, write
+from ci.findings.pages import found, levers, studies, verdicts, warnings
+
+__all__ = [
+    "CLAIMS",
+    "DRAWING",
+    "FINDINGS",
+    "SUMMARY",
+    "Lever",
+    "Study",
+    "Summary",
+    "Warnings",
+    "found",
+    "judge",
+    "keep",
+    "levers",
+    "studies",
+    "verdicts",
+    "warnings",
+    "write",
+]
