@@ -1,8 +1,8 @@
 """Runs as they are published: their records in one archive, which can be judged anew on any machine.
 
-Kept are spec, manifest, journal and evaluation, byte for byte but for places of this machine: those of the dataset and
-of the weights that a run started from become ids. The manifest is sealed anew over what is kept. Models, checkpoints
-and data stay behind.
+Kept are spec, manifest, journal, evaluation and the document of an analysis, byte for byte but for places of this
+machine: those of the dataset and of the weights that a run started from become ids. The manifest is sealed anew over
+what is kept. Models, checkpoints, data and the tables of analyses stay behind.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from grokcore.errors import InputError
+from grokcore.runs.analysis import ANALYSIS
 from grokcore.runs.evaluation import EVALUATION
 from grokcore.runs.journal import JOURNAL
 from grokcore.runs.manifest import MANIFEST
@@ -37,7 +38,8 @@ def pack_runs(runs: Sequence[RunRecord], path: Path) -> None:
     for run, store in zip(runs, open_stores(run.uri for run in runs), strict=True):
         if run.manifest.seal is None:
             raise InputError(f"{run.uri} has not ended, or was made by a version that sealed no runs: leave it out")
-        kept = {name: store.read(name) for name in (SPEC, JOURNAL, EVALUATION)}
+        analysis = () if run.analysis is None else (ANALYSIS,)
+        kept = {name: store.read(name) for name in (SPEC, JOURNAL, EVALUATION, *analysis)}
         document = store.read_json(MANIFEST)
         document["dataset"]["uri"] = f"datasets/{run.manifest.dataset.id}"
         if run.manifest.source is not None:

@@ -23,7 +23,7 @@ from tests.evaluation.made_up import write
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seeds of `smoke`, and a third that starts from the first."""
+    """Two seeds of `smoke`, the second analyzed, and a third that starts from the first."""
     place = tmp_path_factory.mktemp("packing")
     spec = load_spec("smoke", ["training.max_steps=20"])
     grokcore.generate_dataset(spec.task, place / "data")
@@ -34,6 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grokcore.train_model(later, place / "data", place / "runs" / "later")
     for run in sorted((place / "runs").iterdir()):
         grokcore.evaluate_model(run)
+    grokcore.analyze_model(place / "runs" / "seed-1", steps="20", analyses=["mixing"], examples=20)
     return place / "runs"
 
 
@@ -51,8 +52,10 @@ def test_the_command_packs_what_readers_read_as_before(
     for run_id, record in after.items():
         assert record.journal == before[run_id].journal
         assert record.evaluation == before[run_id].evaluation
+        assert record.analysis == before[run_id].analysis
         assert record.verified
     assert not not_verified(list(after.values()))
+    assert sum(record.analysis is not None for record in after.values()) == 1
     assert document(list(after.values())) == document([before[run_id] for run_id in after])
     assert main(["compare", str(packed), "--out", str(tmp_path / "comparison")]) == 0
     assert main(["report", str(packed), "--out", str(tmp_path / "report.html")]) == 0
