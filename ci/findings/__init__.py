@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from ci.findings.judging import CLAIMS, DRAWING, FINDINGS, SUMMARY, Lever, Study, Summary, Warnings, judge, keep, write
+from ci.findings.judging import FINDINGS, judge, keep, write
 from ci.findings.pages import found, levers, studies, verdicts, warnings
 
-__all__ = [
-    "CLAIMS",
-    "DRAWING",
-    "FINDINGS",
-    "SUMMARY",
-    "Lever",
-    "Study",
-    "Summary",
-    "Warnings",
-    "found",
-    "judge",
-    "keep",
-    "levers",
-    "studies",
-    "verdicts",
-    "warnings",
-    "write",
-]
+__all__ = ["FINDINGS", "found", "judge", "keep", "levers", "studies", "verdicts", "warnings", "write"]

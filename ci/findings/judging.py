@@ -8,7 +8,8 @@ from statistics import median
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ci.findings.drawing import forest
+from ci.findings.curves import constant_rate
+from ci.findings.forest import forest
 from grokcore.claims import ClaimResult, Claims, document
 from grokcore.evaluation.behavior import first_warning
 from grokcore.evaluation.records import read_records
@@ -22,7 +23,9 @@ from grokcore.storage import write_json
 from grokcore.sweeps.index import read_index
 
 FINDINGS = Path(__file__).parents[1] / "benchmarks" / "results" / "laboratory"
-CLAIMS, SUMMARY, DRAWING = "claims.json", "summary.json", "levers.svg"
+CLAIMS, SUMMARY, LEVERS, CONSTANT_RATE = "claims.json", "summary.json", "levers.svg", "constant-rate.svg"
+DEPTH = "depth-constant-rate"
+"""The study that is drawn beside the thesis."""
 LABORATORY = "laboratory"
 """The preset that the studies vary."""
 
@@ -128,10 +131,18 @@ def judge(folder: Path) -> tuple[Claims, Summary]:
 
 
 def write(claims: Claims, summary: Summary, folder: Path) -> None:
-    """Write claims.json, summary.json and levers.svg."""
+    """Write claims.json, summary.json and the drawings."""
     write_json(folder / CLAIMS, claims.model_dump(mode="json"))
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))
-    (folder / DRAWING).write_text(forest(summary.levers), "utf-8")
+    for name, content in drawings(summary, folder).items():
+        (folder / name).write_text(content, "utf-8")
+
+
+def drawings(summary: Summary, folder: Path) -> dict[str, str]:
+    """Return the drawings by file name: of the levers, and of depth at a constant rate where its study is packed."""
+    drawn = {LEVERS: forest(summary.levers)}
+    depth = folder / f"{DEPTH}.tar.xz"
+    return drawn | ({CONSTANT_RATE: constant_rate(read_records([depth]), summary.split)} if depth.exists() else {})
 
 
 def _name(archive: Path) -> str:

@@ -9,9 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from ci import findings
-from ci.findings import CLAIMS, DRAWING, FINDINGS, SUMMARY, judge, keep, write
 from ci.findings.__main__ import main
-from ci.findings.drawing import forest
+from ci.findings.judging import CLAIMS, CONSTANT_RATE, DEPTH, FINDINGS, LEVERS, SUMMARY, drawings, judge, keep, write
 from grokcore.documents import parse_json
 from grokcore.evaluation.records import read_records
 from grokcore.runs import JOURNAL, MANIFEST
@@ -142,12 +141,24 @@ def test_the_drawing_has_the_strongest_lever_of_each_study(studies: Path) -> Non
     claims, summary = judge(studies)
     write(claims, summary, studies)
 
-    drawn = ElementTree.fromstring((studies / DRAWING).read_bytes())  # noqa: S314 - written above
+    drawn = ElementTree.fromstring((studies / LEVERS).read_bytes())  # noqa: S314 - written above
     words = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
     for lever in summary.levers[1:]:
         assert lever.change in words
     assert any(word and word.startswith("not held: ") for word in words)
     assert f"0 of {SEEDS}" in words
+
+
+def test_runs_at_a_constant_rate_are_drawn_beside_the_published_curve(studies: Path, tmp_path: Path) -> None:
+    deeper = ("model.layers=4", "training.schedule=constant", "training.schedule_steps=null")
+    pack([*group(*deeper, ood=2000), *group(*deeper[1:], ood=None)], tmp_path / "depth", studies / f"{DEPTH}.tar.xz")
+    write(*judge(studies), studies)
+
+    drawn = ElementTree.fromstring((studies / CONSTANT_RATE).read_bytes())  # noqa: S314 - written above
+    words = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert words[-3:] == [f"4 layers, {SEEDS} seeds", f"2 layers, {SEEDS} seeds", "the thesis: 8 layers, 1 run"]
+    curves = [path for path in drawn.iter("{http://www.w3.org/2000/svg}path") if "curve" in path.attrib["class"]]
+    assert len(curves) == 2 * SEEDS + 1
 
 
 def test_the_kept_verdicts_are_those_of_the_packed_runs() -> None:
@@ -156,7 +167,8 @@ def test_the_kept_verdicts_are_those_of_the_packed_runs() -> None:
 
     assert parse_json((FINDINGS / CLAIMS).read_bytes(), "claims") == json.loads(claims.model_dump_json())
     assert parse_json((FINDINGS / SUMMARY).read_bytes(), "summary") == json.loads(summary.model_dump_json())
-    assert (FINDINGS / DRAWING).read_text("utf-8") == forest(summary.levers)
+    for name, drawn in drawings(summary, FINDINGS).items():
+        assert (FINDINGS / name).read_text("utf-8") == drawn
 
 
 def test_what_cannot_be_judged_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
