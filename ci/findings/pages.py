@@ -91,7 +91,7 @@ def _verdict(results: Sequence[ClaimResult], summary: Summary) -> tuple[str, ...
         f"[{shown.number}](#what-was-found-claim-by-claim)",
         shown.statement,
         "; ".join(f"**{one}**" if alone else f"**{one}** ({_listed(names)})" for one, names in places.items()),
-        "; ".join(effects(shown)),
+        effects(shown),
         "" if shown.scope is None else str(shown.scope.seeds),
         "; ".join(f"`{one.field}`" for one in shown.confounds if len(one.parts) > 1),
         ", ".join(f"[{name}]({LINK}/{name}.tar.xz)" for name in summary.studies_of[shown.number]),
@@ -104,28 +104,33 @@ def _listed(names: Sequence[str]) -> str:
     return f"{'; '.join(names[:MOST_PLACES])}{more}"
 
 
-def effects(claim: ClaimResult) -> list[str]:
-    """Return the size of a claim's effect in each setting or part: a ratio of times, a gain in accuracy, or counts."""
+def effects(claim: ClaimResult) -> str:
+    """Return the size of a claim's effect, one for each setting: ratios of times, gains in accuracy, or counts."""
     settings: dict[str, dict[str, float]] = {}
     for key, value in claim.numbers.items():
         prefix, _, name = key.rpartition(".")
         if isinstance(value, (int, float)):
             settings.setdefault(prefix, {})[name] = value
-    return list(dict.fromkeys(text for numbers in settings.values() if (text := _effect(numbers))))
+    sizes: dict[str, list[str]] = {}
+    for numbers in settings.values():
+        for kind, size in _effect(numbers):
+            sizes.setdefault(kind, []).append(size)
+    return "; ".join(f"{kind}{', '.join(dict.fromkeys(found))}" for kind, found in sizes.items())
 
 
-def _effect(numbers: dict[str, float]) -> str:
-    if "ratio_lower" in numbers or "ratio_upper" in numbers or "ratio" in numbers:
-        return f"times as late: {_with_interval(numbers, 'ratio')}"
-    if "gain" in numbers:
-        return f"gain in accuracy: {_with_interval(numbers, 'gain')}"
-    if "yes" in numbers and "no" in numbers:
+def _effect(numbers: dict[str, float]) -> Iterator[tuple[str, str]]:
+    """Yield what kind of size it is, and the size."""
+    if {"ratio", "ratio_lower", "ratio_upper"} & set(numbers):
+        yield "times as late: ", _with_interval(numbers, "ratio")
+    elif "gain" in numbers:
+        yield "gain in accuracy: ", _with_interval(numbers, "gain")
+    elif "yes" in numbers and "no" in numbers:
         answered = numbers["yes"] + numbers["no"] + numbers.get("mixed", 0)
-        return f"{numbers['yes']:g} of {answered:g}" if answered else ""
-    if "grokked" in numbers:
+        if answered:
+            yield "", f"{numbers['yes']:g} of {answered:g}"
+    elif "grokked" in numbers:
         runs = sum(numbers.get(name, 0) for name in ("grokked", "generalized", "trained_in_vain", "too_short"))
-        return f"{numbers['grokked']:g} of {runs:g} grok"
-    return ""
+        yield "", f"{numbers['grokked']:g} of {runs:g} grok"
 
 
 def _with_interval(numbers: dict[str, float], name: str) -> str:
