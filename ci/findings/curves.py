@@ -9,7 +9,7 @@ from ci.findings.svg import dot, drawing, line, text
 from grokcore.reporting.published import CURVES
 from grokcore.runs.record import RunRecord
 
-TOP, BOTTOM, LEFT, RIGHT, HEIGHT = 34, 250, 56, 560, 300
+TOP, BOTTOM, LEFT, RIGHT, HEIGHT = 34, 250, 56, 530, 300
 """In pixels: the frame, and the height of all."""
 LEAST, MOST = 0.3, 40.0
 """The axis, in times to memorize."""
@@ -29,6 +29,8 @@ def constant_rate(runs: Sequence[RunRecord], split: str) -> str:
         *(_level(accuracy) for accuracy in (0.4, 0.6, 0.8, 1.0)),
         *(_time(ratio) for ratio in (1, 3, 10, 30)),
         text(LEFT - 42, TOP - 12, "accuracy on pairs of entities that were never compared in training", "muted"),
+        line(f"M{_x(1):.1f} {TOP}V{BOTTOM}", "one"),
+        text(_x(1) + 6, BOTTOM - 8, "training set memorized", "muted"),
         text((LEFT + RIGHT) / 2, BOTTOM + 36, "steps, in times to memorize the training set", "muted middle"),
     ]
     for depth, kind in zip(depths, KINDS, strict=True):

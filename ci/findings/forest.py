@@ -62,7 +62,8 @@ def _x(ratio: float) -> float:
 def _row(lever: Lever, y: float) -> str:
     ends = text(14, y + 4, lever.change) + text(WIDTH - 14, y + 4, f"{lever.sustained} of {lever.runs}", "end")
     if lever.ratio is None:
-        return ends + text(_x(1), y + 4, f"not held: {lever.accuracy:.2f} at the end", "muted middle")
+        words = text(_x(1), y + 4, f"not held: {lever.accuracy:.2f} at the end", "muted middle")
+        return f'{ends}<rect class="paper" x="{_x(1) - 85:.1f}" y="{y - 9:.1f}" width="170" height="18"/>{words}'
     kind = "gray"
     if lever.upper is not None and lever.upper < 1:
         kind = "blue"

@@ -25,7 +25,7 @@ from grokcore.sweeps.index import read_index
 FINDINGS = Path(__file__).parents[1] / "benchmarks" / "results" / "laboratory"
 CLAIMS, SUMMARY, LEVERS, CONSTANT_RATE = "claims.json", "summary.json", "levers.svg", "constant-rate.svg"
 DEPTH = "depth-constant-rate"
-"""The study that is drawn beside the thesis."""
+"""The study that is drawn beside the thesis: under conditions of its own, which are no lever of the laboratory."""
 LABORATORY = "laboratory"
 """The preset that the studies vary."""
 
@@ -187,8 +187,14 @@ def _levers(records: Sequence[RunRecord], runs_of: Mapping[str, set[str]]) -> It
     base = next((group for group in groups if experiment_id(group.spec) == own), None)
     if base is None:
         raise LookupError(f"no packed run has the conditions of {LABORATORY}: nothing to compare the others with")
-    same_task = (group for group in groups if group.spec.task.kind == base.spec.task.kind)
-    others = [group for group in same_task if group is not base and split in group.runs[0].evaluation.held_out]
+    others = [
+        group
+        for group in groups
+        if group is not base
+        and group.spec.task.kind == base.spec.task.kind
+        and split in group.runs[0].evaluation.held_out
+        and group.runs[0].spec.run_id not in runs_of.get(DEPTH, ())
+    ]
     yield _lever(base, base, split, runs_of)
     yield from sorted((_lever(base, group, split, runs_of) for group in others), key=_place)
 
