@@ -18,7 +18,12 @@ from grokcore.tasks import TASKS
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 ROOMS = ("ci", "components", "docs", "examples", "grokcore", "images", "manifests", "pipelines", "records", "tests")
-PAGES = [README, ROOT / "SECURITY.md", *sorted(page for room in ROOMS for page in (ROOT / room).rglob("*.md"))]
+PAGES = [
+    README,
+    ROOT / "FINDINGS.md",
+    ROOT / "SECURITY.md",
+    *sorted(page for room in ROOMS for page in (ROOT / room).rglob("*.md")),
+]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
