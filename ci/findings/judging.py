@@ -195,22 +195,37 @@ def _levers(records: Sequence[RunRecord], runs_of: Mapping[str, set[str]]) -> It
         and split in group.runs[0].evaluation.held_out
         and group.runs[0].spec.run_id not in runs_of.get(DEPTH, ())
     ]
-    yield _lever(base, base, split, runs_of)
-    yield from sorted((_lever(base, group, split, runs_of) for group in others), key=_place)
+    yield _lever(base, base, LABORATORY, split, runs_of)
+    found = [
+        _lever(base, group, change, split, runs_of)
+        for group, change in zip(others, _changes(base, others), strict=True)
+    ]
+    yield from sorted(found, key=_place)
+
+
+def _changes(base: Group, others: Sequence[Group]) -> list[str]:
+    """Say in what each differs from the laboratory; where the same would be said of two, in what they differ, too."""
+    names = [labels_of(distinguishing_settings([base.spec, group.spec]))[1] for group in others]
+    for name in {name for name in names if names.count(name) > 1}:
+        places = [place for place, one in enumerate(names) if one == name]
+        apart = labels_of(distinguishing_settings([others[place].spec for place in places]))
+        for place, more in zip(places, apart, strict=True):
+            names[place] = f"{name}, {more}"
+    return names
 
 
 def _place(lever: Lever) -> tuple[bool, float, str]:
     return lever.ratio is None, lever.ratio or 0.0, lever.change
 
 
-def _lever(base: Group, group: Group, split: str, runs_of: Mapping[str, set[str]]) -> Lever:
+def _lever(base: Group, group: Group, change: str, split: str, runs_of: Mapping[str, set[str]]) -> Lever:
     found = [run.evaluation.held_out[split] for run in group.runs]
     middle = median_time(times_of(group.runs, split))
     contrast = None if group is base else compare(base.runs, group.runs, split, ends="any")
     effect = contrast.effect if contrast is not None else None
     delays = [one.ratio for one in found if one.ratio is not None]
     return Lever(
-        change=LABORATORY if group is base else labels_of(distinguishing_settings([base.spec, group.spec]))[1],
+        change=change,
         study=_fewest({group.runs[0].spec.run_id}, runs_of)[0],
         runs=len(group.runs),
         sustained=sum(one.sustained is not None for one in found),

@@ -73,6 +73,15 @@ def test_levers_stand_beside_the_laboratory_with_their_interval(studies: Path) -
     assert summary.warnings.sustained == 3 * 2 * SEEDS - SEEDS  # two splits of each run but those of SGD
 
 
+def test_two_levers_of_one_name_say_in_what_they_differ(studies: Path, tmp_path: Path) -> None:
+    sgd = ("training.optimizer=sgd", "training.weight_decay=0", "training.learning_rate=0.1")
+    pack(group(*sgd, ood=2500), tmp_path / "sgd", studies / "sgd.tar.xz")
+
+    changes = [lever.change for lever in judge(studies)[1].levers]
+    assert len(set(changes)) == len(changes) == 4
+    assert any("sgd" in change and "learning_rate 0.1" in change for change in changes)
+
+
 def test_a_run_in_two_studies_counts_once_in_the_verdicts_and_in_each_study(studies: Path) -> None:
     claims, summary = judge(studies)
 
