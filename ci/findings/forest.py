@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from ci.findings.svg import WIDTH, dot, drawing, line, text
 if TYPE_CHECKING:
     from ci.findings.judging import Lever
 
-ROW, TOP, LEFT, RIGHT = 20, 46, 290, 600
+ROW, TOP, LEFT, RIGHT = 20, 46, 345, 625
 """In pixels: height of a row and of the heading, and from where to where the axis goes."""
+SECTION = re.compile(r"\b(task|model|training)\.")
 TICKS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -60,7 +62,9 @@ def _x(ratio: float) -> float:
 
 
 def _row(lever: Lever, y: float) -> str:
-    ends = text(14, y + 4, lever.change) + text(WIDTH - 14, y + 4, f"{lever.sustained} of {lever.runs}", "end")
+    ends = text(14, y + 4, SECTION.sub("", lever.change)) + text(
+        WIDTH - 14, y + 4, f"{lever.sustained} of {lever.runs}", "end"
+    )
     if lever.ratio is None:
         words = text(_x(1), y + 4, f"not held: {lever.accuracy:.2f} at the end", "muted middle")
         return f'{ends}<rect class="paper" x="{_x(1) - 85:.1f}" y="{y - 9:.1f}" width="170" height="18"/>{words}'
