@@ -3,7 +3,7 @@
     python -m ci.findings [STORE]
 
 The archives lie in ci/benchmarks/results/laboratory. They are judged as `grokcore claims` does with these files;
-claims.json, summary.json and levers.svg are written beside them, and the tables printed.
+claims.json, summary.json and the drawings are written beside them, and the tables printed.
 """
 
 from __future__ import annotations

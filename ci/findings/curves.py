@@ -44,7 +44,7 @@ def constant_rate(runs: Sequence[RunRecord], split: str) -> str:
     for place, (kind, words) in enumerate([*reversed(names), ("black", "the thesis: 8 layers, 1 run")]):
         y = TOP + 16 + 22 * place
         parts += [line(f"M{RIGHT + 20} {y}h18", f"span {kind}"), text(RIGHT + 44, y + 4, words)]
-    return drawing("Depth lets comparison grok at a constant learning rate", HEIGHT, parts)
+    return drawing("Comparison at a constant learning rate, by depth, beside the thesis", HEIGHT, parts)
 
 
 def _seeds(runs: Sequence[RunRecord], depth: int) -> str:

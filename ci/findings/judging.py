@@ -182,7 +182,7 @@ def _study(path: Path) -> Study:
 
 
 def _levers(records: Sequence[RunRecord], runs_of: Mapping[str, set[str]]) -> Iterator[Lever]:
-    """The laboratory's own group, then the others on its split, the strongest effects first."""
+    """The laboratory's own group, then the others on its split, by their ratio."""
     groups, own, split = groups_of(records), experiment_id(load_spec(LABORATORY)), _split()
     base = next((group for group in groups if experiment_id(group.spec) == own), None)
     if base is None:

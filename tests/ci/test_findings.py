@@ -146,6 +146,19 @@ def test_an_effect_stands_with_its_interval_in_the_row_of_its_claim(studies: Pat
     assert summary.studies_of[decay.number] == ["decay"]
 
 
+def test_a_claim_of_several_scopes_has_one_row_with_the_laboratorys_own_first(studies: Path, tmp_path: Path) -> None:
+    pack(group("task.phi=9", ood=2600), tmp_path / "phi", studies / "phi.tar.xz")
+    claims, summary = judge(studies)
+    write(claims, summary, studies)
+    (statement,) = {claim.statement for claim in claims.claims if claim.id == "gpt2-groks"}
+
+    (row,) = (line for line in findings.verdicts(studies).splitlines() if statement in line)
+    assert "**does not hold here** (laboratory; phi 9)" in row
+    (words,) = (line for line in findings.found(studies).splitlines() if line.startswith("- **1.**"))
+    assert "The same verdict: phi 9." in words
+    assert "of 32 claims are decided" in findings.verdicts(studies)
+
+
 def test_the_drawing_has_the_strongest_lever_of_each_study(studies: Path) -> None:
     claims, summary = judge(studies)
     write(claims, summary, studies)
@@ -168,6 +181,7 @@ def test_runs_at_a_constant_rate_are_drawn_beside_the_published_curve(studies: P
     assert words[-3:] == [f"4 layers, {SEEDS} seeds", f"2 layers, {SEEDS} seeds", "the thesis: 8 layers, 1 run"]
     curves = [path for path in drawn.iter("{http://www.w3.org/2000/svg}path") if "curve" in path.attrib["class"]]
     assert len(curves) == 2 * SEEDS + 1
+    assert not [lever for lever in judge(studies)[1].levers if lever.study == DEPTH], "no lever of the laboratory"
 
 
 def test_the_kept_verdicts_are_those_of_the_packed_runs() -> None:
